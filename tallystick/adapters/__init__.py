@@ -1,0 +1,1 @@
+"""Drains: the outside things behind the ports (stores, clock, ids)."""

@@ -1,0 +1,1 @@
+"""Door: OTLP, JSON and server-sent events over HTTP."""

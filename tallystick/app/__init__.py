@@ -1,0 +1,1 @@
+"""Corridor: the use cases, one verb a file; the only place where rooms meet."""

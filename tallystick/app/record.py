@@ -1,0 +1,82 @@
+"""Record: spans in, steps committed.
+
+The one way into the trace store, used by the OTLP door, the SDK's local sink and the importers alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tallystick.cost.rates import RateCard
+from tallystick.model.span import Span
+from tallystick.model.step import Kind, Step
+from tallystick.observe.normalise import read_span
+from tallystick.ports import Clock, TraceStore
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A span that was refused, and why."""
+
+    trace: str
+    span: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a batch; everything counted as accepted is committed."""
+
+    accepted: int
+    repeats: int
+    rejected: tuple[Rejection, ...]
+    runs: tuple[str, ...]
+
+
+class Recorder:
+    """Maps, prices and commits batches of spans."""
+
+    def __init__(self, traces: TraceStore, rates: RateCard, clock: Clock) -> None:
+        self._traces = traces
+        self._rates = rates
+        self._clock = clock
+
+    def record(self, spans: Sequence[Span]) -> Receipt:
+        """Commit the good spans of a batch in one transaction and name the bad ones.
+
+        Raises StoreFull or StoreFault when nothing was committed.
+        """
+        batch: list[tuple[Step, Span]] = []
+        rejected: list[Rejection] = []
+        for span in spans:
+            reason = _flaw(span)
+            if reason is not None:
+                rejected.append(Rejection(span.trace, span.span, reason))
+                continue
+            for step, original in read_span(span):
+                batch.append((self._priced(step), original))
+        if not batch:
+            return Receipt(0, 0, tuple(rejected), ())
+        written = self._traces.write(batch, at=self._clock.now())
+        return Receipt(len(spans) - len(rejected), written.repeats, tuple(rejected), written.runs)
+
+    def _priced(self, step: Step) -> Step:
+        if step.kind is not Kind.MODEL or step.cost_nano is not None or step.ended is None:
+            return step
+        nano, gap = self._rates.price(step.provider, step.model, step.usage, at=step.started)
+        if step.status == "error" and gap == "no usage":
+            return step  # a failed call without usage was not billed
+        return replace(step, cost_nano=nano, cost_gap=gap)
+
+
+def _flaw(span: Span) -> str | None:
+    if len(span.trace) != 32 or set(span.trace) == {"0"}:
+        return "trace id is not 16 bytes, or all zero"
+    if len(span.span) != 16 or set(span.span) == {"0"}:
+        return "span id is not 8 bytes, or all zero"
+    if span.started < 0 or span.started >= 2**63:
+        return "start time is out of range"
+    if span.ended is not None and (span.ended < span.started or span.ended >= 2**63):
+        return "end time is before the start, or out of range"
+    return None

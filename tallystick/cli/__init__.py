@@ -1,0 +1,1 @@
+"""Door: the ``tally`` command, one file a noun."""

@@ -1,0 +1,1 @@
+"""Keys: one table of settings from which validation, documentation and samples are made."""

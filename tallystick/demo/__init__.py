@@ -1,0 +1,1 @@
+"""A refund desk whose agents, tools and database are real and whose model is scripted."""

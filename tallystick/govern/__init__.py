@@ -1,0 +1,1 @@
+"""Room: was it allowed. Cedar policies, their generated schema, and the decision on one tool call."""

@@ -1,0 +1,118 @@
+"""What the control plane holds: decisions, approvals, budgets and holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Answer(StrEnum):
+    """What a decision says. ``not evaluated``: no policy covers the call and its effect is none or read."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    HOLD = "hold"
+    NOT_EVALUATED = "not evaluated"
+
+
+class PolicyState(StrEnum):
+    """How the policy set in force came to be."""
+
+    ENFORCED = "enforced"
+    PERMISSIVE = "permissive"  # asked for: decisions are made and recorded, nothing is refused
+    UNCONFIGURED = "unconfigured"
+    LOAD_FAILED = "load failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One proposed tool call, as the guard sees it. ``arguments`` are bound to parameter names and JSON-ready."""
+
+    run: str
+    step: str
+    agent: str
+    tool: str
+    tool_digest: str
+    arguments: Mapping[str, Any]
+    workflow: str | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Allow, deny or hold, with the policy set that made it.
+
+    ``reasons`` are for people (rule names, positions); ``because`` is the rule's authored sentence, the only detail
+    that a model may read. ``group`` says who may approve a held call.
+    """
+
+    id: str
+    answer: Answer
+    policy_digest: str
+    policy_state: PolicyState
+    reasons: tuple[str, ...] = ()
+    because: str | None = None
+    group: str | None = None
+    approval: str | None = None
+    hold: str | None = None  # id of the money hold taken for the call
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands. ``consumed``: its one use is spent."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CONSUMED = "consumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's answer to one held action; ``binding`` is the digest of exactly what was asked."""
+
+    id: str
+    state: ApprovalState
+    decision: str
+    run: str
+    agent: str
+    tool: str
+    arguments: Mapping[str, Any]
+    binding: str
+    group: str
+    because: str | None
+    requested: int
+    expires: int
+    answered: int | None = None
+    by: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on a scope ("run:*", "run:ID", "agent:refunds", "workflow:…", "tool:…"), in nano-dollars.
+
+    Invariant: available = limit - spent - held, and for a hard budget available never falls below zero
+    by a call that was admitted.
+    """
+
+    name: str
+    scope: str
+    limit_nano: int
+    mode: str = "hard"
+    spent_nano: int = 0
+    held_nano: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A registry object as declared: ``type`` is agent, tool, model, data or policy; ``digest`` names its version."""
+
+    type: str
+    name: str
+    digest: str
+    version: str | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+    retired: bool = False

@@ -1,0 +1,114 @@
+"""The one query grammar of command line, URL and API.
+
+    agent:refunds status:failed cost:>0.50 tool:refund since:7d "free text"
+
+Terms are joined by and. A term is ``field:value``, ``field:>value`` (also >=, <, <=) or free text (quoted when it
+has spaces), matched against goal, agent, workflow and run id. ``-`` before a term negates it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from tallystick.model.errors import BadInput
+from tallystick.model.money import nano_from_usd
+
+TEXT_FIELDS = ("run", "agent", "workflow", "status", "completeness", "source", "tool", "model")
+NUMBER_FIELDS = ("cost", "steps", "errors", "tokens", "duration")
+TIME_FIELDS = ("since", "until")
+FIELDS = TEXT_FIELDS + NUMBER_FIELDS + TIME_FIELDS
+
+_TERM = re.compile(r'(-?)(?:([a-z_]+):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)')
+_AGE = re.compile(r"^(\d+)(s|m|h|d|w)$")
+_DATE = re.compile(r"^(\d{4})-(\d\d)-(\d\d)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition. ``value`` is text, or an integer (cost in nano-dollars, duration in nanoseconds)."""
+
+    field: str  # one of FIELDS, or "text"
+    op: str  # "=", ">", ">=", "<", "<="
+    value: str | int
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Terms joined by and; no terms match everything. ``since``/``until`` values are ages or dates, see ``moment``."""
+
+    terms: tuple[Term, ...] = ()
+
+
+EVERYTHING = Query()
+
+
+def parse_query(text: str) -> Query:
+    """Read a query. Raises BadInput naming the term and, for a misspelt field, the nearest one."""
+    terms: list[Term] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        match = _TERM.match(text, position)
+        if match is None or not match.group(4):
+            raise BadInput(f"cannot read the query at {text[position:position + 20]!r}")
+        terms.append(_term(*match.groups()))
+        position = match.end()
+    return Query(tuple(terms))
+
+
+def _term(minus: str, field: str | None, op: str | None, raw: str) -> Term:
+    value = re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') and len(raw) > 1 else raw
+    if field is None:
+        return Term("text", "=", (op or "") + value, bool(minus))
+    if field not in FIELDS:
+        near = difflib.get_close_matches(field, FIELDS, 1)
+        hint = f"did you mean {near[0]}:?" if near else "fields: " + ", ".join(FIELDS)
+        raise BadInput(f"a query has no field {field!r}", hint=hint, field=field)
+    if field in NUMBER_FIELDS:
+        return Term(field, op or "=", _number(field, value), bool(minus))
+    if op is not None:
+        raise BadInput(f"{field} cannot be compared with {op}", hint=f"write {field}:{value}", field=field)
+    if field in TIME_FIELDS and not (_AGE.match(value) or _DATE.match(value)):
+        raise BadInput(f"{value!r} is not a time", hint="write an age (30m, 12h, 7d) or a date (2026-11-22)")
+    return Term(field, "=", value, bool(minus))
+
+
+def _number(field: str, value: str) -> int:
+    if field == "cost":
+        return nano_from_usd(value.removeprefix("$"))
+    if field == "duration":
+        age = _AGE.match(value)
+        if age is None:
+            raise BadInput(f"{value!r} is not a duration", hint="for example duration:>30s")
+        return int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000_000
+    if not value.isdigit():
+        raise BadInput(f"{field} takes a whole number, not {value!r}", hint=f"for example {field}:>10")
+    return int(value)
+
+
+def moment(value: str, *, now: int) -> int:
+    """Turn a ``since``/``until`` value into nanoseconds since the epoch (dates are midnight UTC)."""
+    age = _AGE.match(value)
+    if age is not None:
+        return now - int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000_000
+    date = _DATE.match(value)
+    if date is None:
+        raise BadInput(f"{value!r} is not a time", hint="write an age (7d) or a date (2026-11-22)")
+    year, month, day = (int(part) for part in date.groups())
+    return _days_from_civil(year, month, day) * 86_400 * 1_000_000_000
+
+
+def _days_from_civil(year: int, month: int, day: int) -> int:
+    """Days from 1970-01-01 in the proleptic Gregorian calendar (no clock or locale is touched)."""
+    from datetime import date
+
+    try:
+        return (date(year, month, day) - date(1970, 1, 1)).days
+    except ValueError as error:
+        raise BadInput(f"{year:04}-{month:02}-{day:02} is not a date") from error

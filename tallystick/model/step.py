@@ -1,0 +1,99 @@
+"""A step: one thing that happened in a run, in Tallystick's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tallystick.model.usage import NO_USAGE, Usage
+
+
+class Kind(StrEnum):
+    """What kind of thing happened."""
+
+    GOAL = "goal"
+    PLAN = "plan"
+    MODEL = "model"
+    TOOL = "tool"
+    RETRIEVAL = "retrieval"
+    MEMORY = "memory"
+    HANDOFF = "handoff"
+    AGENT = "agent"
+    DECISION = "decision"
+    APPROVAL = "approval"
+    HUMAN = "human"
+    EVALUATION = "evaluation"
+    OUTPUT = "output"
+    OTHER = "other"
+
+
+class StepStatus(StrEnum):
+    """How a step stands. ``unknown``: it is derived or imported and nobody recorded how it ended."""
+
+    RUNNING = "running"
+    OK = "ok"
+    ERROR = "error"
+    DENIED = "denied"
+    HELD = "held"
+    UNKNOWN = "unknown"
+
+
+class Effect(StrEnum):
+    """What a tool can do to the world."""
+
+    NONE = "none"
+    READ = "read"
+    WRITE = "write"
+    IRREVERSIBLE = "irreversible"
+
+
+class EffectOutcome(StrEnum):
+    """What became of an effect."""
+
+    DID_NOT_HAPPEN = "did not happen"
+    IN_DOUBT = "in doubt"
+    LANDED = "landed"
+
+
+@dataclass(slots=True)
+class Step:
+    """The mapped columns of one span; its contents stay in the span and are read by ``observe.contents``.
+
+    ``run`` is what the sender stamped (``tallystick.run.id``) until the store has assigned one. ``links`` are
+    stitch keys ("conversation:…", "response:…", "call:…") by which spans that a framework broke into several
+    traces are joined to one run. ``same_as`` names the step this span repeats (a second instrumentor, an outer
+    layer); such a span is shown but never counted. ``derived`` steps were read out of a message history, not
+    recorded. Not frozen for the same reason as Span.
+    """
+
+    trace: str
+    span: str
+    parent: str | None
+    run: str | None
+    kind: Kind
+    name: str
+    status: StepStatus
+    started: int
+    ended: int | None
+    scope: str
+    dialect: str
+    seq: int | None = None  # sequence number in the run, stamped by the SDK from 1 upwards
+    agent: str | None = None
+    workflow: str | None = None
+    error: str | None = None  # error.type, or the status message's first words
+    provider: str | None = None
+    model: str | None = None  # the served model where known, else the requested one
+    response_id: str | None = None
+    usage: Usage = NO_USAGE
+    exclusive_input: bool = False  # the sender counted input without cache; it was added
+    cost_nano: int | None = None
+    cost_gap: str | None = None  # why the cost is unknown: "no usage", "no price", "partial usage"
+    tool: str | None = None
+    call_id: str | None = None
+    effect: Effect | None = None
+    outcome: EffectOutcome | None = None
+    decision: str | None = None  # allow | deny | hold | not evaluated
+    links: tuple[str, ...] = ()
+    same_as: str | None = None
+    derived: bool = False
+    dropped: int = 0

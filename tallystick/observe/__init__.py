@@ -1,0 +1,1 @@
+"""Room: what did they do. Spans in, steps and runs out; every function is pure."""

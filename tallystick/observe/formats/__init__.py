@@ -1,0 +1,1 @@
+"""One file for each format of recorded runs that can be imported; each turns records into spans."""

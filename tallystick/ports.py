@@ -1,0 +1,200 @@
+"""The wall: the few things the corridor needs from outside, and nothing more.
+
+Every port has two real adapters (memory and SQLite) that pass one contract suite (tests/contract). A method says
+what a caller may rely on; whatever it does not say, a caller must not infer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tallystick.model.control import Approval, Budget, Declared
+from tallystick.model.journal import Draft, Entry
+from tallystick.model.query import Query
+from tallystick.model.run import Run
+from tallystick.model.span import Span
+from tallystick.model.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did. ``runs`` are the ids of the runs it touched; repeats are spans that were here already."""
+
+    steps: int
+    repeats: int
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """One page of runs, newest first; ``total`` counts all that match."""
+
+    total: int
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Money by one key. ``unknown`` counts the steps of the group whose cost is not known."""
+
+    key: str | None
+    cost_nano: int
+    unknown: int
+    steps: int
+    runs: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A thing seen in the traces: type is agent, tool, model or workflow."""
+
+    type: str
+    name: str
+    first: int
+    last: int
+    runs: int
+    steps: int
+    errors: int
+    cost_nano: int
+    cost_gaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A run changed. ``cursor`` grows with every change in the store, also across processes."""
+
+    cursor: int
+    run: str
+
+
+class TraceStore(Protocol):
+    """Runs, steps and the spans they came from. Many processes may read and write one store at once."""
+
+    def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
+        """Commit a batch, all or nothing, durable against the death of the process on return.
+
+        Assigns each step to a run (stamped id, then known trace, then links, else the trace id; runs that links
+        join are merged), merges start and end records of one span, ignores repeats, and keeps run summaries and
+        roll-ups in the same transaction. Raises StoreFull when the disk has no room; then nothing was written.
+        """
+        ...
+
+    def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
+        """Runs that match, newest start first. ``before``: only runs listed after that run id (paging)."""
+        ...
+
+    def run(self, run: str, *, now: int) -> Run:
+        """One run by id. Raises UnknownThing."""
+        ...
+
+    def resolve(self, prefix: str) -> str:
+        """The one run id that starts with ``prefix``. Raises UnknownThing for none or several."""
+        ...
+
+    def steps(self, run: str) -> Sequence[Step]:
+        """All steps of a run without contents, by start time then sequence number; repeats carry ``same_as``."""
+        ...
+
+    def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
+        """The original spans of a run by span id (all of them, or those asked for), attributes byte for byte."""
+        ...
+
+    def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
+        """Cost by agent, tool, workflow, run or model, dearest first."""
+        ...
+
+    def sightings(self, type: str) -> Sequence[Sighting]:
+        """What was seen of one type, last seen first."""
+        ...
+
+    def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
+        """Runs changed since a cursor, oldest first; ``after=-1`` gives only the newest cursor (run "")."""
+        ...
+
+    def info(self) -> Mapping[str, Any]:
+        """Facts for ``tally store info``: path, schema version, counts, bytes."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Closing twice is allowed."""
+        ...
+
+
+class ControlStore(Protocol):
+    """The journal and its views (registry, approvals, budgets, holds)."""
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        """Write entries and their effect on the views in one durable transaction, or nothing at all.
+
+        What must hold before an entry may be written is checked inside the transaction, in order: a hold that does
+        not fit a hard budget raises OverBudget; an approval that is not waiting cannot be answered, one that is
+        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold twice is Conflict.
+        """
+        ...
+
+    def entries(
+        self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
+        subject: str | None = None,
+    ) -> Sequence[Entry]:
+        """Entries in order of ``seq``. ``kind`` may end in ``.*``."""
+        ...
+
+    def head(self) -> tuple[int, str]:
+        """The last ``seq`` and its digest; (0, GENESIS) for an empty journal."""
+        ...
+
+    def declared(self, type: str | None = None) -> Sequence[Declared]:
+        """Declared objects that are not retired, by type and name."""
+        ...
+
+    def approvals(self, *, state: str | None = None, run: str | None = None, limit: int = 200) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        ...
+
+    def approval(self, approval: str) -> Approval:
+        """One approval by id or unambiguous prefix. Raises UnknownThing."""
+        ...
+
+    def budgets(self, scope: str | None = None) -> Sequence[Budget]:
+        """Budgets with what is spent and held, by scope."""
+        ...
+
+    def stopped(self, run: str) -> Entry | None:
+        """The entry that stopped a run, if one did."""
+        ...
+
+    def verify(self) -> int:
+        """Recompute the chain of digests; return the number of entries. Raises StoreFault naming the bad entry."""
+        ...
+
+    def rebuild(self) -> Mapping[str, int]:
+        """Make the views anew from the journal; returns rows per view and ``changed`` (0 when the views were true)."""
+        ...
+
+    def info(self) -> Mapping[str, Any]:
+        """Facts for ``tally store info``."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Closing twice is allowed."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+        ...
+
+
+class Ids(Protocol):
+    """Identity, injected."""
+
+    def new(self, prefix: str) -> str:
+        """A fresh id such as ``apr_01J…``: sortable by time, unguessable."""
+        ...

@@ -1,0 +1,1 @@
+"""Room: who runs. Declared objects, what was observed, and where the two differ."""
