@@ -137,7 +137,12 @@ class ControlStore(Protocol):
         ...
 
     def entries(
-        self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
+        self,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        kind: str | None = None,
+        run: str | None = None,
         subject: str | None = None,
     ) -> Sequence[Entry]:
         """Entries in order of ``seq``. ``kind`` may end in ``.*``."""
@@ -151,7 +156,9 @@ class ControlStore(Protocol):
         """Declared objects that are not retired, by type and name."""
         ...
 
-    def approvals(self, *, state: str | None = None, run: str | None = None, limit: int = 200) -> Sequence[Approval]:
+    def approvals(
+        self, *, state: str | None = None, run: str | None = None, limit: int = 200
+    ) -> Sequence[Approval]:
         """Approvals, newest first."""
         ...
 
