@@ -66,14 +66,18 @@ class MemoryTraces:
                 return Written(0, repeated, ())
             decided = self._assign([step for step, _ in fresh.values()], at)
             written = 0
+            left: dict[str, None] = {}  # runs that a start record leaves because its end names another one
             for (pair, (step, span)), run in zip(fresh.items(), decided.runs, strict=True):
                 held = self._runs[run]
+                home = self._home.get(pair)
                 before = self._take_out(pair)
+                if home is not None and home != run:
+                    left.setdefault(home)
                 written += before is None or before[1].ended != step.ended
                 self._arrived += 1
                 held.steps[pair] = (before[0] if before else self._arrived, replace(step, run=run), span)
                 self._home[pair] = run
-            touched = tuple(dict.fromkeys(decided.runs))
+            touched = tuple(dict.fromkeys([*decided.runs, *left]))
             for run in touched:
                 held = self._runs[run]
                 held.seen, held.stale = max(held.seen, at), True
