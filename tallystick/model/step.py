@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from tallystick.model.usage import NO_USAGE, Usage
 
@@ -97,3 +99,6 @@ class Step:
     same_as: str | None = None
     derived: bool = False
     dropped: int = 0
+    # What only some steps say of their run: root, goal, steps, status, stopped_by, source, process, start_record,
+    # alive, lost (the short names of the attributes in attributes.py).
+    facts: Mapping[str, Any] | None = None
