@@ -168,14 +168,14 @@ def _parts(value: Any, depth: int) -> list[Part]:
 def _part(value: Any, depth: int) -> Part:
     if not isinstance(value, Mapping) or depth > _DEEPEST:
         return {"type": "text", "content": value if isinstance(value, str) else json.dumps(value, default=str)}
+    if isinstance(value.get("tool_call"), Mapping):
+        return _tool_call(value, depth) or dict(value)
     if isinstance(value.get("message_content"), Mapping):
         return _part(value["message_content"], depth + 1)
     kind = value.get("type")
     if kind in ("tool_use", "tool_call", "function_call", "function") or "function_call" in value or (
         kind is None and "name" in value and ("arguments" in value or "args" in value)
     ):  # fmt: skip
-        return _tool_call(value, depth) or dict(value)
-    if isinstance(value.get("tool_call"), Mapping):
         return _tool_call(value, depth) or dict(value)
     if kind in ("tool_result", "tool_call_response", "function_call_output", "tool_call_result"):
         return _tool_response(value, depth)
@@ -268,7 +268,28 @@ def _indexed(attributes: Mapping[str, Any], prefix: str, role: str) -> list[Mess
     for item in unflattened(attributes, prefix):
         inner = item.get("message", item) if isinstance(item, dict) else item
         found += list(_read(inner, role, 1))
+    return _quoted(found) if len(found) == 1 else found
+
+
+def _quoted(found: list[Message]) -> list[Message]:
+    """A whole conversation that was sent as the JSON text of one message."""
+    parts = found[0]["parts"]
+    if len(parts) == 1 and parts[0].get("type") == "text":
+        inner = parsed(parts[0]["content"])
+        if isinstance(inner, list) and inner and all(isinstance(item, Mapping) and "role" in item for item in inner):
+            return read_messages(inner, found[0]["role"])
     return found
+
+
+def plain_text(messages: list[Message]) -> str | None:
+    """The words of messages, without tool calls and the like; None where there are none."""
+    texts = [
+        part["content"]
+        for message in messages
+        for part in message["parts"]
+        if part.get("type") == "text" and isinstance(part.get("content"), str)
+    ]
+    return "\n\n".join(texts) or None
 
 
 def _event_messages(span: Span, content: str) -> list[Message]:

@@ -10,25 +10,26 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from tallystick.model.span import Span
+from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.dialects import reader_for
 from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS
-from tallystick.observe.dialects.dialect import Dialect, Found, Reader
+from tallystick.observe.dialects.dialect import COUNT, PROVIDER, TEXT, Dialect, Found, Plan, Reader
 from tallystick.observe.orphans import derived_tools, orphan_links, session_total
 
 LONGEST: Final = 512  # characters of a column; the span keeps all of it
 SHORTEST_ID: Final = 8  # shorter ids ("1", "t1") are not unique enough to join traces by
+_PLANS: Final = 2_048  # key sets remembered for each dialect
+_PLANNED_KEYS: Final = 48
 _TOP: Final = 2**63  # what a store's integer column holds
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
 _EFFECTS: Final = {effect.value: effect for effect in Effect}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in EffectOutcome}
 _DECISIONS: Final = frozenset({"allow", "deny", "hold", "not evaluated"})
-_COUNTS: Final = frozenset(
-    {"input", "output", "cache_read", "cache_write", "reasoning", "seq", "cost", "tool_price"}
-)
+_OTHER, _MODEL, _TOOL, _AGENT, _HANDOFF = Kind.OTHER, Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.HANDOFF
+_OK, _ERROR, _DENIED, _UNKNOWN = StepStatus.OK, StepStatus.ERROR, StepStatus.DENIED, StepStatus.UNKNOWN
 _FACT_KEYS: Final = FACTS.keys()
 
 
@@ -44,14 +45,14 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
     if step.ended is None or step.derived:
         return pairs
     dialect = reader.dialect
-    if step.kind is Kind.MODEL:
+    if step.kind is _MODEL:
         if step.run is None and (span.parent is None or dialect.history):
             links, made = derived_tools(span, reader)
             if span.parent is None:
                 step.links += links
             for extra in made:
                 pairs += read_span(extra)
-    elif step.kind is Kind.AGENT and span.source.scope in dialect.session_totals:
+    elif step.kind is _AGENT and span.source.scope in dialect.session_totals:
         usage, _ = _usage(found, dialect)
         pairs += read_span(session_total(span, found, usage))
     return pairs
@@ -61,30 +62,53 @@ def _find(span: Span, reader: Reader) -> Found:
     """Pick the columns out of the attributes; of several names for one column the best ranked usable value wins."""
     found: Found = {}
     attributes = span.attributes
-    keys = reader.keys
-    ranks: dict[str, int] = {}
-    for key in keys.keys() & attributes.keys():
-        column, rank = keys[key]
-        if column in ranks and ranks[column] < rank:
-            continue
+    for key, column, shape in _plan(attributes, reader):
         value = attributes[key]
-        if column in _COUNTS:
-            value = clean_count(value)
-        elif column == "derived":
-            value = value is True or None
+        if shape == TEXT:
+            # the common case first: short ASCII text needs no cleaning
+            if type(value) is not str or not value or len(value) > LONGEST or not value.isascii():
+                value = clean_text(value)
+        elif shape == COUNT:
+            if type(value) is not int or not 0 <= value < _TOP:
+                value = clean_count(value)
+        elif shape == PROVIDER:
+            value = _provider(value)
         else:
-            value = clean_text(value)
-            if column == "provider" and value is not None:
-                value = value.lower()
-                if value in FRAMEWORKS:
-                    value = None
+            value = value is True or None
         if value is not None:
             found[column] = value
-            ranks[column] = rank
     found["kind"] = _kind(found, reader.dialect)
     if reader.dialect.refine is not None:
         reader.dialect.refine(span, found)
     return found
+
+
+def _plan(attributes: Attributes, reader: Reader) -> Plan:
+    """The look-ups for one set of keys, worst rank first so that the best is written last.
+
+    An instrumentor sends the same keys again and again: the plan is kept, within bounds, because keys come from
+    strangers.
+    """
+    plans = reader.plans
+    keys = tuple(attributes)
+    plan = plans.get(keys)
+    if plan is None:
+        known = reader.keys
+        hits = sorted((key for key in keys if key in known), key=lambda key: -known[key][1])
+        plan = tuple((key, known[key][0], known[key][2]) for key in hits)
+        if len(keys) <= _PLANNED_KEYS:
+            if len(plans) >= _PLANS:
+                plans.clear()
+            plans[keys] = plan
+    return plan
+
+
+def _provider(value: Any) -> str | None:
+    name = clean_text(value)
+    if name is None:
+        return None
+    name = name.lower()
+    return None if name in FRAMEWORKS else name
 
 
 def _kind(found: Found, dialect: Dialect) -> Kind:
@@ -100,54 +124,64 @@ def _kind(found: Found, dialect: Dialect) -> Kind:
         if kind is None:  # "AgentOpsSpanKindValues.TOOL", "llm" for "LLM"
             tail = named.rpartition(".")[2]
             kind = dialect.kinds.get(tail.lower()) or dialect.kinds.get(tail.upper())
-        return kind or Kind.OTHER
+        return kind or _OTHER
     if "tool" in found and "model" not in found:
-        return Kind.TOOL
+        return _TOOL
     if "model" in found and ("input" in found or "output" in found):
-        return Kind.MODEL
-    return Kind.OTHER
+        return _MODEL
+    return _OTHER
 
 
 def _step(span: Span, dialect: Dialect, found: Found) -> Step:
     kind: Kind = found["kind"]
     get = found.get
-    usage, exclusive = _usage(found, dialect) if kind is Kind.MODEL else (NO_USAGE, False)
-    derived = "derived" in found
-    outcome = _OUTCOMES.get(get("outcome", ""))
-    decision = get("decision")
-    if decision not in _DECISIONS:
-        decision = None
+    usage, exclusive = _usage(found, dialect) if kind is _MODEL else (NO_USAGE, False)
+    outcome: EffectOutcome | None = None
+    decision = effect = error = facts = None
+    if "decision" in found or "effect" in found or "outcome" in found:
+        outcome = _OUTCOMES.get(found.get("outcome", ""))
+        effect = _EFFECTS.get(get("effect", ""))
+        decision = found["decision"] if get("decision") in _DECISIONS else None
     agent, workflow = get("agent"), get("workflow")
-    if get("op") == "invoke_workflow":
+    if agent is not None and get("op") == "invoke_workflow":  # the workflow's name stands where an agent's does
         agent, workflow = None, workflow or agent
+    derived = "derived" in found
     status = get("status") or _status(span, derived, decision, outcome)
     cost = get("cost")
-    if cost is None and kind is Kind.TOOL and span.ended is not None and status is not StepStatus.DENIED:
-        cost = get("tool_price") if outcome is not EffectOutcome.DID_NOT_HAPPEN else None
-    facts = _facts(span) if _FACT_KEYS & span.attributes.keys() else None
-    error = None
-    if status is StepStatus.ERROR:
+    if cost is None and kind is _TOOL and "tool_price" in found and _ran(span, status, outcome):
+        cost = found["tool_price"]
+    if not _FACT_KEYS.isdisjoint(span.attributes):
+        facts = _facts(span)
+    if status is _ERROR:
         error = get("error") or _error(span)
+    name, scope = span.name, span.source.scope
     return Step(
-        span.trace, span.span, span.parent, get("run"), kind, _name(span.name), status, span.started, span.ended,
-        _name(span.source.scope), dialect.name, get("seq"), agent, workflow, error, get("provider"), get("model"),
+        span.trace, span.span, span.parent, get("run"), kind,
+        name if len(name) <= LONGEST and name.isascii() else clean_text(name) or "",
+        status, span.started, span.ended,
+        scope if len(scope) <= LONGEST and scope.isascii() else clean_text(scope) or "",
+        dialect.name, get("seq"), agent, workflow, error, get("provider"), get("model"),
         get("response_id"), usage, exclusive, cost, None,
-        get("tool") if kind in (Kind.TOOL, Kind.HANDOFF) else None,
-        get("call_id"), _EFFECTS.get(get("effect", "")), outcome, decision,
+        get("tool") if kind is _TOOL or kind is _HANDOFF else None,
+        get("call_id"), effect, outcome, decision,
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
     )  # fmt: skip
 
 
+def _ran(span: Span, status: StepStatus, outcome: EffectOutcome | None) -> bool:
+    return span.ended is not None and status is not _DENIED and outcome is not EffectOutcome.DID_NOT_HAPPEN
+
+
 def _status(span: Span, derived: bool, decision: str | None, outcome: EffectOutcome | None) -> StepStatus:
     if decision == "deny":
-        return StepStatus.DENIED
+        return _DENIED
     if span.ended is None:
         return StepStatus.HELD if decision == "hold" else StepStatus.RUNNING
     if decision == "hold" and outcome is EffectOutcome.DID_NOT_HAPPEN:
-        return StepStatus.DENIED
+        return _DENIED
     if span.status == 2:
-        return StepStatus.ERROR
-    return StepStatus.UNKNOWN if derived else StepStatus.OK
+        return _ERROR
+    return _UNKNOWN if derived else _OK
 
 
 def _usage(found: Found, dialect: Dialect) -> tuple[Usage, bool]:
@@ -211,10 +245,6 @@ def _error(span: Span) -> str | None:
             if named is not None:
                 return named
     return clean_text(span.status_message.strip()[:200]) if type(span.status_message) is str else None
-
-
-def _name(value: str) -> str:
-    return clean_text(value) or ""
 
 
 def clean_text(value: Any) -> str | None:

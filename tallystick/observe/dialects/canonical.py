@@ -45,6 +45,7 @@ FRAMEWORKS: Final = frozenset(
 
 DIALECT: Final = Dialect(
     name="gen_ai",
+    scopes=("tallystick*", "opentelemetry.instrumentation.openai_v2", "opentelemetry.instrumentation.google_genai"),
     markers=(
         "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model", "gen_ai.tool.name",
         "gen_ai.usage.input_tokens", "gen_ai.agent.name", own.RUN_ID, own.KIND, own.RUN_SOURCE, own.DERIVED,

@@ -14,12 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from tallystick.model.span import Span
 from tallystick.model.step import Kind
 
 Found: TypeAlias = dict[str, Any]  # column -> cleaned value; "kind" holds the resolved Kind
+Plan: TypeAlias = tuple[tuple[str, str, int], ...]  # (attribute key, column, shape)
+
+TEXT: Final = 0
+COUNT: Final = 1
+PROVIDER: Final = 2
+FLAG: Final = 3
+# What a column holds; all that are not named here hold text.
+SHAPES: Final = {
+    "input": COUNT, "output": COUNT, "cache_read": COUNT, "cache_write": COUNT, "reasoning": COUNT, "seq": COUNT,
+    "cost": COUNT, "tool_price": COUNT, "provider": PROVIDER, "derived": FLAG,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +65,31 @@ class Dialect:
 class Reader:
     """A dialect merged with the canonical names, ready for look-ups.
 
-    ``keys``: attribute key -> (column, rank); of several keys for one column the lowest rank with a usable value wins,
-    and canonical keys rank before the dialect's own. ``contents``: content name -> attribute keys in order.
+    ``keys``: attribute key -> (column, rank, shape); of several keys for one column the lowest rank with a usable
+    value wins, and canonical keys rank before the dialect's own. ``plans`` remembers the look-ups for key sets seen. ``contents``: content name -> attribute keys in order.
     """
 
     dialect: Dialect
-    keys: dict[str, tuple[str, int]]
+    keys: dict[str, tuple[str, int, int]]
     contents: dict[str, tuple[str, ...]]
     message_prefixes: dict[str, tuple[str, ...]]
+    plans: dict[tuple[str, ...], Plan]
 
 
 def compile_reader(dialect: Dialect, canonical: Dialect) -> Reader:
     """Merge a dialect's tables behind the canonical ones."""
     layers = (canonical,) if dialect is canonical else (canonical, dialect)
-    keys: dict[str, tuple[str, int]] = {}
+    keys: dict[str, tuple[str, int, int]] = {}
     contents: dict[str, tuple[str, ...]] = {}
     prefixes: dict[str, tuple[str, ...]] = {}
     rank = 0
     for layer in layers:
         for column, names in layer.columns.items():
             for name in names:
-                keys.setdefault(name, (column, rank))
+                keys.setdefault(name, (column, rank, SHAPES.get(column, TEXT)))
                 rank += 1
         for content, names in layer.contents.items():
             contents[content] = contents.get(content, ()) + tuple(names)
         for content, names in layer.message_prefixes.items():
             prefixes[content] = prefixes.get(content, ()) + tuple(names)
-    return Reader(dialect, keys, contents, prefixes)
+    return Reader(dialect, keys, contents, prefixes, {})
