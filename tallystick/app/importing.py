@@ -32,10 +32,10 @@ def import_file(
 ) -> dict[str, Any]:
     """Import one file (plain or gzip) and return ``{"runs", "steps", "added", "repeats", "rejected"}``.
 
-    ``progress(done, total)`` counts runs (for OTLP, spans). ``rejected`` lists ``{"trace", "span", "reason"}`` of
-    spans that no store can hold. ``decode_otlp`` is the server's decoder. Raises BadInput (file, place, what was
-    expected) before anything of a file with the wrong shape is written, and StoreFull.
-    """
+    ``progress(done, total)`` counts runs (for OTLP, spans). ``rejected`` lists ``{"trace", "span",
+    "reason"}`` of spans that no store can hold. ``decode_otlp`` is the server's decoder. Raises BadInput
+    (file, place, what was expected) before anything of a file with the wrong shape is written, and
+    StoreFull."""
     content = unpacked(content, name)
     groups = _groups(name, format, content, decode_otlp)
     total = sum(weight for weight, _ in groups)
@@ -62,7 +62,8 @@ def import_file(
 
 
 def unpacked(content: bytes, name: str) -> bytes:
-    """The bytes of a gzip file, or the content as it is. Raises BadInput for a damaged file, TooLarge beyond 1 GiB."""
+    """The bytes of a gzip file, or the content as it is. Raises BadInput for a damaged file, TooLarge
+    beyond 1 GiB."""
     if content[:2] != b"\x1f\x8b":
         return content
     parts: list[bytes] = []
@@ -79,17 +80,22 @@ def unpacked(content: bytes, name: str) -> bytes:
             parts.append(part)
             content = unzip.unused_data.lstrip(b"\0")
     except zlib.error as error:
-        raise BadInput(f"{name}: a damaged gzip file ({error})", hint="is the file whole?", file=name) from error
+        raise BadInput(
+            f"{name}: a damaged gzip file ({error})", hint="is the file whole?", file=name
+        ) from error
     return b"".join(parts)
 
 
 def _groups(
     name: str, form: str, content: bytes, decode_otlp: Callable[[bytes], Sequence[Span]] | None
 ) -> list[tuple[int, list[Span]]]:
-    """The whole file as (weight for the progress, spans that belong together), checked before a first write."""
+    """The whole file as (weight for the progress, spans that belong together), checked before a first
+    write."""
     if form == otlp_format.NAME:
         if decode_otlp is None:
-            raise BadInput("OTLP files cannot be read here", hint="post them to /v1/traces of a running server")
+            raise BadInput(
+                "OTLP files cannot be read here", hint="post them to /v1/traces of a running server"
+            )
         return [(1, [span]) for span in decode_otlp(content)]
     if form not in FORMATS:
         near = difflib.get_close_matches(form, NAMES, 1)
@@ -100,11 +106,13 @@ def _groups(
         return [(1, recorded.spans) for recorded in FORMATS[form].read(document)]
     except BadInput as error:
         seems = guess(content)
-        hint = error.hint
-        if seems is not None and seems != form:
-            hint = f"this looks like {seems}: tally runs import {seems} {name}"
+        other = (
+            f"this looks like {seems}: tally runs import {seems} {name}"
+            if seems not in (None, form)
+            else None
+        )
         message = error.message if error.message.startswith(name) else f"{name}: {error.message}"
-        raise BadInput(message, hint=hint, **{**error.detail, "file": name}) from error
+        raise BadInput(message, hint=other or error.hint, **{**error.detail, "file": name}) from error
 
 
 def _batched(groups: list[tuple[int, list[Span]]]) -> Iterator[tuple[int, list[Span]]]:

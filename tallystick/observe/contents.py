@@ -1,7 +1,7 @@
 """The contents of a step, in one shape, read from its original span when somebody looks at it.
 
-Everything here came from agents, models and tools: it is returned as data and must be escaped wherever it is shown.
-"""
+Everything here came from agents, models and tools: it is returned as data and must be escaped wherever it
+is shown."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _RESULT_KEYS = {"content", "isError", "is_error", "structuredContent", "_meta"}
 class Contents:
     """What a step was given and what came of it; None and empty mean that the span does not say.
 
-    ``arguments`` and ``result``: JSON values, or text (tools). ``input`` and ``output``: the same for any other
-    step (an agent's task and answer; a model's output is its words). ``system``: text of the system instructions. Messages: see messages.py; system messages
-    are in ``system`` alone. ``handoff``: from, to, reason, payload. ``error``: type, message, stacktrace. ``parameters``:
-    what the model was asked with. ``reasoning``: the model's own, as text.
-    """
+    ``arguments`` and ``result``: JSON values, or text (tools). ``input`` and ``output``: the same for any
+    other step (an agent's task and answer; a model's output is its words). ``system``: text of the system
+    instructions. Messages: see messages.py; system messages are in ``system`` alone. ``handoff``: from, to,
+    reason, payload. ``error``: type, message, stacktrace. ``parameters``: what the model was asked with.
+    ``reasoning``: the model's own, as text."""
 
     arguments: Any = None
     result: Any = None
@@ -48,7 +48,8 @@ class Contents:
 
 
 def read_contents(step: Step, span: Span) -> Contents:
-    """Read all contents of a span. Never raises for what an attribute may hold; what does not fit is shown as it came."""
+    """Read all contents of a span. Never raises for what an attribute may hold; what does not fit is shown
+    as it came."""
     reader = READERS.get(step.dialect) or reader_for(span)
     attributes = span.attributes
     kind = step.kind
@@ -74,7 +75,8 @@ def read_contents(step: Step, span: Span) -> Contents:
 
 
 def _output(attributes: Mapping[str, Any], reader: Reader, kind: Kind, answered: list[Message]) -> Any:
-    """A model's output is its words (the raw body says the same again); any other step's is what it says it is."""
+    """A model's output is its words (the raw body says the same again); any other step's is what it says it
+    is."""
     if kind is Kind.MODEL and answered:
         return plain_text(answered)
     return parsed(_first(attributes, reader, "output"))
@@ -93,7 +95,8 @@ def _text(value: Any) -> str | None:
 
 
 def _messages(span: Span, reader: Reader, kind: Kind) -> tuple[list[Message], list[Message]]:
-    """Both sides. Raw bodies of other kinds of steps (a chain's input) are no messages: only canonical ones count there."""
+    """Both sides. Raw bodies of other kinds of steps (a chain's input) are no messages: only canonical ones
+    count there."""
     if kind in (Kind.MODEL, Kind.AGENT, Kind.OUTPUT, Kind.HUMAN):
         asked = messages_of(span, reader, "input_messages")
         answered = messages_of(span, reader, "output_messages")
@@ -103,7 +106,10 @@ def _messages(span: Span, reader: Reader, kind: Kind) -> tuple[list[Message], li
 
 
 def _is_conversation(messages: list[Message]) -> bool:
-    return any(part.get("type") != "text" for message in messages for part in message["parts"]) or len(messages) > 1
+    return (
+        any(part.get("type") != "text" for message in messages for part in message["parts"])
+        or len(messages) > 1
+    )
 
 
 def _tool_value(value: Any, inside: str) -> Any:
@@ -151,7 +157,9 @@ def _system(attributes: Mapping[str, Any], reader: Reader, asked: list[Message])
         return value
     texts: list[str] = []
     if isinstance(value, list):
-        texts = [item["content"] for item in value if isinstance(item, Mapping) and _text(item.get("content"))]
+        texts = [
+            item["content"] for item in value if isinstance(item, Mapping) and _text(item.get("content"))
+        ]
     if not texts:
         texts = [
             part["content"]
@@ -189,7 +197,9 @@ def _documents(attributes: Mapping[str, Any], reader: Reader) -> list[Any] | Non
     for prefix in reader.message_prefixes.get("documents", ()):
         items = unflattened(attributes, prefix)
         if items:
-            return [item["document"] if isinstance(item, dict) and "document" in item else item for item in items]
+            return [
+                item["document"] if isinstance(item, dict) and "document" in item else item for item in items
+            ]
     return None
 
 

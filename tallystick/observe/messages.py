@@ -1,11 +1,10 @@
 """Messages in one shape, whatever they were sent in.
 
-A message is ``{"role", "parts": [part, …]}`` (and ``name``, ``finish_reason`` where given); a part is one of
-``{"type": "text", "content"}``, ``{"type": "reasoning", "content"}``, ``{"type": "tool_call", "id", "name",
-"arguments"}``, ``{"type": "tool_call_response", "id", "response"}``, or what was sent, untouched, where nothing
-of this fits. Understood: the canonical JSON, OpenAI chat and Responses, Anthropic, Gemini, LangChain, AutoGen, and attributes
-with an index in their name.
-"""
+A message is ``{"role", "parts": [part, …]}`` (and ``name``, ``finish_reason`` where given); a part is one
+of ``{"type": "text", "content"}``, ``{"type": "reasoning", "content"}``, ``{"type": "tool_call", "id",
+"name", "arguments"}``, ``{"type": "tool_call_response", "id", "response"}``, or what was sent, untouched,
+where nothing of this fits. Understood: the canonical JSON, OpenAI chat and Responses, Anthropic, Gemini,
+LangChain, AutoGen, and attributes with an index in their name."""
 
 from __future__ import annotations
 
@@ -20,8 +19,24 @@ Message: TypeAlias = dict[str, Any]
 Part: TypeAlias = dict[str, Any]
 
 _DEEPEST: Final = 12  # hostile nesting stops here; the rest is shown as it is
-_ROLES: Final = {"human": "user", "ai": "assistant", "model": "assistant", "function": "tool", "developer": "system"}
-_WRAPPERS: Final = ("messages", "input", "inputs", "choices", "generations", "output", "outputs", "contents", "message")
+_ROLES: Final = {
+    "human": "user",
+    "ai": "assistant",
+    "model": "assistant",
+    "function": "tool",
+    "developer": "system",
+}
+_WRAPPERS: Final = (
+    "messages",
+    "input",
+    "inputs",
+    "choices",
+    "generations",
+    "output",
+    "outputs",
+    "contents",
+    "message",
+)
 _EVENT_ROLES: Final = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
@@ -33,9 +48,8 @@ _EVENT_ROLES: Final = {
 def messages_of(span: Span, reader: Reader, content: str) -> list[Message]:
     """The messages of one side ("input_messages" or "output_messages") of a span; empty where it has none.
 
-    Structured and JSON values come before indexed attributes only in the canonical keys; a dialect's own raw bodies
-    (``input.value``) come last, because instrumentors cut them more often.
-    """
+    Structured and JSON values come before indexed attributes only in the canonical keys; a dialect's own
+    raw bodies (``input.value``) come last, because instrumentors cut them more often."""
     role = "user" if content == "input_messages" else "assistant"
     attributes = span.attributes
     names = reader.contents.get(content, ())
@@ -78,9 +92,17 @@ def _read(value: Any, role: str, depth: int) -> Iterable[Message]:
         if value:
             yield {"role": role, "parts": [{"type": "text", "content": value}]}
     elif isinstance(value, list | tuple):
-        if len(value) == 2 and all(isinstance(item, str) for item in value) and _ROLES.get(value[0], value[0]) in (
-            "user", "assistant", "system", "tool",
-        ):  # fmt: skip
+        if (
+            len(value) == 2
+            and all(isinstance(item, str) for item in value)
+            and _ROLES.get(value[0], value[0])
+            in (
+                "user",
+                "assistant",
+                "system",
+                "tool",
+            )
+        ):
             yield {"role": _ROLES.get(value[0], value[0]), "parts": _parts(value[1], depth)}
             return
         for item in value:
@@ -96,7 +118,10 @@ def _read_mapping(value: Mapping[Any, Any], role: str, depth: int) -> Iterable[M
         return
     item = value.get("type")
     if item in ("function_call", "function_call_output", "reasoning") and "role" not in value:
-        yield {"role": "tool" if item == "function_call_output" else "assistant", "parts": [_part(value, depth)]}
+        yield {
+            "role": "tool" if item == "function_call_output" else "assistant",
+            "parts": [_part(value, depth)],
+        }
         return
     if "role" in value or "content" in value or "parts" in value or "tool_calls" in value:
         yield _message(value, role, depth)
@@ -124,11 +149,15 @@ def _unwrapped(value: Mapping[Any, Any]) -> Any:
 
 
 def _message(value: Mapping[Any, Any], role: str, depth: int) -> Message:
-    spoken = value.get("role") or (value.get("type") if value.get("type") in _LANGCHAIN_TYPES else None) or role
+    spoken = (
+        value.get("role") or (value.get("type") if value.get("type") in _LANGCHAIN_TYPES else None) or role
+    )
     spoken = _ROLES.get(spoken, spoken) if isinstance(spoken, str) else role
     call = value.get("tool_call_id")
     if spoken == "tool" and isinstance(call, str):
-        parts = [{"type": "tool_call_response", "id": call, "response": _plain_text(value.get("content"), depth)}]
+        parts = [
+            {"type": "tool_call_response", "id": call, "response": _plain_text(value.get("content"), depth)}
+        ]
     else:
         parts = _parts(value.get("parts") if "parts" in value else value.get("content"), depth)
         if "contents" in value:  # OpenInference keeps several contents beside the one
@@ -167,15 +196,20 @@ def _parts(value: Any, depth: int) -> list[Part]:
 
 def _part(value: Any, depth: int) -> Part:
     if not isinstance(value, Mapping) or depth > _DEEPEST:
-        return {"type": "text", "content": value if isinstance(value, str) else json.dumps(value, default=str)}
+        return {
+            "type": "text",
+            "content": value if isinstance(value, str) else json.dumps(value, default=str),
+        }
     if isinstance(value.get("tool_call"), Mapping):
         return _tool_call(value, depth) or dict(value)
     if isinstance(value.get("message_content"), Mapping):
         return _part(value["message_content"], depth + 1)
     kind = value.get("type")
-    if kind in ("tool_use", "tool_call", "function_call", "function") or "function_call" in value or (
-        kind is None and "name" in value and ("arguments" in value or "args" in value)
-    ):  # fmt: skip
+    if (
+        kind in ("tool_use", "tool_call", "function_call", "function")
+        or "function_call" in value
+        or (kind is None and "name" in value and ("arguments" in value or "args" in value))
+    ):
         return _tool_call(value, depth) or dict(value)
     if kind in ("tool_result", "tool_call_response", "function_call_output", "tool_call_result"):
         return _tool_response(value, depth)
@@ -198,7 +232,7 @@ def _tool_call(value: Any, depth: int) -> Part | None:
             return _tool_call({**value[inner], "type": "tool_call"}, depth + 1)
     function = value.get("function") if isinstance(value.get("function"), Mapping) else value
     assert isinstance(function, Mapping)
-    arguments = next((function[key] for key in ("arguments", "args", "input") if key in function), {})
+    arguments: Any = next((function[key] for key in ("arguments", "args", "input") if key in function), {})
     # Responses give an item id ("fc_…") and a call id; the call id is what the result will quote.
     call = value.get("call_id") or value.get("id") or value.get("tool_call_id")
     return {
@@ -210,7 +244,9 @@ def _tool_call(value: Any, depth: int) -> Part | None:
 
 
 def _tool_response(value: Mapping[Any, Any], depth: int) -> Part:
-    call = next((value[key] for key in ("tool_use_id", "call_id", "id", "tool_call_id") if value.get(key)), None)
+    call = next(
+        (value[key] for key in ("tool_use_id", "call_id", "id", "tool_call_id") if value.get(key)), None
+    )
     found = next((value[key] for key in ("response", "content", "output", "result") if key in value), None)
     return {"type": "tool_call_response", "id": call, "response": _plain_text(found, depth)}
 
@@ -236,7 +272,8 @@ def _reasoning(value: Mapping[Any, Any]) -> Any:
 
 
 def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
-    """Attributes such as ``llm.input_messages.0.message.role`` as a list of nested values, in order of their index."""
+    """Attributes such as ``llm.input_messages.0.message.role`` as a list of nested values, in order of
+    their index."""
     root: dict[str, Any] = {}
     for key, value in attributes.items():
         if not key.startswith(prefix):
@@ -276,7 +313,11 @@ def _quoted(found: list[Message]) -> list[Message]:
     parts = found[0]["parts"]
     if len(parts) == 1 and parts[0].get("type") == "text":
         inner = parsed(parts[0]["content"])
-        if isinstance(inner, list) and inner and all(isinstance(item, Mapping) and "role" in item for item in inner):
+        if (
+            isinstance(inner, list)
+            and inner
+            and all(isinstance(item, Mapping) and "role" in item for item in inner)
+        ):
             return read_messages(inner, found[0]["role"])
     return found
 

@@ -1,9 +1,8 @@
 """From a span to a step: the mapped columns, by the dialect's table. Runs for every span that is ingested.
 
-No message is parsed here, but for spans that stand alone (no parent, no stamped run): a provider's instrumentor makes one
-trace of every model call, and only ids inside the messages say which calls belong together, and only the message
-history says which tools ran in between (see orphans.py).
-"""
+No message is parsed here, but for spans that stand alone (no parent, no stamped run): a provider's
+instrumentor makes one trace of every model call, and only ids inside the messages say which calls belong
+together, and only the message history says which tools ran in between (see orphans.py)."""
 
 from __future__ import annotations
 
@@ -34,10 +33,11 @@ _FACT_KEYS: Final = FACTS.keys()
 
 
 def read_span(span: Span) -> list[tuple[Step, Span]]:
-    """Map one span. The first item is the span's own step; derived steps may follow, each with a span made for it.
+    """Map one span. The first item is the span's own step; derived steps may follow, each with a span made
+    for it.
 
-    Never raises for anything an attribute may hold: a value of the wrong shape is unknown, not zero and not an error.
-    """
+    Never raises for anything an attribute may hold: a value of the wrong shape is unknown, not zero and not
+    an error."""
     reader = reader_for(span)
     found = _find(span, reader)
     step = _step(span, reader.dialect, found)
@@ -59,7 +59,8 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
 
 
 def _find(span: Span, reader: Reader) -> Found:
-    """Pick the columns out of the attributes; of several names for one column the best ranked usable value wins."""
+    """Pick the columns out of the attributes; of several names for one column the best ranked usable value
+    wins."""
     found: Found = {}
     attributes = span.attributes
     for key, column, shape in _plan(attributes, reader):
@@ -86,9 +87,8 @@ def _find(span: Span, reader: Reader) -> Found:
 def _plan(attributes: Attributes, reader: Reader) -> Plan:
     """The look-ups for one set of keys, worst rank first so that the best is written last.
 
-    An instrumentor sends the same keys again and again: the plan is kept, within bounds, because keys come from
-    strangers.
-    """
+    An instrumentor sends the same keys again and again: the plan is kept, within bounds, because keys come
+    from strangers."""
     plans = reader.plans
     keys = tuple(attributes)
     plan = plans.get(keys)
@@ -143,7 +143,9 @@ def _step(span: Span, dialect: Dialect, found: Found) -> Step:
         effect = _EFFECTS.get(get("effect", ""))
         decision = found["decision"] if get("decision") in _DECISIONS else None
     agent, workflow = get("agent"), get("workflow")
-    if agent is not None and get("op") == "invoke_workflow":  # the workflow's name stands where an agent's does
+    if (
+        agent is not None and get("op") == "invoke_workflow"
+    ):  # the workflow's name stands where an agent's does
         agent, workflow = None, workflow or agent
     derived = "derived" in found
     status = get("status") or _status(span, derived, decision, outcome)
@@ -185,7 +187,8 @@ def _status(span: Span, derived: bool, decision: str | None, outcome: EffectOutc
 
 
 def _usage(found: Found, dialect: Dialect) -> tuple[Usage, bool]:
-    """Tokens in the inclusive sense. Cached counts above the input prove that the sender left them out of it."""
+    """Tokens in the inclusive sense. Cached counts above the input prove that the sender left them out of
+    it."""
     get = found.get
     given = get("input")
     output, reasoning = get("output"), get("reasoning")
@@ -261,7 +264,8 @@ def _encodable(value: str) -> str:
 
 
 def clean_count(value: Any) -> int | None:
-    """A whole number from 0 to 2^63-1, also when it was sent as a float or as digits; anything else is unknown."""
+    """A whole number from 0 to 2^63-1, also when it was sent as a float or as digits; anything else is
+    unknown."""
     kind = type(value)
     if kind is float:
         if not math.isfinite(value) or value != int(value):

@@ -1,9 +1,9 @@
-"""What can be read out of a span that stands alone: ids that join it to others, and steps that nobody recorded.
+"""What can be read out of a span that stands alone: ids that join it to others, and steps that nobody
+recorded.
 
-A provider's instrumentor sees model calls and nothing else. The messages of a later call hold the tool calls of the
-earlier ones with their results: from them come *derived* tool steps, marked as such. The id of a derived step comes from the
-call's own id, so the same call found in ten later histories is one step.
-"""
+A provider's instrumentor sees model calls and nothing else. The messages of a later call hold the tool
+calls of the earlier ones with their results: from them come *derived* tool steps, marked as such. The id of
+a derived step comes from the call's own id, so the same call found in ten later histories is one step."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def derived_span_id(call_id: str) -> str:
 
 
 def derived_tools(span: Span, reader: Reader) -> tuple[tuple[str, ...], list[Span]]:
-    """Stitch keys from the messages of a model span, and a span for every answered tool call in its history."""
+    """Stitch keys from the messages of a model span, and a span for every answered tool call in its
+    history."""
     history = messages_of(span, reader, "input_messages")
     answer = messages_of(span, reader, "output_messages")
     calls: dict[str, dict[str, Any]] = {}
@@ -76,10 +77,14 @@ def _call_ids(messages: list[Message]) -> list[str]:
 
 def _tool_span(span: Span, call: str, part: dict[str, Any], result: Any, before: int) -> Span:
     alone = span.parent is None and len(call) >= _SHORTEST_ID
-    at = max(span.started - before, 0)  # when it ran is not known; in order, and before the call that quotes it
+    at = max(
+        span.started - before, 0
+    )  # when it ran is not known; in order, and before the call that quotes it
     return Span(
         # Alone, the trace comes from the call's id too: the same call quoted by two traces must be one step.
-        trace=sha256(b"trace of call\0" + call.encode("utf-8", "replace")).hexdigest()[:32] if alone else span.trace,
+        trace=sha256(b"trace of call\0" + call.encode("utf-8", "replace")).hexdigest()[:32]
+        if alone
+        else span.trace,
         span=derived_span_id(call),
         parent=None if alone else span.parent,
         name=f"execute_tool {part['name']}"[:200],
@@ -98,13 +103,13 @@ def _tool_span(span: Span, call: str, part: dict[str, Any], result: Any, before:
 
 
 def session_total(span: Span, found: Found, usage: Usage) -> Span:
-    """A model span that stands for all the model calls inside an agent span whose instrumentor records none of them.
+    """A model span that stands for all the model calls inside an agent span whose instrumentor records none
+    of them.
 
-    With the session's tokens where the agent span has them, else with none: then the run's tokens and cost are
-    unknown, where without this step they would read as zero. The agent's own step carries no usage (it would be
-    counted twice wherever the calls are recorded after all); the derived step counts only in a run that has no
-    recorded model step, see repeats.py.
-    """
+    With the session's tokens where the agent span has them, else with none: then the run's tokens and cost
+    are unknown, where without this step they would read as zero. The agent's own step carries no usage (it
+    would be counted twice wherever the calls are recorded after all); the derived step counts only in a run
+    that has no recorded model step, see repeats.py."""
     counts = {
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,

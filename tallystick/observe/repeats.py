@@ -1,16 +1,18 @@
 """Which steps of a run repeat another one, so that each call is counted once.
 
-Two instrumentors see one call, a framework's layer wraps the client's, a provider's own tracing runs beside both: the
-spans are all kept and shown, and all but one of them name the one that counts. Rules, in this order:
+Two instrumentors see one call, a framework's layer wraps the client's, a provider's own tracing runs beside
+both. The spans are all kept and shown; all but one of them name the one that counts. The rules, in this
+order:
 
-model   an outer layer (a model step with a model step inside it, no tool or agent between) repeats the inner one, or
-        the inner one the outer, where only the outer knows its tokens; then equal response ids; then twins: two
-        scopes, the same stretch of time, nothing that contradicts. A derived session total counts only alone.
-tool    a derived call gives way to a recorded one with its call id, or to a recorded one of that name without any
-        id, in order of time; nested layers of one call; one call id seen by two scopes.
+Model steps: an outer layer (a model step with a model step inside it, no tool or agent between) repeats the
+inner one, or the inner one the outer where only the outer knows its tokens; then equal response ids; then
+twins (two scopes, the same stretch of time, nothing that contradicts). A derived session total counts only
+alone.
 
-No contents are needed. Cost is linear in the steps, but for twins (sorted by time).
-"""
+Tool steps: nested layers of one call; one call id seen by two scopes; a derived call gives way to a
+recorded one with its call id, or to a recorded one of that name without any id, in order of time.
+
+No contents are needed. Cost is linear in the steps, but for twins (sorted by time)."""
 
 from __future__ import annotations
 
@@ -23,11 +25,13 @@ from tallystick.observe.orphans import derived_span_id
 
 _WALLS: Final = frozenset({Kind.TOOL, Kind.AGENT, Kind.HANDOFF})  # what is inside these is another call
 _TWIN_OVERLAP: Final = 0.5  # shared time over joint time
-_NATIVE: Final = "anthropic_sdk"  # the client's own count is the provider's; an instrumentor's may be its own sum
+# The client's own count is the provider's; an instrumentor's may be its own sum.
+_NATIVE: Final = "anthropic_sdk"
 
 
 def repeats(steps: Sequence[Step]) -> dict[str, str]:
-    """Span id -> span id of the step it repeats, for all steps of one run. The named step is never itself a repeat."""
+    """Span id -> span id of the step it repeats, for all steps of one run. The named step is never itself a
+    repeat."""
     by_id = {step.span: step for step in steps}
     same: dict[str, str] = {}
     models = [step for step in steps if step.kind is Kind.MODEL]
@@ -168,7 +172,8 @@ def _session_totals(
 
 
 def _ancestor(step: Step, by_id: Mapping[str, Step], kinds: frozenset[Kind]) -> Step | None:
-    """The nearest step around this one of the kinds asked for; None once a tool, an agent or a handoff lies between."""
+    """The nearest step around this one of the kinds asked for; None once a tool, an agent or a handoff lies
+    between."""
     seen = {step.span}
     parent = step.parent
     while parent is not None and parent not in seen:
@@ -194,7 +199,8 @@ def _tool_repeats(tools: list[Step], by_id: Mapping[str, Step], same: dict[str, 
 
 
 def _nested_tools(recorded: list[Step], by_id: Mapping[str, Step], same: dict[str, str]) -> None:
-    """A framework's tool span around the runtime's or the MCP server's: the outer one has arguments and result."""
+    """A framework's tool span around the runtime's or the MCP server's: the outer one has arguments and
+    result."""
     for step in recorded:
         outer = _ancestor(step, by_id, frozenset({step.kind}))
         if outer is not None and outer.scope != step.scope and _same_tool(outer, step):
@@ -241,8 +247,12 @@ def _derived_tools(derived: list[Step], recorded: list[Step], same: dict[str, st
         target = by_call.get(call)
         if target is None:
             free = nameless.get(group[0].tool or "")
-            # the one read from a history has the result; a proposal has not
-            target = free.pop(0) if free else min(group, key=lambda s: (s.span != derived_span_id(call), *_order(s)))
+            target = free.pop(0) if free else _from_history(group, derived_span_id(call))
         for step in group:
             if step is not target:
                 same[step.span] = target.span
+
+
+def _from_history(group: list[Step], history: str) -> Step:
+    """The step that was read from a history has the result; a proposal has not."""
+    return min(group, key=lambda step: (step.span != history, *_order(step)))

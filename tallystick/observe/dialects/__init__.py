@@ -1,8 +1,8 @@
-"""Dialects: how each instrumentor spells what happened. Adding one is adding one file with a ``DIALECT`` to this package.
+"""Dialects: how each instrumentor spells what happened. Adding one is adding one file with a ``DIALECT`` to
+this package.
 
-The list is built by walking the package's own modules once, at import (pkgutil asks the import system, the same that
-loads this file; nothing is read while spans are mapped).
-"""
+The list is built by walking the package's own modules once, at import (pkgutil asks the import system, the
+same that loads this file; nothing is read while spans are mapped)."""
 
 from __future__ import annotations
 
@@ -42,12 +42,15 @@ _BEGINS: tuple[tuple[str, Reader], ...] = tuple(
 _MARKERS: dict[str, Reader] = {m: READERS[d.name] for d in DIALECTS for m in d.markers}
 _RESOURCE: dict[str, Reader] = {m: READERS[d.name] for d in DIALECTS for m in d.resource_markers}
 # A span may show marks of several vocabularies: the first by name wins, the canonical one is last of all.
-_RANKS: dict[str, int] = {d.name: len(DIALECTS) if d is canonical.DIALECT else i for i, d in enumerate(DIALECTS)}
+_RANKS: dict[str, int] = {
+    d.name: len(DIALECTS) if d is canonical.DIALECT else i for i, d in enumerate(DIALECTS)
+}
 _by_scope: dict[str, Reader | None] = {}
 
 
 def reader_for(span: Span) -> Reader:
-    """The reader of a span: by scope name, then by the sender's resource, then by the attribute keys it uses."""
+    """The reader of a span: by scope name, then by the sender's resource, then by the attribute keys it
+    uses."""
     source = span.source
     scope = source.scope
     if scope in _by_scope:

@@ -1,8 +1,8 @@
 """AgentOps: its spans use general scope names ("openai", "crewai"), so the resource tells who made them.
 
-Its ``tool_call.*`` spans are made from what the model proposed, not from an execution; they are read as derived steps,
-and give way to an execution that was recorded. Where nothing recorded the execution, the message history has the result.
-"""
+Its ``tool_call.*`` spans are made from what the model proposed, not from an execution; they are read as
+derived steps, and give way to an execution that was recorded. Where nothing recorded the execution, the
+message history has the result."""
 
 from __future__ import annotations
 

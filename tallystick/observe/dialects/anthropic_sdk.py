@@ -1,4 +1,5 @@
-"""The Anthropic client's built-in tracing: canonical names, on by default, beside whatever instrumentor is installed."""
+"""The Anthropic client's built-in tracing: canonical names, on by default, beside whatever instrumentor is
+installed."""
 
 from __future__ import annotations
 

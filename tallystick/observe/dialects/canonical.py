@@ -1,9 +1,8 @@
-"""The canonical vocabulary: OpenTelemetry's ``gen_ai.*`` (semantic-conventions-genai v0.1.0), every older spelling of
-it, and Tallystick's own attributes.
+"""The canonical vocabulary: OpenTelemetry's ``gen_ai.*`` (semantic-conventions-genai v0.1.0), every older
+spelling of it, and Tallystick's own attributes.
 
-The names are written here because no Python package of the new constants exists. Older names stay for ever: stored
-spans do not change. Where a name moved, the newest stands first.
-"""
+The names are written here because no Python package of the new constants exists. Older names stay for ever:
+stored spans do not change. Where a name moved, the newest stands first."""
 
 from __future__ import annotations
 
@@ -39,16 +38,44 @@ OPERATIONS: Final = {
 
 # Values of provider.name and gen_ai.system that name a framework: no price list knows them.
 FRAMEWORKS: Final = frozenset(
-    {"langchain", "langgraph", "crewai", "autogen", "llamaindex", "llama_index", "haystack", "strands-agents",
-     "strands agents", "pydantic-ai", "smolagents", "agno", "dspy", "semantic-kernel", "ag2"}
-)  # fmt: skip
+    {
+        "langchain",
+        "langgraph",
+        "crewai",
+        "autogen",
+        "llamaindex",
+        "llama_index",
+        "haystack",
+        "strands-agents",
+        "strands agents",
+        "pydantic-ai",
+        "smolagents",
+        "agno",
+        "dspy",
+        "semantic-kernel",
+        "ag2",
+    }
+)
 
 DIALECT: Final = Dialect(
     name="gen_ai",
-    scopes=("tallystick*", "opentelemetry.instrumentation.openai_v2", "opentelemetry.instrumentation.google_genai"),
+    scopes=(
+        "tallystick*",
+        "opentelemetry.instrumentation.openai_v2",
+        "opentelemetry.instrumentation.google_genai",
+    ),
     markers=(
-        "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.request.model", "gen_ai.tool.name",
-        "gen_ai.usage.input_tokens", "gen_ai.agent.name", own.RUN_ID, own.KIND, own.RUN_SOURCE, own.DERIVED,
+        "gen_ai.operation.name",
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "gen_ai.request.model",
+        "gen_ai.tool.name",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.agent.name",
+        own.RUN_ID,
+        own.KIND,
+        own.RUN_SOURCE,
+        own.DERIVED,
     ),
     columns={
         "kind": (own.KIND,),
@@ -64,17 +91,23 @@ DIALECT: Final = Dialect(
         "input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
         "output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
         "cache_read": (
-            "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
-            "gen_ai.usage.input_tokens.cached", "gen_ai.usage.details.cache_read_tokens",
+            "gen_ai.usage.cache_read.input_tokens",
+            "gen_ai.usage.cache_read_input_tokens",
+            "gen_ai.usage.input_tokens.cached",
+            "gen_ai.usage.details.cache_read_tokens",
         ),
         "cache_write": (
-            "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
-            "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_write_input_tokens",
+            "gen_ai.usage.cache_write.input_tokens",
+            "gen_ai.usage.cache_creation.input_tokens",
+            "gen_ai.usage.cache_creation_input_tokens",
+            "gen_ai.usage.cache_write_input_tokens",
             "gen_ai.usage.details.cache_write_tokens",
         ),
         "reasoning": (
-            "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-            "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.details.reasoning_tokens",
+            "gen_ai.usage.reasoning.output_tokens",
+            "gen_ai.usage.reasoning_tokens",
+            "gen_ai.usage.output_tokens.reasoning",
+            "gen_ai.usage.details.reasoning_tokens",
         ),
         "tool": ("gen_ai.tool.name",),
         "call_id": ("gen_ai.tool.call.id",),
@@ -107,7 +140,7 @@ DIALECT: Final = Dialect(
         "input_messages": ("gen_ai.prompt.",),
         "output_messages": ("gen_ai.completion.",),
     },
-)  # fmt: skip
+)
 
 # attribute -> (short name in Step.facts, shape)
 FACTS: Final = {

@@ -1,14 +1,14 @@
 """What a dialect is: a table of names, and how a table is compiled for the hot path.
 
-A dialect says how one instrumentor spells what Tallystick keeps in a step's columns and in its contents. It is data;
-the little code a dialect may bring (``refine``) handles what no table can say.
+A dialect says how one instrumentor spells what Tallystick keeps in a step's columns and in its contents. It
+is data; the little code a dialect may bring (``refine``) handles what no table can say.
 
-Columns: op, span_kind, agent, workflow, conversation, provider, model, response_id, input, output, cache_read,
-cache_write, reasoning, tool, call_id, error, run, seq, kind, effect, outcome, decision, cost, tool_price, derived.
+Columns: op, span_kind, agent, workflow, conversation, provider, model, response_id, input, output,
+cache_read, cache_write, reasoning, tool, call_id, error, run, seq, kind, effect, outcome, decision, cost,
+tool_price, derived.
 
-Contents: arguments, result, goal, system, input_messages, output_messages, tool_definitions, documents, plan,
-parameters, input, output, handoff_from, handoff_to, handoff_reason, handoff_payload.
-"""
+Contents: arguments, result, goal, system, input_messages, output_messages, tool_definitions, documents,
+plan, parameters, input, output, handoff_from, handoff_to, handoff_reason, handoff_payload."""
 
 from __future__ import annotations
 
@@ -28,23 +28,31 @@ PROVIDER: Final = 2
 FLAG: Final = 3
 # What a column holds; all that are not named here hold text.
 SHAPES: Final = {
-    "input": COUNT, "output": COUNT, "cache_read": COUNT, "cache_write": COUNT, "reasoning": COUNT, "seq": COUNT,
-    "cost": COUNT, "tool_price": COUNT, "provider": PROVIDER, "derived": FLAG,
-}  # fmt: skip
+    "input": COUNT,
+    "output": COUNT,
+    "cache_read": COUNT,
+    "cache_write": COUNT,
+    "reasoning": COUNT,
+    "seq": COUNT,
+    "cost": COUNT,
+    "tool_price": COUNT,
+    "provider": PROVIDER,
+    "derived": FLAG,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One vocabulary. ``columns`` and ``contents`` map a name to attribute keys, the best one first.
 
-    ``scopes``: exact instrumentation scope names, or beginnings when they end in ``*``. ``markers``: attribute keys
-    that only this vocabulary uses; a key that ends in ``*`` is not possible here, because markers are looked up and
-    never searched. ``resource_markers``: the same for the resource. ``kinds``: values of the ``span_kind`` column.
-    ``exclusive_input``: input tokens are counted without the cached ones. ``history``: tool results appear
-    only in the message history, so calls are read from it. ``session_totals``: scopes that record agents and none of
-    their model calls (some put the session's tokens on the agent span). ``follow_links``: one run is scattered over traces that point to each
-    other by span links.
-    """
+    ``scopes``: exact instrumentation scope names, or beginnings when they end in ``*``. ``markers``:
+    attribute keys that only this vocabulary uses; a key that ends in ``*`` is not possible here, because
+    markers are looked up and never searched. ``resource_markers``: the same for the resource. ``kinds``:
+    values of the ``span_kind`` column. ``exclusive_input``: input tokens are counted without the cached
+    ones. ``history``: tool results appear only in the message history, so calls are read from it.
+    ``session_totals``: scopes that record agents and none of their model calls (some put the session's
+    tokens on the agent span). ``follow_links``: one run is scattered over traces that point to each other
+    by span links."""
 
     name: str
     scopes: tuple[str, ...] = ()
@@ -65,9 +73,9 @@ class Dialect:
 class Reader:
     """A dialect merged with the canonical names, ready for look-ups.
 
-    ``keys``: attribute key -> (column, rank, shape); of several keys for one column the lowest rank with a usable
-    value wins, and canonical keys rank before the dialect's own. ``plans`` remembers the look-ups for key sets seen. ``contents``: content name -> attribute keys in order.
-    """
+    ``keys``: attribute key -> (column, rank, shape); of several keys for one column the lowest rank with a
+    usable value wins, and canonical keys rank before the dialect's own. ``plans`` remembers the look-ups
+    for key sets seen. ``contents``: content name -> attribute keys in order."""
 
     dialect: Dialect
     keys: dict[str, tuple[str, int, int]]

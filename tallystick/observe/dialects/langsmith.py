@@ -1,4 +1,5 @@
-"""LangSmith's OpenTelemetry export: canonical names for little, LangChain's serialised JSON for the contents."""
+"""LangSmith's OpenTelemetry export: canonical names for little, LangChain's serialised JSON for the
+contents."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ def _refine(span: Span, found: Found) -> None:
     details = span.attributes.get("langsmith.metadata.usage_metadata")
     if found["kind"] is not Kind.MODEL or type(details) is not str:
         return
-    for column, pattern in (("cache_read", _CACHE_READ), ("cache_write", _CACHE_WRITE), ("reasoning", _REASONING)):
+    for column, pattern in (
+        ("cache_read", _CACHE_READ),
+        ("cache_write", _CACHE_WRITE),
+        ("reasoning", _REASONING),
+    ):
         match = pattern.search(details)
         if match is not None:
             found.setdefault(column, int(match.group(1)))

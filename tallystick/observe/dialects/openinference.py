@@ -38,11 +38,11 @@ def _refine(span: Span, found: Found) -> None:
                 found["agent"] = node
     elif kind is Kind.TOOL:
         tool = found.get("tool")
-        if tool is None and span.name.startswith("handoff"):
-            found["kind"] = Kind.HANDOFF
-        elif tool in _CREWAI_DELEGATION and span.source.scope.endswith("crewai"):
-            found["kind"] = Kind.HANDOFF
-        elif tool is not None and tool.startswith("transfer_to_") and _autogen_handoff(span):
+        if (
+            (tool is None and span.name.startswith("handoff"))
+            or (tool in _CREWAI_DELEGATION and span.source.scope.endswith("crewai"))
+            or (tool is not None and tool.startswith("transfer_to_") and _autogen_handoff(span))
+        ):
             found["kind"] = Kind.HANDOFF
         elif tool is None and span.name:
             found["tool"] = span.name
@@ -74,7 +74,10 @@ DIALECT: Final = Dialect(
         "conversation": ("session.id",),
         "provider": ("llm.provider", "llm.system"),
         "model": (
-            "llm.response.model_name", "llm.model_name", "llm.request.model_name", "embedding.model_name",
+            "llm.response.model_name",
+            "llm.model_name",
+            "llm.request.model_name",
+            "embedding.model_name",
             "reranker.model_name",
         ),
         "input": ("llm.token_count.prompt",),
@@ -100,7 +103,8 @@ DIALECT: Final = Dialect(
         "UNKNOWN": Kind.OTHER,
     },
     contents={
-        # tool.parameters holds the schema in some instrumentors and the arguments in others; input.value never lies
+        # tool.parameters holds the schema in some instrumentors and the arguments in others; input.value
+        # never lies
         "arguments": ("input.value", "tool.parameters"),
         "result": ("output.value",),
         "input": ("input.value",),
@@ -119,4 +123,4 @@ DIALECT: Final = Dialect(
     },
     session_totals=frozenset({"openinference.instrumentation.claude_agent_sdk"}),
     refine=_refine,
-)  # fmt: skip
+)

@@ -1,4 +1,5 @@
-"""OpenLLMetry: the vocabulary of Traceloop's instrumentors (``traceloop.*``, early ``llm.*`` and ``gen_ai.*`` names)."""
+"""OpenLLMetry: the vocabulary of Traceloop's instrumentors (``traceloop.*``, early ``llm.*`` and
+``gen_ai.*`` names)."""
 
 from __future__ import annotations
 
@@ -23,11 +24,16 @@ def _refine(span: Span, found: Found) -> None:
 DIALECT: Final = Dialect(
     name="openllmetry",
     scopes=(
-        "opentelemetry.instrumentation.openai.v1", "opentelemetry.instrumentation.openai.v0",
-        "opentelemetry.instrumentation.openai_agents", "opentelemetry.instrumentation.anthropic",
-        "opentelemetry.instrumentation.langchain", "opentelemetry.instrumentation.llamaindex",
-        "opentelemetry.instrumentation.bedrock", "opentelemetry.instrumentation.mcp",
-        "opentelemetry.instrumentation.crewai*", "traceloop.*",
+        "opentelemetry.instrumentation.openai.v1",
+        "opentelemetry.instrumentation.openai.v0",
+        "opentelemetry.instrumentation.openai_agents",
+        "opentelemetry.instrumentation.anthropic",
+        "opentelemetry.instrumentation.langchain",
+        "opentelemetry.instrumentation.llamaindex",
+        "opentelemetry.instrumentation.bedrock",
+        "opentelemetry.instrumentation.mcp",
+        "opentelemetry.instrumentation.crewai*",
+        "traceloop.*",
     ),
     markers=("traceloop.span.kind", "traceloop.entity.name", "traceloop.workflow.name"),
     columns={
@@ -35,7 +41,8 @@ DIALECT: Final = Dialect(
         "agent": ("traceloop.association.properties.lc_agent_name", "crewai.agent.role"),
         "workflow": ("traceloop.workflow.name",),
         "conversation": (
-            "traceloop.association.properties.session_id", "traceloop.association.properties.thread_id",
+            "traceloop.association.properties.session_id",
+            "traceloop.association.properties.thread_id",
         ),
         "model": ("llm.response.model", "llm.request.model"),
         "provider": ("llm.vendor",),
@@ -62,4 +69,4 @@ DIALECT: Final = Dialect(
     },
     session_totals=frozenset({"opentelemetry.instrumentation.crewai.instrumentation"}),
     refine=_refine,
-)  # fmt: skip
+)

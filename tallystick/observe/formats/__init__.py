@@ -1,7 +1,7 @@
-"""Formats: recorded runs of other tools and data sets, read into spans. Adding one is adding one file with a ``FORMAT``.
+"""Formats: recorded runs of other tools and data sets, read into spans. Adding one is adding one file with
+a ``FORMAT``.
 
-The list is built by walking the package's own modules once, at import, as the dialects are.
-"""
+The list is built by walking the package's own modules once, at import, as the dialects are."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Langfuse exports: ``{trace, observations}``, one trace a file.
 
-Cost figures are computed by Langfuse from its own table, so they are kept as annotations and are not our cost. Usage
-types are meant to be disjoint there, but not every sender holds to it: the total decides, and where it decides nothing
-the tokens are unknown.
-"""
+Cost figures are computed by Langfuse from its own table, so they are kept as annotations and are not our
+cost. Usage types are meant to be disjoint there, but not every sender holds to it: the total decides, and
+where it decides nothing the tokens are unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +15,15 @@ from typing import Any, Final
 from tallystick.model import attributes as own
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Source, Span
-from tallystick.observe.formats.recorded import IMPORT, Format, RecordedRun, expect, json_text, run_id, span_id
+from tallystick.observe.formats.recorded import (
+    IMPORT,
+    Format,
+    RecordedRun,
+    expect,
+    json_text,
+    run_id,
+    span_id,
+)
 from tallystick.observe.messages import parsed, plain_text, read_messages
 
 NAME: Final = "langfuse"
@@ -32,19 +39,36 @@ _OPERATIONS: Final = {
 _KINDS: Final = {"EVALUATOR": "evaluation", "GUARDRAIL": "decision"}
 # what the sender's own attributes (kept by Langfuse in the metadata) may add
 _KEPT: Final = {
-    "gen_ai.agent.name": "gen_ai.agent.name", "agent_name": "gen_ai.agent.name", "agent.name": "gen_ai.agent.name",
-    "gen_ai.provider.name": "gen_ai.provider.name", "llm.provider": "gen_ai.provider.name",
-    "gen_ai.system": "gen_ai.provider.name", "llm.system": "gen_ai.provider.name",
-    "gen_ai.tool.name": "gen_ai.tool.name", "tool.name": "gen_ai.tool.name", "ai.toolCall.name": "gen_ai.tool.name",
-    "gen_ai.tool.call.id": "gen_ai.tool.call.id", "ai.toolCall.id": "gen_ai.tool.call.id",
-    "gen_ai.response.id": "gen_ai.response.id", "gen_ai.conversation.id": "gen_ai.conversation.id",
-}  # fmt: skip
+    "gen_ai.agent.name": "gen_ai.agent.name",
+    "agent_name": "gen_ai.agent.name",
+    "agent.name": "gen_ai.agent.name",
+    "gen_ai.provider.name": "gen_ai.provider.name",
+    "llm.provider": "gen_ai.provider.name",
+    "gen_ai.system": "gen_ai.provider.name",
+    "llm.system": "gen_ai.provider.name",
+    "gen_ai.tool.name": "gen_ai.tool.name",
+    "tool.name": "gen_ai.tool.name",
+    "ai.toolCall.name": "gen_ai.tool.name",
+    "gen_ai.tool.call.id": "gen_ai.tool.call.id",
+    "ai.toolCall.id": "gen_ai.tool.call.id",
+    "gen_ai.response.id": "gen_ai.response.id",
+    "gen_ai.conversation.id": "gen_ai.conversation.id",
+}
 _CACHE_READ: Final = (
-    "input_cache_read", "input_cached_tokens", "cache_read_input_tokens", "prompt_details.cache_read",
-    "input_details.cache_read", "cached_tokens",
-)  # fmt: skip
+    "input_cache_read",
+    "input_cached_tokens",
+    "cache_read_input_tokens",
+    "prompt_details.cache_read",
+    "input_details.cache_read",
+    "cached_tokens",
+)
 _CACHE_WRITE: Final = ("input_cache_creation", "cache_creation_input_tokens", "prompt_details.cache_write")
-_REASONING: Final = ("output_reasoning", "output_reasoning_tokens", "completion_details.reasoning", "reasoning_tokens")
+_REASONING: Final = (
+    "output_reasoning",
+    "output_reasoning_tokens",
+    "completion_details.reasoning",
+    "reasoning_tokens",
+)
 
 
 def detect(content: bytes) -> bool:
@@ -65,7 +89,10 @@ def read(document: Any) -> Iterator[RecordedRun]:
             expect(item.get(key), str, f"{where}.{key}", "text")
     given = expect(trace.get("id"), str, "trace.id", "text")
     run = given if len(given) == 32 and _HEX.fullmatch(given) and set(given) != {"0"} else run_id(NAME, given)
-    timed = [(_time(item["startTime"], f"observations[{place}].startTime"), item) for place, item in enumerate(items)]
+    timed = [
+        (_time(item["startTime"], f"observations[{place}].startTime"), item)
+        for place, item in enumerate(items)
+    ]
     timed.sort(key=lambda pair: (pair[0], pair[1].get("parentObservationId") is not None, pair[1]["id"]))
     ids = {item["id"]: _id(run, item["id"]) for item in items}
     spans = [
@@ -76,7 +103,9 @@ def read(document: Any) -> Iterator[RecordedRun]:
 
 
 def _id(run: str, given: str) -> str:
-    return given if len(given) == 16 and _HEX.fullmatch(given) and set(given) != {"0"} else span_id(run, given)
+    return (
+        given if len(given) == 16 and _HEX.fullmatch(given) and set(given) != {"0"} else span_id(run, given)
+    )
 
 
 def _time(value: Any, where: str) -> int:
@@ -89,8 +118,14 @@ def _time(value: Any, where: str) -> int:
 
 
 def _span(
-    run: str, trace: Mapping[str, Any], item: Mapping[str, Any], started: int, seq: int, ids: Mapping[str, str], count: int
-) -> Span:  # fmt: skip
+    run: str,
+    trace: Mapping[str, Any],
+    item: Mapping[str, Any],
+    started: int,
+    seq: int,
+    ids: Mapping[str, str],
+    count: int,
+) -> Span:
     parent = item.get("parentObservationId")
     ended = item.get("endTime")
     attributes = _attributes(item)
@@ -102,7 +137,9 @@ def _span(
         parent=ids.get(parent, _id(run, parent)) if isinstance(parent, str) else None,
         name=item["name"] if isinstance(item.get("name"), str) else item["type"].lower(),
         started=started,
-        ended=None if ended is None else max(_time(ended, f"observation {item['id'][:40]}: endTime"), started),
+        ended=None
+        if ended is None
+        else max(_time(ended, f"observation {item['id'][:40]}: endTime"), started),
         source=Source(scope=f"tallystick.import.{NAME}"),
         status=2 if item.get("level") == "ERROR" else 0,
         status_message=item["statusMessage"] if isinstance(item.get("statusMessage"), str) else "",
@@ -114,7 +151,11 @@ def _root(trace: Mapping[str, Any], item: Mapping[str, Any], count: int) -> dict
     asked = parsed(_unquoted(trace.get("input") if trace.get("input") is not None else item.get("input")))
     if isinstance(asked, Mapping) and isinstance(asked.get("prompt"), str):
         asked = asked["prompt"]
-    goal = asked if isinstance(asked, str) else plain_text([m for m in read_messages(asked) if m["role"] != "system"])
+    goal = (
+        asked
+        if isinstance(asked, str)
+        else plain_text([m for m in read_messages(asked) if m["role"] != "system"])
+    )
     if goal is None and asked is not None:
         goal = json_text(asked)
     return {
@@ -155,7 +196,11 @@ def _attributes(item: Mapping[str, Any]) -> dict[str, Any]:
         found |= _usage(item.get("usageDetails"))
         found["gen_ai.response.model"] = item.get("model") if isinstance(item.get("model"), str) else None
     found |= _contents(kind, item)
-    for key, name in (("usageDetails", "usage"), ("costDetails", "cost_usd"), ("modelParameters", "parameters")):
+    for key, name in (
+        ("usageDetails", "usage"),
+        ("costDetails", "cost_usd"),
+        ("modelParameters", "parameters"),
+    ):
         if item.get(key):
             found[IMPORT + name] = json_text(item[key])
     return found
@@ -167,9 +212,10 @@ def _contents(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
         "TOOL": ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
     }.get(kind, (own.INPUT, own.OUTPUT))
     return {
-        name: json_text(_unquoted(item[side])) for name, side in zip(names, ("input", "output"), strict=True)
+        name: json_text(_unquoted(item[side]))
+        for name, side in zip(names, ("input", "output"), strict=True)
         if item.get(side) is not None
-    }  # fmt: skip
+    }
 
 
 def _unquoted(value: Any) -> Any:
@@ -184,9 +230,11 @@ def _unquoted(value: Any) -> Any:
 
 def _usage(details: Any) -> dict[str, int]:
     """Inclusive token counts, or nothing where the types do not add up to the total."""
-    counts = {
-        key: value for key, value in details.items() if type(value) is int and value >= 0
-    } if isinstance(details, Mapping) else {}  # fmt: skip
+    counts = (
+        {key: value for key, value in details.items() if type(value) is int and value >= 0}
+        if isinstance(details, Mapping)
+        else {}
+    )
     given, output, total = counts.get("input"), counts.get("output"), counts.get("total")
     beside_in = sum(value for key, value in counts.items() if key.startswith("input_"))
     beside_out = sum(value for key, value in counts.items() if key.startswith("output_"))

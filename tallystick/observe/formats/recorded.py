@@ -1,7 +1,8 @@
-"""What an importer makes: recorded runs as spans with canonical attributes, and ids that come from the content alone.
+"""What an importer makes: recorded runs as spans with canonical attributes, and ids that come from the
+content alone.
 
-A source without timestamps gives spans that start and end at 0 (unknown); the sequence numbers keep their order.
-"""
+A source without timestamps gives spans that start and end at 0 (unknown); the sequence numbers keep their
+order."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ class RecordedRun:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format. ``detect`` looks at the bytes and never raises; ``read`` takes the parsed JSON and raises BadInput that
-    names the place and what was expected there."""
+    """One format. ``detect`` looks at the bytes and never raises; ``read`` takes the parsed JSON and raises
+    BadInput that names the place and what was expected there."""
 
     name: str
     detect: Callable[[bytes], bool]
@@ -43,7 +44,8 @@ def parse_json(content: bytes, what: str) -> Any:
         return json.loads(text, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise BadInput(
-            f"{what}: not UTF-8 text at byte {error.start}", hint="JSON files are UTF-8; .gz files are read as they are"
+            f"{what}: not UTF-8 text at byte {error.start}",
+            hint="JSON files are UTF-8; .gz files are read as they are",
         ) from error
     except json.JSONDecodeError as error:
         raise BadInput(
@@ -75,7 +77,13 @@ def shape(value: Any) -> str:
         return "null"
     if isinstance(value, Mapping):
         return "an object with " + (", ".join(str(key)[:40] for key in list(value)[:6]) or "nothing in it")
-    names: dict[type, str] = {list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    names: dict[type, str] = {
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), type(value).__name__)
 
 
@@ -106,7 +114,8 @@ class Builder:
     def add(
         self, name: str, attributes: Mapping[str, Any], *, failed: str | None = None, ended: bool = True
     ) -> Span:
-        """Append the next span (the first one is the root); ``failed`` is an error message. None values are left out."""
+        """Append the next span (the first one is the root); ``failed`` is an error message. None values are
+        left out."""
         seq = len(self.spans) + 1
         span = Span(
             trace=self.run,

@@ -1,9 +1,9 @@
 """tau-bench trajectories: a list of ``{task_id, trial, reward, info, traj}`` with OpenAI chat messages.
 
-Every user message is a human step, every assistant message a model step (tokens unknown, the source has none), every tool
-call with its result a tool step. Call ids repeat within a run, so a result belongs to the nearest open call before it.
-The reward gives the run's status; the task's ground truth is kept as an annotation.
-"""
+Every user message is a human step, every assistant message a model step (tokens unknown, the source has
+none), every tool call with its result a tool step. Call ids repeat within a run, so a result belongs to the
+nearest open call before it. The reward gives the run's status; the task's ground truth is kept as an
+annotation."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def read(document: Any) -> Iterator[RecordedRun]:
         where = f"run {place}"
         expect(item, dict, where, "an object with task_id, trial, reward, info and traj")
         for key, kind, words in (
-            ("task_id", int, "a whole number"), ("reward", (int, float), "a number"), ("traj", list, "a list of messages"),
-        ):  # fmt: skip
+            ("task_id", int, "a whole number"),
+            ("reward", (int, float), "a number"),
+            ("traj", list, "a list of messages"),
+        ):
             expect(item.get(key), kind, f"{where}: {key}", words)
         yield _run(item, where)
 
@@ -63,8 +65,11 @@ def _run(item: Mapping[str, Any], where: str) -> RecordedRun:
     return build.finish()
 
 
-def _call(build: Builder, call: Any, messages: list[Mapping[str, Any]], answer: int | None, where: str) -> None:
-    """A tool step with arguments and result; without a result it is what the model proposed, and nothing more."""
+def _call(
+    build: Builder, call: Any, messages: list[Mapping[str, Any]], answer: int | None, where: str
+) -> None:
+    """A tool step with arguments and result; without a result it is what the model proposed, and nothing
+    more."""
     expect(call, dict, where, "an object with id and function")
     function = expect(call.get("function"), dict, f"{where}.function", "an object with name and arguments")
     name = expect(function.get("name"), str, f"{where}.function.name", "the tool's name")
@@ -122,20 +127,29 @@ def _message(
 ) -> None:
     role, content = message["role"], message.get("content")
     if role == "user":
-        build.add("user", {own.KIND: "human", own.OUTPUT: json_text(content) if content is not None else None})
+        build.add(
+            "user", {own.KIND: "human", own.OUTPUT: json_text(content) if content is not None else None}
+        )
     elif role == "assistant":
         build.add(
             "assistant",
-            {"gen_ai.operation.name": "chat", "gen_ai.output.messages": json_text(read_messages(message, "assistant"))},
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.output.messages": json_text(read_messages(message, "assistant")),
+            },
         )
-    elif role == "tool" and place not in answers.values():  # a result that nobody asked for is shown all the same
+    elif (
+        role == "tool" and place not in answers.values()
+    ):  # a result that nobody asked for is shown all the same
         build.add(
             str(message.get("name") or "tool"),
             _tool(message.get("name"), message.get("tool_call_id"), None, content),
             failed=_failure(content),
         )
     elif role not in ("system", "tool"):
-        build.add(role[:100], {own.KIND: "other", "gen_ai.input.messages": text_message(role, json_text(content))})
+        build.add(
+            role[:100], {own.KIND: "other", "gen_ai.input.messages": text_message(role, json_text(content))}
+        )
 
 
 def _tool(name: Any, call: Any, arguments: Any, result: Any) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Who&When: one file a failed multi-agent run, ``{question, history: [{role, name, content}], mistake_*, …}``.
+"""Who&When: one file a failed multi-agent run, ``{question, history: [{role, name, content}], mistake_*,
+…}``.
 
-Each entry of the history is one step of the agent that spoke (``name``; ``role`` says nothing). An entry that reports a code
-execution ("exitcode: …") is the result of a tool named like its speaker, all others are what a model said. The human
-annotation of the decisive mistake is kept, and never read as something that happened.
-"""
+Each entry of the history is one step of the agent that spoke (``name``; ``role`` says nothing). An entry
+that reports a code execution ("exitcode: …") is the result of a tool named like its speaker, all others are
+what a model said. The human annotation of the decisive mistake is kept, and never read as something that
+happened."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def detect(content: bytes) -> bool:
 
 
 def read(document: Any) -> Iterator[RecordedRun]:
-    """Recorded runs of a parsed file (one run, or a list of them). Raises BadInput where the shape is wrong."""
+    """Recorded runs of a parsed file (one run, or a list of them). Raises BadInput where the shape is
+    wrong."""
     many = isinstance(document, list)
     for place, item in enumerate(document if many else [document]):
         where = f"run {place}" if many else "the file"
@@ -63,12 +65,20 @@ def _run(item: Mapping[str, Any], history: list[Mapping[str, Any]]) -> RecordedR
             IMPORT + "agents": json_text(agents),
             **{
                 IMPORT + key: json_text(item[key])
-                for key in ("question_ID", "level", "ground_truth", "mistake_agent", "mistake_step", "mistake_reason",
-                            "system_prompt", "labels")
+                for key in (
+                    "question_ID",
+                    "level",
+                    "ground_truth",
+                    "mistake_agent",
+                    "mistake_step",
+                    "mistake_reason",
+                    "system_prompt",
+                    "labels",
+                )
                 if item.get(key) is not None
             },
         },
-    )  # fmt: skip
+    )
     for number, entry in enumerate(history):
         annotation = {IMPORT + "mistake": True} if mistake is not None and str(mistake) == str(number) else {}
         _step(build, entry, annotation)
