@@ -23,7 +23,8 @@ class ToolDeclaration:
     description: str = ""
     data: tuple[str, ...] = ()
     authority: tuple[str, ...] = ()
-    arguments: Mapping[str, str] = field(default_factory=dict)  # parameter -> string|long|decimal|bool|list|record
+    # parameter -> string | long | decimal | bool | list | record, with "?" behind it when it may be absent
+    arguments: Mapping[str, str] = field(default_factory=dict)
     price_nano: int | None = None  # nano-dollars a call; None means free of charge was not claimed
     recovery: str = "operator"  # retry | idempotent | reconcile | operator
     digest: str = ""
