@@ -50,7 +50,7 @@ def pico(usd: Decimal, per: int) -> int:
     exact = usd * 10**12 / per
     whole = int(exact.to_integral_value())
     if abs(exact - whole) > Decimal("0.001"):
-        print(f"rounded: ${usd} per {per} units", file=sys.stderr)
+        sys.stderr.write(f"rounded: ${usd} per {per} units\n")
     return whole
 
 

@@ -16,7 +16,16 @@ from tallystick.model.money import PICO_PER_NANO
 LEAST_OUTPUT: Final = 256  # fewer tokens than this are no answer: refuse instead
 _UNCAPPED: Final = 16_384  # a cap that current models accept, sent where the caller set none
 _UNCAPPED_OLD: Final = 4_096
-_OLD: Final = ("gpt-3.5", "gpt-4-", "gemini-1", "gemini-2.0", "claude-3-opus", "claude-3-haiku", "claude-3-sonnet", "claude-2")
+_OLD: Final = (
+    "gpt-3.5",
+    "gpt-4-",
+    "gemini-1",
+    "gemini-2.0",
+    "claude-3-opus",
+    "claude-3-haiku",
+    "claude-3-sonnet",
+    "claude-2",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ _NOT_READ: Final = frozenset({
 _CAPS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _KEPT_ELSEWHERE: Final = ("previous_response_id", "conversation", "prompt", "cached_content", "container")
 _PICTURES: Final = frozenset({"image", "image_url", "input_image"})
-_UNBOUNDED_PARTS: Final = frozenset({"file", "input_file", "document", "input_audio", "audio", "video", "container_upload"})
+_UNBOUNDED_PARTS: Final = frozenset(
+    {"file", "input_file", "document", "input_audio", "audio", "video", "container_upload"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Fingerprints of calls and results: what is the same but for the clock and for made-up ids.
 
-In a result every time stamp, UUID, epoch and hex address is masked. In arguments only what stands under a name that
-means nothing to the tool (``request_id``, ``timestamp``, ``attempt`` …): an order number must not be mistaken for noise.
+In a result every time stamp, UUID, epoch and hex address is masked. In arguments only what stands under a name
+that means nothing to the tool (``request_id``, ``timestamp``, ``attempt`` …): an order number is no noise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _VOLATILE: Final = re.compile(
     r"(?:^|_)(?:request|idempotency|trace|span|correlation|nonce|timestamp|ts|now|attempt|attempts|retry|retries|"
     r"try|counter|seq|sequence|uuid|guid)(?:_(?:id|key|no|num|number|count|at|time))?$"
 )
-_PAGE_NAMES: Final = frozenset({"page", "page_number", "pagenumber", "offset", "start", "skip", "from", "cursor", "index"})
+_PAGE_NAMES: Final = frozenset(
+    {"page", "page_number", "pagenumber", "offset", "start", "skip", "from", "cursor", "index"}
+)
 _LARGEST: Final = 65_536  # characters of a result that are looked at (half from each end)
 
 
@@ -47,16 +49,20 @@ def result_print(result: Any, error: str | None) -> bytes:
 
 
 def says_nothing(result: Any) -> bool:
-    """Whether a result is empty: None, empty text, an empty collection, or a mapping of nothing but those and zeros."""
+    """Whether a result is empty: None, empty text or collection, or a mapping of nothing but those and zeros."""
     if isinstance(result, str):
         text = result.strip().lower()
-        return text in ("", "[]", "{}", "null", "none") or (len(text) < 80 and _NOTHING.search(text) is not None)
+        return text in ("", "[]", "{}", "null", "none") or (
+            len(text) < 80 and _NOTHING.search(text) is not None
+        )
     if isinstance(result, Mapping):
         return all(value is False or value == 0 or says_nothing(value) for value in result.values())
     return result is None or (isinstance(result, list | tuple | set | frozenset) and not result)
 
 
-_NOTHING: Final = re.compile(r"^(?:no|0) (?:\w+ ){0,3}(?:results?|matches|hits|entries|records|rows|documents|found)\b|^not found|^nothing (?:was )?found")
+_NOTHING: Final = re.compile(
+    r"^(?:no|0) (?:\w+ ){0,3}(?:results?|matches|hits|entries|records|rows|documents|found)\b|^not found|^nothing (?:was )?found"
+)
 
 
 def paging_key(arguments: Mapping[str, Any]) -> tuple[Any, ...] | None:

@@ -94,7 +94,9 @@ class LoopDetector:
     _page: tuple[Any, ...] | None = None
     _paging: bool = False
 
-    def before(self, tool: str, arguments: Mapping[str, Any], *, at: int, effect: Effect | None) -> LoopFinding:
+    def before(
+        self, tool: str, arguments: Mapping[str, Any], *, at: int, effect: Effect | None
+    ) -> LoopFinding:
         """Judge a call about to be made, without remembering it. ``at`` is nanoseconds since the epoch."""
         if self.calls >= self.limits.calls:
             return LoopFinding(Rung.STOPPED, "R6", self.calls + 1, f"the run made {self.calls} tool calls")
@@ -104,7 +106,14 @@ class LoopDetector:
         return max(found, key=lambda one: one.rung)
 
     def after(
-        self, tool: str, arguments: Mapping[str, Any], *, at: int, effect: Effect | None, result: Any, error: str | None
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        at: int,
+        effect: Effect | None,
+        result: Any,
+        error: str | None,
     ) -> None:
         """Remember a call that ran: its start time, its result, or its error."""
         self.calls += 1
@@ -190,7 +199,14 @@ class LoopDetector:
         return LoopFinding(rung, "R3", count, f"{tool} {how} {count - 1} times") if rung else CLEAR
 
     def _follow(
-        self, tool: str, arguments: Mapping[str, Any], call: bytes, answer: bytes, *, failed: bool, nothing: bool
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        call: bytes,
+        answer: bytes,
+        *,
+        failed: bool,
+        nothing: bool,
     ) -> None:
         """Keep count of R3: anything new that another tool, or this one, finds ends the dead end."""
         fresh = call + answer not in self._known

@@ -41,7 +41,10 @@ def compile_clause(clause: Mapping[str, Any] | None) -> Matcher:
         "contains": lambda name: text in name,
     }
     if word not in simple:
-        raise BadInput(f"{word!r} is not a matching clause", hint="equals, starts_with, ends_with, contains, regex, or, and")
+        raise BadInput(
+            f"{word!r} is not a matching clause",
+            hint="equals, starts_with, ends_with, contains, regex, or, and",
+        )
     return simple[word]
 
 

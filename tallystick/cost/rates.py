@@ -92,7 +92,7 @@ class Era:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A model of the card: its eras in the card's order, where the last active one wins and the first is the default."""
+    """A model of the card with its eras in order: the last active one wins, the first is the default."""
 
     provider: str
     model: str
@@ -192,7 +192,9 @@ class RateCard:
             return None, PARTIAL_GAP
         return round_pico(charge_pico(rates, counts)), None
 
-    def rates(self, provider: str | None, model: str | None, *, at: int, input_tokens: int = 0) -> Rates | None:
+    def rates(
+        self, provider: str | None, model: str | None, *, at: int, input_tokens: int = 0
+    ) -> Rates | None:
         """The rates a call of that size would pay, or None when the model has no price."""
         priced = self.find(provider, model)
         era = None if priced is None else priced.era(at)
@@ -292,7 +294,8 @@ def _steps(rate: _Rate) -> list[list[int]]:
 
 
 def _rates(row: Mapping[str, Any], input_tokens: int) -> Rates:
-    return Rates(*(_at(row.get(key), input_tokens) for key in _BUCKET_KEYS), call=row.get("call", 0))
+    fresh, read, write, output, reasoning = (_at(row.get(key), input_tokens) for key in _BUCKET_KEYS)
+    return Rates(fresh, read, write, output, reasoning, row.get("call", 0))
 
 
 def _at(rate: _Rate, input_tokens: int) -> int | None:

@@ -87,7 +87,9 @@ def _refused(rules: list[Rule], declaration: ToolDeclaration) -> Ruling:
         if len(groups) == 1:
             return Ruling(Answer.HOLD, labels, because, groups[0])
         return Ruling(Answer.DENY, (*labels, f"{' and '.join(groups)} would each have to approve"), because)
-    return Ruling(Answer.DENY, labels, next((rule.because for rule in rules if rule.because and not rule.hold), because))
+    return Ruling(
+        Answer.DENY, labels, next((rule.because for rule in rules if rule.because and not rule.hold), because)
+    )
 
 
 def _undeclared(policies: PolicySet, declaration: ToolDeclaration) -> Ruling:

@@ -37,13 +37,19 @@ def annotation_problems(file: str, line: int, source: Mapping[str, Any]) -> list
     for name, value in notes.items():
         if name not in ANNOTATIONS:
             near = difflib.get_close_matches(name, ANNOTATIONS, 1, 0.5)
-            hint = f"did you mean @{near[0]}?" if near else "annotations: " + ", ".join("@" + one for one in ANNOTATIONS)
+            hint = (
+                f"did you mean @{near[0]}?"
+                if near
+                else "annotations: " + ", ".join("@" + one for one in ANNOTATIONS)
+            )
             found.append(Problem(file, line, f"there is no annotation @{name}", hint))
         elif not value:
             found.append(Problem(file, line, f"@{name} says nothing", f'write @{name}("…")'))
     group = notes.get("hold")
     if group and source["effect"] != "forbid":
-        found.append(Problem(file, line, "@hold stands on a permit", "a held call is a forbid that an approval lifts"))
+        found.append(
+            Problem(file, line, "@hold stands on a permit", "a held call is a forbid that an approval lifts")
+        )
     elif group and not _lifted_by(source, group):
         hint = f'end the rule with: unless {{ context.approvals.contains("{group}") }}'
         found.append(Problem(file, line, f"no approval of {group} can ever lift this rule", hint))
@@ -72,7 +78,11 @@ def _explained(text: str, tools: Sequence[ToolDeclaration]) -> tuple[str, str]:
     if action is not None:
         return _unknown_action(action.group(1), list(names))
     if "unable to find an applicable action" in text:
-        return ("", "") if names else ("this rule can never match: no tool is declared", "declare one in tools/NAME.toml")
+        return (
+            ("", "")
+            if names
+            else ("this rule can never match: no tool is declared", "declare one in tools/NAME.toml")
+        )
     missing = re.search(r'attribute `([^`]*)` in context for Action::"(.*)" not found', text)
     if missing is not None:
         return _unknown_attribute(missing.group(1), missing.group(2), names.get(missing.group(2)))
@@ -85,7 +95,10 @@ def _explained(text: str, tools: Sequence[ToolDeclaration]) -> tuple[str, str]:
         )
     entity = re.search(r"unrecognized entity type `(.*)`", text)
     if entity is not None:
-        return f"there is no entity type {entity.group(1)}", 'entities: Agent::"name", Tool::"name", Action::"tool"'
+        return (
+            f"there is no entity type {entity.group(1)}",
+            'entities: Agent::"name", Tool::"name", Action::"tool"',
+        )
     types = re.search(r"unexpected type: expected (.*) but saw (.*)", text)
     if types is not None:
         return f"this compares a {types.group(2)} with a {types.group(1)}", _TYPE_HINTS.get(
@@ -106,9 +119,16 @@ def _unknown_action(name: str, tools: list[str]) -> tuple[str, str]:
         groups = [EFFECT_PREFIX + effect.value for effect in Effect]
         return f"there is no effect {name.removeprefix(EFFECT_PREFIX)!r}", "groups: " + ", ".join(groups)
     if name in {effect.value for effect in Effect}:
-        return f"no tool is called {name!r}", f'all tools of an effect: action in Action::"{EFFECT_PREFIX}{name}"'
+        return (
+            f"no tool is called {name!r}",
+            f'all tools of an effect: action in Action::"{EFFECT_PREFIX}{name}"',
+        )
     near = difflib.get_close_matches(name, tools, 1, 0.5)
-    hint = f'did you mean Action::"{near[0]}"?' if near else f"declare it in tools/{_safe(name)}.toml, or remove the rule"
+    hint = (
+        f'did you mean Action::"{near[0]}"?'
+        if near
+        else f"declare it in tools/{_safe(name)}.toml, or remove the rule"
+    )
     return f"no tool is called {name!r}", hint
 
 
@@ -124,7 +144,10 @@ def _unknown_attribute(path: str, action: str, tool: ToolDeclaration | None) -> 
             hint = f"declare it under [arguments] in tools/{_safe(action)}.toml, or name the tool in the rule's action"
         return f"tool {action} has no argument {name!r}", hint
     near = difflib.get_close_matches(path, CONTEXT, 1, 0.5)
-    return f"context has no {path!r}", f"did you mean context.{near[0]}?" if near else "context has: " + ", ".join(CONTEXT)
+    return (
+        f"context has no {path!r}",
+        f"did you mean context.{near[0]}?" if near else "context has: " + ", ".join(CONTEXT),
+    )
 
 
 def _safe(name: str) -> str:

@@ -111,7 +111,12 @@ def load(
         "evaluator": evaluator,
     }
     return PolicySet(
-        state, digest(identity), parts.rules, {tool.name: tool for tool in known}, _slices(parts, known), parts.schema
+        state,
+        digest(identity),
+        parts.rules,
+        {tool.name: tool for tool in known},
+        _slices(parts, known),
+        parts.schema,
     )
 
 
@@ -147,18 +152,27 @@ def _compile_file(file: PolicyFile, tools: list[ToolDeclaration], parts: _Parts)
         try:
             parsed = json.loads(cedarpy.policies_to_json_str(written.text))
         except ValueError as error:
-            problems.append(Problem(file.name, written.line, f"this rule cannot be read: {error}", explain_syntax(error)))
+            problems.append(
+                Problem(file.name, written.line, f"this rule cannot be read: {error}", explain_syntax(error))
+            )
             continue
         if parsed["templates"]:
             problems.append(
-                Problem(file.name, written.line, "templates (?principal, ?resource) are not supported", "write the name out")
+                Problem(
+                    file.name,
+                    written.line,
+                    "templates (?principal, ?resource) are not supported",
+                    "write the name out",
+                )
             )
             continue
         for source in parsed["staticPolicies"].values():  # one, because one rule was given
             found = annotation_problems(file.name, written.line, source)
             result = cedarpy.validate_policies(written.text, parts.schema)
             if not result.validation_passed:
-                found.extend(explain(file.name, written.line, [error.error for error in result.errors], tools))
+                found.extend(
+                    explain(file.name, written.line, [error.error for error in result.errors], tools)
+                )
             if found:
                 problems.extend(found)
                 continue
@@ -186,11 +200,12 @@ def _slices(parts: _Parts, tools: list[ToolDeclaration]) -> dict[str, cedarpy.Po
         if tool.effect is None:
             continue
         names = {tool.name, EFFECT_PREFIX + tool.effect.value}
-        places = tuple(place for place, source in parts.sources.items() if _can_match(source["action"], tool.name, names))
+        places = tuple(
+            place for place, source in parts.sources.items() if _can_match(source["action"], tool.name, names)
+        )
         if places not in made:
-            whole = {
-                "templates": {}, "templateLinks": [], "staticPolicies": {place: parts.sources[place] for place in places},
-            }  # fmt: skip
+            chosen = {place: parts.sources[place] for place in places}
+            whole = {"templates": {}, "templateLinks": [], "staticPolicies": chosen}
             made[places] = cedarpy.PolicySet.from_json_str(json.dumps(whole))
         slices[tool.name] = made[places]
     return slices

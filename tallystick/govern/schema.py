@@ -53,9 +53,13 @@ def schema(declarations: Iterable[ToolDeclaration]) -> dict[str, Any]:
     actions: dict[str, Any] = {EFFECT_PREFIX + effect.value: {} for effect in Effect}
     for tool in sorted(declarations, key=lambda one: one.name):
         if tool.effect is None:
-            raise BadInput(f"tool {tool.name} has no effect", hint="effect = none, read, write or irreversible")
+            raise BadInput(
+                f"tool {tool.name} has no effect", hint="effect = none, read, write or irreversible"
+            )
         if tool.name.startswith(EFFECT_PREFIX):
-            raise BadInput(f"a tool cannot be called {tool.name!r}", hint=f"{EFFECT_PREFIX} names groups of tools")
+            raise BadInput(
+                f"a tool cannot be called {tool.name!r}", hint=f"{EFFECT_PREFIX} names groups of tools"
+            )
         actions[tool.name] = {
             "memberOf": [{"id": EFFECT_PREFIX + tool.effect.value}],
             "appliesTo": {"principalTypes": ["Agent"], "resourceTypes": ["Tool"], "context": _context(tool)},
@@ -90,6 +94,8 @@ def _kind(tool: ToolDeclaration, name: str, written: str) -> tuple[str, bool]:
 
 def request(call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str]) -> dict[str, Any]:
     """The Cedar request of a call. Raises BadInput naming the argument that does not fit the declaration."""
+    for name in (call.agent, call.workflow or "", *approvals):
+        _name(name)
     return {
         "principal": {"type": "Agent", "id": call.agent},
         "action": {"type": "Action", "id": tool.name},
@@ -122,6 +128,13 @@ def _arguments(given: Mapping[str, Any], tool: ToolDeclaration) -> dict[str, Any
         if extra:
             raise BadInput(f"tool {tool.name} declares no argument {', '.join(extra)}")
     return bound
+
+
+def _name(value: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{value!r} is not a name") from error
 
 
 def _string(value: Any) -> str:
@@ -164,9 +177,7 @@ def _list(value: Any) -> list[str]:
 
 
 def _record(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"it is a {type(value).__name__}")
-    return canonical_json(dict(value)).decode()
+    return canonical_json(value).decode()  # anything: a parameter that nobody typed is declared a record
 
 
 _CONVERT: Final = {

@@ -48,7 +48,10 @@ def test_unknown_is_said_and_never_zero(shipped: RateCard) -> None:
 
 def test_parts_that_exceed_their_whole_are_not_priced(shipped: RateCard) -> None:
     assert shipped.price("openai", "gpt-4o-mini", Usage(10, 5, 11), at=NOVEMBER) == (None, "partial usage")
-    assert shipped.price("openai", "gpt-4o-mini", Usage(10, 5, 0, 0, 6), at=NOVEMBER) == (None, "partial usage")
+    assert shipped.price("openai", "gpt-4o-mini", Usage(10, 5, 0, 0, 6), at=NOVEMBER) == (
+        None,
+        "partial usage",
+    )
 
 
 def test_an_embedding_needs_no_output_count(shipped: RateCard) -> None:
@@ -87,7 +90,9 @@ def test_a_name_that_two_providers_claim_has_no_price() -> None:
     rows: list[dict[str, Any]] = []
     for provider in ("acme", "zenith"):
         rows.append({"provider": provider, "models": {"starts_with": "m"}})
-        rows.append({"provider": provider, "model": "m1", "match": {"equals": "m1"}, "prices": [{"in": 1, "out": 1}]})
+        rows.append(
+            {"provider": provider, "model": "m1", "match": {"equals": "m1"}, "prices": [{"in": 1, "out": 1}]}
+        )
     card = load_card(rows)
     assert card.price(None, "m1", Usage(1, 1), at=1) == (None, "no price")
     assert card.price("zenith", "m1", Usage(1000, 0), at=1) == (1, None)
@@ -120,7 +125,10 @@ def test_dates_and_hours_choose_the_price() -> None:
     assert at(2026, 8, 17, 0, 0)[0] == 5
     assert at(2026, 8, 17, 2, 0)[0] == 2
     assert at(2026, 8, 17, 23, 59)[0] == 5
-    assert card.price("acme", "m", Usage(1, 0), at=0) == (None, "no price")  # a price that changed, at no known time
+    assert card.price("acme", "m", Usage(1, 0), at=0) == (
+        None,
+        "no price",
+    )  # a price that changed, at no known time
 
 
 def test_a_charge_is_rounded_once_half_to_even() -> None:
@@ -148,7 +156,12 @@ def test_a_bad_row_is_named(row: dict[str, Any]) -> None:
 SHAPES = (
     {"input_tokens": 1234, "output_tokens": 567},
     {"input_tokens": 300_000, "output_tokens": 1000, "cache_read_tokens": 1000, "cache_write_tokens": 500},
-    {"input_tokens": 150_000, "output_tokens": 900, "cache_read_tokens": 149_000, "output_reasoning_tokens": 70},
+    {
+        "input_tokens": 150_000,
+        "output_tokens": 900,
+        "cache_read_tokens": 149_000,
+        "output_reasoning_tokens": 70,
+    },
 )
 
 
