@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 
-from tallystick.app.approvals import Waiter, wait_for
 from tallystick.app.authorize import EFFECTS, Act, Authority, arguments_digest, authorize, binding
 from tallystick.app.outbox import Outbox
 from tallystick.app.policies import PolicyBook
 from tallystick.app.spend import Purse, Settlement
+from tallystick.app.waiting import Waiter, wait_for
 from tallystick.cost.loops import LoopDetector, LoopLimits, Rung
 from tallystick.cost.rates import RateCard
 from tallystick.govern.decide import Ruling

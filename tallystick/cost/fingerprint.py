@@ -61,7 +61,8 @@ def says_nothing(result: Any) -> bool:
 
 
 _NOTHING: Final = re.compile(
-    r"^(?:no|0) (?:\w+ ){0,3}(?:results?|matches|hits|entries|records|rows|documents|found)\b|^not found|^nothing (?:was )?found"
+    r"^(?:no|0) (?:\w+ ){0,3}(?:results?|matches|hits|entries|records|rows|documents|found)\b"
+    r"|^not found|^nothing (?:was )?found"
 )
 
 
