@@ -78,12 +78,12 @@ def _compile() -> Any:
         described = file.message_type.add(name=message)
         for name, number, kind, label, type_name in fields:
             field = described.field.add(name=name, number=number)
-            field.type = kind  # type: ignore[assignment]
-            field.label = label  # type: ignore[assignment]
+            field.type = kind
+            field.label = label
             if type_name:
                 field.type_name = f".tallystick.otlp.{type_name}"
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tallystick.otlp.Request"))
 
 
