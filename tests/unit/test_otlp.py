@@ -317,7 +317,8 @@ def test_json_of_the_wrong_shape_is_refused_with_its_place(document: str, reason
     [
         {"stringValue": 3}, {"intValue": "x"}, {"intValue": 1.5}, {"intValue": 2**63}, {"intValue": True},
         {"doubleValue": "x"}, {"boolValue": "true"}, {"bytesValue": "*"}, {"bytesValue": 1}, {"arrayValue": 1},
-        {"kvlistValue": {"values": [3]}}, {"kvlistValue": {"values": [{"key": 3}]}}, {"arrayValue": {"values": ["x"]}}, "text", 3, [],
+        {"kvlistValue": {"values": [3]}}, {"kvlistValue": {"values": [{"key": 3}]}}, {"arrayValue": {"values": ["x"]}},
+        "text", 3, [],
     ],
 )  # fmt: skip
 def test_a_json_value_that_is_not_plain_rejects_its_span(value: Any) -> None:
