@@ -185,7 +185,8 @@ def _is_number(text: str) -> bool:
 def _host_name(host: str) -> str:
     """The name in a Host header, without its port."""
     if host.startswith("["):
-        return host.partition("]")[0] + "]"
+        name, closed, _ = host.partition("]")
+        return name + closed
     return host.partition(":")[0]
 
 

@@ -42,7 +42,9 @@ class DurableRecorder:
         self._lock = threading.Lock()
         self._base = sqlite3.connect(folder / "double.db", check_same_thread=False, isolation_level=None)
         self._base.execute("pragma journal_mode=wal")
-        self._base.execute("create table if not exists span (trace text, span text, name text, primary key (trace, span))")
+        self._base.execute(
+            "create table if not exists span (trace text, span text, name text, primary key (trace, span))"
+        )
         self.full = False
         self.sizes: list[int] = []
 
@@ -116,15 +118,37 @@ class CannedReader:
 
     def run(self, prefix: str) -> Mapping[str, Any]:
         self._known(prefix, RUN["run"])
-        totals = ("steps", "model_calls", "tool_calls", "errors", "denials", "usage", "usage_known", "usage_gaps")
+        totals = (
+            "steps",
+            "model_calls",
+            "tool_calls",
+            "errors",
+            "denials",
+            "usage",
+            "usage_known",
+            "usage_gaps",
+        )
         money = ("cost_nano_usd", "cost_known_nano_usd", "cost_gaps")
         return {"run": RUN, "steps": [STEP], "totals": {key: RUN[key] for key in totals + money}}
 
     def skeleton(self, prefix: str) -> Mapping[str, Any]:
         self._known(prefix, RUN["run"])
-        names = ("step", "kind", "name", "agent", "status", "duration_ns", "cost_nano_usd", "decision", "same_as")
+        names = (
+            "step",
+            "kind",
+            "name",
+            "agent",
+            "status",
+            "duration_ns",
+            "cost_nano_usd",
+            "decision",
+            "same_as",
+        )
         columns = {name: [STEP[name]] for name in names}
-        return {"run": RUN, "columns": columns | {"parent": [-1], "depth": [0], "started_ns": [0], "tokens": [None]}}
+        return {
+            "run": RUN,
+            "columns": columns | {"parent": [-1], "depth": [0], "started_ns": [0], "tokens": [None]},
+        }
 
     def step(self, prefix: str, step_id: str) -> Mapping[str, Any]:
         self._known(prefix, RUN["run"])
@@ -179,7 +203,9 @@ class CannedAnswer:
 class Serving:
     """A server in a thread, over the stand-ins, with what a test wants to look at."""
 
-    def __init__(self, folder: Path, settings: ServerSettings, *, otlp: bool = False, extra: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, folder: Path, settings: ServerSettings, *, otlp: bool = False, extra: Sequence[Any] = ()
+    ) -> None:
         self.recorder = DurableRecorder(folder)
         self.reader = CannedReader(self.recorder)
         self.answer = CannedAnswer()

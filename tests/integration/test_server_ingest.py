@@ -41,13 +41,21 @@ def request_of(first: int, count: int, **names: str) -> bytes:
 
 def json_of(first: int, count: int) -> bytes:
     spans = [
-        {"traceId": "01" * 16, "spanId": f"{number:016x}", "name": "step", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+        {
+            "traceId": "01" * 16,
+            "spanId": f"{number:016x}",
+            "name": "step",
+            "startTimeUnixNano": "1",
+            "endTimeUnixNano": "2",
+        }
         for number in range(first, first + count)
     ]
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
 
 
-def post(serving: Serving, body: bytes, kind: str | None = PROTOBUF, path: str = "/v1/traces", **headers: str) -> Any:
+def post(
+    serving: Serving, body: bytes, kind: str | None = PROTOBUF, path: str = "/v1/traces", **headers: str
+) -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=20)
     try:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -147,7 +155,9 @@ def test_bodies_over_the_limits_get_413(serving: Serving) -> None:
         ("zstd", zstandard.ZstdCompressor().compress(bytes(5_000_000))),
     ]:
         assert post(serving, bomb, content_encoding=encoding).status == 413
-    with socket.create_connection(("127.0.0.1", serving.port), timeout=10) as raw:  # chunked: no length is told
+    with socket.create_connection(
+        ("127.0.0.1", serving.port), timeout=10
+    ) as raw:  # chunked: no length is told
         raw.sendall(
             b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
@@ -210,7 +220,13 @@ def test_requests_that_wait_are_joined_and_each_gets_its_own_answer(tmp_path: Pa
         answers: dict[int, Any] = {}
 
         def send(number: int) -> None:
-            names = {f"s{number * 10}": "bad"} if number == 3 else {f"s{number * 10 + 1}": "bug"} if number == 5 else {}
+            names = (
+                {f"s{number * 10}": "bad"}
+                if number == 3
+                else {f"s{number * 10 + 1}": "bug"}
+                if number == 5
+                else {}
+            )
             answers[number] = post(serving, request_of(number * 10, 4, **names))
 
         threads = [threading.Thread(target=send, args=(number,)) for number in range(1, 9)]
