@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation from a running server: ``python docs/make_screenshots.py URL FOLDER``.
+"""Take the documentation's pictures from a running server: ``python docs/make_screenshots.py URL FOLDER``.
 
 Every page is taken in the light and the dark theme at desktop width, and in the light theme at 390 px. The
 server should hold the demo's runs. Needs playwright and a Chromium (``--chromium`` or /usr/bin/chromium).
@@ -36,14 +36,18 @@ def read(url: str) -> Any:
 def pages(url: str) -> list[tuple[str, str]]:
     """Names and addresses of the pages worth a picture, with the run that has most to show."""
     runs = read(f"{url}/runs.json")["runs"]
-    found = [(name, f"/{name}") for name in ("runs", "agents", "tools", "models", "cost", "approvals", "keys")]
+    found = [
+        (name, f"/{name}") for name in ("runs", "agents", "tools", "models", "cost", "approvals", "keys")
+    ]
     found.insert(0, ("home", "/"))
     found.append(("runs-query", "/runs?q=status:failed"))
     found.append(("error", "/runs/nosuchrun"))
     if runs:
         run = max(runs, key=lambda run: (run["denials"] + run["errors"], run["steps"]))["run"]
         steps = read(f"{url}/runs/{run}.json")["steps"]
-        telling = next((step for step in steps if step["kind"] == "model" and step["cost_nano_usd"]), steps[0])
+        telling = next(
+            (step for step in steps if step["kind"] == "model" and step["cost_nano_usd"]), steps[0]
+        )
         found.append(("run", f"/runs/{run}?step={telling['step']}"))
         found.append(("run-plain", f"/runs/{run}?plain=1"))
         found.append(("step", f"/runs/{run}/steps/{telling['step']}"))

@@ -25,7 +25,7 @@ State = Annotated[str, Parameter(query="state")]  # the word itself is reserved 
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
-    """``/approvals`` and ``/approvals/{approval}``, both also ``.json``; the answer is a POST to the latter."""
+    """``/approvals`` and ``/approvals/{approval}``, both also ``.json``; a POST to the latter answers."""
 
     @get("/approvals", sync_to_thread=True)
     def approvals_page(request: Request[Any, Any, Any], which: State = "waiting") -> Response[bytes]:

@@ -1,4 +1,4 @@
-"""The static files: read once from the package, served under a digest so that browsers may keep them for good."""
+"""The static files: read once from the package, served under a digest so that browsers may keep them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cost: where the money went, by agent, tool, workflow, run or model; what has no price is always in sight."""
+"""Cost: where the money went, by agent, tool, workflow, run or model; what has no price stays in sight."""
 
 from __future__ import annotations
 

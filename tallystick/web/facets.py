@@ -1,4 +1,4 @@
-"""Query text as people click it: put a term in, take it out, without touching the rest of what was typed. Pure."""
+"""Query text as people click it: put a term in, take it out, keep the rest of what was typed. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def without(query: str, field: str) -> str:
 
 
 def toggled(query: str, field: str, value: str) -> str:
-    """The query with ``field:value`` as its only term of that field, or with it taken out if it stood there."""
+    """The query with ``field:value`` as its only term of that field, or taken out if it stood there."""
     rest = without(query, field)
     if has(query, field, value):
         return rest

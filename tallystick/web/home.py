@@ -13,14 +13,29 @@ from tallystick.web.site import Site, View, rows
 
 SHOWN: Final = 5
 _BAD: Final = (
-    ("crashed", "crashed", "Crashed: the process died before the run ended"),
-    ("stopped", "stopped", "Stopped by a budget, the loop detector or too many denials"),
-    ("failed", "failed", "Failed"),
+    ("crashed", "crashed", "in seven days: the process died before the run ended"),
+    ("stopped", "stopped", "in seven days: by a budget, a loop, or too many denials"),
+    ("failed", "failed", "in seven days"),
+)
+
+KEYS: Final = (
+    ("?", "show these keys", "everywhere"),
+    ("/", "search", "Runs, a run, Cost"),
+    ("g then h r a t m c p", "go to Home, Runs, Agents, Tools, Models, Cost, approvals (p)", "everywhere"),
+    ("j k", "next, previous row", "lists and the tree"),
+    ("Enter", "open the row", "lists and the tree"),
+    ("↑ ↓ Home End PgUp PgDn", "move in the tree", "a run"),
+    ("← →", "close and open a step's children, go to its parent", "a run"),
+    (".", "next error, denied or held step", "a run"),
+    ("n", "next step that the search found", "a run"),
+    ("c", "copy the link to this view", "everywhere"),
+    ("a r", "choose Approve, choose Reject", "Approvals"),
+    ("Esc", "close the panel, leave the search", "everywhere"),
 )
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
-    """``/``, ``/home.json``, ``/keys``, ``/favicon.ico``."""
+    """``/``, ``/home.json``, ``/keys`` and its JSON, ``/favicon.ico``."""
 
     @get("/", sync_to_thread=True)
     def home_page(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -32,17 +47,25 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         """The home page's data."""
         return site.respond(request, view(site), as_json=True)
 
+    keys = View("keys.html", {"keys": [dict(zip(("keys", "does", "where"), row, strict=True)) for row in KEYS]},
+                {"here": "keys"})  # fmt: skip
+
     @get("/keys", sync_to_thread=False)
     def keys_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Every key the pages know."""
-        return site.respond(request, View("keys.html", {}, {"here": "keys"}))
+        return site.respond(request, keys)
+
+    @get("/keys.json", sync_to_thread=False)
+    def keys_json(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Every key as JSON."""
+        return site.respond(request, keys, as_json=True)
 
     @get("/favicon.ico", sync_to_thread=False)
     def favicon() -> Redirect:
         """Browsers ask here when they do not read the page's icon link."""
         return Redirect(site.assets.url("logo.svg"))
 
-    return [home_page, home_json, keys_page, favicon]
+    return [home_page, home_json, keys_page, keys_json, favicon]
 
 
 def view(site: Site) -> View:

@@ -1,6 +1,6 @@
 """Agents, tools and models: what is declared against what was seen, and one agent's page.
 
-A name is free text, so it travels in the query string: a path segment such as ``..`` would be eaten by browsers.
+A name is free text, so it travels in the query string: browsers would eat a path segment such as ``..``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def agent_view(site: Site, name: str) -> View:
 
 
 def standing(thing: Mapping[str, Any]) -> str:
-    """"both" halves match, "declared" was never seen, "shadow" was seen and never declared."""
+    """ "both" halves match, "declared" was never seen, "shadow" was seen and never declared."""
     if thing["declared"]:
         return "both" if thing["observed"] else "declared"
     return "shadow"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, Response, Router
+from litestar import Request, Response, Router, get
 from litestar.exceptions import HTTPException
 
-from tallystick.model.errors import TallystickError
+from tallystick.model.errors import TallystickError, UnknownThing
 from tallystick.web import approvals, assets, cost, home, names, run, runs
 from tallystick.web.site import Answerer, PageReader, PageSettings, Site
 
@@ -34,6 +34,13 @@ def routes(reader: PageReader, control_answer: Answerer, settings: PageSettings)
         *cost.handlers(site),
         *approvals.handlers(site),
     ]
+
+    @get(["/{rest:path}"], sync_to_thread=False)
+    def nothing_here(request: Request[Any, Any, Any], rest: str) -> Response[bytes]:
+        """Addresses that nothing has: pages get the error page, the API's keep the API's JSON."""
+        raise UnknownThing("there is no page at this address", hint="start from the home page", path=rest)
+
+    handlers.append(nothing_here)
     kinds: dict[int | type[Exception], Any] = {
         TallystickError: failed,
         HTTPException: failed,

@@ -30,7 +30,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
     def runs_json(request: Request[Any, Any, Any], q: str = "", before: str | None = None) -> Response[bytes]:
         """The same page of runs as JSON."""
         found = view(site, q, before)
-        if "error" in found.extra and found.extra["error"]:
+        if found.extra["error"]:
             raise found.extra["error"]
         return site.respond(request, found, as_json=True)
 

@@ -43,6 +43,9 @@ NAVIGATION: Final = (
     ("approvals", "/approvals", "Approvals"),
 )
 
+# Addresses that programs use: whatever goes wrong there is answered in JSON.
+_MACHINES: Final = ("/api/", "/v1/", "/access/", "/events")
+
 _log = logging.getLogger("tallystick.web")
 
 
@@ -138,7 +141,9 @@ class Site:
         self.assets = assets.load()
         self._templates = _environment(self)
 
-    def respond(self, request: Request[Any, Any, Any], view: View, *, as_json: bool = False) -> Response[bytes]:
+    def respond(
+        self, request: Request[Any, Any, Any], view: View, *, as_json: bool = False
+    ) -> Response[bytes]:
         """The view as a whole page, as a part (``?part=1``), or as JSON."""
         if as_json:
             body = msgspec.json.encode(view.data)
@@ -161,7 +166,7 @@ class Site:
         if status >= 500 and known is not error:
             _log.error("a page failed: %s", request.url.path, exc_info=error)
         view = View("error.html", known.as_json(), {"error": known, "status": status, "here": ""}, status)
-        wants_json = request.url.path.endswith(JSON_SUFFIX)
+        wants_json = request.url.path.endswith(JSON_SUFFIX) or request.url.path.startswith(_MACHINES)
         response = self.respond(request, view, as_json=wants_json)
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)
@@ -198,7 +203,7 @@ def _environment(site: Site) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        visible=wording.visible, line=wording.one_line, count=wording.count, usd=wording.usd,
+        visible=wording.visible, line=wording.one_line, count=wording.count, plural=wording.plural, usd=wording.usd,
         cost=wording.cost, duration=wording.duration, exact=wording.exact, clock=wording.clock,
         tokens=wording.tokens, status_class=wording.status_class, payload=wording.payload,
         segment=wording.path, nanos=wording.instant,

@@ -30,7 +30,9 @@ _HIDDEN = re.compile(
     "|(?<![\u0600-\u06ff\u0900-\u0dff\ufe0f\u2600-\u27bf\U0001f000-\U0001faff])[\u200c\u200d]"
     "|(?<![#*0-9\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
 )
-_JSON_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b')
+_JSON_TOKEN = re.compile(
+    r'("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b'
+)
 
 STATUS_WORDS: Final = {
     "ok": "ok", "failed": "failed", "error": "error", "running": "running", "stopped": "stopped",
@@ -57,6 +59,11 @@ def one_line(value: object, limit: int = 160) -> str:
 def count(value: int | None) -> str:
     """A whole number with thousands separators, or "unknown"."""
     return UNKNOWN if value is None else f"{value:,}"
+
+
+def plural(value: int | None, noun: str) -> str:
+    """A number with its noun: "1 step", "2 steps", "unknown steps"."""
+    return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
 
 
 def usd(nano: int | None) -> str:

@@ -69,7 +69,9 @@ def serving(reader: FakeReader, port: int = 0) -> Iterator[Served]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)  # connections wait in the queue until the server takes them
-    config = uvicorn.Config(make_app(reader, queue), log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+    config = uvicorn.Config(
+        make_app(reader, queue), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -150,7 +150,7 @@ export class Tree {
     twist.setAttribute("aria-hidden", "true");
     box.append(twist, this.mark(c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(c.name[i] || "unnamed", 200)));
     const above = c.parent[i];
-    if (c.agent[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
+    if (c.agent[i] && c.agent[i] !== c.name[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
     const kind = trouble(c, i);
     if (kind === "warn") box.append(span("t-note", "denied"));
     if (kind === "held") box.append(span("t-note held", "held"));
