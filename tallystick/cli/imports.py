@@ -1,0 +1,129 @@
+"""``tally runs import``: recorded runs of other tools, read from files. Importing a file again adds nothing."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.output import Out
+from tallystick.cli.root import report
+from tallystick.cli.wording import count
+from tallystick.model.errors import BadInput, TooLarge
+
+FORMATS = ("tau-bench", "who-and-when", "langfuse", "otlp")
+LIMIT = 2 * 1024**3  # bytes after unpacking; a gzip bomb ends here
+_CHUNK = 1 << 20
+
+
+@click.command("import")
+@click.argument("format", type=click.Choice(FORMATS))
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@common
+def import_command(call: Invocation, format: str, files: tuple[Path, ...]) -> int:
+    """Import recorded runs from files (.gz is read directly); a second time adds nothing.
+
+    A file that cannot be read is named and the others are still imported; the exit code is then 2.
+    """
+    done: list[dict[str, Any]] = []
+    failed: list[tuple[Path, BadInput]] = []
+    with call.stores() as stores, _progress(call.out, len(files)) as (next_file, progress):
+        recorder = call.parts.recorder(stores)
+        for path in files:
+            next_file(path.name)
+            try:
+                receipt = call.parts.import_file(recorder, path.name, format, read(path), progress)
+            except BadInput as error:
+                if len(files) == 1:
+                    raise
+                failed.append((path, error))
+                continue
+            done.append({"file": str(path), **_counts(receipt)})
+    _summary(call.out, done, failed)
+    return 2 if failed else 0
+
+
+def _counts(receipt: Mapping[str, Any]) -> dict[str, int]:
+    numbers = {}
+    for name in ("runs", "steps", "added", "repeats"):
+        value = receipt[name]
+        numbers[name] = value if isinstance(value, int) else len(value)
+    return numbers
+
+
+def read(path: Path, *, limit: int = LIMIT) -> bytes:
+    """The content of a file, unpacked when it is gzip (by its first bytes, whatever it is called).
+
+    Raises BadInput for a file that is not there or is damaged, TooLarge beyond ``limit`` bytes.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.open(raw) if packed else raw as stream:
+                parts = []
+                size = 0
+                while chunk := stream.read(_CHUNK):
+                    size += len(chunk)
+                    if size > limit:
+                        raise TooLarge(
+                            f"{path} is over {limit // 1024**2} MB unpacked",
+                            hint="split the file",
+                            file=str(path),
+                        )
+                    parts.append(chunk)
+                return b"".join(parts)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise BadInput(
+            f"{path} is a damaged gzip file: {error}", hint="unpack it by hand", file=str(path)
+        ) from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}", file=str(path)) from error
+
+
+@contextmanager
+def _progress(out: Out, files: int) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    if not out.talks:
+        yield _quiet, _quiet
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=out.console(talk=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def next_file(name: str) -> None:
+            from tallystick.cli.clean import one_line
+
+            bar.reset(task, description=one_line(name, 40), total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield next_file, progress
+
+
+def _quiet(*_: object) -> None:
+    """Progress where nobody reads it."""
+
+
+def _summary(out: Out, done: list[dict[str, Any]], failed: list[tuple[Path, BadInput]]) -> None:
+    totals = {name: sum(row[name] for row in done) for name in ("runs", "steps", "added", "repeats")}
+    if out.as_json:
+        errors = [{"file": str(path), **error.as_json()} for path, error in failed]
+        out.json({**totals, "files": done, "failed": errors})
+        return
+    out.line(
+        f"{count(totals['runs'])} runs, {count(totals['steps'])} steps: {count(totals['added'])} new, "
+        f"{count(totals['repeats'])} already here"
+    )
+    for _, error in failed:
+        report(error, as_json=False)
