@@ -79,7 +79,7 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
 @click.command()
 @click.argument("query", nargs=-1)
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most runs to list."
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Most runs to list."
 )
 @click.option("--before", metavar="RUN", help="Only runs listed after this one (the next page).")
 @common

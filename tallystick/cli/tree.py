@@ -34,8 +34,8 @@ def depth_first(steps: Sequence[Step]) -> Iterator[tuple[Step, int, tuple[bool, 
 def _walk(
     tops: Sequence[Step], children: Mapping[str | None, Sequence[Step]], done: set[str]
 ) -> Iterator[tuple[Step, int, tuple[bool, ...]]]:
-    stack: list[tuple[Step, tuple[bool, ...]]]
-    stack = [(step, (at == len(tops) - 1,)) for at, step in enumerate(tops)][::-1]
+    stack: list[tuple[Step, tuple[bool, ...]]] = []
+    stack.extend((step, (at == len(tops) - 1,)) for at, step in reversed(list(enumerate(tops))))
     while stack:
         step, lasts = stack.pop()
         if step["step"] in done:
@@ -43,7 +43,7 @@ def _walk(
         done.add(step["step"])
         yield step, len(lasts) - 1, lasts
         below = [child for child in children.get(step["step"], ()) if child["step"] not in done]
-        stack += [(child, (*lasts, at == len(below) - 1)) for at, child in enumerate(below)][::-1]
+        stack.extend((child, (*lasts, at == len(below) - 1)) for at, child in reversed(list(enumerate(below))))
 
 
 def guides(lasts: tuple[bool, ...]) -> str:
