@@ -33,19 +33,30 @@ def main() -> None:
         _run(uv, "pip", "install", "--quiet", "--python", str(PYTHON), "--group", "dev", "-e", *WANTED)
     else:
         _with_pip()
-    print("set up: .venv is ready", file=sys.stderr)
+    sys.stderr.write("set up: .venv is ready\n")
 
 
 def _with_pip() -> None:
     python = _new_enough()
     if not PYTHON.exists():
-        print("setting up .venv (once; a minute or two)", file=sys.stderr)
-        own_pip = subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True).returncode == 0
+        sys.stderr.write("setting up .venv (once; a minute or two)\n")
+        own_pip = (
+            subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True).returncode == 0
+        )
         _run(python, "-m", "venv", *(() if own_pip else ("--without-pip",)), str(VENV))
     if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode != 0:
         _fetch_pip()
     # Dependency groups came with pip 25.1; the one that ships with Python may be older.
-    _run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "pip>=25.1")
+    _run(
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--upgrade",
+        "pip>=25.1",
+    )
     _run(
         str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         "--group", f"{ROOT / 'pyproject.toml'}:dev", "-e", *WANTED,
@@ -68,7 +79,10 @@ def _fetch_pip() -> None:
         with urllib.request.urlopen(index, timeout=60) as answer:
             page = answer.read().decode("utf-8")
         links = re.findall(r'href="([^"]+/pip-[\d.]+-py3-none-any\.whl[^"]*)"', page)
-        newest = max(links, key=lambda link: [int(part) for part in re.findall(r"/pip-([\d.]+)-py3", link)[0].split(".")])
+        newest = max(
+            links,
+            key=lambda link: [int(part) for part in re.findall(r"/pip-([\d.]+)-py3", link)[0].split(".")],
+        )
         address, _, fragment = urllib.parse.urljoin(index, newest).partition("#")
         with urllib.request.urlopen(address, timeout=120) as answer:
             wheel = answer.read()
@@ -80,6 +94,10 @@ def _fetch_pip() -> None:
         path = Path(folder) / address.rsplit("/", 1)[1]
         path.write_bytes(wheel)
         _run(str(PYTHON), f"{path}/pip", "install", "--quiet", "--disable-pip-version-check", "pip")
+
+
+def _version(link: str) -> list[int]:
+    return [int(part) for part in re.findall(r"/pip-([\d.]+)-py3", link)[0].split(".")]
 
 
 def _run(*command: str) -> None:

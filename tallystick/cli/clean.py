@@ -33,7 +33,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str, width: int | None = None) -> str:
     """Text for one cell: newlines become ⏎, tabs a space, and beyond ``width`` characters an ellipsis."""
-    flat = clean(text.strip()).replace("\r", "").replace("\n", "⏎").replace("\t", " ")
+    flat = clean(text.strip().replace("\r\n", "\n")).replace("\n", "⏎").replace("\t", " ")
     return flat if width is None or len(flat) <= width else flat[: max(width - 1, 0)] + "…"
 
 

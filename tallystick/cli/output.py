@@ -123,7 +123,7 @@ class Out:
 
         stream = self._stderr if talk else self._stdout
         return Console(
-            file=stream, no_color=not self.colour, force_terminal=(self.tty and not talk) or None,
+            file=stream, color_system="auto" if self.colour else None, force_terminal=(self.tty and not talk) or None,
             highlight=False, markup=False, emoji=False, legacy_windows=False,
         )  # fmt: skip
 

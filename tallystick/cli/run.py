@@ -24,12 +24,12 @@ def run(call: Invocation, command: tuple[str, ...], agent: str | None, server: s
     """
     if not command:
         raise BadInput("no program was named", hint="tally run -- python my_agent.py")
-    call.flag(agent=agent, server=server)
-    environment = {**os.environ, **call.parts.run_environment(call.settings)}
-    if call.settings.origins["store"].startswith("flag"):
-        environment["TALLYSTICK_STORE"] = str(call.settings.store)
     if shutil.which(command[0]) is None:
         raise UnknownThing(
             f"there is no program {command[0]!r}", hint="give a path, or check PATH", command=command[0]
         )
+    call.flag(agent=agent, server=server)
+    environment = {**os.environ, **call.parts.run_environment(call.settings)}
+    if call.settings.origins["store"].startswith("flag"):
+        environment["TALLYSTICK_STORE"] = str(call.settings.store)
     call.parts.execute(command, environment)

@@ -43,7 +43,9 @@ def _walk(
         done.add(step["step"])
         yield step, len(lasts) - 1, lasts
         below = [child for child in children.get(step["step"], ()) if child["step"] not in done]
-        stack.extend((child, (*lasts, at == len(below) - 1)) for at, child in reversed(list(enumerate(below))))
+        stack.extend(
+            (child, (*lasts, at == len(below) - 1)) for at, child in reversed(list(enumerate(below)))
+        )
 
 
 def guides(lasts: tuple[bool, ...]) -> str:

@@ -87,6 +87,7 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Setting
     from which ``tallystick.toml`` is looked for upwards. Raises ConfigError for any unknown key or bad value,
     also for one that a stronger origin overrides: a mistake is told when it is made.
     """
+    cwd = cwd.resolve()
     project_file = find_project_file(cwd)
     layers = [_from_flags(flags, cwd), _from_env(env, cwd)]
     if project_file is not None:
