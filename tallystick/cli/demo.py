@@ -34,8 +34,12 @@ def demo(call: Invocation, headless: bool, host: str | None, port: str | None) -
         if not out.as_json:
             _tell(call, scene)
 
-    answer = call.parts.play(asked, on_scene)
-    agreed = all(scene["agrees"] for scene in answer["scenes"])
+    def on_start(name: str, title: str) -> None:
+        if out.talks:
+            out.say(f"▶ {title}")
+
+    answer = call.parts.play(asked, on_scene, on_start)
+    agreed = bool(answer["scenes"]) and all(scene["agrees"] for scene in answer["scenes"])
     if out.as_json:
         out.json(dict(answer))
     if not headless:

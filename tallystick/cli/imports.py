@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +16,9 @@ from tallystick.cli.wording import count
 from tallystick.model.errors import BadInput, TooLarge
 
 FORMATS = ("tau-bench", "who-and-when", "langfuse", "otlp")
-LIMIT = 2 * 1024**3  # bytes after unpacking; a gzip bomb ends here
-_CHUNK = 1 << 20
+LIMIT = 1024**3  # bytes of a file as it lies on disk; what it unpacks to is bounded where it is unpacked
+_COUNTS = ("runs", "steps", "added", "repeats")
+_TOLD = 10  # refused spans that are told one by one
 
 
 @click.command("import")
@@ -44,47 +43,21 @@ def import_command(call: Invocation, format: str, files: tuple[Path, ...]) -> in
                     raise
                 failed.append((path, error))
                 continue
-            done.append({"file": str(path), **_counts(receipt)})
+            done.append({"file": str(path), **receipt})
     _summary(call.out, done, failed)
     return 2 if failed else 0
 
 
-def _counts(receipt: Mapping[str, Any]) -> dict[str, int]:
-    numbers = {}
-    for name in ("runs", "steps", "added", "repeats"):
-        value = receipt[name]
-        numbers[name] = value if isinstance(value, int) else len(value)
-    return numbers
-
-
 def read(path: Path, *, limit: int = LIMIT) -> bytes:
-    """The content of a file, unpacked when it is gzip (by its first bytes, whatever it is called).
-
-    Raises BadInput for a file that is not there or is damaged, TooLarge beyond ``limit`` bytes.
-    """
+    """The bytes of a file as they are. Raises BadInput for one that cannot be read, TooLarge beyond ``limit``."""
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            with gzip.open(raw) if packed else raw as stream:
-                parts = []
-                size = 0
-                while chunk := stream.read(_CHUNK):
-                    size += len(chunk)
-                    if size > limit:
-                        raise TooLarge(
-                            f"{path} is over {limit // 1024**2} MB unpacked",
-                            hint="split the file",
-                            file=str(path),
-                        )
-                    parts.append(chunk)
-                return b"".join(parts)
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise BadInput(
-            f"{path} is a damaged gzip file: {error}", hint="unpack it by hand", file=str(path)
-        ) from error
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}", file=str(path)) from error
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}", hint="is the path right?") from error
+    if len(content) > limit:
+        raise TooLarge(f"{path} is over {limit // 1024**2} MB", hint="split the file", file=str(path))
+    return content
 
 
 @contextmanager
@@ -116,14 +89,19 @@ def _quiet(*_: object) -> None:
 
 
 def _summary(out: Out, done: list[dict[str, Any]], failed: list[tuple[Path, BadInput]]) -> None:
-    totals = {name: sum(row[name] for row in done) for name in ("runs", "steps", "added", "repeats")}
+    totals = {name: sum(row[name] for row in done) for name in _COUNTS}
+    rejected = [{"file": row["file"], **refused} for row in done for refused in row["rejected"]]
     if out.as_json:
         errors = [{"file": str(path), **error.as_json()} for path, error in failed]
-        out.json({**totals, "files": done, "failed": errors})
+        out.json({**totals, "rejected": len(rejected), "files": done, "failed": errors})
         return
     out.line(
         f"{count(totals['runs'])} runs, {count(totals['steps'])} steps: {count(totals['added'])} new, "
         f"{count(totals['repeats'])} already here"
     )
+    for refused in rejected[:_TOLD]:
+        out.say(f"refused: span {refused['span'] or '?'} of {refused['file']}: {refused['reason']}")
+    if len(rejected) > _TOLD:
+        out.say(f"and {count(len(rejected) - _TOLD)} more refused; --json lists them all")
     for _, error in failed:
         report(error, as_json=False)

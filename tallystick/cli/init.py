@@ -28,10 +28,20 @@ description = "Find one order by its number."
 order_id = "string"
 """
 POLICY = """\
-// Policies are Cedar. One action per tool, grouped by effect; a call that no rule permits is denied.
+// Policies are Cedar. Every tool is an action, and stands in the group of its effect:
+// effect:none, effect:read, effect:write, effect:irreversible. What no rule permits is denied.
 
-@because("Reading is allowed.")
-permit (principal, action in Action::"read", resource);
+permit (principal, action in Action::"effect:read", resource);
+
+// A call can be held until a person says yes. Uncomment, with a tool of yours:
+//
+// permit (principal, action == Action::"refund", resource);
+//
+// @hold("finance")
+// @because("Refunds over 100 USD need a yes from finance.")
+// forbid (principal, action == Action::"refund", resource)
+// when { context.args.amount.greaterThan(decimal("100.00")) }
+// unless { context.approvals.contains("finance") };
 """
 IGNORE = "# what is recorded does not belong in a repository\n.tallystick/\n"
 

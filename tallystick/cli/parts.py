@@ -136,8 +136,19 @@ class Parts:
     ) -> Mapping[str, Any]:
         """Import one file of recorded runs; importing it again adds nothing."""
         from tallystick.app.importing import import_file
+        from tallystick.cli.otlp_files import read_otlp
 
-        return import_file(recorder, name, format, content, progress)
+        unreadable: list[dict[str, str]] = []
+
+        def decode(document: bytes) -> Sequence[Span]:
+            batch = read_otlp(document)
+            unreadable.extend(
+                {"trace": item.trace, "span": item.span, "reason": item.reason} for item in batch.rejected
+            )
+            return batch.spans
+
+        receipt = import_file(recorder, name, format, content, progress, decode_otlp=decode)
+        return {**receipt, "rejected": [*unreadable, *receipt["rejected"]]}
 
     def answer(
         self, stores: Stores, approval: str, answer: str, *, by: str, note: str | None
@@ -146,7 +157,7 @@ class Parts:
         from tallystick import wiring
         from tallystick.app.approvals import answer as give
 
-        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note)
+        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note)
 
     def declare(self, stores: Stores, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
         """Declare a project's agents and tools."""
@@ -160,11 +171,16 @@ class Parts:
 
         return wiring.check_policies(settings)
 
-    def play(self, store: Path | None, on_scene: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any]:
-        """Play the demo's scenes."""
+    def play(
+        self,
+        store: Path | None,
+        on_scene: Callable[[Mapping[str, Any]], None],
+        on_start: Callable[[str, str], None],
+    ) -> Mapping[str, Any]:
+        """Play the demo's scenes; each is told by name and title before it begins, and its row after it ended."""
         from tallystick.demo.scenes import play
 
-        return play(store, on_scene=on_scene)
+        return play(store, on_scene, on_start=on_start)
 
     def execute(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Become another program (signals and exit code are then its own)."""

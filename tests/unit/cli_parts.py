@@ -209,6 +209,7 @@ class FakeParts(Parts):
         self.answered: list[Any] = []
         self.scenes: list[dict[str, Any]] = []
         self.imported: dict[str, bytes] = {}
+        self.refused: list[dict[str, str]] = []
 
     def settings(self, flags: Mapping[str, Any]) -> Any:
         return load(flags, self.env, self.folder)
@@ -239,7 +240,7 @@ class FakeParts(Parts):
         progress(1, 1)
         known = self.imported.get(name) == content
         self.imported[name] = content
-        return {"runs": 1, "steps": 3, "added": 0 if known else 3, "repeats": 3 if known else 0}
+        return {"runs": 1, "steps": 3, "added": 0 if known else 3, "repeats": 3 if known else 0, "rejected": self.refused}
 
     def answer(
         self, stores: Any, approval: str, answer: str, *, by: str, note: str | None
@@ -253,8 +254,14 @@ class FakeParts(Parts):
     def check_policies(self, settings: Any) -> Mapping[str, Any]:
         return {"files": 2, "rules": 7, "digest": "ab" * 32}
 
-    def play(self, store: Path | None, on_scene: Callable[[Mapping[str, Any]], None]) -> Mapping[str, Any]:
+    def play(
+        self,
+        store: Path | None,
+        on_scene: Callable[[Mapping[str, Any]], None],
+        on_start: Callable[[str, str], None],
+    ) -> Mapping[str, Any]:
         for scene in self.scenes:
+            on_start(scene["name"], "A scene")
             on_scene(scene)
         return {"scenes": self.scenes, "store": str(store or self.folder / "demo")}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
@@ -106,14 +105,14 @@ def test_tail_tells_each_changed_run_once_a_look_and_stops_when_told(parts: Fake
     assert parts.stores.closed
 
 
-def test_import_reads_gzip_by_content_and_is_idempotent(parts: FakeParts, tmp_path: Path) -> None:
+def test_import_hands_files_over_whole_and_is_idempotent(parts: FakeParts, tmp_path: Path) -> None:
     file = tmp_path / "runs.json"
-    file.write_bytes(gzip.compress(b"[1]"))
+    file.write_bytes(b"[1]")
     first = _json(parts, "runs", "import", "tau-bench", str(file))
     second = _json(parts, "runs", "import", "tau-bench", str(file))
     assert (first["added"], first["repeats"]) == (3, 0)
     assert (second["added"], second["repeats"]) == (0, 3)
-    assert parts.imported["runs.json"] == b"[1]"
+    assert parts.imported["runs.json"] == file.read_bytes()
 
 
 def test_import_of_one_bad_file_raises_its_error(parts: FakeParts, tmp_path: Path) -> None:
@@ -136,19 +135,26 @@ def test_import_keeps_the_good_files_of_several_and_exits_2(parts: FakeParts, tm
     assert answer["failed"][0]["error"]["code"] == "input.invalid"
 
 
-def test_damaged_and_oversized_files_are_named(tmp_path: Path) -> None:
-    damaged = tmp_path / "damaged.gz"
-    damaged.write_bytes(gzip.compress(b"[" + b"1" * 5000)[:-9])
-    with pytest.raises(BadInput, match=r"damaged\.gz"):
-        read(damaged)
-    bomb = tmp_path / "bomb.gz"
-    bomb.write_bytes(gzip.compress(b"0" * 5_000_000))
-    with pytest.raises(TooLarge):
-        read(bomb, limit=1_000_000)
-    with pytest.raises(BadInput, match="cannot be read"):
-        read(tmp_path / "absent")
-    with pytest.raises(BadInput, match="cannot be read"):
-        read(tmp_path)
+def test_missing_and_oversized_files_are_named(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(b"0" * 2000)
+    with pytest.raises(TooLarge, match="large"):
+        read(large, limit=1999)
+    assert len(read(large, limit=2000)) == 2000
+    for path in (tmp_path / "absent", tmp_path):
+        with pytest.raises(BadInput, match="cannot be read"):
+            read(path)
+
+
+def test_refused_spans_are_told(parts: FakeParts, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    parts.refused = [{"trace": "t", "span": f"s{number}\x1b", "reason": "no time"} for number in range(12)]
+    result = call(parts, "runs", "import", "otlp", str(tmp_path / "a.json"))
+    assert result.stderr.count("no time") == 10
+    assert "and 2 more refused" in result.stderr
+    assert "\x1b" not in result.stderr
+    answer = _json(parts, "runs", "import", "otlp", str(tmp_path / "a.json"))
+    assert (answer["rejected"], len(answer["files"][0]["rejected"])) == (12, 12)
 
 
 def test_export_never_overwrites(parts: FakeParts, tmp_path: Path) -> None:
