@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ def read(path: Path, *, limit: int = LIMIT) -> bytes:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}", hint="is the path right?") from error
+        raise BadInput(
+            f"{path} cannot be read: {error.strerror or error}", hint="is the path right?"
+        ) from error
     if len(content) > limit:
         raise TooLarge(f"{path} is over {limit // 1024**2} MB", hint="split the file", file=str(path))
     return content

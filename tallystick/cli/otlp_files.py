@@ -21,7 +21,9 @@ def read_otlp(content: bytes) -> Batch:
             hint='expected an ExportTraceServiceRequest: protobuf, or JSON with "resourceSpans"',
         )
     lines = [line for line in content.splitlines() if line.strip()]
-    if len(lines) < 2 or not all(line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines[:2]):
+    if len(lines) < 2 or not all(
+        line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines[:2]
+    ):
         return read_json(content)
     whole = Batch()
     for number, line in enumerate(content.splitlines(), 1):
@@ -30,7 +32,9 @@ def read_otlp(content: bytes) -> Batch:
         try:
             batch = read_json(line)
         except BadInput as error:
-            raise BadInput(f"line {number}: {error.message}", hint=error.hint, **error.detail, line=number) from error
+            raise BadInput(
+                f"line {number}: {error.message}", hint=error.hint, **error.detail, line=number
+            ) from error
         whole.spans += batch.spans
         whole.rejected += batch.rejected
     return whole

@@ -240,7 +240,13 @@ class FakeParts(Parts):
         progress(1, 1)
         known = self.imported.get(name) == content
         self.imported[name] = content
-        return {"runs": 1, "steps": 3, "added": 0 if known else 3, "repeats": 3 if known else 0, "rejected": self.refused}
+        return {
+            "runs": 1,
+            "steps": 3,
+            "added": 0 if known else 3,
+            "repeats": 3 if known else 0,
+            "rejected": self.refused,
+        }
 
     def answer(
         self, stores: Any, approval: str, answer: str, *, by: str, note: str | None

@@ -218,10 +218,13 @@ def test_a_budget_is_journalled(parts: FakeParts) -> None:
     assert entry.body == {"budget": "every-run", "scope": "run:*", "limit_nano": 500_000_000, "mode": "hard"}
 
 
-@pytest.mark.parametrize("flags", [("--scope", "everything", "--limit", "1"), ("--scope", "run:*", "--limit", "-1"),
-                                   ("--scope", "run:*", "--limit", "much"), ("--scope", "agent:", "--limit", "1")])  # fmt: skip
-def test_a_bad_budget_changes_nothing(parts: FakeParts, flags: tuple[str, ...]) -> None:
-    assert isinstance(call(parts, "budgets", "set", "b", *flags).exception, BadInput)
+@pytest.mark.parametrize(
+    ("scope", "limit"),
+    [("everything", "1"), ("run:*", "-1"), ("run:*", "much"), ("agent:", "1"), ("run:*", "nan")],
+)
+def test_a_bad_budget_changes_nothing(parts: FakeParts, scope: str, limit: str) -> None:
+    error = call(parts, "budgets", "set", "b", "--scope", scope, "--limit", limit).exception
+    assert isinstance(error, BadInput)
     assert parts.stores.control.entries_ == []
 
 
