@@ -24,7 +24,9 @@ class ToolDeclaration:
     description: str = ""
     data: tuple[str, ...] = ()
     authority: tuple[str, ...] = ()
-    arguments: Mapping[str, str] = field(default_factory=dict)  # parameter -> string|long|decimal|bool|list|record
+    arguments: Mapping[str, str] = field(
+        default_factory=dict
+    )  # parameter -> string|long|decimal|bool|list|record
     price_nano: int | None = None  # nano-dollars a call; None means free of charge was not claimed
     recovery: str = "operator"  # retry | idempotent | reconcile | operator
     digest: str = ""
