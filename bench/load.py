@@ -1,8 +1,8 @@
 """The load that every server gets, byte for byte the same: OTLP protobuf requests in OpenInference's words.
 
-A hundred spans a request, about twenty spans a run and one run of 2,000 in every 20,000 spans; 77% of the spans carry a
-payload of 2 KB on average, one in two hundred carries 50 KB. The words are OpenInference's because all three servers read
-them. Everything comes from one seed, so that a second run of the bench sends the same text (ids and times differ by seed).
+A hundred spans a request, about twenty spans a run and one run of 2,000 in every 20,000 spans; 77% of the spans
+carry a payload of 2 KB on average, one in two hundred carries 50 KB. The words are OpenInference's because all three
+servers read them. Everything comes from one seed: a second run of the bench sends the same text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KINDS = ("LLM", "TOOL", "LLM", "RETRIEVER", "CHAIN")
 
 @dataclass(frozen=True)
 class Load:
-    """Requests ready to post. ``long_run`` is the trace id of a run of 2,000 spans, ``last`` that of the last run sent."""
+    """Requests ready to post. ``long_run``: trace id of a run of 2,000 spans; ``last``: that of the last run sent."""
 
     bodies: list[bytes]
     spans: int

@@ -31,7 +31,8 @@ class Mlflow:
     def command(self, port: int, folder: Path) -> list[str]:
         return [
             str(self.environment() / "bin" / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port),
-            "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
+            "--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
+            "--artifacts-destination", str(folder / "artifacts"),
         ]  # fmt: skip
 
     def variables(self, port: int, folder: Path) -> dict[str, str]:

@@ -89,7 +89,9 @@ class Desk:
     def research(self, ticket: str) -> str:
         """Find the rules that apply to the ticket."""
         system = "You are the researcher of a refund desk. Search the policy pages, then state the rules that apply."
-        return converse(self.client, model=SMALL, system=system, user=ticket, tools=[self.tools()["search_pages"]])
+        return converse(
+            self.client, model=SMALL, system=system, user=ticket, tools=[self.tools()["search_pages"]]
+        )
 
     @tallystick.agent(name="case-agent", version="1.2.0")
     def settle(self, ticket: str, rules: str) -> str:
@@ -97,7 +99,9 @@ class Desk:
         system = "You are the case agent of a refund desk. Look the order up, then do what the rules allow."
         tools = self.tools()
         hands = [tools["lookup_order"], tools["refund"], tools["wire_transfer"]]
-        return converse(self.client, model=CAREFUL, system=system, user=f"{ticket}\n\nRules: {rules}", tools=hands)
+        return converse(
+            self.client, model=CAREFUL, system=system, user=f"{ticket}\n\nRules: {rules}", tools=hands
+        )
 
     @tallystick.agent(name="writer", version="1.0.0")
     def write(self, ticket: str, done: str) -> str:

@@ -28,7 +28,11 @@ def converse(client: OpenAI, *, model: str, system: str, user: str, tools: Seque
     request: dict[str, Any] = {"tools": [describe(tool) for tool in tools]} if tools else {}
     for _ in range(MAX_ROUNDS):
         answer = tallystick.model_call(
-            client.chat.completions.create, model=model, messages=messages, max_completion_tokens=400, **request
+            client.chat.completions.create,
+            model=model,
+            messages=messages,
+            max_completion_tokens=400,
+            **request,
         )
         message = answer.choices[0].message
         messages.append(message.model_dump(exclude_none=True))

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-_TABLES = """
-CREATE TABLE orders (
+_TABLES = (
+    """CREATE TABLE orders (
     id TEXT PRIMARY KEY, customer TEXT NOT NULL, item TEXT NOT NULL,
-    cents INTEGER NOT NULL CHECK (cents > 0), state TEXT NOT NULL, delivered TEXT NOT NULL
-);
-CREATE TABLE refunds (
-    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL REFERENCES orders (id), cents INTEGER NOT NULL CHECK (cents > 0)
-);
-CREATE TABLE transfers (id INTEGER PRIMARY KEY, account TEXT NOT NULL, cents INTEGER NOT NULL);
-"""
+    cents INTEGER NOT NULL CHECK (cents > 0), state TEXT NOT NULL, delivered TEXT NOT NULL)""",
+    """CREATE TABLE refunds (
+    id INTEGER PRIMARY KEY, order_id TEXT NOT NULL REFERENCES orders (id), cents INTEGER NOT NULL CHECK (cents > 0))""",
+    "CREATE TABLE transfers (id INTEGER PRIMARY KEY, account TEXT NOT NULL, cents INTEGER NOT NULL)",
+)
 
 _ORDERS = (
     ("A-1001", "Ida Lindqvist", "hand blender", 4_000, "delivered", "2026-11-02"),
@@ -58,7 +56,8 @@ class Orders:
         path.unlink(missing_ok=True)
         orders = cls(path)
         with orders._open() as database:
-            database.executescript(_TABLES)
+            for statement in _TABLES:
+                database.execute(statement)
             database.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?)", _ORDERS)
         return orders
 
@@ -81,7 +80,7 @@ class Orders:
         }
 
     def refund(self, order_id: str, amount: Decimal) -> dict[str, str]:
-        """Pay back ``amount`` US dollars, once. Raises OrderError and changes nothing when the shop's rules forbid it."""
+        """Pay back ``amount`` US dollars, once. Raises OrderError, and changes nothing, when the shop forbids it."""
         cents = int(amount * 100)
         with self._open() as database:
             row = database.execute("SELECT cents, state FROM orders WHERE id = ?", (order_id,)).fetchone()
@@ -90,7 +89,9 @@ class Orders:
             if row[1] == "refunded":
                 raise OrderError(f"order {order_id} was refunded already")
             if not 0 < cents <= row[0]:
-                raise OrderError(f"order {order_id} cost {_dollars(row[0])} USD; {amount} USD cannot be paid back")
+                raise OrderError(
+                    f"order {order_id} cost {_dollars(row[0])} USD; {amount} USD cannot be paid back"
+                )
             number = database.execute(
                 "INSERT INTO refunds (order_id, cents) VALUES (?, ?)", (order_id, cents)
             ).lastrowid
@@ -100,14 +101,17 @@ class Orders:
     def transfer(self, account: str, amount: Decimal) -> dict[str, str]:
         """Wire money to any account. The desk must never do this; that is what scene four is about."""
         with self._open() as database:
-            database.execute("INSERT INTO transfers (account, cents) VALUES (?, ?)", (account, int(amount * 100)))
+            database.execute(
+                "INSERT INTO transfers (account, cents) VALUES (?, ?)", (account, int(amount * 100))
+            )
         return {"sent_to": account, "amount_usd": _dollars(int(amount * 100))}
 
     def refunds(self, order_id: str | None = None) -> list[Refund]:
         """The refunds that were paid, oldest first."""
         with self._open() as database:
             rows = database.execute(
-                "SELECT order_id, cents FROM refunds WHERE ?1 IS NULL OR order_id = ?1 ORDER BY id", (order_id,)
+                "SELECT order_id, cents FROM refunds WHERE ?1 IS NULL OR order_id = ?1 ORDER BY id",
+                (order_id,),
             ).fetchall()
         return [Refund(*row) for row in rows]
 

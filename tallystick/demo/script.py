@@ -76,8 +76,10 @@ def _wire(ask: Ask) -> Say:
 
 def _report(ask: Ask) -> Say:
     try:
-        receipt = json.loads(ask.results[-1])
-        return Say(f"Refunded {receipt['refunded_usd']} USD for order {receipt['order']}, receipt {receipt['receipt']}.")
+        paid = json.loads(ask.results[-1])
+        return Say(
+            f"Refunded {paid['refunded_usd']} USD for order {paid['order']}, receipt {paid['receipt']}."
+        )
     except (ValueError, KeyError, TypeError):
         return Say(f"Nothing was paid. The tool answered: {ask.results[-1]}")
 

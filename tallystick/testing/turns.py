@@ -159,4 +159,5 @@ def _by_system(script: Mapping[str, Sequence[Turn]], ask: Ask) -> Turn:
 
 def _asked(ask: Ask) -> str:
     last = ask.messages[-1] if ask.messages else {}
-    return f"asked: model {ask.model!r}, system {ask.system[:80]!r}, last message ({last.get('role')}) {text_of(last)[:120]!r}"
+    words = f"last message ({last.get('role')}) {text_of(last)[:120]!r}"
+    return f"asked: model {ask.model!r}, system {ask.system[:80]!r}, {words}"
