@@ -10,6 +10,7 @@ changes hands, and ``tallystick.model_call`` around the model (in loop.py). The 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,16 @@ CAREFUL = "gpt-4.1-mini"
 class Desk:
     """One refund desk: a model, an order database and a folder of policy pages.
 
-    ``folder`` holds ``orders.db`` and ``pages/``. The model's address and key are read from OPENAI_BASE_URL and
-    OPENAI_API_KEY, as the openai client does it.
+    ``folder`` holds ``orders.db`` and ``pages/``. ``model_url`` is where the model answers; without it the openai
+    client reads OPENAI_BASE_URL, as always.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model_url: str | None = None) -> None:
         self.orders = Orders(folder / "orders.db")
         self.pages = Pages(folder / "pages")
-        self.client = OpenAI(max_retries=1, api_key=os.environ.get("OPENAI_API_KEY", "none"))
+        self.client = OpenAI(
+            base_url=model_url, api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=1
+        )
 
     def close(self) -> None:
         """Close the client's connections."""
@@ -134,10 +137,14 @@ class Desk:
         return draft
 
 
-def answer(desk: Desk, ticket: str, *, budget: str | None = None) -> tuple[str, str]:
-    """Answer one ticket as a run of its own: (run id, text). ``budget``: the most it may cost, in US dollars.
+def answer(
+    desk: Desk, ticket: str, *, budget: str | None = None, started: Callable[[str], object] | None = None
+) -> str:
+    """Answer one ticket as a run of its own and return the text. ``budget``: the most it may cost, in US dollars.
 
-    Raises Stopped or OverBudget when the run is ended by the guard.
+    ``started`` is told the run's id as soon as there is one. Raises Stopped or OverBudget when the guard ends the run.
     """
     with tallystick.run(goal=ticket, workflow="refund-desk", agent="planner", budget=budget) as run:
-        return run.id, desk.handle(ticket, run)
+        if started is not None:
+            started(run.id)
+        return desk.handle(ticket, run)
