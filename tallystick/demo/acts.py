@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tallystick import wiring
 from tallystick.demo import bill, facts, script
 from tallystick.demo.stage import MODELS, Stage
-from tallystick.testing import Ask, ModelServer, Say
+from tallystick.testing import Ask, ModelServer, Say, Served
 
 REFUND_FEE = 10_000_000  # nano-dollars: price_usd of tools/refund.toml
 
@@ -193,11 +193,11 @@ ACTS = (
 )
 
 
-def _price(server: ModelServer, served: list[bill.Served] | None = None) -> int | None:
+def _price(server: ModelServer, served: list[Served] | None = None) -> int | None:
     return _cost(server.served if served is None else served)
 
 
-def _cost(served: list[bill.Served]) -> int | None:
+def _cost(served: list[Served]) -> int | None:
     return bill.price(served, wiring.rate_card(), at=wiring.clock().now())
 
 

@@ -52,6 +52,10 @@ class Stage:
         """Wait until everything recorded so far is in the store."""
         tallystick.flush()
 
+    def adopt(self) -> None:
+        """Take over what a process that died had written down and not yet delivered."""
+        wiring.adopt(self.stores)
+
     def run(self, run: str) -> dict[str, Any]:
         """A run as ``tally runs show RUN --json`` gives it."""
         return self.reader.run(run)

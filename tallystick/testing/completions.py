@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tallystick.testing.turns import Ask, Call, Say, text_of
@@ -41,13 +42,13 @@ class Answer:
         self.id = f"chatcmpl-{token}{number:06}"
         self._ask = ask
         self._created = created
-        text, calls, cut = _limited(say, _limit(ask.body))
-        self.text = text
-        self.calls = [(f"call_{token}{number:06}{index}", call) for index, call in enumerate(calls)]
-        self.finish = say.finish or ("length" if cut else "tool_calls" if calls else "stop")
+        fitted = _fitted(say, _limit(ask.body))
+        self.text = fitted.text
+        self.calls = [(f"call_{token}{number:06}{index}", call) for index, call in enumerate(fitted.calls)]
+        self.finish = say.finish or ("length" if fitted.cut else "tool_calls" if fitted.calls else "stop")
         self._counts_usage = say.usage
         self._cached = min(say.cached, prompt_tokens(ask))
-        self._reasoning = say.reasoning
+        self._reasoning = fitted.reasoning
 
     def usage(self) -> dict[str, Any] | None:
         """The usage object, or None where the turn leaves it out."""
@@ -128,24 +129,39 @@ def _limit(body: Mapping[str, Any]) -> int | None:
     return min(limits) if limits else None
 
 
-def _limited(say: Say, limit: int | None) -> tuple[str, list[Call], bool]:
-    """Text and calls cut to the output limit, as a provider does it: in the middle of a word or of an argument."""
-    calls = list(say.calls)
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A turn within the request's output limit."""
+
+    text: str
+    calls: list[Call]
+    reasoning: int
+    cut: bool
+
+
+def _fitted(say: Say, limit: int | None) -> _Fitted:
+    """Cut a turn to the output limit, as a provider does it: in the middle of a word or of an argument.
+
+    Reasoning is spent first. What is left never costs more than the limit.
+    """
     if limit is None:
-        return say.text, calls, False
-    left = max(0, limit - say.reasoning)
+        return _Fitted(say.text, list(say.calls), say.reasoning, False)
+    if say.reasoning > limit:
+        return _Fitted("", [], limit, True)
+    left = limit - say.reasoning
     if tokens(say.text) > left:
-        return say.text[: left * CHARACTERS_PER_TOKEN], [], True
+        return _Fitted(say.text[: left * CHARACTERS_PER_TOKEN], [], say.reasoning, True)
     left -= tokens(say.text)
     kept: list[Call] = []
-    for call in calls:
+    for call in say.calls:
         if _call_tokens(call) > left:
-            room = max(0, left * CHARACTERS_PER_TOKEN - len(call.tool))
-            kept.append(Call(call.tool, call.text()[:room]))
-            return say.text, kept, True
+            room = left * CHARACTERS_PER_TOKEN - len(call.tool)
+            if room > 0:
+                kept.append(Call(call.tool, call.text()[:room]))
+            return _Fitted(say.text, kept, say.reasoning, True)
         left -= _call_tokens(call)
         kept.append(call)
-    return say.text, kept, False
+    return _Fitted(say.text, kept, say.reasoning, False)
 
 
 def _call_tokens(call: Call) -> int:
