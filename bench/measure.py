@@ -16,7 +16,7 @@ from bench.peers import Peer
 
 CONNECTIONS = 4
 OPENINGS = 5
-SETTLED = 0.05  # of one CPU, over three seconds
+SETTLED = 0.1  # of one CPU, over three seconds
 
 
 @dataclass
@@ -146,7 +146,7 @@ def _until_queryable(peer: Peer, port: int, work: load.Load, before: int) -> Non
         time.sleep(0.2)
 
 
-def settle(pid: int, limit: float = 180) -> None:
+def settle(pid: int, limit: float = 120) -> None:
     """Wait until the server is idle: workers go on importing long after the first page is there."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:

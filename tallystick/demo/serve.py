@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import tallystick
 from tallystick import wiring
+from tallystick.config import Settings
 from tallystick.demo import script
 from tallystick.demo.desk import Desk, answer
 from tallystick.demo.stage import DESK, MODELS
@@ -51,7 +51,7 @@ class WaitingRefund:
             desk.close()
 
 
-def serve(store: Path, *, port: int = 4777, announce: Callable[[str], object] | None = None) -> None:
-    """Serve the store's pages until interrupted, with one held refund to approve. ``announce`` is told the URL."""
+def serve(store: Path, settings: Settings) -> None:
+    """Serve the store's pages until interrupted, with one held refund to approve on them."""
     with WaitingRefund(store):
-        wiring.serve(store, port=port, announce=announce)
+        wiring.serve(store, settings)
