@@ -1,6 +1,6 @@
 """The load that every server gets, byte for byte the same: OTLP protobuf requests in OpenInference's words.
 
-A hundred spans a request, about twenty spans a run and one run of 2,000 in every 20,000 spans; 77% of the spans
+A hundred spans a request, about twenty spans a run and one run of 2,000 in every 8,000 spans; 77% of the spans
 carry a payload of 2 KB on average, one in two hundred carries 50 KB. The words are OpenInference's because all three
 servers read them. Everything comes from one seed: a second run of the bench sends the same text.
 """
@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 BATCH = 100
 LONG_RUN = 2_000
-LONG_EVERY = 20_000
+LONG_EVERY = 8_000
 KINDS = ("LLM", "TOOL", "LLM", "RETRIEVER", "CHAIN")
 
 
