@@ -2,7 +2,7 @@
 
     python bench/spine.py [--only NAME …] [--scale 0.1] [--out bench/RESULTS.md]
 
-Prints a table and writes it, with versions, machine and command, to bench/RESULTS.md. Takes about fifteen minutes, most of
+Prints a table and writes it, with versions, machine and command, to bench/RESULTS.md. Takes fifteen minutes, most of
 it waiting for the peers. Only ratios within one run mean anything.
 """
 
