@@ -149,15 +149,16 @@ def crash(stage: Stage) -> Scene:
     run = out.strip()
     stage.adopt()
     shown = stage.run(run)
-    tools = [
-        step["tool"] for step in shown["steps"] if step["kind"] in ("tool", "retrieval") and step["ended"]
-    ]
+    kept = [step for step in shown["steps"] if step["ended"]]
+    searches = sum(step["kind"] == "retrieval" for step in kept)
+    look_ups = [step["result"]["order"] for step in facts.calls({"steps": kept}, "lookup_order")]
     return Scene(
         run,
-        f"exit -9; crashed; kept {len(answered)} model calls and search_pages, lookup_order; "
+        f"exit -9; crashed; kept {len(answered)} model calls, 1 search and the look-up of A-1005; "
         f"{facts.price(_cost(answered))}",
-        f"exit {child.returncode}; {facts.standing(shown)}; kept {len(facts.model_steps(shown))} model calls and "
-        f"{', '.join(tools)}; {facts.price(shown['run']['cost_known_nano_usd'])}",
+        f"exit {child.returncode}; {facts.standing(shown)}; kept {len(facts.model_steps(shown))} model calls, "
+        f"{searches} search and the look-up of {', '.join(look_ups)}; "
+        f"{facts.price(shown['run']['cost_known_nano_usd'])}",
     )
 
 

@@ -74,5 +74,5 @@ def waste(shown: Json, tool: str) -> int | None:
 
 def output(shown: Json) -> str | None:
     """The text that the run gave to the customer."""
-    texts = [step["output"] for step in shown["steps"] if step["parent"] is None and step["output"]]
+    texts = [step["output"] for step in shown["steps"] if step["kind"] == "output" and step["output"]]
     return str(texts[-1]) if texts else None

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -150,7 +151,8 @@ class _Http(ThreadingHTTPServer):
                     continue  # the client was first
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not self.owner.closing.is_set():
+        gone = isinstance(sys.exception(), ConnectionError)
+        if not gone and not self.owner.closing.is_set():
             super().handle_error(request, client_address)
 
 

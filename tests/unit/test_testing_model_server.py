@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -234,3 +236,15 @@ def test_async_client_and_many_at_once():
     with ModelServer(lambda ask: Say(f"you said {ask.user}")) as server:
         assert asyncio.run(talk(server.url)) == [f"you said {number}" for number in range(20)]
         assert len({item.answer for item in server.served}) == 20
+
+
+def test_a_client_that_goes_away_is_no_news(capfd):
+    with ModelServer([Say("x", delay=0.2)]) as server:
+        port = int(server.url.split(":")[2].split("/")[0])
+        body = json.dumps({"model": MODEL, "messages": user(), "stream": True}).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("POST", "/v1/chat/completions", body=body)
+        reset = struct.pack("ii", 1, 0)  # close with a reset, as a killed process does
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        connection.sock.close()
+    assert capfd.readouterr().err == ""
