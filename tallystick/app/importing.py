@@ -8,14 +8,16 @@ from __future__ import annotations
 import difflib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tallystick.app.record import Recorder, Rejection
 from tallystick.model.errors import BadInput, TooLarge
 from tallystick.model.span import Span
 from tallystick.observe.formats import FORMATS, NAMES, guess
 from tallystick.observe.formats import otlp as otlp_format
 from tallystick.observe.formats.recorded import parse_json
+
+if TYPE_CHECKING:
+    from tallystick.app.record import Recorder, Rejection
 
 BATCH: Final = 500  # spans a transaction
 LARGEST: Final = 2**30  # bytes of an unpacked file: a small .gz can hold a very large one

@@ -130,7 +130,7 @@ def _read_mapping(value: Mapping[Any, Any], role: str, depth: int) -> Iterable[M
         if key in value:
             yield from _read(parsed(value[key]), role, depth + 1)
             return
-    if "text" in value:
+    if "text" in value or "toolCallId" in value:
         yield {"role": role, "parts": [_part(value, depth)]}
 
 
@@ -174,7 +174,9 @@ _LANGCHAIN_TYPES: Final = ("human", "ai", "system", "tool", "function", "develop
 
 
 def _with_calls(parts: list[Part], calls: Any, depth: int) -> list[Part]:
-    known = {part.get("id") for part in parts if part.get("type") == "tool_call"}
+    known = {
+        part["id"] for part in parts if part.get("type") == "tool_call" and isinstance(part.get("id"), str)
+    }
     if not isinstance(calls, list | tuple):
         return parts
     for call in calls:
@@ -206,12 +208,19 @@ def _part(value: Any, depth: int) -> Part:
         return _part(value["message_content"], depth + 1)
     kind = value.get("type")
     if (
-        kind in ("tool_use", "tool_call", "function_call", "function")
+        kind in ("tool_use", "tool_call", "function_call", "function", "tool-call")
+        or (kind is None and "toolCallId" in value)
         or "function_call" in value
         or (kind is None and "name" in value and ("arguments" in value or "args" in value))
     ):
         return _tool_call(value, depth) or dict(value)
-    if kind in ("tool_result", "tool_call_response", "function_call_output", "tool_call_result"):
+    if kind in (
+        "tool_result",
+        "tool_call_response",
+        "function_call_output",
+        "tool_call_result",
+        "tool-result",
+    ):
         return _tool_response(value, depth)
     if isinstance(value.get("function_response"), Mapping):
         response = value["function_response"]
@@ -234,19 +243,20 @@ def _tool_call(value: Any, depth: int) -> Part | None:
     assert isinstance(function, Mapping)
     arguments: Any = next((function[key] for key in ("arguments", "args", "input") if key in function), {})
     # Responses give an item id ("fc_…") and a call id; the call id is what the result will quote.
-    call = value.get("call_id") or value.get("id") or value.get("tool_call_id")
+    call = value.get("call_id") or value.get("id") or value.get("tool_call_id") or value.get("toolCallId")
     return {
         "type": "tool_call",
         "id": call if isinstance(call, str) else None,
-        "name": function.get("name"),
+        "name": function.get("name", function.get("toolName")),
         "arguments": parsed(arguments),
     }
 
 
+_CALL_IDS: Final = ("tool_use_id", "call_id", "id", "tool_call_id", "toolCallId")
+
+
 def _tool_response(value: Mapping[Any, Any], depth: int) -> Part:
-    call = next(
-        (value[key] for key in ("tool_use_id", "call_id", "id", "tool_call_id") if value.get(key)), None
-    )
+    call = next((value[key] for key in _CALL_IDS if value.get(key)), None)
     found = next((value[key] for key in ("response", "content", "output", "result") if key in value), None)
     return {"type": "tool_call_response", "id": call, "response": _plain_text(found, depth)}
 
@@ -279,7 +289,7 @@ def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
         if not key.startswith(prefix):
             continue
         path = key[len(prefix) :].split(".")
-        if len(path) > _DEEPEST or not path[0].isdigit():
+        if len(path) > _DEEPEST or not path[0].isdecimal():
             continue
         node = root
         for name in path[:-1]:
@@ -295,7 +305,7 @@ def _listed(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     built = {key: _listed(value) for key, value in node.items()}
-    if built and all(key.isdigit() and len(key) < 9 for key in built):
+    if built and all(key.isdecimal() and len(key) < 9 for key in built):
         return [built[key] for key in sorted(built, key=int)]
     return built
 

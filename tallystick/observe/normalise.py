@@ -6,7 +6,6 @@ together, and only the message history says which tools ran in between (see orph
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 from tallystick.model.span import Attributes, Span
@@ -16,12 +15,11 @@ from tallystick.observe.dialects import reader_for
 from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS
 from tallystick.observe.dialects.dialect import COUNT, PROVIDER, TEXT, Dialect, Found, Plan, Reader
 from tallystick.observe.orphans import derived_tools, orphan_links, session_total
+from tallystick.observe.values import LONGEST, TOP, clean_count, clean_text, encodable
 
-LONGEST: Final = 512  # characters of a column; the span keeps all of it
 SHORTEST_ID: Final = 8  # shorter ids ("1", "t1") are not unique enough to join traces by
 _PLANS: Final = 2_048  # key sets remembered for each dialect
 _PLANNED_KEYS: Final = 48
-_TOP: Final = 2**63  # what a store's integer column holds
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
 _EFFECTS: Final = {effect.value: effect for effect in Effect}
@@ -70,7 +68,7 @@ def _find(span: Span, reader: Reader) -> Found:
             if type(value) is not str or not value or len(value) > LONGEST or not value.isascii():
                 value = clean_text(value)
         elif shape == COUNT:
-            if type(value) is not int or not 0 <= value < _TOP:
+            if type(value) is not int or not 0 <= value < TOP:
                 value = clean_count(value)
         elif shape == PROVIDER:
             value = _provider(value)
@@ -200,11 +198,11 @@ def _usage(found: Found, dialect: Dialect) -> tuple[Usage, bool]:
     if given is not None and cached and (dialect.exclusive_input or cached > given):
         given += cached
         exclusive = True
-        if given >= _TOP:
+        if given >= TOP:
             given = None
     if output is not None and reasoning is not None and reasoning > output:
         output += reasoning  # the same proof for reasoning: a part cannot exceed its whole
-        if output >= _TOP:
+        if output >= TOP:
             output = None
     return Usage(given, output, read, write, reasoning), exclusive
 
@@ -237,7 +235,7 @@ def _facts(span: Span) -> dict[str, Any] | None:
             if number is not None:
                 facts[name] = number
         elif type(value) is str and value:
-            facts[name] = _encodable(value)  # a goal is shown whole, so it is not cut like a column
+            facts[name] = encodable(value)  # a goal is shown whole, so it is not cut like a column
     return facts or None
 
 
@@ -248,33 +246,3 @@ def _error(span: Span) -> str | None:
             if named is not None:
                 return named
     return clean_text(span.status_message.strip()[:200]) if type(span.status_message) is str else None
-
-
-def clean_text(value: Any) -> str | None:
-    """Text that fits a column: at most 512 characters (an ellipsis marks a cut), valid UTF-8; else None."""
-    if type(value) is not str or not value:
-        return None
-    if len(value) > LONGEST:
-        value = value[: LONGEST - 1] + "…"
-    return value if value.isascii() else _encodable(value)
-
-
-def _encodable(value: str) -> str:
-    return value.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored
-
-
-def clean_count(value: Any) -> int | None:
-    """A whole number from 0 to 2^63-1, also when it was sent as a float or as digits; anything else is
-    unknown."""
-    kind = type(value)
-    if kind is float:
-        if not math.isfinite(value) or value != int(value):
-            return None
-        value = int(value)
-    elif kind is str:
-        if not (0 < len(value) <= 19 and value.isascii() and value.isdigit()):
-            return None
-        value = int(value)
-    elif kind is not int:
-        return None
-    return value if 0 <= value < _TOP else None

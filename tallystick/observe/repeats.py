@@ -24,6 +24,9 @@ from tallystick.model.step import Kind, Step
 from tallystick.observe.orphans import derived_span_id
 
 _WALLS: Final = frozenset({Kind.TOOL, Kind.AGENT, Kind.HANDOFF})  # what is inside these is another call
+_FARTHEST: Final = (
+    64  # steps between an outer layer and what it wraps; a deeper hostile chain must not cost more
+)
 _TWIN_OVERLAP: Final = 0.5  # shared time over joint time
 # The client's own count is the provider's; an instrumentor's may be its own sum.
 _NATIVE: Final = "anthropic_sdk"
@@ -162,7 +165,7 @@ def _session_totals(
     for step in totals:  # an outer agent's total holds the inner one's
         seen: set[str] = set()
         at = by_id.get(step.parent or "")
-        while at is not None and at.parent and at.parent not in seen:
+        while at is not None and at.parent and at.parent not in seen and len(seen) <= _FARTHEST:
             seen.add(at.parent)
             outer = owners.get(at.parent)
             if outer is not None and outer is not step:
@@ -176,7 +179,7 @@ def _ancestor(step: Step, by_id: Mapping[str, Step], kinds: frozenset[Kind]) -> 
     between."""
     seen = {step.span}
     parent = step.parent
-    while parent is not None and parent not in seen:
+    while parent is not None and parent not in seen and len(seen) <= _FARTHEST:
         seen.add(parent)
         at = by_id.get(parent)
         if at is None:

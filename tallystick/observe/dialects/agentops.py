@@ -11,13 +11,14 @@ from typing import Final
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, StepStatus
 from tallystick.observe.dialects.dialect import Dialect, Found
+from tallystick.observe.values import clean_text
 
 
 def _refine(span: Span, found: Found) -> None:
     attributes = span.attributes
     if found["kind"] is Kind.OTHER and "from_agent" in attributes and "to_agent" in attributes:
         found["kind"] = Kind.HANDOFF
-        found.setdefault("agent", attributes["from_agent"] if type(attributes["from_agent"]) is str else None)
+        found.setdefault("agent", clean_text(attributes["from_agent"]))
     elif found["kind"] is Kind.TOOL:
         if span.source.scope.startswith("agentops.instrumentation.providers."):
             found["derived"] = True

@@ -9,6 +9,7 @@ from typing import Final
 from tallystick.model.span import Span
 from tallystick.model.step import Kind
 from tallystick.observe.dialects.dialect import Dialect, Found
+from tallystick.observe.values import clean_text
 
 # Details are only inside a small JSON text; two searches cost less than parsing it for every span.
 _CACHE_READ = re.compile(r'"cache_read"\s*:\s*(\d{1,15})\b')
@@ -18,7 +19,7 @@ _REASONING = re.compile(r'"reasoning"\s*:\s*(\d{1,15})\b')
 
 def _refine(span: Span, found: Found) -> None:
     if found["kind"] is Kind.TOOL:
-        found.setdefault("tool", span.name or None)
+        found.setdefault("tool", clean_text(span.name))
         return
     details = span.attributes.get("langsmith.metadata.usage_metadata")
     if found["kind"] is not Kind.MODEL or type(details) is not str:

@@ -8,6 +8,7 @@ from typing import Final
 from tallystick.model.span import Span
 from tallystick.model.step import Kind
 from tallystick.observe.dialects.dialect import Dialect, Found
+from tallystick.observe.values import clean_text
 
 # The response id stands first in the provider's own JSON; cutting it out spares parsing the body at ingest.
 _RESPONSE_ID = re.compile(r'\{\s*"id"\s*:\s*"([^"\\]{8,128})"')
@@ -24,17 +25,17 @@ def _refine(span: Span, found: Found) -> None:
             asked = attributes.get("llm.invocation_parameters")
             match = _REQUEST_MODEL.search(asked) if type(asked) is str else None
             if match is not None:
-                found["model"] = match.group(1)
+                found["model"] = clean_text(match.group(1))
         if "response_id" not in found:
             body = attributes.get("output.value")
             if type(body) is str:
                 match = _RESPONSE_ID.match(body)
                 if match is not None:
-                    found["response_id"] = match.group(1)
+                    found["response_id"] = clean_text(match.group(1))
     elif kind is Kind.AGENT:
         if "agent" not in found:
-            node = attributes.get("graph.node.id")
-            if type(node) is str and node:
+            node = clean_text(attributes.get("graph.node.id"))
+            if node is not None:
                 found["agent"] = node
     elif kind is Kind.TOOL:
         tool = found.get("tool")
@@ -44,14 +45,14 @@ def _refine(span: Span, found: Found) -> None:
             or (tool is not None and tool.startswith("transfer_to_") and _autogen_handoff(span))
         ):
             found["kind"] = Kind.HANDOFF
-        elif tool is None and span.name:
-            found["tool"] = span.name
+        elif tool is None:
+            found["tool"] = clean_text(span.name)
     if "agent" not in found:
         metadata = attributes.get("metadata")
         if type(metadata) is str:
             match = _AGENT_IN_METADATA.search(metadata)
             if match is not None:
-                found["agent"] = match.group(1)
+                found["agent"] = clean_text(match.group(1))
 
 
 def _autogen_handoff(span: Span) -> bool:

@@ -8,12 +8,13 @@ from typing import Final
 from tallystick.model.span import Span
 from tallystick.model.step import Kind
 from tallystick.observe.dialects.dialect import Dialect, Found
+from tallystick.observe.values import clean_text
 
 
 def _refine(span: Span, found: Found) -> None:
     kind = found["kind"]
-    entity = span.attributes.get("traceloop.entity.name")
-    if type(entity) is not str or not entity:
+    entity = clean_text(span.attributes.get("traceloop.entity.name"))
+    if entity is None:
         return
     if kind is Kind.TOOL:
         found.setdefault("tool", entity)
