@@ -7,6 +7,7 @@ then the rest is passed by. Two stages are places: what belongs there is not bui
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ class Act:
     hold: str | None = None
     entries: tuple[Draft, ...] = ()
     settled: bool = False
+    arguments: str | None = None  # digest of the arguments, computed when first asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,9 @@ def binding(call: ToolCall, tool: ToolDeclaration, policies: PolicySet, *, group
     )
 
 
-def arguments_digest(call: ToolCall) -> str | None:
+def arguments_digest(act: Act) -> str | None:
     """The digest of a call's arguments; None where they have no canonical JSON."""
-    try:
-        return digest(dict(call.arguments))
-    except BadInput:
-        return None
+    if act.arguments is None:
+        with suppress(BadInput, RecursionError):
+            act.arguments = digest(dict(act.call.arguments))
+    return act.arguments

@@ -163,7 +163,7 @@ class RunGuard:
             effect = _effect_id(decision.id)
             body = {
                 "effect": effect, "decision": decision.id, "run": act.call.run, "tool": act.call.tool,
-                "binding": bound or arguments_digest(act.call),
+                "binding": bound or arguments_digest(act),
             }  # fmt: skip
             drafts.append(self._draft("effect.started", effect, act, body))
         try:
@@ -353,7 +353,7 @@ class RunGuard:
         body = {
             "decision": decision.id, "run": act.call.run, "step": act.call.step, "agent": act.call.agent,
             "tool": act.call.tool, "tool_digest": act.call.tool_digest,
-            "arguments_digest": arguments_digest(act.call), "answer": decision.answer.value,
+            "arguments_digest": arguments_digest(act), "answer": decision.answer.value,
             "reasons": list(decision.reasons), "policy_digest": decision.policy_digest,
             "policy_state": decision.policy_state.value, "approval": decision.approval, "hold": decision.hold,
         }  # fmt: skip

@@ -47,6 +47,9 @@ class PolicyBook:
         self._files = files
         self._declared = {tool.name: tool for tool in tools}
         self._coded: dict[str, ToolDeclaration] = {}
+        self._pinned: dict[
+            str, tuple[ToolDeclaration, ToolDeclaration]
+        ] = {}  # name -> given last, and its answer
         self._permissive = permissive
         self._problem = problem
         self._lock = threading.Lock()
@@ -58,29 +61,23 @@ class PolicyBook:
 
         A tool without an effect in either comes back as given, with ``effect`` None.
         """
+        last = self._pinned.get(given.name)
+        if last is not None and last[0] is given:
+            return last[1]
         declared = self._declared.get(given.name)
         if declared is None:
             return given
-        effect = declared.effect
-        if given.effect is not None and (effect is None or _ORDER.index(given.effect) > _ORDER.index(effect)):
-            effect = given.effect
-        return replace(
-            declared,
-            effect=effect,
-            description=declared.description or given.description,
-            data=tuple(dict.fromkeys((*declared.data, *given.data))),
-            authority=tuple(dict.fromkeys((*declared.authority, *given.authority))),
-            arguments=declared.arguments or given.arguments,
-            price_nano=declared.price_nano if declared.price_nano is not None else given.price_nano,
-            digest=declared.digest or given.digest,
-        )
+        pinned = _joined(declared, given)
+        self._pinned[given.name] = (given, pinned)
+        return pinned
 
     def know(self, tools: Iterable[ToolDeclaration]) -> None:
         """Tools declared in code; the set is made anew where one of them is new or other than before."""
         with self._lock:
             for given in tools:
                 tool = self.pin(given)
-                if tool.effect is not None and self._coded.get(tool.name) != tool:
+                known = self._coded.get(tool.name)
+                if tool.effect is not None and known is not tool and known != tool:
                     self._coded[tool.name] = tool
                     self._current = None
 
@@ -112,6 +109,23 @@ class PolicyBook:
         except ConfigError as error:
             place = f"{error.detail.get('file')}:{error.detail.get('line')}: "
             return load_failed(f"{place}{error.message}" + (f" ({error.hint})" if error.hint else ""), tools)
+
+
+def _joined(declared: ToolDeclaration, given: ToolDeclaration) -> ToolDeclaration:
+    """The project's declaration, never laxer than the code's, with what it leaves open taken from the code."""
+    effect = declared.effect
+    if given.effect is not None and (effect is None or _ORDER.index(given.effect) > _ORDER.index(effect)):
+        effect = given.effect
+    return replace(
+        declared,
+        effect=effect,
+        description=declared.description or given.description,
+        data=tuple(dict.fromkeys((*declared.data, *given.data))),
+        authority=tuple(dict.fromkeys((*declared.authority, *given.authority))),
+        arguments=declared.arguments or given.arguments,
+        price_nano=declared.price_nano if declared.price_nano is not None else given.price_nano,
+        digest=declared.digest or given.digest,
+    )
 
 
 def check_policies(files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration]) -> Mapping[str, Any]:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json
-from tallystick.model.errors import BadInput
+import msgspec
+
+_stable: Final = msgspec.json.Encoder(order="deterministic").encode  # only ever compared in one process
 
 _NOISE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"  # ISO 8601 date and time
@@ -83,10 +84,10 @@ def _print(text: str) -> bytes:
 
 
 def _text(value: Any) -> str:
-    """Canonical JSON where the value has one, else its text as Python writes it."""
+    """JSON with its keys in order where the value has one, else its text as Python writes it."""
     if isinstance(value, str):
         return value
     try:
-        return canonical_json(value).decode("utf-8")
-    except (BadInput, RecursionError, UnicodeError):
+        return _stable(value).decode("utf-8")
+    except (TypeError, ValueError, RecursionError, OverflowError):
         return repr(value)

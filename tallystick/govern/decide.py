@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import cedarpy
+import msgspec
 
 from tallystick.govern.policy import NOBODY, PolicySet, Rule
 from tallystick.govern.schema import request
@@ -19,6 +20,7 @@ from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.step import Effect
 
+_encode = msgspec.json.encode
 _HARMLESS = (Effect.NONE, Effect.READ)
 
 
@@ -65,7 +67,8 @@ def decide(
 
 
 def _evaluate(policies: PolicySet, asked: dict[str, Any], declaration: ToolDeclaration) -> Ruling:
-    result = cedarpy.is_authorized(asked, policies.slices[declaration.name], NOBODY, policies.schema)
+    encoded = {**asked, "context": _encode(asked["context"]).decode("utf-8")}
+    result = cedarpy.is_authorized(encoded, policies.slices[declaration.name], NOBODY, policies.schema)
     if result.diagnostics.errors:
         return Ruling(Answer.DENY, tuple(f"policy error: {error}" for error in result.diagnostics.errors))
     rules = [policies.rules[place] for place in sorted(result.diagnostics.reasons) if place in policies.rules]

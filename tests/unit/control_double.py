@@ -57,7 +57,13 @@ class Control:
         with self._lock:
             if self.broken is not None:
                 raise self.broken
-            before = (dict(self._declared), dict(self._approvals), dict(self._budgets), dict(self._holds), dict(self._stopped))
+            before = (
+                dict(self._declared),
+                dict(self._approvals),
+                dict(self._budgets),
+                dict(self._holds),
+                dict(self._stopped),
+            )
             size = len(self.journal)
             try:
                 for draft in drafts:
@@ -78,7 +84,9 @@ class Control:
 
     def _object_declared(self, entry: Entry, body: Mapping[str, Any]) -> None:
         key = (body["type"], body["name"])
-        self._declared[key] = Declared(body["type"], body["name"], body["digest"], body["version"], body["body"])
+        self._declared[key] = Declared(
+            body["type"], body["name"], body["digest"], body["version"], body["body"]
+        )
 
     def _approval_requested(self, entry: Entry, body: Mapping[str, Any]) -> None:
         self._approvals[body["approval"]] = Approval(
@@ -102,7 +110,11 @@ class Control:
 
     def _approval_consumed(self, entry: Entry, body: Mapping[str, Any]) -> None:
         found = self._approvals[body["approval"]]
-        if found.state is not ApprovalState.APPROVED or found.binding != body["binding"] or entry.at > found.expires:
+        if (
+            found.state is not ApprovalState.APPROVED
+            or found.binding != body["binding"]
+            or entry.at > found.expires
+        ):
             raise Conflict("the approval cannot be used")
         self._approvals[found.id] = replace(found, state=ApprovalState.CONSUMED)
 
@@ -123,7 +135,10 @@ class Control:
             for one in list(self._budgets.values()):
                 if one.scope != scope:
                     continue
-                if one.mode == "hard" and one.spent_nano + one.held_nano + body["amount_nano"] > one.limit_nano:
+                if (
+                    one.mode == "hard"
+                    and one.spent_nano + one.held_nano + body["amount_nano"] > one.limit_nano
+                ):
                     raise OverBudget(f"{one.name} is exhausted", scope=scope, limit_nano=one.limit_nano,
                                      needed_nano=body["amount_nano"])  # fmt: skip
                 self._budgets[one.name] = replace(one, held_nano=one.held_nano + body["amount_nano"])
@@ -147,7 +162,11 @@ class Control:
                 subject: str | None = None) -> Sequence[Entry]:  # fmt: skip
         found = [one for one in self.journal if one.seq > after and (run is None or one.run == run)]
         if kind is not None:
-            found = [one for one in found if one.kind == kind or (kind.endswith(".*") and one.kind.startswith(kind[:-1]))]
+            found = [
+                one
+                for one in found
+                if one.kind == kind or (kind.endswith(".*") and one.kind.startswith(kind[:-1]))
+            ]
         return [one for one in found if subject is None or one.subject == subject][:limit]
 
     def head(self) -> tuple[int, str]:
@@ -156,8 +175,12 @@ class Control:
     def declared(self, type: str | None = None) -> Sequence[Declared]:
         return [one for one in self._declared.values() if type in (None, one.type)]
 
-    def approvals(self, *, state: str | None = None, run: str | None = None, limit: int = 200) -> Sequence[Approval]:
-        found = [one for one in self._approvals.values() if state in (None, one.state) and run in (None, one.run)]
+    def approvals(
+        self, *, state: str | None = None, run: str | None = None, limit: int = 200
+    ) -> Sequence[Approval]:
+        found = [
+            one for one in self._approvals.values() if state in (None, one.state) and run in (None, one.run)
+        ]
         return found[::-1][:limit]
 
     def approval(self, approval: str) -> Approval:

@@ -1,4 +1,4 @@
-"""The guard: every way in which a call may not run, what is on disk before one does, and money that is always settled."""
+"""The guard: when a call may not run, what is on disk before one does, and money that is always settled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from tallystick.model.usage import Usage
 from tallystick.sdk.runtime import Guard
 
 LOOK = ToolDeclaration("look", Effect.READ, arguments={"id": "string"})
-REFUND = ToolDeclaration("refund", Effect.IRREVERSIBLE, arguments={"id": "string", "amount": "decimal"}, price_nano=5_000)
+REFUND = ToolDeclaration(
+    "refund", Effect.IRREVERSIBLE, arguments={"id": "string", "amount": "decimal"}, price_nano=5_000
+)
 TEXT = """
 permit (principal, action == Action::"look", resource);
 permit (principal, action == Action::"refund", resource) when { context.agent == "desk" };
@@ -59,7 +61,13 @@ class House:
         book = PolicyBook(policy, tools, permissive=permissive)
         self._waiter = waiter
         self.guard = RunGuard(
-            self.control, self.clock, self.ids, book, card, waiter=self._wait, settings=GuardSettings(**settings)
+            self.control,
+            self.clock,
+            self.ids,
+            book,
+            card,
+            waiter=self._wait,
+            settings=GuardSettings(**settings),
         )
         self.steps = 0
 
@@ -164,7 +172,9 @@ def test_an_undeclared_tool_is_refused_where_anything_is_declared(card: RateCard
     assert not verdict.allowed
     assert "not declared" in verdict.decision.reasons[0]
     assert not House(card, None).ask(ToolDeclaration("wire_transfer")).allowed
-    assert House(card, None, tools=()).ask(ToolDeclaration("anything")).decision.answer is Answer.NOT_EVALUATED
+    assert (
+        House(card, None, tools=()).ask(ToolDeclaration("anything")).decision.answer is Answer.NOT_EVALUATED
+    )
 
 
 def test_code_cannot_make_a_declared_tool_laxer(card: RateCard) -> None:
@@ -177,14 +187,22 @@ def test_code_cannot_make_a_declared_tool_laxer(card: RateCard) -> None:
 
 @pytest.mark.parametrize(
     ("text", "state"),
-    [(None, PolicyState.UNCONFIGURED), ("permit (principal", PolicyState.LOAD_FAILED), ("// nothing", PolicyState.ENFORCED)],
+    [
+        (None, PolicyState.UNCONFIGURED),
+        ("permit (principal", PolicyState.LOAD_FAILED),
+        ("// nothing", PolicyState.ENFORCED),
+    ],
 )
 def test_without_rules_effects_are_refused_and_the_rest_is_not_evaluated(
     card: RateCard, text: str | None, state: PolicyState
 ) -> None:
     house = House(card, text)
     read, effect = house.ask(LOOK, id="1"), house.ask(REFUND, id="1", amount="1")
-    assert (read.allowed, read.decision.answer, read.decision.policy_state) == (True, Answer.NOT_EVALUATED, state)
+    assert (read.allowed, read.decision.answer, read.decision.policy_state) == (
+        True,
+        Answer.NOT_EVALUATED,
+        state,
+    )
     assert (effect.allowed, effect.decision.answer) == (False, Answer.DENY)
     assert house.body("policy.loaded")["state"] == state.value
 
@@ -204,7 +222,10 @@ def test_a_rule_about_a_tool_that_code_declares_later(card: RateCard) -> None:
     assert "refund" in str(house.body("policy.loaded")["problem"])
     assert house.ask(REFUND, id="1", amount="1").allowed
     house.guard.know([REFUND])
-    assert [entry.body["state"] for entry in house.control.entries(kind="policy.loaded")] == ["load failed", "enforced"]
+    assert [entry.body["state"] for entry in house.control.entries(kind="policy.loaded")] == [
+        "load failed",
+        "enforced",
+    ]
 
 
 # -- approvals ------------------------------------------------------------------------------------------------------
@@ -256,7 +277,9 @@ def test_silence_is_a_no(card: RateCard) -> None:
     assert house.control.approvals()[0].state is ApprovalState.EXPIRED
     assert "nobody answered in time" in verdict.decision.reasons
     with pytest.raises(Conflict):
-        answer(house.control, house.clock, house.ids, house.control.approvals()[0].id, "approved", "ada", None)
+        answer(
+            house.control, house.clock, house.ids, house.control.approvals()[0].id, "approved", "ada", None
+        )
 
 
 def test_arguments_changed_while_waiting_are_not_what_was_approved(card: RateCard) -> None:
@@ -278,7 +301,9 @@ def test_a_run_stopped_while_waiting_does_not_go_on(card: RateCard) -> None:
 
     def stop(house: House, ns: int) -> None:
         yes(house, ns)
-        house.control.append([Draft("run.stopped", "r1", {"run": "r1", "by": "operator", "reason": "switch", "detail": {}})])
+        house.control.append(
+            [Draft("run.stopped", "r1", {"run": "r1", "by": "operator", "reason": "switch", "detail": {}})]
+        )
 
     house = House(card, waiter=stop)
     with pytest.raises(Stopped):
@@ -364,7 +389,12 @@ def test_a_broken_store_lets_no_effect_through(card: RateCard) -> None:
 
 
 def model_call(run: str = "r1", model: str = "gpt-4o-mini", **request: Any) -> ModelCall:
-    body = {"model": model, "messages": [{"role": "user", "content": "hello there"}], "max_tokens": 1000, **request}
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "hello there"}],
+        "max_tokens": 1000,
+        **request,
+    }
     return ModelCall(run, "s", "desk", "w", "openai", model, body)
 
 
