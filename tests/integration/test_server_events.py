@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from server_double import Serving
+
 from tallystick.api.events import MOST_BEHIND, _Client, resync
 from tallystick.api.settings import ServerSettings
 from tallystick.ports import Change
