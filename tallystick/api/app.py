@@ -121,6 +121,7 @@ def create_app(
     events = Events(reader, settings)
 
     def facts() -> shapes.DoctorShape:
+        """How the server stands now."""
         _, watermark = reader.events(-1)
         return {
             "version": __version__,
@@ -131,6 +132,7 @@ def create_app(
         }
 
     async def finish() -> None:
+        """Commit what was taken; the writer blocks, so it may not run on the loop."""
         await asyncio.to_thread(writer.close)
 
     inner = Litestar(
@@ -201,6 +203,7 @@ def _with_headers(send: Send) -> Send:
     )
 
     async def sending(message: Message) -> None:
+        """Pass a message on, its headers completed."""
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             names = {name.lower() for name, _ in headers}

@@ -85,18 +85,22 @@ def handlers(reader: ReadsRuns, answer: AnswersApprovals | None, facts: Facts) -
 def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
     @get("/api/runs", summary="Runs, newest first", **_READ)
     def runs(q: Search = "", limit: Limit = 50, before: Before = None) -> shapes.RunsShape:
+        """One page of the runs that match a query; pass the last run's id as ``before`` for the next page."""
         return cast(shapes.RunsShape, reader.runs(q, limit=limit, before=before))
 
     @get("/api/runs/{run:str}", summary="One run with its steps and totals", **_FIND)
     def run(run: RunPath) -> shapes.RunDetailShape:
+        """The whole run: each step with its arguments, result and output."""
         return cast(shapes.RunDetailShape, reader.run(run))
 
     @get("/api/runs/{run:str}/skeleton", summary="One run's steps as columns, without contents", **_FIND)
     def skeleton(run: RunPath) -> shapes.SkeletonShape:
+        """The run as columns, root first and depth first, for runs of many thousand steps."""
         return cast(shapes.SkeletonShape, reader.skeleton(run))
 
     @get("/api/runs/{run:str}/steps/{step:str}", summary="One step with its contents", **_FIND)
     def step(run: RunPath, step: StepPath) -> shapes.StepDetailShape:
+        """The step's messages, documents, attributes and events as they were recorded."""
         return cast(shapes.StepDetailShape, reader.step(run, step))
 
     return [runs, run, skeleton, step]
@@ -105,18 +109,22 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
     @get("/api/agents", summary="Agents, declared and observed", **_READ)
     def agents() -> shapes.AgentsShape:
+        """What was declared held against what was observed; an agent seen but not declared is listed as such."""
         return {"agents": reader.agents()}
 
     @get("/api/tools", summary="Tools, declared and observed", **_READ)
     def tools() -> shapes.ToolsShape:
+        """What was declared held against what was observed; a tool seen but not declared is listed as such."""
         return {"tools": reader.tools()}
 
     @get("/api/models", summary="Models, declared and observed", **_READ)
     def models() -> shapes.ModelsShape:
+        """What was declared held against what was observed."""
         return {"models": reader.models()}
 
     @get("/api/cost", summary="Cost by agent, tool, workflow, run or model", **_READ)
     def cost(q: Search = "", by: By = "agent") -> shapes.CostShape:
+        """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
         return cast(shapes.CostShape, reader.cost(by, q))
 
     return [agents, tools, models, cost]
@@ -125,10 +133,12 @@ def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> list[HTTPRouteHandler]:
     @get("/api/approvals", summary="Approvals, newest first", **_READ)
     def approvals(in_state: State = None) -> shapes.ApprovalsShape:
+        """Held actions and what was answered."""
         return cast(shapes.ApprovalsShape, reader.approvals(in_state))
 
     @get("/api/approvals/{approval:str}", summary="One approval", **_FIND)
     def approval(approval: ApprovalPath) -> shapes.ApprovalShape:
+        """One held action with exactly what was asked."""
         return cast(shapes.ApprovalShape, reader.approval(approval))
 
     @post(
@@ -141,6 +151,7 @@ def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> li
     def answer_approval(
         request: _Request, approval: ApprovalPath, data: JSONBody[AnswerBody]
     ) -> shapes.ApprovalShape:
+        """Approve or reject, once. Who answered comes from the sign-in, never from the request."""
         if answer is None:
             raise UnknownThing("approvals cannot be answered on this server")
         by = person_of(request)
@@ -152,14 +163,17 @@ def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> li
 def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
     @get("/api/doctor", summary="How the server stands", **_READ)
     def doctor() -> shapes.DoctorShape:
+        """What was accepted, rejected and dropped since the start, and how far the store has come."""
         return facts()
 
     @get("/api/health", summary="The server answers", sync_to_thread=False)
     def health() -> shapes.HealthShape:
+        """For load balancers; asks nothing of the stores and needs no token."""
         return {"status": "ok"}
 
     @get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
     def openapi(request: _Request) -> Response[dict[str, Any]]:
+        """This API as OpenAPI 3.1."""
         return Response(_document(request), media_type="application/json")
 
     return [doctor, health, openapi]

@@ -129,6 +129,7 @@ def run(app: App, sockets: Sequence[socket.socket], *, on_ready: Callable[[], No
     """Serve until SIGINT or SIGTERM; returns when everything taken was committed and answered. Main thread only."""
 
     def ready() -> None:
+        """Settle the garbage collector, then say that the server answers."""
         # What was loaded until now lives as long as the process: the collector need not look at it again, and spans
         # (many small objects, no cycles) should not make it run every 700 of them.
         gc.collect()

@@ -42,9 +42,7 @@ class DurableRecorder:
         self._lock = threading.Lock()
         self._base = sqlite3.connect(folder / "double.db", check_same_thread=False, isolation_level=None)
         self._base.execute("pragma journal_mode=wal")
-        self._base.execute(
-            "create table if not exists span (trace text, span text, name text, primary key (trace, span))"
-        )
+        self._base.execute("create table if not exists span (trace, span, name, primary key (trace, span))")
         self.full = False
         self.sizes: list[int] = []
 
@@ -76,7 +74,8 @@ class DurableRecorder:
 RUN: dict[str, Any] = {
     "run": "a" * 32, "agent": "refunds", "workflow": None, "goal": "<script>alert(1)</script>", "status": "ok",
     "completeness": "complete", "missing": 0, "steps": 1, "errors": 0, "model_calls": 1, "tool_calls": 0, "denials": 0,
-    "usage": USAGE, "usage_known": USAGE, "usage_gaps": 1, "cost_nano_usd": None, "cost_known_nano_usd": 0, "cost_gaps": 1,
+    "usage": USAGE, "usage_known": USAGE, "usage_gaps": 1,
+    "cost_nano_usd": None, "cost_known_nano_usd": 0, "cost_gaps": 1,
     "started": "2026-11-22T10:00:00.000000Z", "ended": None, "duration_ns": None, "seen": None, "source": "otlp",
     "stopped_by": None,
 }  # fmt: skip
@@ -87,7 +86,8 @@ STEP: dict[str, Any] = {
     "provider": None, "error": None, "effect": None, "outcome": None, "seq": None, "same_as": None, "derived": False,
 }  # fmt: skip
 STEP_MORE: dict[str, Any] = {
-    "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None, "tool_definitions": None,
+    "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,
+    "tool_definitions": None,
     "documents": None, "plan": None, "handoff": None, "parameters": None, "reasoning": None, "goal": None,
     "attributes": {"k": b"\x00\xff", "n": 2**62}, "resource": {}, "events": [], "links": [], "dropped": 0,
     "scope": "s", "dialect": "canonical",

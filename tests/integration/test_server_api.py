@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from litestar import get
 from server_double import Serving
+
 from tallystick.api.settings import ServerSettings
 
 TOKEN = "correct-horse-battery-staple"
@@ -169,7 +170,8 @@ def test_the_document_is_openapi_31_with_real_schemas(serving: Serving) -> None:
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
         "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}", "/api/agents",
-        "/api/tools", "/api/models", "/api/cost", "/api/approvals", "/api/approvals/{approval}", "/api/doctor", "/api/health",
+        "/api/tools", "/api/models", "/api/cost", "/api/approvals", "/api/approvals/{approval}", "/api/doctor",
+        "/api/health",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     run = next(schema for name, schema in schemas.items() if name.endswith("RunShape"))

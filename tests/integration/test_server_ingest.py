@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from server_double import Serving
+
 from tallystick.api.settings import ServerSettings
 from tallystick.model.errors import StoreFault
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tallystick.api.auth import COOKIE, LINK_S, SESSION_S, Gate, check_bind, is_loopback, read_token
 from tallystick.api.problems import Refusal
 from tallystick.api.settings import ServerSettings
