@@ -63,7 +63,7 @@ def use(tools: Mapping[str, Tool], name: str, arguments: str) -> str:
     if tool is None:
         return f"There is no tool {name!r}. You have: {', '.join(tools)}."
     try:
-        given = read_arguments(tool, arguments)
+        given = _read_arguments(tool, arguments)
     except (ValueError, TypeError, ArithmeticError) as error:
         return f"The arguments of {name} cannot be read: {error}."
     try:
@@ -73,7 +73,7 @@ def use(tools: Mapping[str, Tool], name: str, arguments: str) -> str:
     return result if isinstance(result, str) else json.dumps(result, default=str)
 
 
-def read_arguments(tool: Tool, arguments: str) -> dict[str, Any]:
+def _read_arguments(tool: Tool, arguments: str) -> dict[str, Any]:
     """The model's JSON as the tool's parameters; money becomes Decimal. Raises ValueError or TypeError."""
     signature = inspect.signature(tool, eval_str=True)
     given = json.loads(arguments, parse_float=Decimal)

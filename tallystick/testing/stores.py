@@ -21,8 +21,9 @@ class MemoryStores:
 
 def memory_stores(clock: Clock | None = None, ids: Ids | None = None) -> MemoryStores:
     """Fresh in-memory stores; clock and ids default to a FakeClock and CountingIds."""
-    from tallystick.adapters.memory import MemoryControlStore, MemoryTraceStore  # only tests pay for it
+    from tallystick.adapters.memory.control import MemoryControl  # only those who ask pay for the import
+    from tallystick.adapters.memory.traces import MemoryTraces
 
     clock = clock or FakeClock()
     ids = ids or CountingIds()
-    return MemoryStores(MemoryTraceStore(), MemoryControlStore(clock, ids), clock, ids)
+    return MemoryStores(MemoryTraces(), MemoryControl(clock, ids), clock, ids)
