@@ -1,6 +1,7 @@
 """The fuse box: the only file that picks adapters and puts rooms, doors and drains together.
 
-Everything is imported when it is asked for, so that ``tally --help`` and an agent's import load nothing they do not use.
+Everything is imported when it is asked for, so that ``tally --help`` and an agent's import load nothing they do not
+use.
 """
 
 from __future__ import annotations
@@ -93,12 +94,16 @@ def find_store(explicit: Path | None, *, project: Path | None = None) -> Path:
 
 
 def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None = None) -> Stores:
-    """Open a store folder. Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew, StoreFault."""
+    """Open a store folder.
+
+    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault.
+    """
     from tallystick.adapters.sqlite import SqliteControl
 
     if not create and not (path / TRACES).exists():
         raise UnknownThing(
-            f"there is no store in {path}", hint="tally demo fills one; tallystick.init() and tally up make one"
+            f"there is no store in {path}",
+            hint="tally demo fills one; tallystick.init() and tally up make one",
         )
     path.mkdir(parents=True, exist_ok=True)
     traces = _open_traces(path, silent_after_s)
@@ -154,7 +159,9 @@ def _nothing() -> None:
 # ── projects ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def apply(stores: Stores, project: Path, *, dry_run: bool = False, actor: str = "tally apply") -> Mapping[str, Any]:
+def apply(
+    stores: Stores, project: Path, *, dry_run: bool = False, actor: str = "tally apply"
+) -> Mapping[str, Any]:
     """Declare a project's agents and tools in the registry. Raises ConfigError with file and line."""
     from tallystick.adapters.project import read_project
     from tallystick.app.registrar import declare
@@ -192,7 +199,8 @@ def init(
     from tallystick.sdk.install import install
 
     shutdown()
-    settings = load({"store": store, "server": server}, os.environ, Path(project) if project else Path.cwd())
+    flags = {"store": None if store is None else str(store), "server": server}
+    settings = load(flags, os.environ, Path(project) if project else Path.cwd())
     folder = Path(project) if project else settings.project
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
     guard = _guard(stores, folder, settings)

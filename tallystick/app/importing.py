@@ -26,7 +26,7 @@ LARGEST: Final = 2**30  # bytes of an unpacked file: a small .gz can hold a very
 def import_file(
     recorder: Recorder,
     name: str,
-    format: str,  # noqa: A002 — the word the command line uses
+    format: str,
     content: bytes,
     progress: Callable[[int, int], None],
     *,
