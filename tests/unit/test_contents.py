@@ -172,11 +172,12 @@ def test_tool_contents_come_out_of_their_envelopes() -> None:
         | {"gen_ai.tool.call.result": '{"content": [{"type": "text", "text": "paid"}], "isError": false}'}
     )
     assert mcp.result == "paid"
+    message = {"content": "paid", "tool_call_id": "c1"}
     chain = contents(
         tool
         | {
             "gen_ai.tool.call.arguments": '{"input_str": "x", "inputs": {"order": 7}, "kwargs": {}}',
-            "gen_ai.tool.call.result": '{"output": {"lc": 1, "kwargs": {"content": "paid","tool_call_id": "c"}}}',
+            "gen_ai.tool.call.result": json.dumps({"output": {"lc": 1, "kwargs": message}}),
         }
     )
     assert (chain.arguments, chain.result) == ({"order": 7}, "paid")
