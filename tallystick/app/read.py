@@ -121,6 +121,10 @@ class Reader:
         """Workflows declared and observed."""
         return self._standings("workflow")
 
+    def agent(self, name: str) -> Json:
+        """One agent. Raises UnknownThing."""
+        return self.thing("agent", name)
+
     def thing(self, type: str, name: str) -> Json:
         """One agent, tool, model or workflow with its declaration. Raises UnknownThing."""
         for row in self._standings(type):

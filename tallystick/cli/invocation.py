@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tallystick.cli.output import Out
-from tallystick.cli.parts import Parts, Reading, Stores
+from tallystick.cli.parts import Parts
 from tallystick.config import Settings
+
+if TYPE_CHECKING:
+    from tallystick.app.read import Reader
+    from tallystick.wiring import Stores
 
 
 class Invocation:
@@ -50,7 +54,7 @@ class Invocation:
             stores.close()
 
     @contextmanager
-    def reader(self) -> Iterator[Reading]:
+    def reader(self) -> Iterator[Reader]:
         """The read model, open for as long as the block runs."""
         with self.stores() as stores:
             yield self.parts.reader(stores)

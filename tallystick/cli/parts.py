@@ -8,82 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
+
+if TYPE_CHECKING:
+    from tallystick.app.read import Reader
+    from tallystick.wiring import Stores
 from tallystick.model.span import Span
-from tallystick.ports import ControlStore, TraceStore
-
-
-class Stores(Protocol):
-    """The two stores of one store folder, open."""
-
-    @property
-    def traces(self) -> TraceStore:
-        """Runs, steps and spans."""
-        ...
-
-    @property
-    def control(self) -> ControlStore:
-        """Journal, registry, approvals, budgets."""
-        ...
-
-    @property
-    def path(self) -> Path:
-        """The store folder."""
-        ...
-
-    def close(self) -> None:
-        """Release both."""
-        ...
-
-
-class Reading(Protocol):
-    """The read model (``tallystick.app.read.Reader``): every answer is JSON-ready."""
-
-    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> dict[str, Any]:
-        """Runs that match, newest first."""
-        ...
-
-    def run(self, prefix: str) -> dict[str, Any]:
-        """One run with all its steps."""
-        ...
-
-    def agents(self) -> list[dict[str, Any]]:
-        """Agents, declared and observed."""
-        ...
-
-    def tools(self) -> list[dict[str, Any]]:
-        """Tools, declared and observed."""
-        ...
-
-    def models(self) -> list[dict[str, Any]]:
-        """Models, declared and observed."""
-        ...
-
-    def workflows(self) -> list[dict[str, Any]]:
-        """Workflows, declared and observed."""
-        ...
-
-    def budgets(self) -> list[dict[str, Any]]:
-        """Budgets with what is spent, held and available."""
-        ...
-
-    def spans(self, prefix: str) -> tuple[str, list[Span]]:
-        """A run's id and its original spans."""
-        ...
-
-    def cost(self, by: str, query: str = "") -> dict[str, Any]:
-        """What was spent, by one key."""
-        ...
-
-    def approvals(self, state: str | None = None) -> dict[str, Any]:
-        """Approvals, newest first."""
-        ...
-
-    def approval(self, approval: str) -> dict[str, Any]:
-        """One approval."""
-        ...
 
 
 class Parts:
@@ -99,7 +31,7 @@ class Parts:
         """The store folder that these settings mean; it need not exist yet."""
         from tallystick import wiring
 
-        return Path(wiring.find_store(settings.store))
+        return wiring.find_store(settings.store, project=settings.project)
 
     def open(self, path: Path, *, create: bool) -> Stores:
         """Open the stores of a folder."""
@@ -107,7 +39,7 @@ class Parts:
 
         return wiring.open_stores(path, create=create)
 
-    def reader(self, stores: Stores) -> Reading:
+    def reader(self, stores: Stores) -> Reader:
         """The read model over open stores."""
         from tallystick import wiring
 

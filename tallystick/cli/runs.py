@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,11 @@ from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.lazy import LazyGroup
 from tallystick.cli.output import Column, Out, json_text
-from tallystick.cli.parts import Reading
 from tallystick.cli.tree import depth_first, row
 from tallystick.cli.wording import colour, count, duration, glyph, moment, money, short, tokens
+
+if TYPE_CHECKING:
+    from tallystick.app.read import Reader
 
 PAGE = 1000  # most runs that the read model gives at once
 LAZY = {
@@ -108,7 +110,7 @@ def ls(call: Invocation, query: tuple[str, ...], limit: int, before: str | None)
         out.say(f"{count(page['total'])} runs; look into one: tally runs show {short(listed[0]['run'])}")
 
 
-def pages(reader: Reading, query: str, limit: int, before: str | None) -> dict[str, Any]:
+def pages(reader: Reader, query: str, limit: int, before: str | None) -> dict[str, Any]:
     """As many pages as ``limit`` runs need, as one."""
     page = reader.runs(query, limit=min(limit, PAGE), before=before)
     listed = list(page["runs"])

@@ -1,0 +1,63 @@
+"""The query grammar over run summaries in memory. The same rules in SQL: adapters/sqlite/selection.py."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from tallystick.model.query import Query, Term, moment
+from tallystick.model.run import Run
+from tallystick.observe.summary import PartKey
+
+_FOLD = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+)  # what SQLite's lower() folds
+_COMPARE = {
+    "=": lambda one, other: one == other,
+    ">": lambda one, other: one > other,
+    ">=": lambda one, other: one >= other,
+    "<": lambda one, other: one < other,
+    "<=": lambda one, other: one <= other,
+}
+
+
+def matches(query: Query, run: Run, parts: AbstractSet[PartKey], *, place: int, now: int) -> bool:
+    """Whether a run meets every term. ``place`` is the time it is listed under (start, else first arrival)."""
+    return all(_meets(term, run, parts, place, now) is not term.negated for term in query.terms)
+
+
+def _meets(term: Term, run: Run, parts: AbstractSet[PartKey], place: int, now: int) -> bool:
+    field, value = term.field, term.value
+    if field in ("cost", "tokens", "steps", "errors", "duration"):
+        return _number(term, run)
+    if field == "since":
+        return place >= moment(str(value), now=now)
+    if field == "until":
+        return place < moment(str(value), now=now)
+    if field == "text":
+        needle = str(value).translate(_FOLD)
+        texts = (run.goal, run.agent, run.workflow, run.run)
+        return any(text is not None and needle in text.translate(_FOLD) for text in texts)
+    if field == "run":
+        return run.run.startswith(str(value))
+    if field in ("status", "completeness", "source"):
+        return bool(getattr(run, field) == value)
+    own = getattr(run, field) if field in ("agent", "workflow") else None
+    return own == value or (field, value) in parts
+
+
+def _number(term: Term, run: Run) -> bool:
+    """Compare with what is known: "more than" needs no more, "less than" and "equal" need the whole."""
+    actual: int | None
+    whole = True
+    if term.field == "cost":
+        actual, whole = run.cost_nano, run.cost_gaps == 0
+    elif term.field == "tokens":
+        actual = (run.usage_known.input_tokens or 0) + (run.usage_known.output_tokens or 0)
+        whole = run.usage.input_tokens is not None and run.usage.output_tokens is not None
+    elif term.field == "duration":
+        actual = run.ended - run.started if run.ended is not None and run.started else None
+    else:
+        actual = run.steps if term.field == "steps" else run.errors
+    if actual is None or (not whole and term.op not in (">", ">=")):
+        return False
+    return bool(_COMPARE[term.op](actual, term.value))

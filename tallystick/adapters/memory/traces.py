@@ -1,0 +1,355 @@
+"""The trace store in memory (``ports.TraceStore``), for tests and short-lived programs.
+
+It counts every touched run from its steps, so it is also the yardstick for the sums that the SQLite store keeps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tallystick.adapters import process
+from tallystick.adapters.memory.matching import matches
+from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.query import Query
+from tallystick.model.run import Run
+from tallystick.model.span import Span
+from tallystick.model.step import Step
+from tallystick.observe import stitch
+from tallystick.observe.completeness import SILENT_AFTER_NS, Verdict, judge, watched
+from tallystick.observe.repeats import repeats
+from tallystick.observe.summary import PART_TYPES, Part, PartKey, Tally, count_all, order_of, run_of
+from tallystick.ports import Change, RunPage, Sighting, Spend, Written
+
+Pair = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A run: the steps by (trace, span) in order of arrival, and what was last counted from them."""
+
+    no: int
+    id: str
+    stamped: bool
+    created: int
+    seen: int
+    steps: dict[Pair, tuple[int, Step, Span]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    parts: dict[PartKey, Part] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    revision: int = 0
+    stale: bool = True
+
+
+class MemoryTraces:
+    """Runs, steps and spans of this process. ``alive`` and ``silent_after`` are those of SqliteTraces."""
+
+    def __init__(
+        self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS
+    ) -> None:
+        self._alive = alive
+        self._silent_after = silent_after
+        self._lock = threading.RLock()
+        self._runs: dict[str, _Held] = {}
+        self._keys: dict[str, str] = {}
+        self._home: dict[Pair, str] = {}
+        self._aliases: dict[str, tuple[str, int]] = {}
+        self._revision = self._arrived = self._numbered = 0
+
+    def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
+        """Take a batch (see ``ports.TraceStore.write``)."""
+        with self._lock:
+            fresh, repeated = self._sift(batch)
+            if not fresh:
+                return Written(0, repeated, ())
+            decided = self._assign([step for step, _ in fresh.values()], at)
+            written = 0
+            left: dict[str, None] = {}  # runs that a start record leaves because its end names another one
+            for (pair, (step, span)), run in zip(fresh.items(), decided.runs, strict=True):
+                held = self._runs[run]
+                home = self._home.get(pair)
+                before = self._take_out(pair)
+                if home is not None and home != run:
+                    left.setdefault(home)
+                written += before is None or before[1].ended != step.ended
+                self._arrived += 1
+                held.steps[pair] = (before[0] if before else self._arrived, replace(step, run=run), span)
+                self._home[pair] = run
+            touched = tuple(dict.fromkeys([*decided.runs, *left]))
+            for run in touched:
+                held = self._runs[run]
+                held.seen, held.stale = max(held.seen, at), True
+                self._count(held)
+                held.verdict = judge(held.tally, now=at, alive=None, silent_after=self._silent_after)
+                self._revision += 1
+                held.revision = self._revision
+            return Written(written, repeated + len(fresh) - written, touched)
+
+    def _sift(self, batch: Sequence[tuple[Step, Span]]) -> tuple[dict[Pair, tuple[Step, Span]], int]:
+        """What is new or adds to what is here, joined by span; and the number of repeats."""
+        fresh: dict[Pair, tuple[Step, Span]] = {}
+        repeated = 0
+        for step, span in batch:
+            pair = (step.trace, step.span)
+            held = fresh[pair][0] if pair in fresh else self._step(pair)
+            if held is not None and not stitch.adds_to(step, held):
+                repeated += 1
+                continue
+            repeated += pair in fresh and step.ended is None
+            fresh[pair] = (step, span)
+        return fresh, repeated
+
+    def _step(self, pair: Pair) -> Step | None:
+        home = self._home.get(pair)
+        return None if home is None else self._runs[home].steps[pair][1]
+
+    def _take_out(self, pair: Pair) -> tuple[int, Step, Span] | None:
+        home = self._home.get(pair)
+        if home is None:
+            return None
+        self._runs[home].stale = True
+        return self._runs[home].steps.pop(pair)
+
+    def _assign(self, steps: list[Step], at: int) -> stitch.Assignment:
+        keys = {key: self._keys[key] for key in stitch.keys_of(steps) if key in self._keys}
+        known = stitch.Known(
+            keys, frozenset(run for run, held in self._runs.items() if held.stamped),
+            {run: held.no for run, held in self._runs.items()},
+        )  # fmt: skip
+        decided = stitch.assign(steps, known)
+        for run in dict.fromkeys(decided.runs):
+            if run not in self._runs:
+                self._numbered += 1
+                self._runs[run] = _Held(self._numbered, run, run in decided.stamped, at, at)
+                self._aliases.pop(run, None)
+            self._runs[run].stamped |= run in decided.stamped
+        for old, new in decided.merged.items():
+            if old in self._runs:
+                self._merge(old, new)
+        self._keys.update(decided.keys)
+        return decided
+
+    def _merge(self, old: str, new: str) -> None:
+        gone, keeps = self._runs.pop(old), self._runs[new]
+        for pair, (arrived, step, span) in gone.steps.items():
+            keeps.steps[pair] = (arrived, replace(step, run=new), span)
+            self._home[pair] = new
+        keeps.created, keeps.seen = min(keeps.created, gone.created), max(keeps.seen, gone.seen)
+        for key, run in self._keys.items():
+            if run == old:
+                self._keys[key] = new
+        for alias, (run, revision) in list(self._aliases.items()):
+            if run == old:
+                self._aliases[alias] = (new, revision)
+        self._revision += 1
+        self._aliases[old] = (new, self._revision)
+
+    def _count(self, held: _Held) -> None:
+        if not held.stale:
+            return
+        ordered = self._ordered(held)
+        same_as = repeats([step for _, step, _ in ordered])
+        for arrived, step, span in ordered:
+            marked = (
+                step
+                if same_as.get(step.span) == step.same_as
+                else replace(step, same_as=same_as.get(step.span))
+            )
+            held.steps[(step.trace, step.span)] = (arrived, marked, span)
+        steps = [step for _, step, _ in held.steps.values()]
+        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
+        held.stale = False
+
+    @staticmethod
+    def _ordered(held: _Held) -> list[tuple[int, Step, Span]]:
+        return sorted(held.steps.values(), key=lambda one: (*order_of(one[1])[:2], one[0]))
+
+    def _sweep(self, now: int) -> None:
+        for held in self._runs.values():
+            self._count(held)
+            if held.verdict is None or held.verdict.completeness == "open":
+                owner = watched(held.tally)
+                alive = None if owner is None else self._alive(owner)
+                verdict = judge(held.tally, now=now, alive=alive, silent_after=self._silent_after)
+                if verdict != held.verdict:
+                    self._revision += 1
+                    held.revision, held.verdict = self._revision, verdict
+
+    def _summary(self, held: _Held) -> Run:
+        self._count(held)
+        verdict = held.verdict
+        assert verdict is not None
+        return run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+
+    @staticmethod
+    def _place(held: _Held) -> int:
+        return held.tally.started or held.tally.created
+
+    def _chosen(self, query: Query, now: int) -> list[tuple[_Held, Run]]:
+        self._sweep(now)
+        pairs = [(held, self._summary(held)) for held in self._runs.values()]
+        return [
+            (held, run) for held, run in pairs
+            if matches(query, run, held.parts.keys(), place=self._place(held), now=now)
+        ]  # fmt: skip
+
+    def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
+        """Runs that match, newest first."""
+        with self._lock:
+            found = self._chosen(query, now)
+            found.sort(key=lambda one: (self._place(one[0]), one[0].id), reverse=True)
+            total = len(found)
+            if before is not None:
+                last = self._get(before)
+                found = [
+                    one for one in found if (self._place(one[0]), one[0].id) < (self._place(last), last.id)
+                ]
+            return RunPage(total, tuple(run for _, run in found[: max(0, limit)]))
+
+    def run(self, run: str, *, now: int) -> Run:
+        """One run by id. Raises UnknownThing."""
+        with self._lock:
+            self._sweep(now)
+            return self._summary(self._get(run))
+
+    def resolve(self, prefix: str) -> str:
+        """The one run id that starts with ``prefix``; ids of merged runs and of traces lead to their run."""
+        with self._lock:
+            if prefix in self._runs:
+                return prefix
+            found = {run for run in self._runs if run.startswith(prefix)}
+            found |= {run for alias, (run, _) in self._aliases.items() if alias.startswith(prefix)}
+            if not found and prefix:
+                found = {
+                    run for key, run in self._keys.items() if ":" not in key and key.startswith(prefix.lower())
+                }  # fmt: skip
+            if len(found) == 1 and prefix:
+                return found.pop()
+            raise _unknown(prefix, several=len(found) > 1)
+
+    def steps(self, run: str) -> Sequence[Step]:
+        """All steps of a run, by start time, then sequence number, then arrival."""
+        with self._lock:
+            held = self._get(run)
+            self._count(held)
+            return [step for _, step, _ in self._ordered(held)]
+
+    def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
+        """The original spans of a run by span id. Unknown span ids are left out."""
+        with self._lock:
+            wanted = None if spans is None else set(spans)
+            found: dict[str, Span] = {}
+            for _, step, span in sorted(self._get(run).steps.values(), key=lambda one: one[0]):
+                if wanted is None or step.span in wanted:
+                    found.setdefault(step.span, span)
+            return found
+
+    def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
+        """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
+        if by != "run" and by not in PART_TYPES:
+            raise BadInput(
+                f"cost cannot be grouped by {by!r}", hint="group by agent, tool, workflow, run, model"
+            )
+        with self._lock:
+            sums: dict[str | None, list[int]] = {}
+            runs: dict[str | None, set[str]] = {}
+            for held, run in self._chosen(query, now):
+                for key, part in _shares(by, run, held.parts):
+                    total = sums.setdefault(key, [0] * 5)
+                    for index, value in enumerate(
+                        (part.cost_nano, part.cost_gaps, part.steps, part.input_tokens, part.output_tokens)
+                    ):
+                        total[index] += value
+                    runs.setdefault(key, set()).add(run.run)
+        rows = [Spend(key, t[0], t[1], t[2], len(runs[key]), t[3], t[4]) for key, t in sums.items()]
+        return sorted(rows, key=lambda row: (-row.cost_nano, -row.unknown, row.key is None, row.key or ""))
+
+    def sightings(self, type: str) -> Sequence[Sighting]:
+        """What was seen of one type, last seen first."""
+        if type not in PART_TYPES:
+            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
+        with self._lock:
+            seen: dict[str, Sighting] = {}
+            for held in self._runs.values():
+                run, place = self._summary(held), self._place(held)
+                runs_of_name: set[str] = set()
+                for name, part in _shares(type, run, held.parts):
+                    if name is None:
+                        continue
+                    one = Sighting(
+                        type, name, part.first or place, part.last or place, name not in runs_of_name, part.steps,
+                        part.errors, part.cost_nano, part.cost_gaps,
+                    )  # fmt: skip
+                    runs_of_name.add(name)
+                    seen[name] = _joined(seen[name], one) if name in seen else one
+        return sorted(seen.values(), key=lambda one: (-one.last, one.name))
+
+    def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
+        """Runs changed since a cursor, oldest first."""
+        with self._lock:
+            if after < 0:
+                return [Change(self._revision, "")]
+            changes = [Change(held.revision, run) for run, held in self._runs.items()]
+            changes += [Change(revision, alias) for alias, (_, revision) in self._aliases.items()]
+        return sorted([one for one in changes if one.cursor > after], key=lambda one: one.cursor)[:limit]
+
+    def info(self) -> Mapping[str, Any]:
+        """Counts; nothing is on a disk."""
+        with self._lock:
+            return {
+                "path": None,
+                "schema": None,
+                "runs": len(self._runs),
+                "steps": len(self._home),
+                "bytes": None,
+            }
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _get(self, run: str) -> _Held:
+        held = self._runs.get(run) or self._runs.get(self._aliases.get(run, ("", 0))[0])
+        if held is None:
+            raise _unknown(run)
+        return held
+
+
+def _shares(by: str, run: Run, parts: Mapping[PartKey, Part]) -> list[tuple[str | None, Part]]:
+    """How a run's sums fall to the keys of one type; what no part claims goes to the run's own agent or workflow."""
+    known = run.usage_known
+    rest = Part(
+        run.steps, run.errors, run.cost_nano, run.cost_gaps, known.input_tokens or 0, known.output_tokens or 0
+    )
+    if by == "run":
+        return [(run.run, rest)]
+    named: list[tuple[str | None, Part]] = [
+        (name, part) for (kind, name), part in parts.items() if kind == by
+    ]
+    for _, part in named:
+        rest.steps -= part.steps
+        rest.errors -= part.errors
+        rest.cost_nano -= part.cost_nano
+        rest.cost_gaps -= part.cost_gaps
+        rest.input_tokens -= part.input_tokens
+        rest.output_tokens -= part.output_tokens
+    if rest != Part():
+        named.append((getattr(run, by) if by in ("agent", "workflow") else None, rest))
+    return named
+
+
+def _joined(one: Sighting, other: Sighting) -> Sighting:
+    return Sighting(
+        one.type, one.name, min(one.first, other.first), max(one.last, other.last), one.runs + other.runs,
+        one.steps + other.steps, one.errors + other.errors, one.cost_nano + other.cost_nano,
+        one.cost_gaps + other.cost_gaps,
+    )  # fmt: skip
+
+
+def _unknown(run: str, *, several: bool = False) -> UnknownThing:
+    if several:
+        return UnknownThing(
+            f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
+        )
+    return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])

@@ -1,0 +1,261 @@
+"""Run summaries, their parts, and the keys that lead to runs; used inside the write transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tallystick.adapters.sqlite import rows
+from tallystick.model.run import Completeness, Run, RunStatus
+from tallystick.model.step import Step
+from tallystick.observe import stitch
+from tallystick.observe.completeness import Verdict, judge, watched
+from tallystick.observe.repeats import repeats
+from tallystick.observe.summary import (
+    PART_TYPES,
+    Part,
+    PartKey,
+    Tally,
+    add,
+    count_all,
+    note_parents,
+    order_of,
+    recount_needed,
+    run_of,
+)
+
+_CHUNK = 400
+_BIGGEST = 2**63 - 1
+_RUN = "SELECT no, id, stamped, state FROM run WHERE "
+_SAVE = (
+    "UPDATE run SET stamped=?, revision=?, open=?, due=?, process=?, sort=?, agent=?, workflow=?, goal=?, source=?,"
+    " status=?, completeness=?, missing=?, steps=?, errors=?, tokens=?, token_gaps=?, cost_nano=?, cost_gaps=?,"
+    " input_tokens=?, output_tokens=?, started=?, ended=?, state=? WHERE no=?"
+)
+_ADD_PART = (
+    "INSERT INTO part (type, run, name, steps, errors, cost_nano, cost_gaps, input_tokens, output_tokens, first, last)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET steps=steps+excluded.steps,"
+    " errors=errors+excluded.errors, cost_nano=cost_nano+excluded.cost_nano, cost_gaps=cost_gaps+excluded.cost_gaps,"
+    " input_tokens=input_tokens+excluded.input_tokens, output_tokens=output_tokens+excluded.output_tokens,"
+    " first=CASE WHEN first=0 THEN excluded.first WHEN excluded.first=0 THEN first ELSE min(first, excluded.first) END,"
+    " last=max(last, excluded.last)"
+)
+
+
+def pairs_in(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows of a query whose ``{}`` takes a list of values, or of equally long tuples, in pieces."""
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(values), _CHUNK):
+        some = values[start : start + _CHUNK]
+        if isinstance(some[0], tuple):
+            marks = ",".join(["(" + ",".join("?" * len(some[0])) + ")"] * len(some))
+            flat: Sequence[Any] = [value for pair in some for value in pair]
+        else:
+            marks, flat = ",".join("?" * len(some)), some
+        found += connection.execute(sql.format(marks), flat).fetchall()
+    return found
+
+
+@dataclass(slots=True)
+class RunRow:
+    """A run that is being written. ``parts`` are to be added, or to replace what is there after a recount."""
+
+    no: int
+    id: str
+    stamped: bool
+    tally: Tally
+    fresh: bool = False
+    recount: bool = False
+    parts: dict[PartKey, Part] = field(default_factory=dict)
+
+
+class RunTable:
+    """Reads and writes runs through an open write transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, names: rows.Names, silent_after: int) -> None:
+        self._connection = connection
+        self._names = names
+        self._silent_after = silent_after
+
+    def ids(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Run ids by row number."""
+        return dict(pairs_in(self._connection, "SELECT no, id FROM run WHERE no IN ({})", list(numbers)))
+
+    def step(self, row: int) -> Step:
+        """One step by row number."""
+        found = self._connection.execute(f"{rows.READ} WHERE s.id=?", (row,)).fetchone()
+        return rows.from_row(found, "", self._names.read(self._connection))
+
+    def by_number(self, number: int) -> RunRow | None:
+        """A run by row number, or None when it is there no more."""
+        row = self._connection.execute(_RUN + "no=?", (number,)).fetchone()
+        return None if row is None else RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3]))
+
+    def known(
+        self, keys: set[str], traces: Mapping[str, int], ids: set[str]
+    ) -> tuple[stitch.Known, dict[str, RunRow]]:
+        """What is known of a batch's keys: ``traces`` (trace id -> run number) is given, links are looked up."""
+        links = dict(
+            pairs_in(
+                self._connection, "SELECT key, run FROM link WHERE key IN ({})", sorted(keys - traces.keys())
+            )
+        )
+        numbers = sorted({*traces.values(), *links.values()})
+        found = pairs_in(self._connection, _RUN + "no IN ({})", numbers)
+        by_no = {row[0]: RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3])) for row in found}
+        by_id = {row.id: row for row in by_no.values()}
+        unseen = sorted((ids | keys) - by_id.keys() - traces.keys())
+        for row in pairs_in(self._connection, _RUN + "id IN ({})", unseen):
+            by_id[row[1]] = RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3]))
+        return stitch.Known(
+            {key: by_no[number].id for key, number in [*traces.items(), *links.items()]},
+            frozenset(run for run, row in by_id.items() if row.stamped),
+            {run: row.no for run, row in by_id.items()},
+        ), by_id
+
+    def new(self, run: str, *, stamped: bool, at: int) -> RunRow:
+        """A row for a run that was not here before."""
+        self._connection.execute("DELETE FROM alias WHERE id=?", (run,))
+        number = self._connection.execute(
+            "INSERT INTO run (id, stamped, revision, open, due, sort, source, status, completeness, steps, errors,"
+            " tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, state)"
+            " VALUES (?, ?, (SELECT -1 - ifnull(max(no), 0) FROM run), 1, 0, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, x'')"
+            " RETURNING no",
+            (run, stamped),
+        ).fetchone()[0]
+        return RunRow(number, run, stamped, Tally(created=at, seen=at), fresh=True)
+
+    def merge(
+        self, merged: Mapping[str, str], touched: Mapping[str, RunRow], by_id: Mapping[str, RunRow]
+    ) -> list[tuple[str, int]]:
+        """Move the steps of runs that ended to those that took them over; return (old id, new row number)."""
+        moved: list[tuple[str, int]] = []
+        for old, new in merged.items():
+            gone, keeps = by_id.get(old), touched[new]
+            if gone is None:
+                continue  # it was born and merged inside this batch
+            for table in ("step", "trace", "link", "alias"):
+                self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
+            self._drop_parts(gone.no)
+            self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
+            tally = keeps.tally
+            tally.created = min(tally.created, gone.tally.created)
+            tally.seen = max(tally.seen, gone.tally.seen)
+            tally.recount = keeps.recount = True
+            keeps.fresh = False
+            moved.append((old, keeps.no))
+        return moved
+
+    def remember(
+        self,
+        keys: Mapping[str, str],
+        traces: dict[str, int],
+        batch_traces: set[str],
+        touched: Mapping[str, RunRow],
+    ) -> None:
+        """Write which run each new or moved key leads to; ``traces`` (trace id -> row number) grows."""
+        for key, run in keys.items():
+            number = touched[run].no
+            if key in traces:
+                self._connection.execute("UPDATE trace SET run=? WHERE no=?", (number, traces[key]))
+            elif key in batch_traces:
+                traces[key] = self._connection.execute(
+                    "INSERT INTO trace (id, run) VALUES (?,?) RETURNING no", (bytes.fromhex(key), number)
+                ).fetchone()[0]
+            else:
+                self._connection.execute("INSERT OR REPLACE INTO link (key, run) VALUES (?,?)", (key, number))
+
+    def may_repeat(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]]) -> bool:
+        """Whether new steps may repeat others of their run, so that adding up is not enough."""
+        if recount_needed(row.tally, steps) or row.recount:
+            return True
+        responses = [step.response_id for step, _ in steps if step.response_id is not None]
+        if len(set(responses)) < len(responses):
+            row.tally.recount = True
+        elif responses and not row.fresh:
+            marks = ",".join("?" * len(responses))
+            row.tally.recount = self._connection.execute(
+                f"SELECT EXISTS (SELECT 1 FROM step WHERE run=? AND response_id IN ({marks}))",
+                (row.no, *responses),
+            ).fetchone()[0] == 1  # fmt: skip
+        return row.tally.recount
+
+    def count(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], here: Iterable[str]) -> None:
+        """Add new steps to a run's sums. ``here``: parents (trace + span) that came earlier."""
+        for step, before in steps:
+            add(row.tally, row.parts, step, before)
+        note_parents(row.tally, [step for step, _ in steps], here)
+
+    def recount(self, row: RunRow) -> None:
+        """Count a run anew from its rows, and mark the steps that repeat others."""
+        found = self._connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (row.no,)).fetchall()
+        text = self._names.read(self._connection)
+        steps = [rows.from_row(one, row.id, text) for one in found]
+        places = sorted(range(len(steps)), key=lambda index: order_of(steps[index])[:2])
+        same_as = repeats([steps[index] for index in places])
+        changed = []
+        for one, step in zip(found, steps, strict=True):
+            target = same_as.get(step.span)
+            if target != step.same_as:
+                step.same_as = target
+                changed.append((None if target is None else bytes.fromhex(target), one[0]))
+        self._connection.executemany("UPDATE step SET same_as=? WHERE id=?", changed)
+        row.tally, row.parts = count_all(steps, row.tally)
+        self._drop_parts(row.no)
+
+    def _drop_parts(self, run: int) -> None:
+        self._connection.executemany(
+            "DELETE FROM part WHERE type=? AND run=?", [(kind, run) for kind in range(len(PART_TYPES))]
+        )
+
+    def save(self, touched: Sequence[RunRow], moved: Sequence[tuple[str, int]], *, at: int) -> None:
+        """Write summaries and parts, each under a new revision."""
+        last = self._connection.execute(
+            "UPDATE meta SET value=value+? WHERE key='revision' RETURNING value", (len(touched) + len(moved),)
+        ).fetchone()[0]
+        revision = last - len(touched) - len(moved)
+        for old, number in moved:
+            revision += 1
+            self._connection.execute("INSERT OR REPLACE INTO alias VALUES (?,?,?)", (old, number, revision))
+        parts: list[tuple[Any, ...]] = []
+        summaries: list[tuple[Any, ...]] = []
+        for row in touched:
+            revision += 1
+            row.tally.seen = max(row.tally.seen, at)
+            verdict = judge(row.tally, now=at, alive=None, silent_after=self._silent_after)
+            summaries.append(summary(row, verdict, revision, self._silent_after))
+            for (kind, name), part in row.parts.items():
+                code = self._names.codes.get(name) or self._names.code(self._connection, name)
+                parts.append((
+                    PART_TYPES.index(kind), row.no, code, part.steps, part.errors, part.cost_nano, part.cost_gaps,
+                    part.input_tokens, part.output_tokens, part.first, part.last,
+                ))  # fmt: skip
+        self._connection.executemany(_SAVE, summaries)
+        self._connection.executemany(_ADD_PART, parts)
+
+    def update(self, values: tuple[Any, ...]) -> None:
+        """Write one run's row (the values of ``summary``)."""
+        self._connection.execute(_SAVE, values)
+
+
+def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> tuple[Any, ...]:
+    """The values of a run's row, from its tally and the verdict on it."""
+    tally = row.tally
+    run = run_of(row.id, tally, verdict.completeness, verdict.status, verdict.missing)
+    known = run.usage_known
+    tokens_in, tokens_out = known.input_tokens or 0, known.output_tokens or 0
+    gaps = int(run.usage.input_tokens is None or run.usage.output_tokens is None)
+    is_open = verdict.completeness is Completeness.OPEN
+    return (
+        row.stamped, revision, is_open, min(_BIGGEST, tally.seen + silent_after), watched(tally),
+        tally.started or tally.created, run.agent, run.workflow, run.goal, run.source, str(run.status),
+        str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, gaps, run.cost_nano,
+        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, rows.pack_tally(tally), row.no,
+    )  # fmt: skip
+
+
+def run_from(run: str, state: bytes, status: str, completeness: str, missing: int | None) -> Run:
+    """The summary that people read, from a run's row."""
+    return run_of(run, rows.unpack_tally(state), Completeness(completeness), RunStatus(status), missing)

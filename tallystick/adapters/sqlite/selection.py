@@ -1,0 +1,64 @@
+"""Queries as SQL conditions on a row ``r`` of the run table. The same rules in Python: adapters/memory/matching.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tallystick.model.query import Query, Term, moment
+from tallystick.observe.summary import PART_TYPES
+
+Condition = tuple[str, list[Any]]
+
+_EXACT = ("status", "completeness", "source")
+_NUMBERS = {
+    # field: (value, condition under which the value is known in full, or None where it always is)
+    "cost": ("r.cost_nano", "r.cost_gaps = 0"),
+    "tokens": ("r.tokens", "r.token_gaps = 0"),
+    "steps": ("r.steps", None),
+    "errors": ("r.errors", None),
+    "duration": ("CASE WHEN r.started > 0 THEN r.ended - r.started END", None),
+}
+
+
+def condition(query: Query, *, now: int) -> Condition:
+    """A query as a condition and its values."""
+    texts: list[str] = []
+    values: list[Any] = []
+    for term in query.terms:
+        text, some = _term(term, now)
+        texts.append(f"NOT ifnull({text}, 0)" if term.negated else text)
+        values += some
+    return " AND ".join(texts) or "1", values
+
+
+def _term(term: Term, now: int) -> Condition:
+    field, value = term.field, term.value
+    if field in _NUMBERS:
+        return _number(term)
+    if field in ("since", "until"):
+        return f"r.sort {'>=' if field == 'since' else '<'} ?", [moment(str(value), now=now)]
+    if field == "text":
+        columns = ("r.goal", "r.agent", "r.workflow", "r.id")
+        return "(" + " OR ".join(
+            f"ifnull(instr(lower({column}), lower(?)), 0) > 0" for column in columns
+        ) + ")", [value] * len(columns)  # fmt: skip
+    if field == "run":
+        return "substr(r.id, 1, length(?)) = ?", [value, value]
+    if field in _EXACT:
+        return f"r.{field} = ?", [value]
+    seen = (
+        "EXISTS (SELECT 1 FROM part p JOIN name n ON n.id = p.name"
+        f" WHERE p.type = {PART_TYPES.index(field)} AND p.run = r.no AND n.text = ?)"
+    )
+    if field in ("agent", "workflow"):
+        return f"(ifnull(r.{field} = ?, 0) OR {seen})", [value, value]
+    return seen, [value]
+
+
+def _number(term: Term) -> Condition:
+    """Compare with what is known: "more than" needs no more, "less than" and "equal" need the whole."""
+    value, whole = _NUMBERS[term.field]
+    text = f"({value}) {term.op} ?"
+    if whole is not None and term.op not in (">", ">="):
+        text = f"({text} AND {whole})"
+    return text, [term.value]

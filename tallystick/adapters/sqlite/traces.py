@@ -1,0 +1,281 @@
+"""The trace store in one SQLite file (``ports.TraceStore``)."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from tallystick.adapters import process
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
+from tallystick.adapters.sqlite.frames import LEVEL, FrameReader
+from tallystick.adapters.sqlite.payloads import Collision, Packer, unpack, unpack_source
+from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from, summary
+from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
+from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
+from tallystick.adapters.sqlite.writing import BatchWriter
+from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.query import Query
+from tallystick.model.run import Run
+from tallystick.model.span import Source, Span
+from tallystick.model.step import Step
+from tallystick.observe.completeness import SILENT_AFTER_NS, judge
+from tallystick.observe.summary import PART_TYPES
+from tallystick.ports import Change, RunPage, Sighting, Spend, Written
+
+_RUN = "SELECT r.id, r.state, r.status, r.completeness, r.missing FROM run r"
+_OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
+
+
+class SqliteTraces:
+    """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
+
+    ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
+    nanoseconds after which an open run whose process cannot be asked counts as crashed or lossy.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        alive: Callable[[str], bool | None] = process.alive,
+        silent_after: int = SILENT_AFTER_NS,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        self._database = Database(
+            path,
+            application=APPLICATION,
+            migrations=MIGRATIONS,
+            synchronous="NORMAL",
+            busy_seconds=busy_seconds,
+        )
+        self._alive = alive
+        self._silent_after = silent_after
+        self._writer_names, self._names = rows.Names(), rows.Names()
+        self._sources: dict[bytes, int] = {}
+        self._frames = FrameReader()
+        self._compress = zstandard.ZstdCompressor(level=LEVEL).compress
+        self._lock = threading.Lock()
+
+    def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
+        """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
+        if not batch:
+            return Written(0, 0, ())
+        with self._lock:
+            try:
+                return self._write(batch, at)
+            except (OverflowError, UnicodeEncodeError):
+                return self._write([(rows.sanitise(step), span) for step, span in batch], at)
+
+    def _write(self, batch: Sequence[tuple[Step, Span]], at: int) -> Written:
+        avoid: set[int] = set()
+        while True:
+            packer = Packer(avoid)
+            bodies = [packer.pack(step, span) for step, span in batch]
+            try:
+                with self._database.writing() as connection:
+                    runs = RunTable(connection, self._writer_names, self._silent_after)
+                    writer = BatchWriter(connection, self._writer_names, self._sources, self._compress, runs)
+                    return writer.write(batch, bodies, packer.contents, at=at)
+            except Collision as collision:
+                self._forget()
+                avoid.add(collision.key)
+            except BaseException:
+                self._forget()
+                raise
+
+    def _forget(self) -> None:
+        """What was learnt inside a transaction that was rolled back is not true."""
+        self._writer_names.forget()
+        self._sources.clear()
+
+    def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
+        """Runs that match, newest first."""
+        self._sweep(now)
+        where, values = condition(query, now=now)
+        with self._database.reading() as connection:
+            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+            if before is not None:
+                place = connection.execute(
+                    "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
+                ).fetchone()
+                where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
+            found = connection.execute(
+                f"{_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
+            ).fetchall()
+        return RunPage(total, tuple(run_from(*row) for row in found))
+
+    def run(self, run: str, *, now: int) -> Run:
+        """One run by id. Raises UnknownThing."""
+        self._sweep(now)
+        with self._database.reading() as connection:
+            row = connection.execute(f"{_RUN} WHERE r.no=?", (self._number(connection, run),)).fetchone()
+        return run_from(*row)
+
+    def resolve(self, prefix: str) -> str:
+        """The one run id that starts with ``prefix``; ids of merged runs and of traces lead to their run."""
+        end = prefix + chr(0x10FFFF)
+        with self._database.reading() as connection:
+            exact = connection.execute("SELECT id FROM run WHERE id=?", (prefix,)).fetchone()
+            if exact is not None:
+                return str(exact[0])
+            found = {row[0] for row in connection.execute(
+                "SELECT id FROM run WHERE id >= ? AND id < ? UNION"
+                " SELECT r.id FROM alias a JOIN run r ON r.no = a.run WHERE a.id >= ? AND a.id < ? LIMIT 3",
+                (prefix, end, prefix, end),
+            )}  # fmt: skip
+            if not found:
+                found = {row[0] for row in connection.execute(
+                    "SELECT DISTINCT r.id FROM trace t JOIN run r ON r.no = t.run WHERE t.id >= ? AND t.id <= ? LIMIT 3",
+                    _trace_range(prefix),
+                )}  # fmt: skip
+        if len(found) == 1 and prefix:
+            return str(found.pop())
+        raise unknown_run(prefix, several=len(found) > 1)
+
+    def steps(self, run: str) -> Sequence[Step]:
+        """All steps of a run without contents, by start time, then sequence number, then arrival."""
+        with self._database.reading() as connection:
+            number = self._number(connection, run)
+            name = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
+            found = connection.execute(
+                f"{rows.READ} WHERE s.run=? ORDER BY s.started, s.seq IS NULL, s.seq, s.id", (number,)
+            ).fetchall()
+            text = self._names.read(connection)
+        return [rows.from_row(row, name, text) for row in found]
+
+    def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
+        """The original spans of a run by span id. Unknown span ids are left out."""
+        sql = rows.READ.replace(" FROM step", ", s.source, s.frame, s.pos, s.size FROM step")
+        with self._database.reading() as connection:
+            number = self._number(connection, run)
+            if spans is None:
+                found = connection.execute(f"{sql} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
+            else:
+                wanted = [bytes.fromhex(span) for span in dict.fromkeys(spans) if _is_hex(span)]
+                found = pairs_in(connection, f"{sql} WHERE s.run={number} AND s.span IN ({{}})", wanted)
+            text = self._names.read(connection)
+            sources = self._read_sources(connection, {row[-4] for row in found})
+            raw = self._frames.read(connection, [row[-3:] for row in found])
+            bodies: dict[str, tuple[bytes, Step, Source]] = {}
+            for row, body in zip(found, raw, strict=True):
+                step = rows.from_row(row[:-4], run, text)
+                bodies.setdefault(step.span, (body, step, sources[row[-4]]))
+            return unpack(bodies, lambda keys: self._frames.contents(connection, keys))
+
+    def _read_sources(self, connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Source]:
+        found = pairs_in(connection, "SELECT id, body FROM source WHERE id IN ({})", sorted(numbers))
+        return {row[0]: unpack_source(row[1]) for row in found}
+
+    def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
+        """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
+        self._sweep(now)
+        where, values = condition(query, now=now)
+        sql = spend_sql(by, where)
+        with self._database.reading() as connection:
+            return [Spend(*row) for row in connection.execute(sql, values)]
+
+    def sightings(self, type: str) -> Sequence[Sighting]:
+        """What was seen of one type, last seen first."""
+        if type not in PART_TYPES:
+            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
+        with self._database.reading() as connection:
+            return [Sighting(type, *row) for row in connection.execute(SIGHTINGS[type])]
+
+    def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
+        """Runs changed since a cursor, oldest first."""
+        with self._database.reading() as connection:
+            if after < 0:
+                newest = connection.execute("SELECT value FROM meta WHERE key='revision'").fetchone()[0]
+                return [Change(newest, "")]
+            return [Change(*row) for row in connection.execute(
+                "SELECT revision, id FROM run WHERE revision > ?1 UNION ALL"
+                " SELECT revision, id FROM alias WHERE revision > ?1 ORDER BY 1 LIMIT ?2", (after, limit),
+            )]  # fmt: skip
+
+    def info(self) -> Mapping[str, Any]:
+        """Path, schema version, counts and bytes."""
+        with self._database.reading() as connection:
+            counts = {
+                table + "s": connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("run", "step", "content", "frame")
+            }
+        path = self._database.path
+        files = [path, path.with_name(path.name + "-wal")]
+        size = sum(file.stat().st_size for file in files if file.exists())
+        return {"path": str(path), "schema": self._database.version, **counts, "bytes": size}
+
+    def close(self) -> None:
+        """Release files and connections. Closing twice is allowed."""
+        self._database.close()
+
+    def _number(self, connection: sqlite3.Connection, run: str) -> int:
+        with closing(connection.execute(
+            "SELECT no FROM run WHERE id=?1 UNION ALL SELECT run FROM alias WHERE id=?1 LIMIT 1", (run,)
+        )) as cursor:  # fmt: skip
+            row = cursor.fetchone()
+        if row is None:
+            raise unknown_run(run)
+        return int(row[0])
+
+    def _sweep(self, now: int) -> None:
+        """Find open runs whose process died or that fell silent, and say so in their rows."""
+        known: dict[str, bool | None] = {}
+
+        def alive(name: str | None) -> bool | None:
+            if name is None:
+                return None
+            if name not in known:
+                known[name] = self._alive(name)
+            return known[name]
+
+        with self._database.reading() as connection:
+            due = [
+                row[0] for row in connection.execute(_OPEN)
+                if now > row[5] or (row[4] is not None and alive(row[4]) is False)
+            ]  # fmt: skip
+        if not due:
+            return
+        with self._lock, self._database.writing() as connection:
+            for no, run, stamped, state, owner, _ in pairs_in(connection, _OPEN + " AND no IN ({})", due):
+                row = RunRow(no, run, bool(stamped), rows.unpack_tally(state))
+                verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)
+                if verdict.missing is None and str(verdict.completeness) == "open":
+                    continue
+                revision = connection.execute(
+                    "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
+                ).fetchone()[0]
+                RunTable(connection, self._writer_names, self._silent_after).update(
+                    summary(row, verdict, revision, self._silent_after)
+                )
+
+
+def _is_hex(span: str) -> bool:
+    try:
+        return len(bytes.fromhex(span)) == 8
+    except ValueError:  # not an id at all: nothing has it
+        return False
+
+
+def _trace_range(prefix: str) -> tuple[bytes, bytes]:
+    """The smallest and largest trace id that start with a prefix of hex digits (an empty range for other text)."""
+    text = prefix.lower()
+    if not text or len(text) > 32 or any(letter not in "0123456789abcdef" for letter in text):
+        return b"\xff", b""
+    return bytes.fromhex(text.ljust(32, "0")), bytes.fromhex(text.ljust(32, "f"))
+
+
+def unknown_run(run: str, *, several: bool = False) -> UnknownThing:
+    """The error for a run id, or a prefix of one, that nothing or several have."""
+    if several:
+        return UnknownThing(
+            f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
+        )
+    return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])

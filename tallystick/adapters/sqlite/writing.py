@@ -1,0 +1,256 @@
+"""The write transaction of the trace store: one batch, all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.frames import FrameWriter, store_contents
+from tallystick.adapters.sqlite.payloads import pack_source
+from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
+from tallystick.model.span import Source, Span
+from tallystick.model.step import Step
+from tallystick.observe import stitch
+from tallystick.observe.repeats import repeats
+from tallystick.observe.summary import order_of
+from tallystick.ports import Written
+
+Pair = tuple[str, str]  # trace id, span id
+
+
+@dataclass(slots=True)
+class Item:
+    """One step on its way in. ``before`` and ``row`` are the start record it replaces, where there is one."""
+
+    step: Step
+    span: Span
+    body: bytes
+    run: str = ""
+    before: Step | None = None
+    row: int | None = None
+    home: int = 0  # number of the run that the start record was put into
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is left of a batch after repeats were taken out."""
+
+    items: list[Item] = field(default_factory=list)
+    repeats: int = 0
+
+
+class BatchWriter:
+    """Writes one batch through an open write transaction."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        names: rows.Names,
+        sources: dict[bytes, int],
+        compress: Callable[[bytes], bytes],
+        runs: RunTable,
+    ) -> None:
+        self._connection = connection
+        self._names = names
+        self._sources = sources
+        self._frames = FrameWriter(connection, compress)
+        self._runs = runs
+
+    def write(
+        self,
+        batch: Sequence[tuple[Step, Span]],
+        bodies: Sequence[bytes],
+        contents: dict[int, tuple[int, bytes]],
+        *,
+        at: int,
+    ) -> Written:
+        """Assign, store and count a batch. ``bodies`` and ``contents`` come from payloads.Packer."""
+        known = self._known_traces({step.trace for step, _ in batch})
+        here, fresh = self._sift(batch, bodies, known)
+        items = fresh.items
+        if not items:
+            return Written(0, fresh.repeats, ())
+        store_contents(self._connection, contents, self._frames)
+        touched, moved, traces = self._assign(items, known, at)
+        self._leave(items, touched)
+        groups: dict[str, list[Item]] = {}
+        for item in items:
+            groups.setdefault(item.run, []).append(item)
+        for run, group in groups.items():
+            self._count(touched[run], group, here.get(run, ()))
+        self._step_rows(items, traces, touched)
+        self._frames.flush()
+        for row in touched.values():
+            if row.recount:
+                self._runs.recount(row)
+        self._runs.save(list(touched.values()), moved, at=at)
+        written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
+        return Written(written, fresh.repeats + len(items) - written, tuple(touched))
+
+    def _count(self, row: RunRow, group: list[Item], here: Sequence[str]) -> None:
+        steps = [(item.step, item.before) for item in group]
+        if self._runs.may_repeat(row, steps):
+            if not row.fresh:
+                row.recount = True  # from the rows, once they are written
+                return
+            _mark(group)
+            steps = [(item.step, None) for item in group]  # a new run replaces no start record
+        self._runs.count(row, steps, here)
+
+    def _known_traces(self, ids: set[str]) -> dict[str, tuple[int, int]]:
+        found = pairs_in(
+            self._connection,
+            "SELECT id, no, run FROM trace WHERE id IN ({})",
+            [bytes.fromhex(trace) for trace in ids],
+        )
+        return {row[0].hex(): (row[1], row[2]) for row in found}
+
+    def _sift(
+        self, batch: Sequence[tuple[Step, Span]], bodies: Sequence[bytes], traces: dict[str, tuple[int, int]]
+    ) -> tuple[dict[str, list[str]], Batch]:
+        """Take out repeats, join start and end records, and find which parents came earlier (by run)."""
+        stored = self._stored(batch, traces)
+        fresh = Batch()
+        seen: dict[Pair, Item] = {}
+        for (step, span), body in zip(batch, bodies, strict=True):
+            pair = (step.trace, step.span)
+            held = seen.get(pair)
+            if held is None:
+                row = stored.get(pair)
+                if row is None:
+                    seen[pair] = item = Item(step, span, body)
+                    fresh.items.append(item)
+                    continue
+                if row[1] is not None:
+                    fresh.repeats += 1
+                    continue
+                before = self._runs.step(row[0])
+                if not stitch.adds_to(step, before):
+                    fresh.repeats += 1
+                    continue
+                seen[pair] = item = Item(step, span, body, before=before, row=row[0], home=row[2])
+                fresh.items.append(item)
+            elif stitch.adds_to(step, held.step):
+                held.step, held.span, held.body = step, span, body
+                fresh.repeats += step.ended is None
+            else:
+                fresh.repeats += 1
+        here: dict[str, list[str]] = {}
+        if stored:
+            ids = self._runs.ids({row[2] for row in stored.values()})
+            for (trace, span), row in stored.items():
+                here.setdefault(ids[row[2]], []).append(trace + span)
+        return here, fresh
+
+    def _stored(
+        self, batch: Sequence[tuple[Step, Span]], traces: dict[str, tuple[int, int]]
+    ) -> dict[Pair, tuple[int, int | None, int]]:
+        """Rows (id, duration, run) of the batch's spans, and of their parents, that came earlier."""
+        if not traces:
+            return {}
+        wanted: set[tuple[int, bytes]] = set()
+        for step, _ in batch:
+            known = traces.get(step.trace)
+            if known is not None:
+                wanted.add((known[0], bytes.fromhex(step.span)))
+                if step.parent is not None:
+                    wanted.add((known[0], bytes.fromhex(step.parent)))
+        names = {known[0]: trace for trace, known in traces.items()}
+        found = pairs_in(
+            self._connection, "SELECT trace, span, id, duration, run FROM step WHERE (trace, span) IN (VALUES {})",
+            sorted(wanted),
+        )  # fmt: skip
+        return {(names[row[0]], row[1].hex()): (row[2], row[3], row[4]) for row in found}
+
+    def _assign(
+        self, items: list[Item], known_traces: dict[str, tuple[int, int]], at: int
+    ) -> tuple[dict[str, RunRow], list[tuple[str, int]], dict[str, int]]:
+        """Give every item its run; make new runs, merge those that turned out to be one. Also: trace row numbers."""
+        steps = [item.step for item in items]
+        keys = stitch.keys_of(steps)
+        known, by_id = self._runs.known(
+            keys,
+            {trace: run for trace, (_, run) in known_traces.items()},
+            {step.run for step in steps if step.run},
+        )
+        decided = stitch.assign(steps, known)
+        touched: dict[str, RunRow] = {}
+        for item, run in zip(items, decided.runs, strict=True):
+            item.run = run
+            if run not in touched:
+                touched[run] = by_id.get(run) or self._runs.new(run, stamped=run in decided.stamped, at=at)
+        for run in decided.stamped & touched.keys():
+            touched[run].stamped = True
+        moved = self._runs.merge(decided.merged, touched, by_id)
+        traces = {trace: number for trace, (number, _) in known_traces.items()}
+        self._runs.remember(decided.keys, traces, {step.trace for step in steps}, touched)
+        return touched, moved, traces
+
+    def _leave(self, items: list[Item], touched: dict[str, RunRow]) -> None:
+        """A start record whose end names another run leaves its run: both are counted anew."""
+        for item in items:
+            if item.row is None or item.home == touched[item.run].no:
+                continue
+            touched[item.run].recount = True
+            left = self._runs.by_number(item.home)
+            if left is not None:  # else it was merged, and moved with its run
+                touched.setdefault(left.id, left).recount = True
+
+    def _step_rows(self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]) -> None:
+        codes = self._names.codes
+
+        def code(text: str | None) -> int | None:
+            try:
+                return codes[text]
+            except KeyError:
+                return self._names.code(self._connection, text or "")
+
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
+        source, source_id = None, 0
+        for item in items:
+            if item.span.source is not source:
+                source = item.span.source
+                source_id = self._source(source)
+            row = rows.to_row(
+                item.step,
+                touched[item.run].no,
+                traces[item.step.trace],
+                source_id,
+                self._frames.add(item.body),
+                code,
+            )
+            if item.row is None:
+                new.append(row)
+            else:
+                changed.append((*row, item.row))
+        self._connection.executemany(rows.INSERT, new)
+        if changed:
+            self._connection.executemany(rows.UPDATE, changed)
+
+    def _source(self, source: Source) -> int:
+        body = pack_source(source)
+        digest = sha256(body).digest()[:16]
+        held = self._sources.get(digest)
+        if held is None:
+            row = self._connection.execute("SELECT id FROM source WHERE digest=?", (digest,)).fetchone()
+            if row is None:
+                row = self._connection.execute(
+                    "INSERT INTO source (digest, body) VALUES (?,?) RETURNING id", (digest, body)
+                ).fetchone()
+            held = self._sources[digest] = int(row[0])
+        return held
+
+
+def _mark(group: list[Item]) -> None:
+    """Mark the steps of a run that is new in this batch which repeat others of it."""
+    steps = sorted([item.step for item in group], key=lambda step: order_of(step)[:2])
+    same_as = repeats(steps)
+    for item in group:
+        target = same_as.get(item.step.span)
+        if target != item.step.same_as:
+            item.step = replace(item.step, same_as=target)

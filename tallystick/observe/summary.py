@@ -1,0 +1,381 @@
+"""A run's summary, counted from its steps.
+
+A ``Tally`` is what a store keeps per run. Its sums can be added to and taken from, so that a batch of new steps costs
+no reading of the old ones; where a step may repeat another one (two instrumentors, an outer layer, a message history)
+the store counts the whole run anew with ``observe.repeats``. Both ways give the same tally, and tests hold them to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tallystick.model.run import Completeness, Run, RunStatus
+from tallystick.model.step import Kind, Step, StepStatus
+from tallystick.model.usage import Usage
+
+_LAST = 2**62  # sorts a step without a sequence number after those that have one
+PART_TYPES = ("agent", "tool", "model", "workflow")
+
+Order = tuple[int, int, str, str]
+PartKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Part:
+    """What one agent, tool, model or workflow did in one run. Times are nanoseconds, 0 when none was recorded."""
+
+    steps: int = 0
+    errors: int = 0
+    cost_nano: int = 0
+    cost_gaps: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(slots=True)
+class Root:
+    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent."""
+
+    rank: int
+    order: Order
+    agent: str | None
+    workflow: str | None
+    status: str
+    ended: bool
+    outcome: str | None = None  # tallystick.run.status
+    stopped_by: str | None = None
+    expected: int | None = None  # the last sequence number that was given out
+    process: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sums of a run. Everything up to ``lost`` is additive; the rest only grows."""
+
+    steps: int = 0
+    running: int = 0
+    running_calls: int = 0  # model calls begun and not ended
+    errors: int = 0
+    denials: int = 0
+    model_calls: int = 0
+    tool_calls: int = 0
+    usage: list[int] = field(default_factory=lambda: [0] * 5)  # sums of what was reported
+    unreported: list[int] = field(
+        default_factory=lambda: [0] * 5
+    )  # ended model calls that did not report the field
+    usage_gaps: int = 0
+    session: list[int] = field(
+        default_factory=lambda: [0] * 5
+    )  # totals that agent steps report for a whole session
+    session_reports: list[int] = field(default_factory=lambda: [0] * 5)
+    cost_nano: int = 0
+    cost_gaps: int = 0
+    seqs: int = 0
+    dropped: int = 0
+    lost: int = 0
+    max_seq: int = 0
+    started: int = 0
+    ended: int = 0
+    root: Root | None = None  # the first root
+    last_root: Root | None = None  # the last one: with several roots, how the run ended
+    agent: tuple[Order, str] | None = None  # the first agent seen
+    workflow: tuple[Order, str] | None = None
+    goal: tuple[Order, str] | None = None
+    source: tuple[Order, str] | None = None
+    missing: set[str] = field(default_factory=set)  # trace + span of parents that have not come
+    call_scope: str | None = None
+    calls_from: int = 0
+    calls_until: int = 0
+    recount: bool = False  # steps of this run may repeat one another: count from the rows
+    created: int = 0  # store clock when the run was first seen
+    seen: int = 0  # … and last touched
+
+
+def order_of(step: Step) -> Order:
+    """The place of a step in its run: start time, then sequence number, then ids."""
+    return (step.started, _LAST if step.seq is None else step.seq, step.trace, step.span)
+
+
+def add(tally: Tally, parts: dict[PartKey, Part], step: Step, before: Step | None = None) -> None:
+    """Count a step into a tally and its parts; ``before`` is the start record that it replaces.
+
+    A replaced record must agree with its successor in ``started`` and in the names that parts are kept by (see
+    ``recount_needed``), otherwise the run has to be counted anew.
+    """
+    if before is not None:
+        _count(tally, parts, before, -1)
+    _count(tally, parts, step, 1)
+    _place(tally, step)
+
+
+def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> None:
+    tally.steps += sign
+    if step.ended is None:
+        tally.running += sign
+    if step.seq is not None:
+        tally.seqs += sign
+    tally.dropped += sign * step.dropped
+    if step.facts is not None:
+        tally.lost += sign * _whole(step.facts.get("lost"))
+    counted = step.same_as is None
+    error = counted and step.status == StepStatus.ERROR
+    cost = gap = 0
+    if counted:
+        tally.errors += sign * error
+        if step.decision == "deny":
+            tally.denials += sign
+        cost = step.cost_nano or 0
+        gap = 1 if step.cost_nano is None and step.cost_gap is not None else 0
+        tally.cost_nano += sign * cost
+        tally.cost_gaps += sign * gap
+        if step.kind is Kind.MODEL:
+            _count_call(tally, step, sign)
+        elif step.kind is Kind.TOOL:
+            tally.tool_calls += sign
+        elif step.kind is Kind.AGENT:
+            _count_session(tally, step.usage, sign)
+    _count_parts(parts, step, sign, error, cost, gap)
+
+
+def _count_call(tally: Tally, step: Step, sign: int) -> None:
+    tally.model_calls += sign
+    if step.ended is None:
+        tally.running_calls += sign
+        return
+    usage = step.usage
+    counts = _counts(usage)
+    if step.status == StepStatus.ERROR and counts == _NOTHING:
+        return  # a call that failed without usage was not billed
+    for index, count in enumerate(counts):
+        if count is None:
+            tally.unreported[index] += sign
+        else:
+            tally.usage[index] += sign * count
+    if counts[0] is None or counts[1] is None:
+        tally.usage_gaps += sign
+
+
+def _count_session(tally: Tally, usage: Usage, sign: int) -> None:
+    for index, count in enumerate(_counts(usage)):
+        if count is not None:
+            tally.session[index] += sign * count
+            tally.session_reports[index] += sign
+
+
+_NOTHING = (None, None, None, None, None)
+
+
+def _counts(usage: Usage) -> tuple[int | None, int | None, int | None, int | None, int | None]:
+    return (
+        usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )  # fmt: skip
+
+
+def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | None]:
+    """The names (in the order of PART_TYPES) under which a step is summed up."""
+    return (
+        step.agent,
+        step.tool if step.kind is Kind.TOOL else None,
+        step.model if step.kind is Kind.MODEL else None,
+        step.workflow,
+    )
+
+
+def _count_parts(parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int) -> None:
+    counts_usage = step.kind is Kind.MODEL and step.same_as is None and step.ended is not None
+    tokens_in = (step.usage.input_tokens or 0) if counts_usage else 0
+    tokens_out = (step.usage.output_tokens or 0) if counts_usage else 0
+    first, last = step.started, step.started if step.ended is None else step.ended
+    for key in zip(PART_TYPES, part_names(step), strict=True):
+        if key[1] is None:
+            continue
+        part = parts.get(key)  # type: ignore[arg-type]
+        if part is None:
+            part = parts[key] = Part()  # type: ignore[index]
+        part.steps += sign
+        part.errors += sign * error
+        part.cost_nano += sign * cost
+        part.cost_gaps += sign * gap
+        part.input_tokens += sign * tokens_in
+        part.output_tokens += sign * tokens_out
+        if sign > 0:
+            part.first, part.last = _span_of(part.first, part.last, first, last)
+
+
+def _span_of(first: int, last: int, started: int, until: int) -> tuple[int, int]:
+    """Widen a time span; 0 is no time."""
+    if started and (not first or started < first):
+        first = started
+    return first, max(last, until)
+
+
+def _place(tally: Tally, step: Step) -> None:
+    """Take what a step says of its run as a whole."""
+    until = step.started if step.ended is None else step.ended
+    tally.started, tally.ended = _span_of(tally.started, tally.ended, step.started, until)
+    if step.seq is not None and step.seq > tally.max_seq:
+        tally.max_seq = step.seq
+    facts = step.facts
+    order: Order | None = None
+    if step.agent is not None and (tally.agent is None or step.started <= tally.agent[0][0]):
+        order = order_of(step)
+        tally.agent = _earlier(tally.agent, order, step.agent)
+    if step.workflow is not None and (tally.workflow is None or step.started <= tally.workflow[0][0]):
+        order = order or order_of(step)
+        tally.workflow = _earlier(tally.workflow, order, step.workflow)
+    if facts is not None:
+        order = order or order_of(step)
+        if isinstance(facts.get("goal"), str):
+            tally.goal = _earlier(tally.goal, order, facts["goal"])
+        if isinstance(facts.get("source"), str):
+            tally.source = _earlier(tally.source, order, facts["source"])
+    if step.parent is None or facts is not None:
+        _place_root(tally, step, facts or {})
+
+
+def _earlier(held: tuple[Order, str] | None, order: Order, text: str) -> tuple[Order, str]:
+    return (order, text) if held is None or order <= held[0] else held
+
+
+def _place_root(tally: Tally, step: Step, facts: Mapping[str, object]) -> None:
+    marked = bool(facts.get("root")) or facts.get("status") is not None or facts.get("steps") is not None
+    if step.derived or not (marked or step.parent is None):
+        return
+    root = Root(
+        0 if marked else 1, order_of(step), step.agent, step.workflow, str(step.status), step.ended is not None,
+        _text(facts.get("status")), _text(facts.get("stopped_by")),
+        _whole(facts["steps"]) if facts.get("steps") is not None else None, _text(facts.get("process")),
+    )  # fmt: skip
+    held, last = tally.root, tally.last_root
+    if held is None or (root.rank, root.order) <= (held.rank, held.order):
+        if held is not None and held.order == root.order and root.process is None:
+            root.process = held.process
+        tally.root = root
+    if last is None or root.rank < last.rank or (root.rank == last.rank and root.order >= last.order):
+        tally.last_root = root
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int:
+    """A count from a sender: anything but a number of at least zero counts as zero, bounded for the database."""
+    return min(value, 2**40) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def note_parents(tally: Tally, steps: Sequence[Step], here: Iterable[str]) -> None:
+    """Keep the set of parents that have not come.
+
+    ``steps`` are new in the run; ``here`` holds those of their parents (trace + span) that came with earlier batches.
+    """
+    wanted = {step.trace + step.parent for step in steps if step.parent is not None}
+    wanted.difference_update(here)
+    missing = tally.missing | wanted if wanted else tally.missing
+    if missing:
+        tally.missing = missing.difference([step.trace + step.span for step in steps])
+
+
+def recount_needed(tally: Tally, steps: Iterable[tuple[Step, Step | None]]) -> bool:
+    """Say whether new steps (each with the start record it replaces) may repeat others, and note what was seen.
+
+    Cheap and on the safe side: two scopes of model calls, calls that overlap in time or have no time, steps read out
+    of a message history. (Two equal response ids are looked up by the store.)
+    """
+    if tally.recount:
+        return True
+    changed = False
+    calls: list[Step] = []
+    for step, before in steps:
+        if step.derived or step.same_as is not None:
+            tally.recount = True
+        if before is not None and not _replaceable(step, before):
+            changed = True
+        if step.kind is Kind.MODEL:
+            calls.append(step)
+    calls.sort(key=_began)
+    for call in calls:
+        if tally.call_scope is None:
+            tally.call_scope = call.scope
+        elif tally.call_scope != call.scope:
+            tally.recount = True
+        until = call.started if call.ended is None else call.ended
+        if tally.calls_until and call.started < tally.calls_until and until > tally.calls_from:
+            tally.recount = True
+        tally.calls_from = min(tally.calls_from, call.started) if tally.calls_from else call.started
+        tally.calls_until = max(tally.calls_until, until)
+        if not call.started:
+            tally.recount = True
+    return changed or tally.recount
+
+
+def _began(step: Step) -> int:
+    return step.started
+
+
+def _replaceable(step: Step, before: Step) -> bool:
+    return (
+        step.started == before.started
+        and step.kind is before.kind
+        and step.parent == before.parent
+        and part_names(step) == part_names(before)
+        and step.seq == before.seq
+        and _says_as_much(step.facts or {}, before.facts or {})
+    )
+
+
+def _says_as_much(facts: Mapping[str, object], before: Mapping[str, object]) -> bool:
+    return all(facts.get(name) == before[name] for name in ("goal", "source", "root") if name in before)
+
+
+def count_all(steps: Iterable[Step], like: Tally) -> tuple[Tally, dict[PartKey, Part]]:
+    """Count a whole run anew; ``like`` gives what rows do not know (when it came, what kinds of calls it had)."""
+    tally = Tally(
+        created=like.created, seen=like.seen, recount=like.recount, call_scope=like.call_scope,
+        calls_from=like.calls_from, calls_until=like.calls_until,
+    )  # fmt: skip
+    parts: dict[PartKey, Part] = {}
+    every = list(steps)
+    for step in every:
+        add(tally, parts, step)
+    note_parents(tally, every, ())
+    return tally, parts
+
+
+def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus, missing: int | None) -> Run:
+    """The summary that people read. Calls that were cut off by a crash are gaps, because nobody knows their cost."""
+    root = tally.root
+    cut_off = tally.running_calls if completeness in (Completeness.CRASHED, Completeness.LOSSY) else 0
+    totals: list[int | None] = [
+        None if gaps or cut_off else total for total, gaps in zip(tally.usage, tally.unreported, strict=True)
+    ]
+    known: list[int | None] = [
+        None if gaps and not total else total
+        for total, gaps in zip(tally.usage, tally.unreported, strict=True)
+    ]
+    if not tally.model_calls and any(
+        tally.session_reports
+    ):  # only session totals are known: better than nothing
+        known = [
+            total if reports else None
+            for total, reports in zip(tally.session, tally.session_reports, strict=True)
+        ]
+        totals = list(known)
+    done = completeness is not Completeness.OPEN and bool(tally.ended)
+    return Run(
+        run=run,
+        agent=(root.agent if root else None) or (tally.agent[1] if tally.agent else None),
+        workflow=(root.workflow if root else None) or (tally.workflow[1] if tally.workflow else None),
+        goal=tally.goal[1] if tally.goal else None,
+        status=status, completeness=completeness, missing=missing,
+        steps=tally.steps, errors=tally.errors, model_calls=tally.model_calls, tool_calls=tally.tool_calls,
+        denials=tally.denials, usage=Usage(*totals), usage_known=Usage(*known),
+        usage_gaps=tally.usage_gaps + cut_off, cost_nano=tally.cost_nano, cost_gaps=tally.cost_gaps + cut_off,
+        started=tally.started, ended=tally.ended if done else None, seen=tally.seen,
+        source=tally.source[1] if tally.source else "otlp",
+        stopped_by=root.stopped_by if root else None,
+    )  # fmt: skip

@@ -1,0 +1,300 @@
+"""The span processor: stamps every span that starts, and puts every span that ends into the spool.
+
+It works on any TracerProvider. When another processor can see the spans too, the stamps are also set on the span
+itself; otherwise they are only written to the record, which is cheaper and cannot be pushed out by attribute limits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+
+from tallystick.model import attributes as names
+from tallystick.sdk.edge import edge
+from tallystick.sdk.frames import SPAN
+from tallystick.sdk.place import Place, RunState, here
+from tallystick.sdk.process import process_name
+from tallystick.sdk.spool import Spool
+
+_OPEN_MAX = 20_000  # spans that never end must not fill the memory
+_TRACES_MAX = 4_096
+_SOURCES_MAX = 4_096
+_LONG_STEP_NS = 1_000_000_000
+_ALIVE_NS = 15_000_000_000
+_EMPTY: tuple[Any, ...] = ()
+_KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from 1 (internal)
+# What a span carries at its start when it is one model call, or belongs to a conversation that outlives its trace: such
+# a span, alone in its trace, is joined with others by the store and must not be stamped as a run of its own.
+_JOINING = ("gen_ai.conversation.id", "session.id", "llm.request.type")
+_MODEL_WORDS = {
+    "gen_ai.operation.name": {"chat", "text_completion", "generate_content", "embeddings"},
+    "openinference.span.kind": {"LLM", "EMBEDDING", "RERANKER"},
+}
+
+
+class Open:
+    """A span that has begun. ``announced``: when a start record was last written, in nanoseconds, or 0."""
+
+    __slots__ = ("announced", "place", "root", "seq", "span")
+
+    def __init__(self, span: Span, place: Place | None, seq: int | None, root: bool) -> None:
+        self.span = span
+        self.place = place
+        self.seq = seq
+        self.root = root
+        self.announced = 0
+
+
+class RunProcessor(SpanProcessor):
+    """One per TracerProvider. Without a spool it only gives out sequence numbers."""
+
+    def __init__(
+        self, spool: Spool | None, *, wake: Callable[[], None] = lambda: None, clock: Callable[[], int] = time.time_ns,
+        agent: str | None = None, workflow: str | None = None,
+    ) -> None:  # fmt: skip
+        """``wake`` is called after each record; ``agent`` and ``workflow`` name runs that nobody else named."""
+        self.spool = spool
+        self.wake = wake
+        self.clock = clock
+        self.agent = agent
+        self.workflow = workflow
+        self.visible = False
+        self.generation = 0
+        self.process = process_name()
+        self._open: dict[int, Open] = {}
+        self._traces: dict[int, Place] = {}
+        self._sources: dict[int, tuple[Any, Any, int]] = {}
+        self._lock = threading.Lock()
+
+    # -- OpenTelemetry's side -----------------------------------------------------------------------------------
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Give the span its place and number; begin a run where there is none."""
+        self._started(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Write the finished span to the spool before returning."""
+        self._ended(span)
+
+    def shutdown(self) -> None:
+        """The provider is going down; the spool is closed by whoever installed it."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
+        """Every ended span is durable already."""
+        return True
+
+    # -- starting -----------------------------------------------------------------------------------------------
+
+    @edge("processor.on_start", None)
+    def _started(self, span: Span, parent_context: Context | None) -> None:
+        spool = self.spool
+        if spool is None:
+            return
+        context = span.get_span_context()
+        place = self._place(span, context.trace_id, parent_context)
+        root, seq = False, None
+        if place is not None:
+            state = place.state
+            if state.run is None:
+                root = True
+                self._begin_run(place, context.trace_id, context.span_id)
+            if state.generation == self.generation:
+                seq = state.next_seq()
+        entry = Open(span, place, seq, root)
+        if len(self._open) < _OPEN_MAX:
+            self._open[context.span_id] = entry
+        if self.visible and place is not None:
+            span.set_attributes(place.stamp if seq is None else {**place.stamp, names.SEQ: seq})
+        if root:
+            self._announce(entry, self.clock())
+
+    def _place(self, span: Span, trace: int, parent_context: Context | None) -> Place | None:
+        if parent_context is not None:
+            place = here(parent_context)
+            if place is not None:
+                return place
+        place = here() or self._traces.get(trace)
+        if place is not None or span.parent is not None or not _begins_run(span):
+            return place
+        return Place(RunState(self.generation), self.agent, None, self.workflow)
+
+    def _begin_run(self, place: Place, trace: int, span: int) -> None:
+        state = place.state
+        state.run, state.root = f"{trace:032x}", span
+        place.restamp()
+        with self._lock:
+            if len(self._traces) >= _TRACES_MAX:  # oldest first; runs that never end must not fill the memory
+                self._traces.pop(next(iter(self._traces)), None)
+            self._traces[trace] = place
+
+    # -- ending -------------------------------------------------------------------------------------------------
+
+    @edge("processor.on_end", None)
+    def _ended(self, span: ReadableSpan) -> None:
+        spool = self.spool
+        context = span.get_span_context()
+        if spool is None or context is None:
+            return
+        entry = self._open.pop(context.span_id, None)
+        attributes = _attributes(span)
+        last = False
+        if entry is not None and entry.place is not None:
+            _stamp(attributes, entry)
+            if entry.root:
+                last = True
+                self._close_run(attributes, entry.place.state, span)
+        spool.append(self._record(spool, span, context, attributes, span.end_time), last=last)
+        self.wake()
+
+    def _close_run(self, attributes: dict[str, Any], state: RunState, root: ReadableSpan) -> None:
+        """What only the end of a run knows: how many steps there were, and how it ended."""
+        attributes[names.RUN_ROOT] = True
+        attributes[names.RUN_STEPS] = state.seq
+        attributes[names.PROCESS] = self.process
+        attributes.setdefault(names.RUN_SOURCE, "sdk")
+        if state.stopped:
+            attributes[names.RUN_STATUS] = "stopped"
+            if state.stopped_by is not None:
+                attributes[names.RUN_STOPPED_BY] = state.stopped_by
+        elif state.failed is not None or root.status.status_code is StatusCode.ERROR:
+            attributes[names.RUN_STATUS] = "failed"
+        else:
+            attributes[names.RUN_STATUS] = "ok"
+
+    def _record(
+        self,
+        spool: Spool,
+        span: ReadableSpan | Span,
+        context: Any,
+        attributes: dict[str, Any],
+        ended: int | None,
+    ) -> tuple[Any, ...]:
+        parent, status = span.parent, span.status
+        events, links = span.events, span.links
+        dropped = span.dropped_attributes + span.dropped_events + span.dropped_links
+        return (
+            SPAN,
+            self._source(spool, span),
+            context.trace_id.to_bytes(16, "big"),
+            context.span_id.to_bytes(8, "big"),
+            None if parent is None else parent.span_id.to_bytes(8, "big"),
+            span.name,
+            span.start_time,
+            ended,
+            _KINDS[span.kind],
+            status.status_code.value,
+            status.description or "",
+            attributes,
+            [(event.name, event.timestamp, dict(event.attributes or {})) for event in events]
+            if events
+            else _EMPTY,
+            [_link(link) for link in links] if links else _EMPTY,
+            dropped,
+        )
+
+    def _source(self, spool: Spool, span: ReadableSpan | Span) -> int:
+        scope, resource = span.instrumentation_scope, span.resource
+        known = self._sources.get(id(scope))
+        if known is not None and known[0] is scope and known[1] is resource:
+            return known[2]
+        name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
+        key = (name, version, schema, id(resource))
+        index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
+        if len(self._sources) >= _SOURCES_MAX:
+            self._sources.clear()
+        self._sources[id(scope)] = (
+            scope,
+            resource,
+            index,
+        )  # holding both keeps their identities from being reused
+        return index
+
+    # -- start records ------------------------------------------------------------------------------------------
+
+    def pulse(self) -> None:
+        """Write start records for steps that have been open long, and signs of life for open runs."""
+        now = self.clock()
+        for entry in list(self._open.values()):
+            if entry.announced:
+                if entry.root and now - entry.announced >= _ALIVE_NS:
+                    self._announce(entry, now)
+            elif now - (entry.span.start_time or now) >= _LONG_STEP_NS:
+                self._announce(entry, now)
+
+    def _announce(self, entry: Open, now: int) -> None:
+        spool, span = self.spool, entry.span
+        context = span.get_span_context()
+        if spool is None or context is None:
+            return
+        attributes = _attributes(span)
+        _stamp(attributes, entry)
+        attributes[names.STARTED] = True
+        attributes[names.PROCESS] = self.process
+        if entry.root:
+            attributes[names.RUN_ROOT] = True
+            attributes.setdefault(names.RUN_SOURCE, "sdk")
+        if entry.announced:
+            attributes[names.ALIVE] = now
+        entry.announced = now
+        spool.append(self._record(spool, span, context, attributes, None))
+        self.wake()
+
+    # -- for the rest of the SDK --------------------------------------------------------------------------------
+
+    def opened(self, span_id: int) -> Open | None:
+        """The entry of an open span."""
+        return self._open.get(span_id)
+
+    def after_fork(self) -> None:
+        """In a forked child: the open spans and the sequence numbers are the parent's."""
+        self.generation += 1
+        self.process = process_name()
+        self._open.clear()
+        self._lock = threading.Lock()
+
+
+def _begins_run(span: Span) -> bool:
+    if span.kind is not SpanKind.INTERNAL:
+        return False
+    attributes = span.attributes or {}
+    if any(attributes.get(name) in words for name, words in _MODEL_WORDS.items()):
+        return False
+    return not any(name in attributes for name in _JOINING)
+
+
+def _attributes(span: ReadableSpan | Span) -> dict[str, Any]:
+    """A fresh plain dict of a span's attributes; the public mapping's own copy() is ten times cheaper than dict()."""
+    found: Any = span.attributes
+    copied = found.copy() if hasattr(found, "copy") else dict(found or {})
+    return copied if type(copied) is dict else dict(copied)
+
+
+def _stamp(attributes: dict[str, Any], entry: Open) -> None:
+    if entry.place is None:
+        return
+    stamp = entry.place.stamp
+    own = attributes.get(names.AGENT) or attributes.get("gen_ai.agent.name")
+    attributes.update(stamp)
+    if own is not None:  # the span speaks of an agent itself; the place's agent is only the one around it
+        attributes[names.AGENT] = own
+    if entry.seq is not None:
+        attributes[names.SEQ] = entry.seq
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    return dict(attributes or {})
+
+
+def _link(link: Any) -> tuple[bytes, bytes, dict[str, Any]]:
+    context = link.context
+    return (
+        context.trace_id.to_bytes(16, "big"),
+        context.span_id.to_bytes(8, "big"),
+        dict(link.attributes or {}),
+    )

@@ -1,0 +1,92 @@
+"""The two trace stores give equal answers, whatever is written in whatever order and however it is split."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from store_samples import SECOND, START, records
+
+from tallystick.adapters.memory.traces import MemoryTraces
+from tallystick.adapters.sqlite.traces import SqliteTraces
+from tallystick.model.query import EVERYTHING, parse_query
+
+ALIVE = {"live": True, "dead": False}.get
+QUERIES = [
+    "agent:refunds", "-agent:Writer", "tool:t1", "model:m2 status:failed", "workflow:support", "completeness:lossy",
+    "cost:>0.000001", "cost:<0.0005", "tokens:<=60", "tokens:>20", "steps:>2", "errors:0", "duration:>=2s",
+    "-duration:<2s", "since:1h", "until:2023-11-15", "buy", "-SELL", "run:run-", "source:sdk", "run:0000",
+]  # fmt: skip
+
+
+class TwoStores(RuleBasedStateMachine):
+    """Writes the same to both stores and compares every answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.memory = MemoryTraces(alive=ALIVE)
+        self.sqlite = SqliteTraces(self.directory / "traces.db", alive=ALIVE)
+        self.now = START + 60 * SECOND
+        self.cursor = 0
+
+    def teardown(self) -> None:
+        self.sqlite.close()
+        shutil.rmtree(self.directory)
+
+    @rule(batch=st.lists(records(), min_size=1, max_size=12))
+    def write(self, batch) -> None:
+        assert self.memory.write(batch, at=self.now) == self.sqlite.write(batch, at=self.now)
+
+    @rule(seconds=st.sampled_from([1, 30, 500]))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+
+    @rule()
+    def reopen(self) -> None:
+        self.sqlite.close()
+        self.sqlite = SqliteTraces(self.directory / "traces.db", alive=ALIVE)
+
+    @rule(text=st.sampled_from(QUERIES))
+    def query(self, text: str) -> None:
+        query = parse_query(text)
+        assert self.memory.runs(query, now=self.now) == self.sqlite.runs(query, now=self.now)
+        assert list(self.memory.spend("agent", query, now=self.now)) == list(
+            self.sqlite.spend("agent", query, now=self.now)
+        )
+
+    @invariant()
+    def answers_are_equal(self) -> None:
+        page = self.memory.runs(EVERYTHING, now=self.now)
+        assert page == self.sqlite.runs(EVERYTHING, now=self.now)
+        for run in page.runs:
+            assert list(self.memory.steps(run.run)) == list(self.sqlite.steps(run.run))
+            assert self.memory.spans(run.run) == self.sqlite.spans(run.run)
+        for kind in ("agent", "tool", "model", "workflow"):
+            assert list(self.memory.sightings(kind)) == list(self.sqlite.sightings(kind))
+        assert list(self.memory.changes(self.cursor)) == list(self.sqlite.changes(self.cursor))
+        self.cursor = self.memory.changes(-1)[0].cursor
+        assert self.sqlite.changes(-1)[0].cursor == self.cursor
+
+    @invariant()
+    def spend_adds_up_to_the_steps(self) -> None:
+        runs = self.memory.runs(EVERYTHING, now=self.now).runs
+        total = sum(
+            step.cost_nano or 0 for run in runs for step in self.sqlite.steps(run.run) if step.same_as is None
+        )
+        for by in ("agent", "tool", "model", "workflow", "run"):
+            rows = self.sqlite.spend(by, EVERYTHING, now=self.now)
+            assert list(rows) == list(self.memory.spend(by, EVERYTHING, now=self.now))
+            assert sum(row.cost_nano for row in rows) == total
+            assert sum(row.steps for row in rows) == sum(run.steps for run in runs)
+
+
+TwoStores.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=8, deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)  # fmt: skip
+TestTwoStores = TwoStores.TestCase
