@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.cost.loops import LoopDetector, LoopLimits, Rung
@@ -153,12 +153,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), JSON, JSON, st.none() | st.text(max_size=10)), max_size=40))
 def test_no_input_breaks_it_and_it_answers_alike_twice(calls: list[tuple[str, Any, Any, str | None]]) -> None:
     shaped: list[Call] = [(tool, {"x": argument}, result, error) for tool, argument, result, error in calls]
     assert play(shaped) == play(shaped)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 60), st.sampled_from(["a", "b"]))
 def test_answers_that_always_differ_never_climb(n: int, tool: str) -> None:
     rungs = play([(tool, {"q": 1}, {"row": i + 1}, None) for i in range(n)])
@@ -169,6 +171,7 @@ def test_answers_that_always_differ_never_climb(n: int, tool: str) -> None:
     assert set(rungs[2:]) <= {Rung.CLEAR}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(0, 20))
 def test_every_cycle_is_found_whatever_came_before(period: int, before: int) -> None:
     head: list[Call] = [("other", {"n": i}, i + 1, None) for i in range(before)]
