@@ -94,6 +94,8 @@ def test_same_result_but_for_time_and_address() -> None:
             2 * SECOND, Effect.READ, id="poll and wait",
         ),
         pytest.param(forever(lambda i: ("list", {"page": i}, [i], None)), 1, Effect.READ, id="paging"),
+        pytest.param(forever(lambda _i: ("inbox", {}, [], None), 30), 3 * SECOND, Effect.READ, id="empty inbox"),
+        pytest.param(forever(lambda i: ("balance", {"of": i}, {"cents": 0}, None)), 1, Effect.READ, id="zeros"),
         pytest.param(forever(lambda i: ("list", {"page": i}, [], None), 18), 1, Effect.READ, id="empty pages"),
         pytest.param(forever(lambda i: ("put", {"id": i}, "ok", None), 60), 1, Effect.WRITE, id="many ok writes"),
         pytest.param(
