@@ -53,8 +53,8 @@ def cli_page() -> str:
         "`tally` and `tallystick` are the same command. Data goes to stdout, talk to stderr. In a terminal a list is a",
         "table; in a pipe it is tab-separated lines with one header line (tabs and newlines in a value are written",
         "`\\t` and `\\n`); with `--json` it is one JSON document (see [json.md](json.md)). Colour is off where",
-        "`NO_COLOR` is set. Control characters and bidi marks in what agents wrote are shown as what they are, never sent to the",
-        "terminal. A RUN or an approval may be given by any prefix of its id that only it has.", "",
+        "`NO_COLOR` is set. Control characters and bidi marks in what agents wrote are shown as what they are, never",
+        "sent to the terminal. A RUN or an approval may be given by any prefix of its id that only it has.", "",
         "Exit codes: " + "; ".join(f"**{code}** {meaning}" for code, meaning in EXIT_CODES.items()) + ".", "",
         "An error is a message and a hint on stderr, or with `--json` the shape in [errors.md](errors.md).", "",
     ]  # fmt: skip
@@ -138,8 +138,8 @@ def json_page() -> str:
     lines = [
         "# JSON", "",
         "What `--json` prints is stable: fields are added, never renamed or reused. **Unknown is `null`, never 0.**",
-        "Money is a whole number of nano-dollars (1,000,000,000 is one US dollar), durations are nanoseconds, times are RFC",
-        "3339 text in UTC with microseconds. The JSON API gives the same shapes.", "",
+        "Money is a whole number of nano-dollars (1,000,000,000 is one US dollar), durations are nanoseconds, times",
+        "are RFC 3339 text in UTC with microseconds. The JSON API gives the same shapes.", "",
         "## Commands", "", "| command | document |", "|---|---|",
         *(f"| `tally {_cell(command)}` | `{_cell(document)}` |" for command, document in told["commands"].items()), "",
     ]  # fmt: skip

@@ -26,6 +26,7 @@ from tallystick.ports import Change
 _log = logging.getLogger("tallystick.api")
 
 MOST_BEHIND: Final = 5_000  # changes; a client further back reads the page anew, which is cheaper for both
+_FULL_PAGE: Final = 500  # changes that the store gives at once (ports.TraceStore.changes)
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -149,14 +150,16 @@ class Events:
 
     async def _poll(self) -> None:
         """Ask the store while anybody listens, and hand each change to all."""
+        more = False
         while self._clients and not self._closed:
-            await asyncio.sleep(self._settings.poll_s)
+            await asyncio.sleep(0 if more else self._settings.poll_s)
             after = self._cursor if self._cursor is not None else -1
             try:
                 changes, reached = await asyncio.to_thread(self._reader.events, after)
             except TallystickError as error:
                 _log.warning("the store does not tell what changed: %s", error)
                 continue
+            more = len(changes) >= _FULL_PAGE  # the store has further changes: ask again at once
             if reached == after:
                 continue
             self._cursor = reached

@@ -34,12 +34,13 @@ def import_file(
 ) -> dict[str, Any]:
     """Import one file (plain or gzip) and return ``{"runs", "steps", "added", "repeats", "rejected"}``.
 
-    ``progress(done, total)`` counts runs (for OTLP, spans). ``rejected`` lists ``{"trace", "span",
-    "reason"}`` of spans that no store can hold. ``decode_otlp`` is the server's decoder. Raises BadInput
-    (file, place, what was expected) before anything of a file with the wrong shape is written, and
-    StoreFull."""
+    ``runs`` are those of the file, new or not. ``progress(done, total)`` counts runs (for OTLP, spans).
+    ``rejected`` lists ``{"trace", "span", "reason"}`` of spans that no store can hold. ``decode_otlp`` is
+    the server's decoder. Raises BadInput (file, place, what was expected) before anything of a file with
+    the wrong shape is written, and StoreFull."""
     content = unpacked(content, name)
     groups = _groups(name, format, content, decode_otlp)
+    form_is_otlp = format == otlp_format.NAME  # whose runs only the store can tell
     total = sum(weight for weight, _ in groups)
     totals = {"steps": 0, "repeats": 0}
     runs: set[str] = set()
@@ -55,7 +56,7 @@ def import_file(
         done += weight
         progress(done, total)
     return {
-        "runs": len(runs),
+        "runs": len(runs) if form_is_otlp else len(groups),
         "steps": totals["steps"],
         "added": max(totals["steps"] - totals["repeats"], 0),
         "repeats": totals["repeats"],

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tallystick.govern.policy import PolicyFile, PolicySet, check, load, load_failed, unconfigured
+from tallystick.govern.policy import PolicyFile, PolicySet, load, load_failed, unconfigured
+from tallystick.govern.trial import trial
 from tallystick.model.errors import ConfigError
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.journal import Draft
@@ -134,9 +135,14 @@ def check_policies(files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration]
     Raises ConfigError naming the first problem with file and line; all are in its ``detail["problems"]``.
     """
     known = list(tools)
-    problems = check(files, known)
-    policies = load(files, known, evaluator=evaluator())  # raises where there are problems
-    assert not problems
+    policies = load(files, known, evaluator=evaluator())
+    problems = trial(policies)
+    if problems:
+        first = problems[0]
+        raise ConfigError(
+            first.message, hint=first.hint, file=first.file, line=first.line,
+            problems=[problem.as_json() for problem in problems],
+        )  # fmt: skip
     return {
         "files": len(files),
         "rules": len(policies.rules),

@@ -10,8 +10,17 @@ from tallystick.model.errors import BadInput
 from tallystick.observe.formats.otlp import encoding
 
 
-def read_otlp(content: bytes) -> Batch:
-    """The spans of a file, and those of them that cannot be read. Raises BadInput with the place."""
+def read_otlp(content: bytes, name: str) -> Batch:
+    """The spans of a file, and those of them that cannot be read. Raises BadInput with file and place."""
+    try:
+        return _read(content)
+    except BadInput as error:
+        raise BadInput(
+            f"{name}: {error.message}", hint=error.hint, **{**error.detail, "file": name}
+        ) from error
+
+
+def _read(content: bytes) -> Batch:
     form = encoding(content)
     if form == "protobuf":
         return read_protobuf(content)

@@ -73,7 +73,7 @@ class Parts:
         unreadable: list[dict[str, str]] = []
 
         def decode(document: bytes) -> Sequence[Span]:
-            batch = read_otlp(document)
+            batch = read_otlp(document, name)
             unreadable.extend(
                 {"trace": item.trace, "span": item.span, "reason": item.reason} for item in batch.rejected
             )

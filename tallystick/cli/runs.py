@@ -151,14 +151,14 @@ def show(call: Invocation, run: str) -> None:
 
 
 _FLAT = (
-    "step", "parent", "depth", "kind", "name", "agent", "status", "duration_ns", "input_tokens", "output_tokens",
-    "cost_nano_usd", "cost_gap", "decision", "outcome", "error", "same_as",
+    "step", "parent", "depth", "kind", "name", "agent", "tool", "model", "status", "duration_ns", "input_tokens",
+    "output_tokens", "cost_nano_usd", "cost_gap", "decision", "outcome", "error", "same_as",
 )  # fmt: skip
 
 
 def _lines(out: Out, answer: Mapping[str, Any]) -> None:
     rows = [
-        {**step, "depth": depth, **{name: (step.get("usage") or {}).get(name) for name in _FLAT[8:10]}}
+        {**(step.get("usage") or {}), **step, "depth": depth}
         for step, depth, _ in depth_first(answer["steps"])
     ]
     out.table([Column(name, name) for name in _FLAT], rows)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tallystick.cli.clean import one_line
+from tallystick.cli.output import json_text
 from tallystick.cli.wording import count, duration, glyph, money
 
 Step = Mapping[str, Any]
@@ -61,10 +62,24 @@ def guides(lasts: tuple[bool, ...]) -> str:
 
 def label(step: Step) -> str:
     """What a step is, in one line: kind and name, and the agent where it is not said already."""
-    name = step.get("tool") or step.get("name") or ""
+    own = (
+        step.get("tool") if step["kind"] == "tool" else step.get("model") if step["kind"] == "model" else None
+    )
+    name = own or step.get("name") or ""
     agent = step.get("agent")
-    named = f"{step['kind']} {one_line(str(name), 60)}"
+    named = f"{step['kind']} {one_line(str(name), 60)}{asked(step)}"
     return named if not agent or agent == name else f"{named} · {one_line(str(agent), 30)}"
+
+
+def asked(step: Step) -> str:
+    """The arguments of a tool call, cut to what fits on its line."""
+    arguments = step.get("arguments")
+    if step["kind"] != "tool" or arguments in (None, {}, []):
+        return ""
+    if not isinstance(arguments, Mapping):
+        return f"({one_line(arguments if isinstance(arguments, str) else json_text(arguments), 48)})"
+    shown = ", ".join(f"{name}={json_text(value)}" for name, value in arguments.items())
+    return f"({one_line(shown, 48)})"
 
 
 def note(step: Step) -> str:

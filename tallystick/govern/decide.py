@@ -13,7 +13,7 @@ from typing import Any
 import cedarpy
 import msgspec
 
-from tallystick.govern.policy import NOBODY, PolicySet, Rule
+from tallystick.govern.policy import PolicySet, Rule
 from tallystick.govern.schema import request
 from tallystick.model.control import Answer, PolicyState, ToolCall
 from tallystick.model.errors import BadInput
@@ -49,7 +49,7 @@ def decide(
         return _undeclared(policies, declaration)
     if not policies.decides:
         return _without_policy(policies, declaration)
-    if declaration.name not in policies.slices or policies.schema is None:
+    if declaration.name not in policies.slices or policies.schema is None or policies.entities is None:
         return Ruling(Answer.DENY, (f"tool {declaration.name} is not in the schema of the policy set",))
     try:
         asked = request(call, declaration, approvals)
@@ -68,7 +68,10 @@ def decide(
 
 def _evaluate(policies: PolicySet, asked: dict[str, Any], declaration: ToolDeclaration) -> Ruling:
     encoded = {**asked, "context": _encode(asked["context"]).decode("utf-8")}
-    result = cedarpy.is_authorized(encoded, policies.slices[declaration.name], NOBODY, policies.schema)
+    assert policies.entities is not None
+    result = cedarpy.is_authorized(
+        encoded, policies.slices[declaration.name], policies.entities, policies.schema
+    )
     if result.diagnostics.errors:
         return Ruling(Answer.DENY, tuple(f"policy error: {error}" for error in result.diagnostics.errors))
     rules = [policies.rules[place] for place in sorted(result.diagnostics.reasons) if place in policies.rules]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import cedarpy
 
@@ -21,8 +21,6 @@ from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.guarding import ToolDeclaration
-
-NOBODY: Final = cedarpy.Entities.from_json_str("[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class PolicySet:
     tools: Mapping[str, ToolDeclaration] = field(default_factory=dict)
     slices: Mapping[str, cedarpy.PolicySet] = field(default_factory=dict)
     schema: cedarpy.Schema | None = None
+    entities: cedarpy.Entities | None = None  # the actions and the groups that they are in
     problem: str | None = None
 
     @property
@@ -117,6 +116,7 @@ def load(
         {tool.name: tool for tool in known},
         _slices(parts, known),
         parts.schema,
+        cedarpy.Entities.from_json_str("[]", parts.schema),
     )
 
 

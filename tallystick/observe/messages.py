@@ -126,11 +126,14 @@ def _read_mapping(value: Mapping[Any, Any], role: str, depth: int) -> Iterable[M
     if "role" in value or "content" in value or "parts" in value or "tool_calls" in value:
         yield _message(value, role, depth)
         return
+    if "toolCallId" in value:
+        yield {"role": role, "parts": [_part(value, depth)]}
+        return
     for key in _WRAPPERS:
         if key in value:
             yield from _read(parsed(value[key]), role, depth + 1)
             return
-    if "text" in value or "toolCallId" in value:
+    if "text" in value:
         yield {"role": role, "parts": [_part(value, depth)]}
 
 

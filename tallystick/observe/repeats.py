@@ -24,9 +24,8 @@ from tallystick.model.step import Kind, Step
 from tallystick.observe.orphans import derived_span_id
 
 _WALLS: Final = frozenset({Kind.TOOL, Kind.AGENT, Kind.HANDOFF})  # what is inside these is another call
-_FARTHEST: Final = (
-    64  # steps between an outer layer and what it wraps; a deeper hostile chain must not cost more
-)
+# Steps between an outer layer and what it wraps; a deeper, hostile chain must not cost more.
+_FARTHEST: Final = 64
 _TWIN_OVERLAP: Final = 0.5  # shared time over joint time
 # The client's own count is the provider's; an instrumentor's may be its own sum.
 _NATIVE: Final = "anthropic_sdk"

@@ -1,7 +1,8 @@
-"""A durable stand-in for the stores, and a server process over it, for tests of the doors alone.
+"""Stand-ins for what is behind the doors, and a server process over the real trace store.
 
-Run as a program it serves until it is told to stop: ``python server_double.py FOLDER``. The stand-in keeps spans in
-a real SQLite file, so that "200 only after commit" is tested against a real commit and a real ``kill -9``.
+In a thread (``Serving``) the doors stand before stand-ins that tests can steer. Run as a program
+(``python server_double.py FOLDER``) the server records into a real trace store, so that "200 only after commit" is
+tested against a real commit and a real ``kill -9``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.api.app import App, create_app
 from tallystick.api.server import ServerThread, address_of, listen, run
 from tallystick.api.settings import ServerSettings
-from tallystick.app.record import Receipt, Rejection
+from tallystick.app.record import Receipt, Recorder, Rejection
+from tallystick.cost.rates import load_card
 from tallystick.model.errors import Conflict, StoreFull, UnknownThing
+from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Span
 from tallystick.ports import Change
 
@@ -229,12 +233,31 @@ class Serving:
         self._thread.stop()
 
 
+class StoreReader(CannedReader):
+    """Asks a real trace store where a test looks: how many runs, and what changed."""
+
+    def __init__(self, traces: SqliteTraces) -> None:
+        super().__init__()
+        self._traces = traces
+
+    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
+        page = self._traces.runs(EVERYTHING, now=time.time_ns(), limit=limit, before=before)
+        return {"total": page.total, "runs": []}
+
+    def events(self, after: int) -> tuple[Sequence[Change], int]:
+        changes = self._traces.changes(after)
+        return [change for change in changes if change.run], changes[-1].cursor if changes else after
+
+
 def main(folder: Path) -> None:
     """Serve from ``folder``; the address goes to stdout once the server answers."""
-    recorder = DurableRecorder(folder)
+    traces = SqliteTraces(folder / "traces.db")
     opened = listen("127.0.0.1", 0, token=None)
-    app = create_app(CannedReader(recorder), recorder, None, ServerSettings(), clock=SystemClock())
+    clock = SystemClock()
+    recorder = Recorder(traces, load_card([]), clock)
+    app = create_app(StoreReader(traces), recorder, None, ServerSettings(), clock=clock)
     run(app, [opened], on_ready=lambda: print(json.dumps({"url": address_of(opened)}), flush=True))
+    traces.close()
 
 
 if __name__ == "__main__":

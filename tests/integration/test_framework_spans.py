@@ -1,8 +1,8 @@
-"""Recorded spans of real frameworks against what really happened, as their recorder wrote it down (truth.json).
+"""Recorded spans of real frameworks against what really happened, as their recorder wrote it down
+(truth.json).
 
-Each dump is read in both encodings. What a dump does not hold is listed in ``MISSING`` with the reason: there the run must
-say unknown, and never a part of the whole.
-"""
+Each dump is read in both encodings. What a dump does not hold is listed in ``MISSING`` with the reason:
+there the run must say unknown, and never a part of the whole."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ pytestmark = pytest.mark.skipif(
     not TRUTH, reason="the recorded framework spans are not here (TALLYSTICK_SHARED_DATA)"
 )
 
-# dump -> what it cannot give -> why. "models": number of model calls; "tools": the tool calls; "args", "results": of the
-# tools it has; "output": output tokens.
+# dump -> what it cannot give -> why. "models": number of model calls; "tools": the tool calls; "args" and
+# "results": of the tools it has; "output" and "cached": such tokens.
 MISSING: dict[str, dict[str, str]] = {
     "crewai.openllmetry": {
         "models": "agents and tasks only, no model spans",
@@ -189,7 +189,8 @@ def stitched(spans: Sequence[Span]) -> list[list[tuple[Step, Span]]]:
 def read(spans: Sequence[Span]) -> Outcome:
     found = Outcome()
     runs = stitched(spans)
-    # An in-process MCP server makes a trace of its own of every call that it serves; where the agent's side is
+    # An in-process MCP server makes a trace of its own of every call that it serves; where the agent's side
+    # is
     # recorded too, the agent's run is the one to count.
     agents = [run for run in runs if any(step.dialect != "mcp" for step, _ in run)]
     found.runs = len(agents or runs)

@@ -28,13 +28,13 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 SMALL = ServerSettings(max_body=100_000, max_unpacked=300_000)
 
 
-def request_of(first: int, count: int, **names: str) -> bytes:
+def request_of(first: int, count: int, *, trace: int = 1, **names: str) -> bytes:
     """Spans numbered from ``first``; ``names`` renames some ("s3" -> name of number 3)."""
     request = ExportTraceServiceRequest()
     part = request.resource_spans.add().scope_spans.add()
     for number in range(first, first + count):
         part.spans.add(
-            trace_id=b"\x01" * 16, span_id=number.to_bytes(8), name=names.get(f"s{number}", "step"),
+            trace_id=trace.to_bytes(16), span_id=number.to_bytes(8), name=names.get(f"s{number}", "step"),
             start_time_unix_nano=1, end_time_unix_nano=2,
         )  # fmt: skip
     return request.SerializeToString()

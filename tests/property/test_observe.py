@@ -1,4 +1,5 @@
-"""Whatever a sender writes: reading a span never fails, unknown is never zero, and nothing is counted twice."""
+"""Whatever a sender writes: reading a span never fails, unknown is never zero, and nothing is counted
+twice."""
 
 from __future__ import annotations
 
@@ -20,11 +21,24 @@ from tallystick.observe.values import LONGEST, TOP
 KEYS = sorted(
     {key for reader in READERS.values() for key in reader.keys}
     | {key for reader in READERS.values() for names in reader.contents.values() for key in names}
-    | {"llm.input_messages.0.message.role", "llm.input_messages.0.message.tool_calls.0.tool_call.id",
-       "llm.output_messages.0.message.contents.0.message_content", "gen_ai.prompt.0.content", "gen_ai.prompt.x",
-       "gen_ai.completion.0.tool_calls.0.arguments", "metadata", "graph.node.id", "success", "tool.status", "from_agent",
-       "to_agent", "traceloop.entity.name", "langsmith.metadata.usage_metadata", "tool.description"}
-)  # fmt: skip
+    | {
+        "llm.input_messages.0.message.role",
+        "llm.input_messages.0.message.tool_calls.0.tool_call.id",
+        "llm.output_messages.0.message.contents.0.message_content",
+        "gen_ai.prompt.0.content",
+        "gen_ai.prompt.x",
+        "gen_ai.completion.0.tool_calls.0.arguments",
+        "metadata",
+        "graph.node.id",
+        "success",
+        "tool.status",
+        "from_agent",
+        "to_agent",
+        "traceloop.entity.name",
+        "langsmith.metadata.usage_metadata",
+        "tool.description",
+    }
+)
 SCOPES = ["", "x", *(scope.rstrip("*") for dialect in DIALECTS for scope in dialect.scopes)]
 WORDS = [
     "chat",
@@ -39,13 +53,30 @@ WORDS = [
     "llm",
     "deny",
 ]
-JSON = ['{"messages": [[1, {"lc": 1, "kwargs": {}}]]}', '[{"role": []}]', "[[[[[]]]]]", '{"role": "tool", "tool_call_id": 5}',
-        '{"type": "function_call", "id": {}}', "[" * 5_000, '{"output": {"data": {}, "type": []}}', '"', '{"content": [null]}',
-        '[{"role": "tool", "tool_call_id": "call_12345", "content": [{}]}]', "9" * 5_000]  # fmt: skip
+JSON = [
+    '{"messages": [[1, {"lc": 1, "kwargs": {}}]]}',
+    '[{"role": []}]',
+    "[[[[[]]]]]",
+    '{"role": "tool", "tool_call_id": 5}',
+    '{"type": "function_call", "id": {}}',
+    "[" * 5_000,
+    '{"output": {"data": {}, "type": []}}',
+    '"',
+    '{"content": [null]}',
+    '[{"role": "tool", "tool_call_id": "call_12345", "content": [{}]}]',
+    "9" * 5_000,
+]
 atoms = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.binary(max_size=8)
-    | st.sampled_from(WORDS) | st.sampled_from(JSON) | st.sampled_from(["\ud800", "\x1b[31m", "x" * 5_000])
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30)
+    | st.binary(max_size=8)
+    | st.sampled_from(WORDS)
+    | st.sampled_from(JSON)
+    | st.sampled_from(["\ud800", "\x1b[31m", "x" * 5_000])
+)
 values: st.SearchStrategy[Any] = st.recursive(
     atoms,
     lambda inner: (
@@ -101,8 +132,20 @@ def spans(draw: st.DrawFn) -> Span:
 @given(spans())
 def test_reading_never_fails_and_columns_hold_what_a_store_can_hold(span: Span) -> None:
     for step, original in read_span(span):
-        for column in (step.agent, step.workflow, step.provider, step.model, step.tool, step.call_id, step.error, step.name,
-                       step.response_id, step.run, step.decision, *step.links):  # fmt: skip
+        for column in (
+            step.agent,
+            step.workflow,
+            step.provider,
+            step.model,
+            step.tool,
+            step.call_id,
+            step.error,
+            step.name,
+            step.response_id,
+            step.run,
+            step.decision,
+            *step.links,
+        ):
             assert column is None or (isinstance(column, str) and len(column) <= LONGEST + 20)
             assert column is None or column.encode("utf-8") is not None
         for count in (*step.usage.as_json().values(), step.seq, step.cost_nano):
@@ -153,16 +196,27 @@ def runs(draw: st.DrawFn) -> list[Step]:
     names = [f"s{number}" for number in range(draw(st.integers(1, 12)))]
     return [
         Step(
-            trace="t", span=name, parent=draw(st.none() | st.sampled_from(names)), run="r",
-            kind=draw(st.sampled_from([Kind.MODEL, Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.OTHER, Kind.HANDOFF])),
-            name=name, status=StepStatus.OK, started=draw(st.integers(0, 20)),
-            ended=draw(st.none() | st.integers(20, 40)), scope=draw(st.sampled_from("abc")), dialect="gen_ai",
-            response_id=draw(st.none() | st.sampled_from(["r1", "r2"])), model=draw(st.none() | st.sampled_from(["m", "m-1", "x"])),
-            tool=draw(st.none() | st.sampled_from(["look", "mcp__look"])), call_id=draw(st.none() | st.sampled_from(["c1", "c2"])),
+            trace="t",
+            span=name,
+            parent=draw(st.none() | st.sampled_from(names)),
+            run="r",
+            kind=draw(
+                st.sampled_from([Kind.MODEL, Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.OTHER, Kind.HANDOFF])
+            ),
+            name=name,
+            status=StepStatus.OK,
+            started=draw(st.integers(0, 20)),
+            ended=draw(st.none() | st.integers(20, 40)),
+            scope=draw(st.sampled_from("abc")),
+            dialect="gen_ai",
+            response_id=draw(st.none() | st.sampled_from(["r1", "r2"])),
+            model=draw(st.none() | st.sampled_from(["m", "m-1", "x"])),
+            tool=draw(st.none() | st.sampled_from(["look", "mcp__look"])),
+            call_id=draw(st.none() | st.sampled_from(["c1", "c2"])),
             derived=draw(st.booleans()),
         )
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 @settings(max_examples=120, deadline=None)

@@ -122,6 +122,14 @@ def test_a_step_says_what_must_not_be_overlooked() -> None:
     )
     assert cells["note"] == "deny; in doubt"
     assert cells["what"].startswith("✗ tool refund")
+    asked = row(
+        step_row("s", None, "tool", "span", tool="refund", arguments={"order": "A\x1b[2J", "n": 1}), (True,)
+    )
+    assert asked["what"] == '✓ tool refund(order="A\\u001b[2J", n=1) · refunds'
+    assert (
+        row(step_row("s", None, "model", "Chat", model="gpt-4o"), (True,))["what"]
+        == "✓ model gpt-4o · refunds"
+    )
     assert row(step_row("s", None, "model", "m", cost_gap="no price"), (True,))["cost"] == "unknown"
     assert row(step_row("s", None, "tool", "t"), (True,))["cost"] == ""
     assert "repeats s2, not counted" in row(step_row("s", None, "model", "m", same_as="s2"), (True,))["note"]

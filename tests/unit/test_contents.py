@@ -30,21 +30,44 @@ def contents(attributes: dict[str, Any], *, scope: str = "", name: str = "n", **
         [TEXT, {"role": "assistant", "parts": [CALL]}, {"role": "tool", "parts": [ANSWER]}],
         [  # OpenAI chat
             {"role": "user", "content": "hello"},
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": '{"order": 7}'}}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "c1",
+                        "type": "function",
+                        "function": {"name": "look_up", "arguments": '{"order": 7}'},
+                    }
+                ],
+            },
             {"role": "tool", "tool_call_id": "c1", "content": "paid"},
         ],
         [  # OpenAI Responses
             {"role": "user", "content": [{"type": "input_text", "text": "hello"}]},
-            {"type": "function_call", "id": "fc_9", "call_id": "c1", "name": "look_up", "arguments": '{"order": 7}'},
+            {
+                "type": "function_call",
+                "id": "fc_9",
+                "call_id": "c1",
+                "name": "look_up",
+                "arguments": '{"order": 7}',
+            },
             {"type": "function_call_output", "call_id": "c1", "output": "paid"},
         ],
         [  # LangChain
             [{"lc": 1, "type": "constructor", "kwargs": {"type": "human", "content": "hello"}}],
-            {"type": "ai", "data": {"type": "ai", "content": "", "tool_calls": [{"name": "look_up", "args": {"order": 7}, "id": "c1"}]}},
+            {
+                "type": "ai",
+                "data": {
+                    "type": "ai",
+                    "content": "",
+                    "tool_calls": [{"name": "look_up", "args": {"order": 7}, "id": "c1"}],
+                },
+            },
             {"type": "tool", "content": "paid", "tool_call_id": "c1"},
         ],
     ],
-)  # fmt: skip
+)
 def test_every_shape_reads_alike(sent: list[Any]) -> None:
     expected = [TEXT, {"role": "assistant", "parts": [CALL]}, {"role": "tool", "parts": [ANSWER]}]
     assert read_messages(json.dumps(sent)) == expected
@@ -52,10 +75,23 @@ def test_every_shape_reads_alike(sent: list[Any]) -> None:
 
 
 def test_anthropic_and_gemini_blocks() -> None:
-    assert read_messages({"role": "assistant", "content": [{"type": "thinking", "thinking": "hm"}, {"type": "tool_use", "id": "c1", "name": "look_up", "input": {"order": 7}}]}) == [
-        {"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, CALL]}
-    ]  # fmt: skip
-    assert read_messages({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "paid"}]}]})[0]["parts"] == [ANSWER]  # fmt: skip
+    assert read_messages(
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "tool_use", "id": "c1", "name": "look_up", "input": {"order": 7}},
+            ],
+        }
+    ) == [{"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, CALL]}]
+    assert read_messages(
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "paid"}]}
+            ],
+        }
+    )[0]["parts"] == [ANSWER]
     gemini = {
         "role": "model",
         "parts": [{"function_call": {"name": "look_up", "args": {"order": 7}}}, {"text": "hi"}],
@@ -91,13 +127,17 @@ def test_indexed_messages_of_older_instrumentors() -> None:
     got = contents(
         {
             "gen_ai.operation.name": "chat",
-            "gen_ai.prompt.0.role": "system", "gen_ai.prompt.0.content": "be kind",
-            "gen_ai.prompt.1.role": "user", "gen_ai.prompt.1.content": "hello",
-            "gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.content": "done",
-            "gen_ai.completion.0.tool_calls.0.id": "c1", "gen_ai.completion.0.tool_calls.0.name": "look_up",
+            "gen_ai.prompt.0.role": "system",
+            "gen_ai.prompt.0.content": "be kind",
+            "gen_ai.prompt.1.role": "user",
+            "gen_ai.prompt.1.content": "hello",
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": "done",
+            "gen_ai.completion.0.tool_calls.0.id": "c1",
+            "gen_ai.completion.0.tool_calls.0.name": "look_up",
             "gen_ai.completion.0.tool_calls.0.arguments": '{"order": 7}',
         }
-    )  # fmt: skip
+    )
     assert got.system == "be kind"
     assert got.input_messages == [TEXT]
     assert got.output_messages[0]["parts"] == [{"type": "text", "content": "done"}, CALL]
@@ -132,12 +172,14 @@ def test_tool_contents_come_out_of_their_envelopes() -> None:
         | {"gen_ai.tool.call.result": '{"content": [{"type": "text", "text": "paid"}], "isError": false}'}
     )
     assert mcp.result == "paid"
+    message = {"content": "paid", "tool_call_id": "c1"}
     chain = contents(
-        tool | {
+        tool
+        | {
             "gen_ai.tool.call.arguments": '{"input_str": "x", "inputs": {"order": 7}, "kwargs": {}}',
-            "gen_ai.tool.call.result": '{"output": {"lc": 1, "kwargs": {"content": "paid", "tool_call_id": "c1"}}}',
+            "gen_ai.tool.call.result": json.dumps({"output": {"lc": 1, "kwargs": message}}),
         }
-    )  # fmt: skip
+    )
     assert (chain.arguments, chain.result) == ({"order": 7}, "paid")
     nothing = contents(tool)
     assert (nothing.arguments, nothing.result) == (None, None)
@@ -146,21 +188,24 @@ def test_tool_contents_come_out_of_their_envelopes() -> None:
 def test_openinference_contents() -> None:
     got = contents(
         {
-            "openinference.span.kind": "RETRIEVER", "input.value": "refund rules",
-            "retrieval.documents.0.document.content": "rule one", "retrieval.documents.0.document.score": 0.5,
+            "openinference.span.kind": "RETRIEVER",
+            "input.value": "refund rules",
+            "retrieval.documents.0.document.content": "rule one",
+            "retrieval.documents.0.document.score": 0.5,
             "retrieval.documents.1.document.content": "rule two",
         },
         scope="openinference.x",
-    )  # fmt: skip
+    )
     assert got.input == "refund rules"
     assert got.documents == [{"content": "rule one", "score": 0.5}, {"content": "rule two"}]
     model = contents(
         {
-            "openinference.span.kind": "LLM", "llm.invocation_parameters": '{"temperature": 0, "tools": []}',
+            "openinference.span.kind": "LLM",
+            "llm.invocation_parameters": '{"temperature": 0, "tools": []}',
             "llm.tools.0.tool.json_schema": '{"name": "look_up"}',
         },
         scope="openinference.x",
-    )  # fmt: skip
+    )
     assert model.parameters == {"temperature": 0}
     assert model.tool_definitions == [{"name": "look_up"}]
 
@@ -168,7 +213,15 @@ def test_openinference_contents() -> None:
 def test_plan_goal_handoff_error_and_reasoning() -> None:
     assert contents({own.KIND: "plan", own.PLAN: '["look", "refund"]'}).plan == ["look", "refund"]
     assert contents({own.KIND: "goal", own.RUN_GOAL: "resolve 4711"}).goal == "resolve 4711"
-    handoff = contents({own.KIND: "handoff", own.HANDOFF_FROM: "a", own.HANDOFF_TO: "b", own.HANDOFF_REASON: "r", own.HANDOFF_PAYLOAD: '{"x": 1}'})  # fmt: skip
+    handoff = contents(
+        {
+            own.KIND: "handoff",
+            own.HANDOFF_FROM: "a",
+            own.HANDOFF_TO: "b",
+            own.HANDOFF_REASON: "r",
+            own.HANDOFF_PAYLOAD: '{"x": 1}',
+        }
+    )
     assert handoff.handoff == {"from": "a", "to": "b", "reason": "r", "payload": {"x": 1}}
     event = Event(
         "exception", 1, {"exception.type": "E", "exception.message": "m", "exception.stacktrace": "s"}

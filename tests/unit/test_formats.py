@@ -42,34 +42,84 @@ def call(identity: str, name: str, arguments: str) -> dict[str, Any]:
 
 TAU: list[dict[str, Any]] = [
     {
-        "task_id": 3, "trial": 1, "reward": 0.0, "info": {"task": {"instruction": "cancel it", "actions": []}},
+        "task_id": 3,
+        "trial": 1,
+        "reward": 0.0,
+        "info": {"task": {"instruction": "cancel it", "actions": []}},
         "traj": [
             {"role": "system", "content": "the policy"},
             {"role": "user", "content": "please cancel"},
-            {"role": "assistant", "content": "one moment", "tool_calls": [call("same", "look_up", '{"id": 1}')]},
+            {
+                "role": "assistant",
+                "content": "one moment",
+                "tool_calls": [call("same", "look_up", '{"id": 1}')],
+            },
             {"role": "tool", "tool_call_id": "same", "name": "look_up", "content": '{"state": "paid"}'},
             {"role": "assistant", "content": None, "tool_calls": [call("same", "cancel", '{"id": 1}')]},
             {"role": "tool", "tool_call_id": "same", "name": "cancel", "content": "Error: not allowed"},
             {"role": "assistant", "content": None, "tool_calls": [call("last", "transfer", "{}")]},
         ],
     }
-]  # fmt: skip
+]
 WHO: dict[str, Any] = {
-    "question": "how many?", "question_ID": "q1", "is_correct": False, "mistake_step": "1", "mistake_agent": "Computer_terminal",
+    "question": "how many?",
+    "question_ID": "q1",
+    "is_correct": False,
+    "mistake_step": "1",
+    "mistake_agent": "Computer_terminal",
     "history": [
         {"role": "assistant", "name": "Expert", "content": "```python\nprint(1)\n```"},
-        {"role": "user", "name": "Computer_terminal", "content": "exitcode: 1 (execution failed)\nCode output: x"},
+        {
+            "role": "user",
+            "name": "Computer_terminal",
+            "content": "exitcode: 1 (execution failed)\nCode output: x",
+        },
         {"role": "assistant", "name": "Expert", "content": "TERMINATE"},
     ],
-}  # fmt: skip
+}
 LANGFUSE: dict[str, Any] = {
     "trace": {"id": "0" * 31 + "a", "name": "desk", "input": '{"prompt": "refund me"}', "sessionId": "s"},
     "observations": [
-        {"id": "r" * 8, "parentObservationId": None, "type": "AGENT", "name": "desk", "startTime": "2025-01-01T00:00:00.000Z", "endTime": "2025-01-01T00:00:02.000001Z", "input": None, "output": None, "level": "DEFAULT", "metadata": '{"attributes": {"gen_ai.agent.name": "desk"}}'},
-        {"id": "g", "parentObservationId": "r" * 8, "type": "GENERATION", "name": "chat", "startTime": "2025-01-01T00:00:00.500Z", "endTime": "2025-01-01T00:00:01Z", "model": "gpt-x", "input": '[{"role": "user", "content": "refund me"}]', "output": {"role": "assistant", "content": "done"}, "usageDetails": {"input": 179, "output": 35, "output_reasoning": 64, "total": 278}, "costDetails": {"total": 0.1}, "totalCost": 0.1},
-        {"id": "t", "parentObservationId": "r" * 8, "type": "TOOL", "name": "refund", "startTime": "2025-01-01T00:00:01Z", "endTime": "2025-01-01T00:00:02Z", "input": '{"order": 7}', "output": '"paid back"', "level": "ERROR", "statusMessage": "no"},
+        {
+            "id": "r" * 8,
+            "parentObservationId": None,
+            "type": "AGENT",
+            "name": "desk",
+            "startTime": "2025-01-01T00:00:00.000Z",
+            "endTime": "2025-01-01T00:00:02.000001Z",
+            "input": None,
+            "output": None,
+            "level": "DEFAULT",
+            "metadata": '{"attributes": {"gen_ai.agent.name": "desk"}}',
+        },
+        {
+            "id": "g",
+            "parentObservationId": "r" * 8,
+            "type": "GENERATION",
+            "name": "chat",
+            "startTime": "2025-01-01T00:00:00.500Z",
+            "endTime": "2025-01-01T00:00:01Z",
+            "model": "gpt-x",
+            "input": '[{"role": "user", "content": "refund me"}]',
+            "output": {"role": "assistant", "content": "done"},
+            "usageDetails": {"input": 179, "output": 35, "output_reasoning": 64, "total": 278},
+            "costDetails": {"total": 0.1},
+            "totalCost": 0.1,
+        },
+        {
+            "id": "t",
+            "parentObservationId": "r" * 8,
+            "type": "TOOL",
+            "name": "refund",
+            "startTime": "2025-01-01T00:00:01Z",
+            "endTime": "2025-01-01T00:00:02Z",
+            "input": '{"order": 7}',
+            "output": '"paid back"',
+            "level": "ERROR",
+            "statusMessage": "no",
+        },
     ],
-}  # fmt: skip
+}
 
 
 def run_of(name: str, document: Any) -> list[tuple[Any, Any]]:
@@ -83,10 +133,15 @@ def run_of(name: str, document: Any) -> list[tuple[Any, Any]]:
 def test_tau_bench_shows_every_message_call_and_result() -> None:
     steps = run_of("tau-bench", TAU)
     assert [(step.kind, step.status) for step, _ in steps] == [
-        (Kind.AGENT, StepStatus.OK), (Kind.HUMAN, StepStatus.OK), (Kind.MODEL, StepStatus.OK), (Kind.TOOL, StepStatus.OK),
-        (Kind.MODEL, StepStatus.OK), (Kind.TOOL, StepStatus.ERROR), (Kind.MODEL, StepStatus.OK),
+        (Kind.AGENT, StepStatus.OK),
+        (Kind.HUMAN, StepStatus.OK),
+        (Kind.MODEL, StepStatus.OK),
+        (Kind.TOOL, StepStatus.OK),
+        (Kind.MODEL, StepStatus.OK),
+        (Kind.TOOL, StepStatus.ERROR),
+        (Kind.MODEL, StepStatus.OK),
         (Kind.TOOL, StepStatus.UNKNOWN),
-    ]  # fmt: skip
+    ]
     root, human, model, looked, _, cancelled, _, transferred = steps
     assert root[0].facts == {
         "root": True,
@@ -129,7 +184,12 @@ def test_langfuse_keeps_its_cost_apart_and_adds_disjoint_usage() -> None:
         64,
     )
     assert (model[0].cost_nano, model[0].model, model[1].output) == (None, "gpt-x", "done")
-    assert (tool[0].tool, tool[0].status, tool[1].arguments, tool[1].result) == ("refund", StepStatus.ERROR, {"order": 7}, "paid back")  # fmt: skip
+    assert (tool[0].tool, tool[0].status, tool[1].arguments, tool[1].result) == (
+        "refund",
+        StepStatus.ERROR,
+        {"order": 7},
+        "paid back",
+    )
     assert tool[0].parent == root[0].span
 
 
@@ -167,7 +227,7 @@ def test_importing_twice_adds_nothing(name: str, document: Any) -> None:
     seen: list[tuple[int, int]] = []
     first = import_file(book, "f.gz", name, content, lambda done, total: seen.append((done, total)))
     again = import_file(book, "f.gz", name, content, lambda done, total: None)
-    assert first["runs"] == 1
+    assert first["runs"] == again["runs"] == 1
     assert (first["added"], first["repeats"]) == (first["steps"], 0)
     assert (again["added"], again["repeats"]) == (0, first["steps"])
     assert (seen[0], seen[-1]) == ((0, 1), (1, 1))
@@ -187,20 +247,32 @@ def test_runs_are_written_in_batches_and_never_cut() -> None:
     ("name", "content", "said"),
     [
         ("tau-bench", b"{}", "f: the file: expected a list of runs"),
-        ("tau-bench", b'[{"task_id": "x", "reward": 1, "traj": []}]', "run 0: task_id: expected a whole number, found text"),
+        (
+            "tau-bench",
+            b'[{"task_id": "x", "reward": 1, "traj": []}]',
+            "run 0: task_id: expected a whole number, found text",
+        ),
         ("tau-bench", b'[{"task_id": 1, "reward": true, "traj": []}]', "run 0: reward: expected a number"),
         ("tau-bench", b'[{"task_id": 1, "reward": 1, "traj": [5]}]', "run 0, message 0: expected an object"),
-        ("tau-bench", b'[{"task_id": 1, "reward": 1, "traj": [{"role": "assistant", "tool_calls": [{}]}]}]', "tool_calls[0].function"),
+        (
+            "tau-bench",
+            b'[{"task_id": 1, "reward": 1, "traj": [{"role": "assistant", "tool_calls": [{}]}]}]',
+            "tool_calls[0].function",
+        ),
         ("tau-bench", b'[{"task_id": 1,\n "reward"', "not JSON at line 2, column"),
         ("tau-bench", b"[NaN]", "NaN is not JSON"),
         ("tau-bench", b"\xff\xfe", "not UTF-8 text at byte 0"),
         ("who-and-when", b'{"history": {}}', "the file: history: expected a list"),
         ("who-and-when", b'{"history": [{"name": "x"}]}', "history[0].content: expected text, found null"),
         ("langfuse", b"[]", "expected an object with trace and observations"),
-        ("langfuse", b'{"trace": {"id": "x"}, "observations": [{"id": "a", "type": "SPAN", "startTime": "soon"}]}', "'soon' is not an ISO 8601 time"),
+        (
+            "langfuse",
+            b'{"trace": {"id": "x"}, "observations": [{"id": "a", "type": "SPAN", "startTime": "soon"}]}',
+            "'soon' is not an ISO 8601 time",
+        ),
         ("langfuse", b"\x1f\x8bbroken", "a damaged gzip file"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_the_wrong_shape_is_refused_whole(name: str, content: bytes, said: str) -> None:
     book = Book()
     with pytest.raises(BadInput) as caught:

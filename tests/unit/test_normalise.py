@@ -21,9 +21,15 @@ from tallystick.observe.values import LONGEST, clean_count, clean_text
 def make(attributes: dict[str, Any], *, scope: str = "", parent: str | None = "b" * 16, **other: Any) -> Span:
     resource = other.pop("resource", {})
     values: dict[str, Any] = {
-        "trace": "a" * 32, "span": "c" * 16, "parent": parent, "name": "a span", "started": 10, "ended": 20,
-        "source": Source(resource=resource, scope=scope), "attributes": attributes,
-    } | other  # fmt: skip
+        "trace": "a" * 32,
+        "span": "c" * 16,
+        "parent": parent,
+        "name": "a span",
+        "started": 10,
+        "ended": 20,
+        "source": Source(resource=resource, scope=scope),
+        "attributes": attributes,
+    } | other
     return Span(**values)
 
 
@@ -95,9 +101,13 @@ def test_an_unusable_value_leaves_the_column_to_the_next_name() -> None:
 
 def test_canonical_wins_field_by_field_over_a_second_vocabulary() -> None:
     both = {
-        "gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100, "llm.token_count.prompt": 999,
-        "openinference.span.kind": "LLM", "llm.token_count.completion": 20, "llm.model_name": "m",
-    }  # fmt: skip
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": 100,
+        "llm.token_count.prompt": 999,
+        "openinference.span.kind": "LLM",
+        "llm.token_count.completion": 20,
+        "llm.model_name": "m",
+    }
     got = step(both, scope="openinference.instrumentation.x")
     assert got.usage == Usage(100, 20)  # input once, output from the only one that has it
     assert (got.kind, got.model, got.dialect) == (Kind.MODEL, "m", "openinference")
@@ -128,10 +138,12 @@ def test_a_frameworks_name_is_no_provider() -> None:
 def test_cached_tokens_above_the_input_prove_an_exclusive_count() -> None:
     got = step(
         {
-            "gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10,
-            "gen_ai.usage.cache_read.input_tokens": 90, "gen_ai.usage.cache_write.input_tokens": 5,
+            "gen_ai.operation.name": "chat",
+            "gen_ai.usage.input_tokens": 10,
+            "gen_ai.usage.cache_read.input_tokens": 90,
+            "gen_ai.usage.cache_write.input_tokens": 5,
         }
-    )  # fmt: skip
+    )
     assert (got.usage.input_tokens, got.exclusive_input) == (105, True)
     same = step(
         {
@@ -213,12 +225,20 @@ def test_errors_are_named_by_type_then_exception_then_message() -> None:
 def test_our_own_attributes_reach_their_columns() -> None:
     got = step(
         {
-            own.RUN_ID: "run1", own.SEQ: 4, own.AGENT: "desk", own.WORKFLOW: "refunds", own.EFFECT: "irreversible",
-            own.EFFECT_OUTCOME: "landed", own.DECISION: "allow", own.TOOL_PRICE: 5_000_000,
-            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "refund", "gen_ai.tool.call.id": "call_1",
+            own.RUN_ID: "run1",
+            own.SEQ: 4,
+            own.AGENT: "desk",
+            own.WORKFLOW: "refunds",
+            own.EFFECT: "irreversible",
+            own.EFFECT_OUTCOME: "landed",
+            own.DECISION: "allow",
+            own.TOOL_PRICE: 5_000_000,
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "refund",
+            "gen_ai.tool.call.id": "call_1",
             "gen_ai.conversation.id": "a-conversation",
         }
-    )  # fmt: skip
+    )
     assert (got.run, got.seq, got.agent, got.workflow) == ("run1", 4, "desk", "refunds")
     assert (got.effect, got.outcome, got.decision) == (Effect.IRREVERSIBLE, EffectOutcome.LANDED, "allow")
     assert (got.tool, got.call_id, got.cost_nano) == ("refund", "call_1", 5_000_000)
@@ -234,15 +254,30 @@ def test_a_tool_that_did_not_run_costs_nothing_known() -> None:
 def test_facts_of_the_run_are_kept_under_short_names() -> None:
     got = step(
         {
-            own.RUN_ROOT: True, own.RUN_GOAL: "g" * 2_000, own.RUN_STEPS: 12, own.RUN_STATUS: "ok",
-            own.RUN_STOPPED_BY: "budget", own.RUN_SOURCE: "sdk", own.PROCESS: "h/b/1/2", own.STARTED: True,
-            own.ALIVE: 99, own.LOST: 3,
+            own.RUN_ROOT: True,
+            own.RUN_GOAL: "g" * 2_000,
+            own.RUN_STEPS: 12,
+            own.RUN_STATUS: "ok",
+            own.RUN_STOPPED_BY: "budget",
+            own.RUN_SOURCE: "sdk",
+            own.PROCESS: "h/b/1/2",
+            own.STARTED: True,
+            own.ALIVE: 99,
+            own.LOST: 3,
         }
-    )  # fmt: skip
+    )
     assert got.facts == {
-        "root": True, "goal": "g" * 2_000, "steps": 12, "status": "ok", "stopped_by": "budget", "source": "sdk",
-        "process": "h/b/1/2", "start_record": True, "alive": 99, "lost": 3,
-    }  # fmt: skip
+        "root": True,
+        "goal": "g" * 2_000,
+        "steps": 12,
+        "status": "ok",
+        "stopped_by": "budget",
+        "source": "sdk",
+        "process": "h/b/1/2",
+        "start_record": True,
+        "alive": 99,
+        "lost": 3,
+    }
     assert step({own.RUN_ROOT: False, own.RUN_STEPS: "?"}).facts is None
 
 
@@ -297,10 +332,16 @@ def test_span_links_join_only_where_a_framework_scatters_its_run() -> None:
 
 HISTORY = [
     {"role": "user", "parts": [{"type": "text", "content": "refund order 7"}]},
-    {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_000001", "name": "look_up", "arguments": {"order": 7}}]},
+    {
+        "role": "assistant",
+        "parts": [{"type": "tool_call", "id": "call_000001", "name": "look_up", "arguments": {"order": 7}}],
+    },
     {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_000001", "response": "paid"}]},
-    {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_000002", "name": "refund", "arguments": {"order": 7}}]},
-]  # fmt: skip
+    {
+        "role": "assistant",
+        "parts": [{"type": "tool_call", "id": "call_000002", "name": "refund", "arguments": {"order": 7}}],
+    },
+]
 
 
 def test_answered_calls_of_a_history_become_derived_tool_steps() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tallystick.model.step import Kind, Step, StepStatus
-from tallystick.model.usage import NO_USAGE, Usage
+from tallystick.model.usage import Usage
 from tallystick.observe.orphans import derived_span_id
 from tallystick.observe.repeats import repeats
 
@@ -14,9 +14,18 @@ KNOWN = Usage(100, 20)
 
 def step(span: str, kind: Kind = Kind.MODEL, **other: Any) -> Step:
     values: dict[str, Any] = {
-        "trace": "t", "span": span, "parent": None, "run": "r", "kind": kind, "name": span, "status": StepStatus.OK,
-        "started": 1_000, "ended": 2_000, "scope": "a", "dialect": "gen_ai",
-    } | other  # fmt: skip
+        "trace": "t",
+        "span": span,
+        "parent": None,
+        "run": "r",
+        "kind": kind,
+        "name": span,
+        "status": StepStatus.OK,
+        "started": 1_000,
+        "ended": 2_000,
+        "scope": "a",
+        "dialect": "gen_ai",
+    } | other
     return Step(**values)
 
 
@@ -44,9 +53,11 @@ def test_the_outer_layer_counts_where_only_it_knows_the_tokens() -> None:
 
 def test_a_call_inside_a_tool_of_a_call_is_another_call() -> None:
     steps = [
-        step("call"), step("tool", Kind.TOOL, parent="call", tool="ask"), step("agent", Kind.AGENT, parent="tool"),
+        step("call"),
+        step("tool", Kind.TOOL, parent="call", tool="ask"),
+        step("agent", Kind.AGENT, parent="tool"),
         step("other call", parent="agent"),
-    ]  # fmt: skip
+    ]
     assert repeats(steps) == {}
 
 
@@ -89,9 +100,11 @@ def test_what_contradicts_is_no_twin() -> None:
 
 def test_each_of_two_parallel_calls_finds_its_own_twin() -> None:
     steps = [
-        step("f1", scope="f", started=1_000, ended=2_000), step("f2", scope="f", started=1_400, ended=2_600),
-        step("c1", scope="c", started=1_050, ended=1_990, usage=KNOWN), step("c2", scope="c", started=1_450, ended=2_590, usage=KNOWN),
-    ]  # fmt: skip
+        step("f1", scope="f", started=1_000, ended=2_000),
+        step("f2", scope="f", started=1_400, ended=2_600),
+        step("c1", scope="c", started=1_050, ended=1_990, usage=KNOWN),
+        step("c2", scope="c", started=1_450, ended=2_590, usage=KNOWN),
+    ]
     assert repeats(steps) == {"f1": "c1", "f2": "c2"}
 
 
@@ -104,9 +117,12 @@ def test_a_session_total_counts_only_where_no_call_is_recorded() -> None:
 
 def test_an_outer_agents_total_holds_the_inner_ones() -> None:
     steps = [
-        step("outer", Kind.AGENT), step("task", Kind.OTHER, parent="outer"), step("inner", Kind.AGENT, parent="task"),
-        step("total", derived=True, parent="outer", usage=Usage(300, 60)), step("part", derived=True, parent="inner"),
-    ]  # fmt: skip
+        step("outer", Kind.AGENT),
+        step("task", Kind.OTHER, parent="outer"),
+        step("inner", Kind.AGENT, parent="task"),
+        step("total", derived=True, parent="outer", usage=Usage(300, 60)),
+        step("part", derived=True, parent="inner"),
+    ]
     assert repeats(steps) == {"part": "total"}
 
 
@@ -141,10 +157,12 @@ def test_a_derived_call_gives_way_to_a_recorded_one() -> None:
 
 def test_derived_calls_pair_with_recorded_ones_without_id_one_by_one() -> None:
     steps = [
-        tool("run1", started=100), tool("run2", started=200),
-        tool("d1", derived=True, call_id="c1", started=150), tool("d2", derived=True, call_id="c2", started=250),
+        tool("run1", started=100),
+        tool("run2", started=200),
+        tool("d1", derived=True, call_id="c1", started=150),
+        tool("d2", derived=True, call_id="c2", started=250),
         tool("d3", derived=True, call_id="c3", started=350),
-    ]  # fmt: skip
+    ]
     assert repeats(steps) == {"d1": "run1", "d2": "run2"}  # the third ran, and nobody recorded it
 
 
@@ -159,16 +177,16 @@ def test_of_a_proposal_and_a_history_the_history_has_the_result() -> None:
 
 def test_a_recorded_outer_layer_answers_for_the_id_of_its_inner_one() -> None:
     steps = [
-        tool("outer", scope="oi"), tool("inner", scope="core", parent="outer", call_id="c"),
+        tool("outer", scope="oi"),
+        tool("inner", scope="core", parent="outer", call_id="c"),
         tool("derived", derived=True, call_id="c"),
-    ]  # fmt: skip
+    ]
     assert repeats(steps) == {"inner": "outer", "derived": "outer"}
 
 
 def test_parents_in_a_circle_end() -> None:
     steps = [step("a", parent="b"), step("b", parent="a"), tool("c", parent="c")]
     assert set(repeats(steps)) <= {"a", "b", "c"}
-    assert NO_USAGE == Usage()
 
 
 def test_a_chain_of_many_thousand_steps_is_read_in_time() -> None:
