@@ -50,5 +50,7 @@ def _stat(pid: int) -> tuple[str, str] | None:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()  # the command, which may hold anything, stands in brackets before
+    fields = text.rpartition(")")[
+        2
+    ].split()  # the command, which may hold anything, stands in brackets before
     return (fields[0], fields[19]) if len(fields) > 19 else None

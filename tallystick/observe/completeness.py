@@ -64,7 +64,9 @@ def _rootless(tally: Tally) -> Verdict:
     """The SDK numbered these steps, yet the root never came."""
     if tally.running:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None)
-    return Verdict(Completeness.LOSSY, RunStatus.UNKNOWN, max(1, tally.max_seq - tally.seqs, len(tally.missing)))
+    return Verdict(
+        Completeness.LOSSY, RunStatus.UNKNOWN, max(1, tally.max_seq - tally.seqs, len(tally.missing))
+    )
 
 
 def _status(tally: Tally) -> RunStatus:

@@ -63,9 +63,13 @@ class Tally:
     model_calls: int = 0
     tool_calls: int = 0
     usage: list[int] = field(default_factory=lambda: [0] * 5)  # sums of what was reported
-    unreported: list[int] = field(default_factory=lambda: [0] * 5)  # ended model calls that did not report the field
+    unreported: list[int] = field(
+        default_factory=lambda: [0] * 5
+    )  # ended model calls that did not report the field
     usage_gaps: int = 0
-    session: list[int] = field(default_factory=lambda: [0] * 5)  # totals that agent steps report for a whole session
+    session: list[int] = field(
+        default_factory=lambda: [0] * 5
+    )  # totals that agent steps report for a whole session
     session_reports: list[int] = field(default_factory=lambda: [0] * 5)
     cost_nano: int = 0
     cost_gaps: int = 0
@@ -181,9 +185,7 @@ def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | No
     )
 
 
-def _count_parts(
-    parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int
-) -> None:
+def _count_parts(parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int) -> None:
     counts_usage = step.kind is Kind.MODEL and step.same_as is None and step.ended is not None
     tokens_in = (step.usage.input_tokens or 0) if counts_usage else 0
     tokens_out = (step.usage.output_tokens or 0) if counts_usage else 0
@@ -344,9 +346,7 @@ def count_all(steps: Iterable[Step], like: Tally) -> tuple[Tally, dict[PartKey, 
     return tally, parts
 
 
-def run_of(
-    run: str, tally: Tally, completeness: Completeness, status: RunStatus, missing: int | None
-) -> Run:
+def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus, missing: int | None) -> Run:
     """The summary that people read. Calls that were cut off by a crash are gaps, because nobody knows their cost."""
     root = tally.root
     cut_off = tally.running_calls if completeness in (Completeness.CRASHED, Completeness.LOSSY) else 0
@@ -354,10 +354,16 @@ def run_of(
         None if gaps or cut_off else total for total, gaps in zip(tally.usage, tally.unreported, strict=True)
     ]
     known: list[int | None] = [
-        None if gaps and not total else total for total, gaps in zip(tally.usage, tally.unreported, strict=True)
+        None if gaps and not total else total
+        for total, gaps in zip(tally.usage, tally.unreported, strict=True)
     ]
-    if not tally.model_calls and any(tally.session_reports):  # only session totals are known: better than nothing
-        known = [total if reports else None for total, reports in zip(tally.session, tally.session_reports, strict=True)]
+    if not tally.model_calls and any(
+        tally.session_reports
+    ):  # only session totals are known: better than nothing
+        known = [
+            total if reports else None
+            for total, reports in zip(tally.session, tally.session_reports, strict=True)
+        ]
         totals = list(known)
     done = completeness is not Completeness.OPEN and bool(tally.ended)
     return Run(

@@ -22,9 +22,21 @@ def span_id(number: int) -> str:
 
 
 def pair(
-    trace: int, span: int, parent: int | None = None, *, run: str | None = None, kind: Kind = Kind.OTHER,
-    started: int | None = None, length: int | None = SECOND, name: str = "step", status: StepStatus = StepStatus.OK,
-    attributes: dict | None = None, source: Source = SOURCE, scope: str = "test.scope", events=(), span_links=(),
+    trace: int,
+    span: int,
+    parent: int | None = None,
+    *,
+    run: str | None = None,
+    kind: Kind = Kind.OTHER,
+    started: int | None = None,
+    length: int | None = SECOND,
+    name: str = "step",
+    status: StepStatus = StepStatus.OK,
+    attributes: dict | None = None,
+    source: Source = SOURCE,
+    scope: str = "test.scope",
+    events=(),
+    span_links=(),
     **more,
 ) -> tuple[Step, Span]:
     """A step with the span it came from; ``length=None`` makes a start record."""
@@ -34,10 +46,14 @@ def pair(
     if ended is None:
         status = StepStatus.RUNNING
     step = Step(*ids, run, kind, name, status, begun, ended, scope, "canonical", **more)
-    return step, Span(*ids, name, begun, ended, source, attributes=attributes or {}, events=events, links=span_links)
+    return step, Span(
+        *ids, name, begun, ended, source, attributes=attributes or {}, events=events, links=span_links
+    )
 
 
-_TEXTS = st.text(st.characters(codec="utf-8"), max_size=400) | st.sampled_from(["[" + "1, " * 200 + "1]", "x" * 300])
+_TEXTS = st.text(st.characters(codec="utf-8"), max_size=400) | st.sampled_from(
+    ["[" + "1, " * 200 + "1]", "x" * 300]
+)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXTS | st.binary(max_size=600),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

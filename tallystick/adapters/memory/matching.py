@@ -8,7 +8,9 @@ from tallystick.model.query import Query, Term, moment
 from tallystick.model.run import Run
 from tallystick.observe.summary import PartKey
 
-_FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # what SQLite's lower() folds
+_FOLD = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+)  # what SQLite's lower() folds
 _COMPARE = {
     "=": lambda one, other: one == other,
     ">": lambda one, other: one > other,

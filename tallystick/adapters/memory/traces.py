@@ -152,7 +152,11 @@ class MemoryTraces:
         ordered = self._ordered(held)
         same_as = repeats([step for _, step, _ in ordered])
         for arrived, step, span in ordered:
-            marked = step if same_as.get(step.span) == step.same_as else replace(step, same_as=same_as.get(step.span))
+            marked = (
+                step
+                if same_as.get(step.span) == step.same_as
+                else replace(step, same_as=same_as.get(step.span))
+            )
             held.steps[(step.trace, step.span)] = (arrived, marked, span)
         steps = [step for _, step, _ in held.steps.values()]
         held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
@@ -176,7 +180,7 @@ class MemoryTraces:
     def _summary(self, held: _Held) -> Run:
         self._count(held)
         verdict = held.verdict
-        assert verdict is not None  # noqa: S101 - every write gives one
+        assert verdict is not None
         return run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
 
     @staticmethod
@@ -199,7 +203,9 @@ class MemoryTraces:
             total = len(found)
             if before is not None:
                 last = self._get(before)
-                found = [one for one in found if (self._place(one[0]), one[0].id) < (self._place(last), last.id)]
+                found = [
+                    one for one in found if (self._place(one[0]), one[0].id) < (self._place(last), last.id)
+                ]
             return RunPage(total, tuple(run for _, run in found[: max(0, limit)]))
 
     def run(self, run: str, *, now: int) -> Run:
@@ -243,7 +249,9 @@ class MemoryTraces:
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         if by != "run" and by not in PART_TYPES:
-            raise BadInput(f"cost cannot be grouped by {by!r}", hint="group by agent, tool, workflow, run, model")
+            raise BadInput(
+                f"cost cannot be grouped by {by!r}", hint="group by agent, tool, workflow, run, model"
+            )
         with self._lock:
             sums: dict[str | None, list[int]] = {}
             runs: dict[str | None, set[str]] = {}
@@ -290,7 +298,13 @@ class MemoryTraces:
     def info(self) -> Mapping[str, Any]:
         """Counts; nothing is on a disk."""
         with self._lock:
-            return {"path": None, "schema": None, "runs": len(self._runs), "steps": len(self._home), "bytes": None}
+            return {
+                "path": None,
+                "schema": None,
+                "runs": len(self._runs),
+                "steps": len(self._home),
+                "bytes": None,
+            }
 
     def close(self) -> None:
         """Nothing to release."""
@@ -310,7 +324,9 @@ def _shares(by: str, run: Run, parts: Mapping[PartKey, Part]) -> list[tuple[str 
     )
     if by == "run":
         return [(run.run, rest)]
-    named: list[tuple[str | None, Part]] = [(name, part) for (kind, name), part in parts.items() if kind == by]
+    named: list[tuple[str | None, Part]] = [
+        (name, part) for (kind, name), part in parts.items() if kind == by
+    ]
     for _, part in named:
         rest.steps -= part.steps
         rest.errors -= part.errors
@@ -333,5 +349,7 @@ def _joined(one: Sighting, other: Sighting) -> Sighting:
 
 def _unknown(run: str, *, several: bool = False) -> UnknownThing:
     if several:
-        return UnknownThing(f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80])
+        return UnknownThing(
+            f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
+        )
     return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])

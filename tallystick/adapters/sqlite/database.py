@@ -20,7 +20,13 @@ Migration = Callable[[sqlite3.Connection], None]
 
 BUSY_SECONDS = 60.0
 _ABANDONED: list[sqlite3.Connection] = []  # inherited over a fork: never used and never closed by the child
-_FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE"}
+_FULL = {
+    "SQLITE_FULL",
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_SHMSIZE",
+    "SQLITE_IOERR_FSYNC",
+    "SQLITE_IOERR_TRUNCATE",
+}
 _DAMAGED = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
 
 
@@ -54,7 +60,12 @@ class Database:
     """A file with a schema version, one writing connection and a pool of reading ones."""
 
     def __init__(
-        self, path: Path, *, application: int, migrations: Sequence[Migration], synchronous: str,
+        self,
+        path: Path,
+        *,
+        application: int,
+        migrations: Sequence[Migration],
+        synchronous: str,
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self.path = path
@@ -151,7 +162,11 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=self._busy, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path,
+            timeout=self._busy,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA cache_size=-32000")
@@ -170,7 +185,9 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return
         except OSError as error:
-            raise StoreFault(f"{self.path} cannot be read: {error}", hint="check its owner and mode") from error
+            raise StoreFault(
+                f"{self.path} cannot be read: {error}", hint="check its owner and mode"
+            ) from error
         if not header:
             return
         if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
@@ -212,7 +229,9 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the header must tell the version without the WAL
+        connection.execute(
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        )  # the header must tell the version without the WAL
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Switch to WAL; SQLite does not wait for others here, so this does."""

@@ -65,9 +65,9 @@ def store_contents(
     """Write the contents that the store does not have yet. Raises Collision when two share a key."""
     keys = list(contents)
     for start in range(0, len(keys), IN_CHUNK):
-        some = keys[start:start + IN_CHUNK]
+        some = keys[start : start + IN_CHUNK]
         held = dict(connection.execute(
-            f"SELECT key, mark FROM content WHERE key IN ({','.join('?' * len(some))})", some  # noqa: S608
+            f"SELECT key, mark FROM content WHERE key IN ({','.join('?' * len(some))})", some
         ).fetchall())  # fmt: skip
         rows = []
         for key in some:
@@ -97,7 +97,7 @@ class FrameReader:
             if frame not in local:
                 local.clear()
                 local[frame] = self._frame(connection, frame)
-            raw = local[frame][position:position + length]
+            raw = local[frame][position : position + length]
             if len(raw) != length:
                 raise _damaged(frame)
             result[index] = raw
@@ -108,13 +108,14 @@ class FrameReader:
         wanted = sorted(keys)
         rows: list[tuple[int, int, int, int]] = []
         for start in range(0, len(wanted), IN_CHUNK):
-            some = wanted[start:start + IN_CHUNK]
+            some = wanted[start : start + IN_CHUNK]
             rows += connection.execute(
-                f"SELECT key, frame, pos, size FROM content WHERE key IN ({','.join('?' * len(some))})", some  # noqa: S608
+                f"SELECT key, frame, pos, size FROM content WHERE key IN ({','.join('?' * len(some))})", some
             ).fetchall()  # fmt: skip
         if len(rows) != len(wanted):
             raise StoreFault(
-                f"{len(wanted) - len(rows)} contents are missing", hint="put a backup in the place of traces.db"
+                f"{len(wanted) - len(rows)} contents are missing",
+                hint="put a backup in the place of traces.db",
             )
         return dict(zip(
             [row[0] for row in rows], self.read(connection, [row[1:] for row in rows]), strict=True
@@ -143,5 +144,7 @@ class FrameReader:
 
 def _damaged(frame: int) -> StoreFault:
     return StoreFault(
-        f"frame {frame} of the trace store is damaged", hint="put a backup in the place of traces.db", frame=frame
+        f"frame {frame} of the trace store is damaged",
+        hint="put a backup in the place of traces.db",
+        frame=frame,
     )

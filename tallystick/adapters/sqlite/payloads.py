@@ -38,7 +38,9 @@ _unpack = msgspec.msgpack.Decoder().decode
 
 
 def _refuse(value: Any) -> Any:
-    raise BadInput(f"an attribute cannot be a {type(value).__name__}", hint="use text, numbers, lists and mappings")
+    raise BadInput(
+        f"an attribute cannot be a {type(value).__name__}", hint="use text, numbers, lists and mappings"
+    )
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_refuse).encode
@@ -68,7 +70,10 @@ class Packer:
         original = None if same else (span.name, span.started, span.ended, span.parent)
         try:
             return self._body(span, original, self._shrink)
-        except (OverflowError, UnicodeEncodeError):  # numbers or text that msgpack cannot hold: look at each value
+        except (
+            OverflowError,
+            UnicodeEncodeError,
+        ):  # numbers or text that msgpack cannot hold: look at each value
             return self._body(span, original, self._spell_out)
 
     def _body(self, span: Span, original: Any, shrink: Callable[[Mapping[str, Any]], Any]) -> bytes:
@@ -81,7 +86,9 @@ class Packer:
         message: Any = span.status_message
         if shrink == self._spell_out:
             message, original = self._value(message), self._value(original)
-        return _encode((span.kind, span.status, message, shrink(span.attributes), events, links, span.dropped, original))
+        return _encode(
+            (span.kind, span.status, message, shrink(span.attributes), events, links, span.dropped, original)
+        )
 
     def _shrink(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         small: dict[str, Any] | None = None
@@ -120,7 +127,11 @@ class Packer:
         if isinstance(value, list | tuple):
             return [self._value(item) for item in value]
         if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            return Ext(_NUMBER, str(value).encode()) if value.bit_length() < 4096 else str(value.bit_length()) + " bits"
+            return (
+                Ext(_NUMBER, str(value).encode())
+                if value.bit_length() < 4096
+                else str(value.bit_length()) + " bits"
+            )
         return value
 
     def _text(self, value: str) -> Any:
@@ -132,9 +143,12 @@ class Packer:
             if items is not None:
                 return items
         if len(raw) > _CUT_FROM:
-            pieces = [raw[start:start + _PIECE] for start in range(0, len(raw), _PIECE)]
+            pieces = [raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE)]
             keys = [self._keep(piece) for piece in pieces]
-            return Ext(_PIECES, _encode([piece if key is None else key for key, piece in zip(keys, pieces, strict=True)]))
+            return Ext(
+                _PIECES,
+                _encode([piece if key is None else key for key, piece in zip(keys, pieces, strict=True)]),
+            )
         return self._content(_TEXT, raw)
 
     def _content(self, code: int, raw: bytes) -> Any:
@@ -169,7 +183,7 @@ class Packer:
         whole = len(items) - len(items) % _BLOCK
         blocks: list[Any] = []
         for start in range(0, whole, _BLOCK):
-            block = _encode(items[start:start + _BLOCK])
+            block = _encode(items[start : start + _BLOCK])
             key = self._keep(block)
             blocks.append(block if key is None else key)
         return Ext(_ITEMS, _encode((separator, blocks, items[whole:])))
@@ -217,7 +231,9 @@ def _restore(code: int, data: memoryview, contents: Mapping[int, bytes]) -> Any:
     if code == _ODD_TEXT:
         return bytes(data).decode("utf-8", "surrogatepass")
     if code == _PIECES:
-        return b"".join(contents[piece] if isinstance(piece, int) else piece for piece in _unpack(data)).decode()
+        return b"".join(
+            contents[piece] if isinstance(piece, int) else piece for piece in _unpack(data)
+        ).decode()
     separator, blocks, tail = _unpack(data)
     items: list[Any] = []
     for block in blocks:
@@ -241,7 +257,9 @@ def pack_source(source: Source) -> bytes:
     try:
         return _encode((source.resource, source.scope, source.scope_version, source.schema_url))
     except (OverflowError, UnicodeEncodeError):
-        return _encode(Packer()._value((source.resource, source.scope, source.scope_version, source.schema_url)))
+        return _encode(
+            Packer()._value((source.resource, source.scope, source.scope_version, source.schema_url))
+        )
 
 
 def unpack_source(body: bytes) -> Source:

@@ -36,8 +36,8 @@ COLUMNS = (
     "cache_write", "reasoning", "cost_nano", "cost_gap", "tool", "call_id", "effect", "outcome", "decision", "same_as",
     "flags", "dropped", "extra", "source", "frame", "pos", "size",
 )  # fmt: skip
-INSERT = f"INSERT INTO step ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
-UPDATE = f"UPDATE step SET {', '.join(f'{column}=?' for column in COLUMNS)} WHERE id=?"  # noqa: S608
+INSERT = f"INSERT INTO step ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+UPDATE = f"UPDATE step SET {', '.join(f'{column}=?' for column in COLUMNS)} WHERE id=?"
 READ = (
     "SELECT s.id, t.id, s.span, s.parent, s.seq, s.kind, s.name, s.status, s.started, s.duration, s.scope, s.dialect,"
     " s.agent, s.workflow, s.error, s.provider, s.model, s.response_id, s.input_tokens, s.output_tokens,"

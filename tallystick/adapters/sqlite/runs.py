@@ -98,7 +98,9 @@ class RunTable:
     ) -> tuple[stitch.Known, dict[str, RunRow]]:
         """What is known of a batch's keys: ``traces`` (trace id -> run number) is given, links are looked up."""
         links = dict(
-            pairs_in(self._connection, "SELECT key, run FROM link WHERE key IN ({})", sorted(keys - traces.keys()))
+            pairs_in(
+                self._connection, "SELECT key, run FROM link WHERE key IN ({})", sorted(keys - traces.keys())
+            )
         )
         numbers = sorted({*traces.values(), *links.values()})
         found = pairs_in(self._connection, _RUN + "no IN ({})", numbers)
@@ -135,7 +137,7 @@ class RunTable:
             if gone is None:
                 continue  # it was born and merged inside this batch
             for table in ("step", "trace", "link", "alias"):
-                self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))  # noqa: S608
+                self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
             self._drop_parts(gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
             tally = keeps.tally
@@ -147,7 +149,11 @@ class RunTable:
         return moved
 
     def remember(
-        self, keys: Mapping[str, str], traces: dict[str, int], batch_traces: set[str], touched: Mapping[str, RunRow]
+        self,
+        keys: Mapping[str, str],
+        traces: dict[str, int],
+        batch_traces: set[str],
+        touched: Mapping[str, RunRow],
     ) -> None:
         """Write which run each new or moved key leads to; ``traces`` (trace id -> row number) grows."""
         for key, run in keys.items():
@@ -171,7 +177,7 @@ class RunTable:
         elif responses and not row.fresh:
             marks = ",".join("?" * len(responses))
             row.tally.recount = self._connection.execute(
-                f"SELECT EXISTS (SELECT 1 FROM step WHERE run=? AND response_id IN ({marks}))",  # noqa: S608
+                f"SELECT EXISTS (SELECT 1 FROM step WHERE run=? AND response_id IN ({marks}))",
                 (row.no, *responses),
             ).fetchone()[0] == 1  # fmt: skip
         return row.tally.recount

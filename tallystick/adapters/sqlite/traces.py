@@ -42,11 +42,19 @@ class SqliteTraces:
     """
 
     def __init__(
-        self, path: Path, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
+        self,
+        path: Path,
+        *,
+        alive: Callable[[str], bool | None] = process.alive,
+        silent_after: int = SILENT_AFTER_NS,
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self._database = Database(
-            path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds
+            path,
+            application=APPLICATION,
+            migrations=MIGRATIONS,
+            synchronous="NORMAL",
+            busy_seconds=busy_seconds,
         )
         self._alive = alive
         self._silent_after = silent_after
@@ -93,7 +101,7 @@ class SqliteTraces:
         self._sweep(now)
         where, values = condition(query, now=now)
         with self._database.reading() as connection:
-            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]  # noqa: S608
+            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
             if before is not None:
                 place = connection.execute(
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
@@ -196,7 +204,7 @@ class SqliteTraces:
         """Path, schema version, counts and bytes."""
         with self._database.reading() as connection:
             counts = {
-                table + "s": connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+                table + "s": connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("run", "step", "content", "frame")
             }
         path = self._database.path
@@ -267,5 +275,7 @@ def _trace_range(prefix: str) -> tuple[bytes, bytes]:
 def unknown_run(run: str, *, several: bool = False) -> UnknownThing:
     """The error for a run id, or a prefix of one, that nothing or several have."""
     if several:
-        return UnknownThing(f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80])
+        return UnknownThing(
+            f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
+        )
     return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])

@@ -47,8 +47,12 @@ class BatchWriter:
     """Writes one batch through an open write transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, names: rows.Names, sources: dict[bytes, int],
-        compress: Callable[[bytes], bytes], runs: RunTable,
+        self,
+        connection: sqlite3.Connection,
+        names: rows.Names,
+        sources: dict[bytes, int],
+        compress: Callable[[bytes], bytes],
+        runs: RunTable,
     ) -> None:
         self._connection = connection
         self._names = names
@@ -57,7 +61,11 @@ class BatchWriter:
         self._runs = runs
 
     def write(
-        self, batch: Sequence[tuple[Step, Span]], bodies: Sequence[bytes], contents: dict[int, tuple[int, bytes]], *,
+        self,
+        batch: Sequence[tuple[Step, Span]],
+        bodies: Sequence[bytes],
+        contents: dict[int, tuple[int, bytes]],
+        *,
         at: int,
     ) -> Written:
         """Assign, store and count a batch. ``bodies`` and ``contents`` come from payloads.Packer."""
@@ -95,7 +103,9 @@ class BatchWriter:
 
     def _known_traces(self, ids: set[str]) -> dict[str, tuple[int, int]]:
         found = pairs_in(
-            self._connection, "SELECT id, no, run FROM trace WHERE id IN ({})", [bytes.fromhex(trace) for trace in ids]
+            self._connection,
+            "SELECT id, no, run FROM trace WHERE id IN ({})",
+            [bytes.fromhex(trace) for trace in ids],
         )
         return {row[0].hex(): (row[1], row[2]) for row in found}
 
@@ -132,8 +142,8 @@ class BatchWriter:
         here: dict[str, list[str]] = {}
         if stored:
             ids = self._runs.ids({row[2] for row in stored.values()})
-            for (trace, span), row in stored.items():
-                here.setdefault(ids[row[2]], []).append(trace + span)
+            for (trace, one), row in stored.items():
+                here.setdefault(ids[row[2]], []).append(trace + one)
         return here, fresh
 
     def _stored(
@@ -163,7 +173,9 @@ class BatchWriter:
         steps = [item.step for item in items]
         keys = stitch.keys_of(steps)
         known, by_id = self._runs.known(
-            keys, {trace: run for trace, (_, run) in known_traces.items()}, {step.run for step in steps if step.run}
+            keys,
+            {trace: run for trace, (_, run) in known_traces.items()},
+            {step.run for step in steps if step.run},
         )
         decided = stitch.assign(steps, known)
         touched: dict[str, RunRow] = {}
@@ -188,9 +200,7 @@ class BatchWriter:
             if left is not None:  # else it was merged, and moved with its run
                 touched.setdefault(left.id, left).recount = True
 
-    def _step_rows(
-        self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]
-    ) -> None:
+    def _step_rows(self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]) -> None:
         codes = self._names.codes
 
         def code(text: str | None) -> int | None:
@@ -207,7 +217,12 @@ class BatchWriter:
                 source = item.span.source
                 source_id = self._source(source)
             row = rows.to_row(
-                item.step, touched[item.run].no, traces[item.step.trace], source_id, self._frames.add(item.body), code
+                item.step,
+                touched[item.run].no,
+                traces[item.step.trace],
+                source_id,
+                self._frames.add(item.body),
+                code,
             )
             if item.row is None:
                 new.append(row)
