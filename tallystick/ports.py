@@ -132,12 +132,18 @@ class ControlStore(Protocol):
 
         What must hold before an entry may be written is checked inside the transaction, in order: a hold that does
         not fit a hard budget raises OverBudget; an approval that is not waiting cannot be answered, one that is
-        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold twice is Conflict.
+        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold
+        twice is Conflict.
         """
         ...
 
     def entries(
-        self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
+        self,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        kind: str | None = None,
+        run: str | None = None,
         subject: str | None = None,
     ) -> Sequence[Entry]:
         """Entries in order of ``seq``. ``kind`` may end in ``.*``."""
@@ -151,7 +157,9 @@ class ControlStore(Protocol):
         """Declared objects that are not retired, by type and name."""
         ...
 
-    def approvals(self, *, state: str | None = None, run: str | None = None, limit: int = 200) -> Sequence[Approval]:
+    def approvals(
+        self, *, state: str | None = None, run: str | None = None, limit: int = 200
+    ) -> Sequence[Approval]:
         """Approvals, newest first."""
         ...
 

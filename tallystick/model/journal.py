@@ -3,13 +3,14 @@
 The control plane's tables are views of the journal. Each entry kind is listed here with the fields of its body;
 what an entry does to the views, and what must hold before it may be written, is the store's job (see ports.py).
 
-=====================  ==========================================================================================
+=====================  ===============================================================================
 kind                   body
-=====================  ==========================================================================================
+=====================  ===============================================================================
 object.declared        type, name, digest, version, body          (type: agent | tool | model | data | policy)
 object.retired         type, name
-policy.loaded          state, digest, files                        (state: enforced | permissive | unconfigured | load failed)
-decision.made          decision, run, step, agent, tool, tool_digest, arguments_digest, answer, reasons, policy_digest
+policy.loaded          state, digest, files    (enforced | permissive | unconfigured | load failed)
+decision.made          decision, run, step, agent, tool, tool_digest, arguments_digest, answer,
+                       reasons, policy_digest
 approval.requested     approval, decision, run, agent, tool, arguments, binding, group, because, expires_ns
 approval.answered      approval, answer (approved | rejected), by, note
 approval.expired       approval
@@ -20,7 +21,7 @@ budget.set             budget, scope, limit_nano, mode             (mode: hard |
 hold.taken             hold, amount_nano, scopes [scope, …], run, for, expires_ns
 hold.settled           hold, spent_nano, basis                     (basis: reported | assumed | released)
 run.stopped            run, by, reason, detail
-=====================  ==========================================================================================
+=====================  ===============================================================================
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def parse_query(text: str) -> Query:
             continue
         match = _TERM.match(text, position)
         if match is None or not match.group(4):
-            raise BadInput(f"cannot read the query at {text[position:position + 20]!r}")
+            raise BadInput(f"cannot read the query at {text[position : position + 20]!r}")
         terms.append(_term(*match.groups()))
         position = match.end()
     return Query(tuple(terms))

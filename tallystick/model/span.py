@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-# str | bool | int | float | bytes | None | list[Value] | dict[str, Value]
+# A value is text, a boolean, an integer, a float, bytes, None, or a list or mapping of values.
 Attributes: TypeAlias = Mapping[str, Any]
 
 

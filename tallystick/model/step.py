@@ -61,12 +61,13 @@ class EffectOutcome(StrEnum):
 class Step:
     """The mapped columns of one span; its contents stay in the span and are read by ``observe.contents``.
 
-    ``run`` is what the sender stamped (``tallystick.run.id``) until the store has assigned one. ``links`` are
-    stitch keys ("conversation:…", "response:…", "call:…") by which spans that a framework broke into several
-    traces are joined to one run. ``same_as`` names the step this span repeats (a second instrumentor, an outer
-    layer); such a span is shown but never counted. ``derived`` steps were read out of a message history, not
-    recorded. Not frozen for the same reason as Span.
-    """
+    ``run`` is what the sender stamped (``tallystick.run.id``) until the store has assigned one. ``links``
+    are stitch keys ("conversation:…", "response:…", "call:…") by which spans that a framework broke into
+    several traces are joined to one run. ``same_as`` names the step this span repeats (a second
+    instrumentor, an outer layer); such a span is shown but never counted. ``derived`` steps were read out
+    of a message history, not recorded. ``facts`` are the few things that a span says of its whole run or of
+    its sender (keys: root, goal, steps, status, stopped_by, source, process, start_record, alive, lost),
+    None on all other steps. Not frozen for the same reason as Span."""
 
     trace: str
     span: str

@@ -266,7 +266,7 @@ class MemoryTraces:
         rows = [Spend(key, t[0], t[1], t[2], len(runs[key]), t[3], t[4]) for key, t in sums.items()]
         return sorted(rows, key=lambda row: (-row.cost_nano, -row.unknown, row.key is None, row.key or ""))
 
-    def sightings(self, type: str) -> Sequence[Sighting]:  # noqa: A002
+    def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
         if type not in PART_TYPES:
             raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))

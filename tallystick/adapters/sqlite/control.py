@@ -1,72 +1,47 @@
-"""The control store in one SQLite file (``ports.ControlStore``): an append-only journal and the views that follow."""
+"""The embedded control store: journal and views in one SQLite file (``ports.ControlStore``).
+
+``synchronous=FULL``: an entry is on the disk before ``append`` returns. Writers of several processes take turns by
+BEGIN IMMEDIATE, so the chain of digests has one order and a check inside the transaction stays true until it commits.
+"""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tallystick.adapters.journal_rules import (
-    VIEWS,
-    Row,
-    all_budgets,
-    apply,
-    approval_from,
-    budgets_in,
-    declared_from,
-    plain_body,
-    replay,
+import msgspec
+
+from tallystick.adapters.memory.control import the_one
+from tallystick.adapters.projections import apply, lapsed
+from tallystick.adapters.sealing import body_bytes, checked_chain, sealed
+from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS, VIEWS
+from tallystick.adapters.sqlite.control_views import (
+    APPROVAL_COLUMNS,
+    BUDGET_COLUMNS,
+    DECLARED_COLUMNS,
+    SqliteViews,
+    approval_of,
+    declared_of,
 )
-from tallystick.adapters.sealing import check_chain, unknown_approval
-from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.model.control import Approval, Budget, Declared
-from tallystick.model.journal import GENESIS, Draft, Entry, seal
+from tallystick.model.journal import GENESIS, Draft, Entry
 from tallystick.ports import Clock, Ids
 
-_COLUMNS = "seq, id, at, kind, subject, run, actor, body, previous, digest"
+_COLUMNS: Final = "seq, id, at, kind, subject, run, actor, body, previous, digest"
 
 
-class SqlViews:
-    """The views as tables, read and written inside one transaction."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def get(self, view: str, key: str) -> Row | None:
-        """One row, or None."""
-        columns = VIEWS[view]
-        row = self._connection.execute(
-            f"SELECT {', '.join(columns)} FROM {view} WHERE key=?", (key,)
-        ).fetchone()
-        return None if row is None else dict(zip(columns, row, strict=True))
-
-    def put(self, view: str, key: str, row: Row) -> None:
-        """Write one row, new or in the place of the old one."""
-        columns = VIEWS[view]
-        self._connection.execute(
-            f"INSERT OR REPLACE INTO {view} (key, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})",
-            (key, *[row.get(column) for column in columns]),
-        )
-
-    def find(self, view: str, column: str, value: Any) -> list[Row]:
-        """Rows with a value in a column, by key."""
-        return self.select(view, f"{column}=? ORDER BY key", (value,))
-
-    def select(self, view: str, where: str = "1", values: Sequence[Any] = ()) -> list[Row]:
-        """Rows that meet an SQL condition, each with its ``key``."""
-        columns = ("key", *VIEWS[view])
-        found = self._connection.execute(f"SELECT {', '.join(columns)} FROM {view} WHERE {where}", values)
-        return [dict(zip(columns, row, strict=True)) for row in found]
+def _entry_of(row: Sequence[Any]) -> Entry:
+    seq, id, at, kind, subject, run, actor, body, previous, digest = row
+    return Entry(seq, id, at, kind, subject, run, actor, msgspec.json.decode(body), previous, digest)
 
 
 class SqliteControl:
-    """Journal and views in ``path``. Every append is on the disk when it returns (``synchronous=FULL``)."""
+    """The journal in ``path``. Threads and processes may share the file; each process opens its own store."""
 
-    def __init__(self, path: Path, clock: Clock, ids: Ids, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: Path, *, clock: Clock, ids: Ids, busy_seconds: float = BUSY_SECONDS) -> None:
         self._clock = clock
         self._ids = ids
         self._database = Database(
@@ -78,174 +53,143 @@ class SqliteControl:
         )
 
     def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
-        """Write entries and their effect on the views in one durable transaction, or nothing at all."""
+        """Write entries and their effect on the views in one transaction, or nothing (see ``ports.ControlStore``)."""
         if not drafts:
             return ()
-        plain = [replace(draft, body=plain_body(draft.body)) for draft in drafts]
-        written: list[Entry] = []
         with self._database.writing() as connection:
-            views = SqlViews(connection)
+            at = self._clock.now()
+            views = SqliteViews(connection)
             seq, previous = _head(connection)
-            for draft in plain:
+            made: list[Entry] = []
+            for draft in [*lapsed(views, drafts, at), *drafts]:
                 seq += 1
-                entry = seal(
-                    draft, seq=seq, entry_id=self._ids.new("ent"), at=self._clock.now(), previous=previous
-                )
+                entry = sealed(draft, seq=seq, entry_id=self._ids.new("ent"), at=at, previous=previous)
+                _insert(connection, entry)
                 apply(views, entry)
-                connection.execute(
-                    f"INSERT INTO journal ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",
-                    (
-                        entry.seq, entry.id, entry.at, entry.kind, entry.subject, entry.run, entry.actor,
-                        json.dumps(entry.body, ensure_ascii=False), entry.previous, entry.digest,
-                    ),
-                )  # fmt: skip
-                written.append(entry)
+                made.append(entry)
                 previous = entry.digest
-        return tuple(written)
+        return tuple(made[len(made) - len(drafts) :])
 
     def entries(
-        self,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        kind: str | None = None,
-        run: str | None = None,
+        self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
         subject: str | None = None,
-    ) -> Sequence[Entry]:
-        """Entries in order of ``seq``. ``kind`` may end in ``.*``."""
-        where: list[str] = ["seq > ?"]
-        values: list[Any] = [after]
+    ) -> Sequence[Entry]:  # fmt: skip
+        """Entries in order of ``seq``."""
+        where, values = ["seq > ?"], [after]  # type: list[str], list[Any]
+        if kind is not None:
+            where.append("kind >= ? AND kind < ?" if kind.endswith(".*") else "kind = ?")
+            values += [kind[:-1], kind[:-2] + "/"] if kind.endswith(".*") else [kind]  # "/" follows "."
         for column, value in (("run", run), ("subject", subject)):
             if value is not None:
-                where.append(f"{column}=?")
+                where.append(f"{column} = ?")
                 values.append(value)
-        if kind is not None and kind.endswith(".*"):
-            where.append("kind >= ? AND kind < ?")
-            values += [kind[:-1], kind[:-2] + "/"]  # "/" follows "." in the order of letters
-        elif kind is not None:
-            where.append("kind=?")
-            values.append(kind)
+        sql = f"SELECT {_COLUMNS} FROM journal WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?"
         with self._database.reading() as connection:
-            found = connection.execute(
-                f"SELECT {_COLUMNS} FROM journal WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?",
-                [*values, max(0, limit)],
-            ).fetchall()
-        return [_entry(row) for row in found]
+            return [_entry_of(row) for row in connection.execute(sql, (*values, limit))]
 
     def head(self) -> tuple[int, str]:
-        """The last ``seq`` and its digest; (0, GENESIS) for an empty journal."""
+        """The last ``seq`` and its digest."""
         with self._database.reading() as connection:
             return _head(connection)
 
-    def declared(self, type: str | None = None) -> Sequence[Declared]:  # noqa: A002
+    def declared(self, type: str | None = None) -> Sequence[Declared]:
         """Declared objects that are not retired, by type and name."""
+        sql = (
+            f"SELECT {DECLARED_COLUMNS} FROM declared"
+            " WHERE NOT retired AND (?1 IS NULL OR type = ?1) ORDER BY type, name"
+        )
         with self._database.reading() as connection:
-            rows = SqlViews(connection).select(
-                "declared", "retired=0 AND (?1 IS NULL OR type=?1) ORDER BY type, name", (type,)
-            )
-        return [declared_from(row) for row in rows]
+            return [declared_of(row) for row in connection.execute(sql, (type,))]
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200
     ) -> Sequence[Approval]:
         """Approvals, newest first."""
-        where = " AND ".join(
-            [text for text, value in (("state=?", state), ("run=?", run)) if value is not None] or ["1"]
+        sql = (
+            f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR run = ?2)"
+            " ORDER BY requested DESC, id LIMIT ?3"
         )
-        values = [value for value in (state, run) if value is not None]
         with self._database.reading() as connection:
-            rows = SqlViews(connection).select(
-                "approvals", f"{where} ORDER BY seq DESC LIMIT ?", [*values, max(0, limit)]
-            )
-        return [approval_from(row["key"], row) for row in rows]
+            return [approval_of(row) for row in connection.execute(sql, (state, run, limit))]
 
     def approval(self, approval: str) -> Approval:
-        """One approval by id or unambiguous prefix. Raises UnknownThing."""
+        """One approval by id or unambiguous prefix."""
+        sql = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2"
         with self._database.reading() as connection:
-            views = SqlViews(connection)
-            rows = views.select("approvals", "key=?", (approval,))
-            if not rows and approval:
-                rows = views.select(
-                    "approvals", "key >= ? AND key < ? LIMIT 2", (approval, approval + chr(0x10FFFF))
-                )
-        if len(rows) != 1:
-            raise unknown_approval(approval, several=len(rows) > 1)
-        return approval_from(rows[0]["key"], rows[0])
+            rows = connection.execute(sql, (approval, approval + "\U0010ffff")).fetchall() if approval else []
+        found = [approval_of(row) for row in rows]
+        exact = [one for one in found if one.id == approval]
+        return the_one(exact or found, approval)
 
     def budgets(self, scope: str | None = None) -> Sequence[Budget]:
-        """Budgets with what is spent and held, by scope."""
+        """Budgets with what is spent and held, by scope and name."""
+        sql = f"SELECT {BUDGET_COLUMNS} FROM budget WHERE (?1 IS NULL OR scope = ?1) ORDER BY scope, name"
         with self._database.reading() as connection:
-            views = SqlViews(connection)
-            if scope is not None:
-                return budgets_in(views, scope)
-            return all_budgets(
-                [(row["key"], row) for row in views.select("budgets")], views.select("accounts")
-            )
+            return [Budget(*row) for row in connection.execute(sql, (scope,))]
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""
+        sql = f"SELECT {_COLUMNS} FROM journal WHERE seq = (SELECT seq FROM stopped WHERE run = ?)"
         with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM journal WHERE seq = (SELECT seq FROM stopped WHERE key=?)", (run,)
-            ).fetchone()
-        return None if row is None else _entry(row)
+            row = connection.execute(sql, (run,)).fetchone()
+        return _entry_of(row) if row else None
 
     def verify(self) -> int:
-        """Recompute the chain of digests; return the number of entries. Raises StoreFault naming the bad entry."""
+        """Recompute the chain of digests; the number of entries."""
         with self._database.reading() as connection:
-            return check_chain(_all(connection))
+            return checked_chain(_all(connection))
 
     def rebuild(self) -> Mapping[str, int]:
-        """Make the views anew from the journal, in one transaction; ``changed`` counts rows that were not true."""
+        """Make the views anew from the journal; ``changed`` counts the views that were not true."""
         with self._database.writing() as connection:
-            views = SqlViews(connection)
-            fresh = replay(_all(connection))
-            changed = 0
-            for view, rows in fresh.rows.items():
-                held = {row.pop("key"): row for row in views.select(view)}
-                wrong = [key for key in held.keys() | rows.keys() if held.get(key) != rows.get(key)]
-                changed += len(wrong)
-                for key in wrong:
-                    connection.execute(f"DELETE FROM {view} WHERE key=?", (key,))
-                    if key in rows:
-                        views.put(view, key, rows[key])
-        return {**{view: len(rows) for view, rows in fresh.rows.items()}, "changed": changed}
+            before = {view: _rows(connection, view) for view in VIEWS}
+            for view in VIEWS:
+                connection.execute(f"DELETE FROM {view}")
+            views = SqliteViews(connection)
+            for entry in _all(connection):
+                apply(views, entry)
+            after = {view: _rows(connection, view) for view in VIEWS}
+        sizes = {view: len(rows) for view, rows in after.items()}
+        return {**sizes, "changed": sum(before[view] != after[view] for view in VIEWS)}
 
     def info(self) -> Mapping[str, Any]:
-        """Path, schema version, counts and bytes."""
+        """Facts for ``tally store info``."""
         with self._database.reading() as connection:
+            seq, digest = _head(connection)
             counts = {
-                view: connection.execute(f"SELECT count(*) FROM {view}").fetchone()[0]
-                for view in ("journal", *VIEWS)
+                view: connection.execute(f"SELECT count(*) FROM {view}").fetchone()[0] for view in VIEWS
             }
-        path = self._database.path
-        size = sum(
-            file.stat().st_size for file in (path, path.with_name(path.name + "-wal")) if file.exists()
-        )
-        entries = counts.pop("journal")
+        files = [self._database.path, *self._database.path.parent.glob(self._database.path.name + "-*")]
+        size = sum(file.stat().st_size for file in files if file.exists())
         return {
-            "path": str(path),
-            "schema": self._database.version,
-            "entries": entries,
-            **counts,
-            "bytes": size,
-        }
+            "path": str(self._database.path), "schema": self._database.version, "entries": seq, "head": digest,
+            "bytes": size, **counts,
+        }  # fmt: skip
 
     def close(self) -> None:
-        """Release files and connections. Closing twice is allowed."""
+        """Close every connection. Closing twice is allowed."""
         self._database.close()
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    seq, name, at, kind, subject, run, actor, body, previous, digest = row
-    return Entry(seq, name, at, kind, subject, run, actor, json.loads(body), previous, digest)
 
 
 def _head(connection: sqlite3.Connection) -> tuple[int, str]:
     row = connection.execute("SELECT seq, digest FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
-    return (0, GENESIS) if row is None else (int(row[0]), str(row[1]))
+    return (row[0], row[1]) if row else (0, GENESIS)
+
+
+def _insert(connection: sqlite3.Connection, entry: Entry) -> None:
+    connection.execute(
+        f"INSERT INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            entry.seq, entry.id, entry.at, entry.kind, entry.subject, entry.run, entry.actor,
+            body_bytes(entry.body), entry.previous, entry.digest,
+        ),
+    )  # fmt: skip
 
 
 def _all(connection: sqlite3.Connection) -> Iterator[Entry]:
     for row in connection.execute(f"SELECT {_COLUMNS} FROM journal ORDER BY seq"):
-        yield _entry(row)
+        yield _entry_of(row)
+
+
+def _rows(connection: sqlite3.Connection, view: str) -> list[Any]:
+    return connection.execute(f"SELECT * FROM {view} ORDER BY 1, 2").fetchall()

@@ -182,7 +182,7 @@ class SqliteTraces:
         with self._database.reading() as connection:
             return [Spend(*row) for row in connection.execute(sql, values)]
 
-    def sightings(self, type: str) -> Sequence[Sighting]:  # noqa: A002
+    def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
         if type not in PART_TYPES:
             raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))

@@ -1,0 +1,56 @@
+# Everything needs only python3 (3.11 or newer) and make; uv is used where it is on PATH.
+# `make demo` and `make test` set themselves up in .venv the first time.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint pytest format docs bench-spine soak clean
+
+help:
+	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
+	@echo "make test                              all checks and tests"
+	@echo "make lint                              the checks without the tests"
+	@echo "make docs                              write the generated reference pages anew"
+	@echo "make bench-spine                       figures, side by side with the peers"
+	@echo "make soak                              the long tests"
+	@echo "make clean                             remove what these made"
+
+$(READY): pyproject.toml tools/set_up.py
+	@$(PYTHON) tools/set_up.py
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/tally demo $(ARGS)
+
+# pytest comes last: its summary line closes the output.
+test: lint
+	@$(MAKE) --no-print-directory pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+pytest: $(READY)
+	$(BIN)/pytest $(ARGS)
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+
+bench-spine: $(READY)
+	$(BIN)/python bench/spine.py $(ARGS)
+
+soak: $(READY)
+	$(BIN)/pytest -m soak --timeout 3600 $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist bench/work
+	find tallystick tests tools docs bench examples -name __pycache__ -type d -prune -exec rm -rf {} +

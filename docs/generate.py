@@ -1,0 +1,177 @@
+"""Write the reference pages from the code, so that they cannot drift: ``make docs``.
+
+``python docs/generate.py --check`` writes nothing and fails when a page is not what the code says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tallystick.cli.help import EXIT_CODES, error_tree
+from tallystick.cli.root import root
+from tallystick.config.sample import settings_page
+
+DOCS = Path(__file__).resolve().parent
+REFERENCE = DOCS / "reference"
+FIELDS = DOCS / "fields.toml"
+_MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page by its path."""
+    made = {
+        "cli.md": cli_page(),
+        "settings.md": settings_page(),
+        "errors.md": errors_page(),
+        "json.md": json_page(),
+    }
+    return {REFERENCE / name: _MADE + text for name, text in made.items()}
+
+
+def commands(command: click.Command, context: click.Context) -> Iterator[tuple[click.Context, click.Command]]:
+    """Every command of the tree that can be called, with its context."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from commands(child, click.Context(child, info_name=name, parent=context))
+    else:
+        yield context, command
+
+
+def cli_page() -> str:
+    """The command line: each command with its help and options."""
+    lines = [
+        "# Command line", "",
+        "`tally` and `tallystick` are the same command. Data goes to stdout, talk to stderr. In a terminal a list is a",
+        "table; in a pipe it is tab-separated lines with one header line (tabs and newlines in a value are written",
+        "`\\t` and `\\n`); with `--json` it is one JSON document (see [json.md](json.md)). Colour is off where",
+        "`NO_COLOR` is set. Control characters and bidi marks in what agents wrote are shown as what they are, never",
+        "sent to the terminal. A RUN or an approval may be given by any prefix of its id that only it has.", "",
+        "Exit codes: " + "; ".join(f"**{code}** {meaning}" for code, meaning in EXIT_CODES.items()) + ".", "",
+        "An error is a message and a hint on stderr, or with `--json` the shape in [errors.md](errors.md).", "",
+    ]  # fmt: skip
+    top = click.Context(root, info_name="tally")
+    for context, command in commands(root, top):
+        text = [line.strip() for line in (command.help or "").strip().splitlines()]
+        usage = command.get_usage(context).removeprefix("Usage: ")
+        lines += [f"## {context.command_path}", "", "```", " ".join(usage.split()), "```", "", *text, ""]
+        rows = [_option(parameter) for parameter in command.params if isinstance(parameter, click.Option)]
+        rows = [row for row in rows if row]
+        lines += ["| option | |", "|---|---|", *rows, ""] if rows else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _option(option: click.Option) -> str:
+    if option.name in ("store", "as_json"):
+        return ""  # every command has these two; the page says so at the top
+    names = ", ".join(option.opts)
+    said = option.help or ""
+    if isinstance(option.type, click.Choice):
+        said += f" One of: {', '.join(option.type.choices)}."
+    if option.show_default and option.default is not None:
+        said += f" Default: {option.default}."
+    return f"| `{names}` | {said} |".replace("\n", " ")
+
+
+def errors_page() -> str:
+    """Errors: code, exit code, status and meaning."""
+    lines = [
+        "# Errors", "",
+        "Every error has a code that programs may rely on, a message, and a hint that says what to do next. With",
+        "`--json` (on stderr) and over HTTP its shape is", "",
+        "```json", '{"error": {"code": "input.unknown", "message": "…", "hint": "…", "detail": {}}}', "```", "",
+        "`detail` holds facts for programs: the file and line of a mistake, the scope and limit of a budget.", "",
+        "| code | exit | HTTP | meaning |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for depth, error in error_tree():
+        meaning = " ".join((error.__doc__ or "").split())
+        lines.append(
+            f"| {'· ' * depth}`{error.code}` | {error.exit_code} | {error.http_status} | {meaning} |"
+        )
+    lines += [
+        "",
+        "Anything else that escapes is a bug in Tallystick: it exits with 1 and asks to be reported.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def shapes() -> Mapping[str, Mapping[str, Any]]:
+    """One example of each JSON shape, made by the code that makes the real ones."""
+    from tallystick.observe.contents import read_contents
+
+    from tallystick.app.shapes import approval_json, run_json, step_json, totals_json
+    from tallystick.model.control import Approval, ApprovalState
+    from tallystick.model.run import Completeness, Run, RunStatus
+    from tallystick.model.span import Source, Span
+    from tallystick.model.step import Kind, Step, StepStatus
+
+    run = Run("r", None, None, None, RunStatus.OK, Completeness.COMPLETE, None, 0, 0, 0, 0, 0)
+    span = Span("t" * 32, "s" * 16, None, "n", 0, None, Source())
+    step = Step(span.trace, span.span, None, None, Kind.OTHER, "n", StepStatus.OK, 0, None, "", "")
+    approval = Approval("a", ApprovalState.WAITING, "d", "r", "a", "t", {}, "b", "g", None, 0, 0)
+    return {
+        "run": run_json(run), "step": step_json(step, read_contents(step, span)), "totals": totals_json(run),
+        "approval": approval_json(approval),
+    }  # fmt: skip
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def fields() -> Mapping[str, Mapping[str, str]]:
+    """What each field of each shape means."""
+    return tomllib.loads(FIELDS.read_text("utf-8"))
+
+
+def json_page() -> str:
+    """The JSON shapes and the commands that give them."""
+    told = fields()
+    lines = [
+        "# JSON", "",
+        "What `--json` prints is stable: fields are added, never renamed or reused. **Unknown is `null`, never 0.**",
+        "Money is a whole number of nano-dollars (1,000,000,000 is one US dollar), durations are nanoseconds, times",
+        "are RFC 3339 text in UTC with microseconds. The JSON API gives the same shapes.", "",
+        "## Commands", "", "| command | document |", "|---|---|",
+        *(f"| `tally {_cell(command)}` | `{_cell(document)}` |" for command, document in told["commands"].items()), "",
+    ]  # fmt: skip
+    documented = {**{name: list(shape) for name, shape in shapes().items()}, "thing": list(told["thing"]),
+                  "budget": list(told["budget"]), "cost": list(told["cost"]), "entry": list(told["entry"])}  # fmt: skip
+    for name, keys in documented.items():
+        lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]
+        said = {**told["run"], **told[name]} if name == "totals" else told[name]
+        lines += [f"| `{key}` | {said[key]} |" for key in keys]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    """Write the pages, or with --check compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when a page is not current"
+    )
+    check = parser.parse_args().check
+    stale = []
+    for path, text in pages().items():
+        if path.is_file() and path.read_text("utf-8") == text:
+            continue
+        stale.append(path.name)
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    word = "not current" if check else "written"
+    sys.stderr.write(f"{word}: {', '.join(stale) or 'nothing'}\n")
+    sys.exit(1 if check and stale else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""The server's ASGI application: gate, OTLP, events, and the JSON API with whatever pages are mounted beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from tallystick import __version__
+from tallystick.api import json, shapes
+from tallystick.api.auth import SIGN_IN, Gate
+from tallystick.api.events import Events
+from tallystick.api.ingest import Ingest
+from tallystick.api.problems import (
+    JSON,
+    PROTOBUF,
+    Message,
+    Receive,
+    Refusal,
+    Scope,
+    Send,
+    headers_of,
+    otlp_status,
+    respond,
+    respond_error,
+)
+from tallystick.api.settings import AnswersApprovals, ReadsRuns, RecordsSpans, ServerSettings
+from tallystick.api.signin import SignIn, page
+from tallystick.api.writer import Writer
+from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
+from tallystick.ports import Clock
+
+_log = logging.getLogger("tallystick.api")
+_LITESTAR_DOCS: Final = "/api/openapi"  # where litestar would put pages of its own; nothing is served there
+
+
+class App:
+    """One server as an ASGI application. ``gate`` makes sign-in links, ``stopping`` ends the live streams."""
+
+    def __init__(self, inner: Litestar, gate: Gate, ingest: Ingest, events: Events, writer: Writer) -> None:
+        self.gate = gate
+        self.events = events
+        self._inner = inner
+        self._ingest = ingest
+        self._writer = writer
+        self._sign_in = SignIn(gate)
+        self.otlp_port: int | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or carry the server's start and stop to the application inside."""
+        if scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)  # type: ignore[arg-type]
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path: str = scope["path"]
+        try:
+            self._check_port(scope)
+            scope.setdefault("state", {})["person"] = self.gate.admit(scope)
+        except Refusal as refusal:
+            await self._refuse(scope, send, refusal)
+            return
+        if path.startswith("/v1/"):
+            await self._ingest(scope, receive, send)
+        elif path == "/events" and scope["method"] == "GET":
+            await self.events(scope, receive, send)
+        elif path == SIGN_IN:
+            await self._sign_in(scope, receive, send)
+        elif path == _LITESTAR_DOCS or path.startswith(_LITESTAR_DOCS + "/"):
+            await respond_error(
+                send, UnknownThing(f"there is nothing at {path[:200]}", hint="see /api/openapi.json")
+            )
+        else:
+            await self._inner(scope, receive, _with_headers(send))  # type: ignore[arg-type]
+
+    def stopping(self) -> None:
+        """The server begins to stop: streams that would never end are ended. Call from the event loop."""
+        self.events.close()
+
+    def _check_port(self, scope: Scope) -> None:
+        server = scope.get("server")
+        if self.otlp_port and server and server[1] == self.otlp_port and not scope["path"].startswith("/v1/"):
+            raise Refusal(UnknownThing("this port takes OTLP only", hint="POST traces to /v1/traces"))
+
+    async def _refuse(self, scope: Scope, send: Send, refusal: Refusal) -> None:
+        """Answer in the language of the door: OTLP's status, a sign-in page, or the one JSON shape."""
+        error, status = refusal.error, refusal.status
+        headers = dict(scope["headers"])
+        if scope["path"].startswith("/v1/"):
+            as_json = headers.get(b"content-type", b"").startswith(JSON)
+            body = otlp_status(error, status, as_json=as_json)
+            await respond(send, status, body, JSON if as_json else PROTOBUF, headers_of(error, status))
+        elif isinstance(error, NotSignedIn) and b"text/html" in headers.get(b"accept", b""):
+            await page(send, 401, "")
+        else:
+            await respond_error(send, error, status)
+
+
+def create_app(
+    reader: ReadsRuns,
+    recorder: RecordsSpans,
+    answer: AnswersApprovals | None,
+    settings: ServerSettings,
+    *,
+    clock: Clock,
+    extra_routes: Sequence[Any] = (),
+) -> App:
+    """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
+
+    ``answer`` writes answers to approvals. The writer's thread starts with the first request and ends, with all that
+    was taken committed, when the server stops.
+    """
+    writer = Writer(recorder, max_pending=settings.max_pending)
+    events = Events(reader, settings)
+
+    def facts() -> shapes.DoctorShape:
+        """How the server stands now."""
+        _, watermark = reader.events(-1)
+        return {
+            "version": __version__,
+            "ingest": shapes.IngestShape(**writer.tally.as_json()),  # type: ignore[typeddict-item]
+            "pending": {"requests": writer.pending_requests, "bytes": writer.pending_bytes},
+            "watermark": max(watermark, 0),
+            "listeners": events.clients,
+        }
+
+    async def finish() -> None:
+        """Commit what was taken; the writer blocks, so it may not run on the loop."""
+        await asyncio.to_thread(writer.close)
+
+    inner = Litestar(
+        route_handlers=[*json.handlers(reader, answer, facts), *extra_routes],
+        on_shutdown=[finish],
+        exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
+        openapi_config=OpenAPIConfig(
+            title="Tallystick",
+            version=__version__,
+            path=_LITESTAR_DOCS,
+            render_plugins=[JsonRenderPlugin()],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+        debug=False,
+    )
+    app = App(inner, Gate(settings, clock), Ingest(writer, settings), events, writer)
+    app.otlp_port = settings.otlp_port
+    return app
+
+
+def _known(_request: Request[Any, Any, Any], error: TallystickError) -> Response[dict[str, Any]]:
+    headers = {name.decode(): value.decode() for name, value in headers_of(error, error.http_status)}
+    return Response(
+        error.as_json(), status_code=error.http_status, media_type="application/json", headers=headers
+    )
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    """What litestar refuses (no such path, wrong method, parameters that do not fit) in the one shape."""
+    known: TallystickError
+    if error.status_code == 404:
+        known = UnknownThing(f"there is nothing at {request.url.path[:200]}", hint="see /api/openapi.json")
+    elif error.status_code == 405:
+        known = BadInput(
+            f"{request.method} is not answered at {request.url.path[:200]}", hint="see /api/openapi.json"
+        )
+    elif error.status_code >= 500:
+        return _unknown(request, error)
+    else:
+        extra = error.extra if isinstance(error.extra, list) else []
+        fields = [
+            {"field": str(item.get("key", ""))[:100], "reason": str(item.get("message", ""))[:300]}
+            for item in extra
+            if isinstance(item, dict)
+        ]
+        reason = "; ".join(f"{item['field']}: {item['reason']}" for item in fields) or error.detail
+        known = BadInput(f"the request cannot be read: {reason}", hint="see /api/openapi.json", fields=fields)
+    headers = {key: value for key, value in (error.headers or {}).items() if key.lower() == "allow"}
+    return Response(
+        known.as_json(), status_code=error.status_code, media_type="application/json", headers=headers
+    )
+
+
+def _unknown(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """A fault of ours: the log has it whole, the caller only that it is."""
+    _log.error("answering %s failed", request.url.path, exc_info=error)
+    fault = Fault("something of ours went wrong", hint="the server's log has the details")
+    return Response(fault.as_json(), status_code=500, media_type="application/json")
+
+
+def _with_headers(send: Send) -> Send:
+    """Add what every answer must carry, where the handler did not say otherwise."""
+    always = (
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+        (b"referrer-policy", b"same-origin"),
+    )
+
+    async def sending(message: Message) -> None:
+        """Pass a message on, its headers completed."""
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            names = {name.lower() for name, _ in headers}
+            message["headers"] = [*headers, *(pair for pair in always if pair[0] not in names)]
+        await send(message)
+
+    return sending

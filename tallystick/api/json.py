@@ -1,0 +1,191 @@
+"""The JSON API: handlers over the read model, documented by their types as OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, cast
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from tallystick.api import shapes
+from tallystick.api.settings import AnswersApprovals, ReadsRuns
+from tallystick.model.errors import UnknownThing
+
+Facts = Callable[[], shapes.DoctorShape]
+_Request = Request[Any, Any, Any]
+
+
+def _errors(*statuses: int) -> dict[int, ResponseSpec]:
+    """The error answers of a handler, for its documentation."""
+    told = {
+        400: "What was asked cannot be read.",
+        404: "Nothing has this id, or several things start with it.",
+    }
+    told |= {409: "Somebody was first.", 401: "A token is needed.", 403: "The answer is no."}
+    told |= {500: "Something of ours went wrong.", 503: "Try again later."}
+    always = (401, 403, 500, 503)
+    return {
+        status: ResponseSpec(
+            data_container=shapes.ErrorShape, description=told[status], generate_examples=False
+        )
+        for status in (*statuses, *always)
+    }
+
+
+_READ: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400)}
+_FIND: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400, 404)}
+
+RunPath = Annotated[
+    str, PathParameter(description="A run's id, or the beginning of it.", min_length=1, max_length=128)
+]
+StepPath = Annotated[
+    str, PathParameter(description="A step's id, or the beginning of it.", min_length=1, max_length=64)
+]
+ApprovalPath = Annotated[
+    str, PathParameter(description="An approval's id, or the beginning of it.", min_length=1, max_length=128)
+]
+Search = Annotated[
+    str,
+    QueryParameter(
+        max_length=2000,
+        description='A query: agent:refunds status:failed cost:>0.50 since:7d "text"',
+    ),
+]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Most runs in one answer.")]
+Before = Annotated[
+    str | None, QueryParameter(max_length=128, description="Only runs listed after this run id (paging).")
+]
+By = Annotated[
+    Literal["agent", "tool", "workflow", "run", "model"],
+    QueryParameter(description="What to sum the cost by."),
+]
+State = Annotated[
+    Literal["waiting", "approved", "rejected", "expired", "consumed"] | None,
+    QueryParameter(name="state", description="Only approvals in this state."),
+]
+
+
+class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A person's answer to one held action."""
+
+    answer: Literal["approved", "rejected"]
+    note: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+
+
+def handlers(reader: ReadsRuns, answer: AnswersApprovals | None, facts: Facts) -> list[HTTPRouteHandler]:
+    """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
+    found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
+    return [*found, *_server_handlers(facts)]
+
+
+def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
+    @get("/api/runs", summary="Runs, newest first", **_READ)
+    def runs(q: Search = "", limit: Limit = 50, before: Before = None) -> shapes.RunsShape:
+        """One page of the runs that match a query; pass the last run's id as ``before`` for the next page."""
+        return cast(shapes.RunsShape, reader.runs(q, limit=limit, before=before))
+
+    @get("/api/runs/{run:str}", summary="One run with its steps and totals", **_FIND)
+    def run(run: RunPath) -> shapes.RunDetailShape:
+        """The whole run: each step with its arguments, result and output."""
+        return cast(shapes.RunDetailShape, reader.run(run))
+
+    @get("/api/runs/{run:str}/skeleton", summary="One run's steps as columns, without contents", **_FIND)
+    def skeleton(run: RunPath) -> shapes.SkeletonShape:
+        """The run as columns, root first and depth first, for runs of many thousand steps."""
+        return cast(shapes.SkeletonShape, reader.skeleton(run))
+
+    @get("/api/runs/{run:str}/steps/{step:str}", summary="One step with its contents", **_FIND)
+    def step(run: RunPath, step: StepPath) -> shapes.StepDetailShape:
+        """The step's messages, documents, attributes and events as they were recorded."""
+        return cast(shapes.StepDetailShape, reader.step(run, step))
+
+    return [runs, run, skeleton, step]
+
+
+def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
+    @get("/api/agents", summary="Agents, declared and observed", **_READ)
+    def agents() -> shapes.AgentsShape:
+        """What was declared held against what was observed; an agent seen but not declared is listed as such."""
+        return {"agents": reader.agents()}
+
+    @get("/api/tools", summary="Tools, declared and observed", **_READ)
+    def tools() -> shapes.ToolsShape:
+        """What was declared held against what was observed; a tool seen but not declared is listed as such."""
+        return {"tools": reader.tools()}
+
+    @get("/api/models", summary="Models, declared and observed", **_READ)
+    def models() -> shapes.ModelsShape:
+        """What was declared held against what was observed."""
+        return {"models": reader.models()}
+
+    @get("/api/cost", summary="Cost by agent, tool, workflow, run or model", **_READ)
+    def cost(q: Search = "", by: By = "agent") -> shapes.CostShape:
+        """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
+        return cast(shapes.CostShape, reader.cost(by, q))
+
+    return [agents, tools, models, cost]
+
+
+def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> list[HTTPRouteHandler]:
+    @get("/api/approvals", summary="Approvals, newest first", **_READ)
+    def approvals(in_state: State = None) -> shapes.ApprovalsShape:
+        """Held actions and what was answered."""
+        return cast(shapes.ApprovalsShape, reader.approvals(in_state))
+
+    @get("/api/approvals/{approval:str}", summary="One approval", **_FIND)
+    def approval(approval: ApprovalPath) -> shapes.ApprovalShape:
+        """One held action with exactly what was asked."""
+        return cast(shapes.ApprovalShape, reader.approval(approval))
+
+    @post(
+        "/api/approvals/{approval:str}",
+        summary="Answer an approval",
+        status_code=200,
+        sync_to_thread=True,
+        responses=_errors(400, 404, 409),
+    )
+    def answer_approval(
+        request: _Request, approval: ApprovalPath, data: JSONBody[AnswerBody]
+    ) -> shapes.ApprovalShape:
+        """Approve or reject, once. Who answered comes from the sign-in, never from the request."""
+        if answer is None:
+            raise UnknownThing("approvals cannot be answered on this server")
+        by = person_of(request)
+        return cast(shapes.ApprovalShape, answer(approval, data.answer, by=by, note=data.note))
+
+    return [approvals, approval, answer_approval]
+
+
+def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
+    @get("/api/doctor", summary="How the server stands", **_READ)
+    def doctor() -> shapes.DoctorShape:
+        """What was accepted, rejected and dropped since the start, and how far the store has come."""
+        return facts()
+
+    @get("/api/health", summary="The server answers", sync_to_thread=False)
+    def health() -> shapes.HealthShape:
+        """For load balancers; asks nothing of the stores and needs no token."""
+        return {"status": "ok"}
+
+    @get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
+    def openapi(request: _Request) -> Response[dict[str, Any]]:
+        """This API as OpenAPI 3.1."""
+        return Response(_document(request), media_type="application/json")
+
+    return [doctor, health, openapi]
+
+
+def _document(request: _Request) -> dict[str, Any]:
+    """The OpenAPI document; what litestar leaves out is added: an answer's body takes no unknown fields."""
+    document = request.app.openapi_schema.to_schema()
+    document["components"]["schemas"][AnswerBody.__name__]["additionalProperties"] = False
+    return document
+
+
+def person_of(request: _Request) -> str:
+    """Who calls, as the gate found out; never what a request says of itself."""
+    return str(request.scope["state"]["person"])

@@ -1,0 +1,104 @@
+"""What the doors must be told, and the Protocols of what stands behind them; wiring fills both in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from tallystick.app.record import Receipt
+from tallystick.model.span import Span
+from tallystick.ports import Change
+
+MEGABYTE: Final = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Settings of one server. Sizes are bytes, times seconds.
+
+    ``token`` is what callers must show; without one only this machine may call. ``operator`` is the name that stands
+    under an approval. ``otlp_port`` is the port of the second listener, which serves nothing but OTLP.
+    """
+
+    token: str | None = None
+    operator: str = "local"
+    hosts: frozenset[str] = field(
+        default_factory=frozenset
+    )  # names beside loopback's that a Host header may have
+    otlp_port: int | None = None
+    max_body: int = 16 * MEGABYTE  # as sent
+    max_unpacked: int | None = None  # after decompression; None: four times what may be sent
+    max_pending: int = 64 * MEGABYTE  # bodies waiting for the writer; beyond it senders are told to come back
+    poll_s: float = 0.25
+    heartbeat_s: float = 15.0
+    max_queue: int = 256 * 1024  # bytes of events that wait for one slow client
+
+    @property
+    def unpacked_limit(self) -> int:
+        """Most bytes of one body after decompression; never less than what may be sent as it is."""
+        return 4 * self.max_body if self.max_unpacked is None else max(self.max_unpacked, self.max_body)
+
+
+class RecordsSpans(Protocol):
+    """The way into the store (``app.record.Recorder``)."""
+
+    def record(self, spans: Sequence[Span]) -> Receipt:
+        """Commit the good spans and name the bad ones. Raises StoreFull or StoreFault when nothing was committed."""
+        ...
+
+
+class ReadsRuns(Protocol):
+    """The read model (``app.read.Reader``); every answer is JSON-ready. Raises BadInput and UnknownThing."""
+
+    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
+        """Runs that match, newest first."""
+        ...
+
+    def run(self, prefix: str) -> Mapping[str, Any]:
+        """One run with its steps and totals."""
+        ...
+
+    def skeleton(self, prefix: str) -> Mapping[str, Any]:
+        """One run's steps as columns."""
+        ...
+
+    def step(self, prefix: str, step_id: str) -> Mapping[str, Any]:
+        """One step with its contents."""
+        ...
+
+    def agents(self) -> Any:
+        """Agents, declared and observed."""
+        ...
+
+    def tools(self) -> Any:
+        """Tools, declared and observed."""
+        ...
+
+    def models(self) -> Any:
+        """Models, declared and observed."""
+        ...
+
+    def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
+        """Cost by agent, tool, workflow, run or model."""
+        ...
+
+    def approvals(self, state: str | None = None, run: str | None = None) -> Mapping[str, Any]:
+        """Approvals, newest first."""
+        ...
+
+    def approval(self, approval: str) -> Mapping[str, Any]:
+        """One approval."""
+        ...
+
+    def events(self, after: int) -> tuple[Sequence[Change], int]:
+        """Changes after a cursor and the new cursor; ``after=-1`` gives no changes and the newest cursor."""
+        ...
+
+
+class AnswersApprovals(Protocol):
+    """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
+
+    def __call__(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+        """``answer`` is "approved" or "rejected"; gives the approval as it stands afterwards."""
+        ...

@@ -1,0 +1,303 @@
+"""The shapes of the JSON API, from which its OpenAPI document is made. Times are RFC 3339 UTC text, money integer
+nano-dollars, unknown is null. The read model fills them in (``app.read``); a test holds its answers against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class UsageShape(TypedDict):
+    """Tokens; input includes cached, output includes reasoning."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+
+
+class RunShape(TypedDict):
+    """One run. ``cost_nano_usd`` is null as soon as a part is unknown; ``cost_known_nano_usd`` sums what is known."""
+
+    run: str
+    agent: str | None
+    workflow: str | None
+    goal: str | None
+    status: Literal["running", "ok", "failed", "stopped", "crashed", "unknown"]
+    completeness: Literal["complete", "lossy", "open", "crashed"]
+    missing: int | None
+    steps: int
+    errors: int
+    model_calls: int
+    tool_calls: int
+    denials: int
+    usage: UsageShape
+    usage_known: UsageShape
+    usage_gaps: int
+    cost_nano_usd: int | None
+    cost_known_nano_usd: int
+    cost_gaps: int
+    started: str | None
+    ended: str | None
+    duration_ns: int | None
+    seen: str | None
+    source: str
+    stopped_by: str | None
+
+
+class RunsShape(TypedDict):
+    """A page of runs, newest first; ``total`` counts all that match."""
+
+    total: int
+    runs: list[RunShape]
+
+
+class FailureShape(TypedDict):
+    """How a step failed, in the words of whoever recorded it."""
+
+    type: str | None
+    message: str | None
+    stacktrace: str | None
+
+
+class StepShape(TypedDict):
+    """One step. ``same_as`` names the step that it repeats; such a step is shown and never counted."""
+
+    step: str
+    parent: str | None
+    trace: str
+    kind: str
+    name: str
+    agent: str | None
+    status: str
+    arguments: Any
+    result: Any
+    output: Any
+    usage: UsageShape
+    cost_nano_usd: int | None
+    cost_gap: str | None
+    started: str | None
+    ended: str | None
+    duration_ns: int | None
+    decision: str | None
+    tool: str | None
+    call_id: str | None
+    model: str | None
+    provider: str | None
+    error: FailureShape | None
+    effect: str | None
+    outcome: str | None
+    seq: int | None
+    same_as: str | None
+    derived: bool
+
+
+class TotalsShape(TypedDict):
+    """Sums over a run's steps, repeats left out."""
+
+    steps: int
+    model_calls: int
+    tool_calls: int
+    errors: int
+    denials: int
+    usage: UsageShape
+    usage_known: UsageShape
+    usage_gaps: int
+    cost_nano_usd: int | None
+    cost_known_nano_usd: int
+    cost_gaps: int
+
+
+class RunDetailShape(TypedDict):
+    """One run with its steps and totals."""
+
+    run: RunShape
+    steps: list[StepShape]
+    totals: TotalsShape
+
+
+class ColumnsShape(TypedDict):
+    """A run's steps as equally long columns, root first, depth first; ``parent`` is an index or -1."""
+
+    step: list[str]
+    parent: list[int]
+    depth: list[int]
+    kind: list[str]
+    name: list[str]
+    agent: list[str | None]
+    status: list[str]
+    started_ns: list[int | None]
+    duration_ns: list[int | None]
+    cost_nano_usd: list[int | None]
+    tokens: list[int | None]
+    decision: list[str | None]
+    same_as: list[Any]
+
+
+class SkeletonShape(TypedDict):
+    """A run without contents, for the tree."""
+
+    run: RunShape
+    columns: ColumnsShape
+
+
+class StepDetailShape(StepShape):
+    """A step with its contents and the original span's facts."""
+
+    input_messages: Any
+    output_messages: Any
+    system: Any
+    tool_definitions: Any
+    documents: Any
+    plan: Any
+    handoff: Any
+    parameters: Any
+    reasoning: Any
+    goal: Any
+    attributes: dict[str, Any]
+    resource: dict[str, Any]
+    events: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    dropped: int
+    scope: str
+    dialect: str
+
+
+class StandingShape(TypedDict):
+    """An agent, a tool or a model: what was declared held against what was observed."""
+
+    name: str
+    standing: str
+    declared: bool
+    observed: bool
+    version: str | None
+    digest: str | None
+    effect: str | None
+    owner: str | None
+    declaration: dict[str, Any] | None
+    runs: int
+    steps: int
+    errors: int
+    cost_nano_usd: int | None
+    cost_known_nano_usd: int
+    cost_gaps: int
+    first: str | None
+    last: str | None
+
+
+class AgentsShape(TypedDict):
+    """All agents."""
+
+    agents: list[StandingShape]
+
+
+class ToolsShape(TypedDict):
+    """All tools."""
+
+    tools: list[StandingShape]
+
+
+class ModelsShape(TypedDict):
+    """All models."""
+
+    models: list[StandingShape]
+
+
+class SpendShape(TypedDict):
+    """Cost by one key; ``key`` is null for what names none."""
+
+    key: str | None
+    cost_nano_usd: int | None
+    cost_known_nano_usd: int
+    gaps: int
+    steps: int
+    runs: int
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+class CostShape(TypedDict):
+    """Cost by agent, tool, workflow, run or model; the total is null when a part of it is unknown."""
+
+    by: str
+    total_nano_usd: int | None
+    known_nano_usd: int
+    gaps: int
+    rows: list[SpendShape]
+
+
+class ApprovalShape(TypedDict):
+    """One held action and a person's answer to it."""
+
+    approval: str
+    state: Literal["waiting", "approved", "rejected", "expired", "consumed"]
+    run: str
+    agent: str
+    tool: str
+    arguments: Any
+    group: str | None
+    because: str | None
+    requested: str
+    expires: str
+    answered: str | None
+    by: str | None
+    note: str | None
+    decision: str
+
+
+class ApprovalsShape(TypedDict):
+    """Approvals, newest first."""
+
+    approvals: list[ApprovalShape]
+
+
+class IngestShape(TypedDict):
+    """What this server has counted since it started."""
+
+    accepted: int
+    repeats: int
+    rejected: int
+    dropped: int
+    requests: int
+    refused_requests: int
+    commits: int
+    faults: int
+
+
+class PendingShape(TypedDict):
+    """What waits for the writer now."""
+
+    requests: int
+    bytes: int
+
+
+class DoctorShape(TypedDict):
+    """How the server stands. ``watermark`` is the store's newest cursor: everything accepted up to it is readable."""
+
+    version: str
+    ingest: IngestShape
+    pending: PendingShape
+    watermark: int
+    listeners: int
+
+
+class HealthShape(TypedDict):
+    """The server answers."""
+
+    status: Literal["ok"]
+
+
+class ErrorBody(TypedDict):
+    """What went wrong, and what to do next."""
+
+    code: str
+    message: str
+    hint: str | None
+    detail: dict[str, Any]
+
+
+class ErrorShape(TypedDict):
+    """The one shape of every error."""
+
+    error: ErrorBody

@@ -1,0 +1,214 @@
+"""Read: the questions that command line, API and pages ask, answered in JSON-ready shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tallystick.app.outline import columns
+from tallystick.app.shapes import Json, approval_json, run_json, step_json, time_text, totals_json
+from tallystick.model.control import ApprovalState
+from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.query import parse_query
+from tallystick.model.span import Span
+from tallystick.model.step import Step
+from tallystick.observe.contents import read_contents
+from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
+from tallystick.registry.reconcile import Standing, reconcile
+
+SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
+
+
+class Reader:
+    """Reads both stores. Every method returns plain dicts and lists; see app/shapes.py for their fields."""
+
+    def __init__(self, traces: TraceStore, control: ControlStore, clock: Clock) -> None:
+        self._traces = traces
+        self._control = control
+        self._clock = clock
+
+    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Json:
+        """``{"total", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
+        if not 1 <= limit <= 1000:
+            raise BadInput(f"limit must be between 1 and 1000, not {limit}", hint="page with before=RUN")
+        page = self._traces.runs(parse_query(query), now=self._clock.now(), limit=limit, before=before)
+        return {"total": page.total, "runs": [run_json(run) for run in page.runs]}
+
+    def run(self, prefix: str) -> Json:
+        """``{"run", "steps", "totals"}`` with each step's arguments and result. Raises UnknownThing."""
+        run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
+        spans = self._traces.spans(run.run)
+        steps = [
+            step_json(step, read_contents(step, spans[step.span])) for step in self._traces.steps(run.run)
+        ]
+        return {"run": run_json(run), "steps": steps, "totals": totals_json(run)}
+
+    def skeleton(self, prefix: str) -> Json:
+        """``{"run", "columns"}``: the tree without contents. Raises UnknownThing."""
+        run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
+        return {"run": run_json(run), "columns": columns(self._traces.steps(run.run), run.started)}
+
+    def step(self, prefix: str, step_id: str) -> Json:
+        """One step with everything it carried. Raises UnknownThing."""
+        run = self._traces.resolve(prefix)
+        found = [step for step in self._traces.steps(run) if step.span.startswith(step_id)]
+        if len(found) != 1:
+            count = "no step" if not found else f"{len(found)} steps"
+            raise UnknownThing(
+                f"{count} of run {run[:12]} starts with {step_id!r}", hint=f"tally runs show {run[:12]}"
+            )
+        span = self._traces.spans(run, [found[0].span])[found[0].span]
+        return self._whole(found[0], span)
+
+    def _whole(self, step: Step, span: Span) -> Json:
+        contents = read_contents(step, span)
+        return step_json(step, contents) | {
+            "input_messages": contents.input_messages or None,
+            "output_messages": contents.output_messages or None,
+            "system": contents.system,
+            "tool_definitions": contents.tool_definitions,
+            "documents": contents.documents,
+            "plan": contents.plan,
+            "handoff": contents.handoff,
+            "parameters": contents.parameters,
+            "reasoning": contents.reasoning,
+            "goal": contents.goal,
+            "attributes": dict(span.attributes),
+            "resource": dict(span.source.resource),
+            "events": [
+                {"name": event.name, "at": time_text(event.at), "attributes": dict(event.attributes)}
+                for event in span.events
+            ],
+            "links": [{"trace": link.trace, "step": link.span} for link in span.links],
+            "dropped": span.dropped,
+            "scope": step.scope,
+            "dialect": step.dialect,
+        }
+
+    def spans(self, prefix: str) -> tuple[str, list[Span]]:
+        """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""
+        run = self._traces.resolve(prefix)
+        spans = self._traces.spans(run)
+        return run, [spans[step.span] for step in self._traces.steps(run) if not step.derived]
+
+    def cost(self, by: str, query: str = "") -> Json:
+        """Spend by agent, tool, workflow, run or model; a total with gaps is null. Raises BadInput."""
+        if by not in SPEND_KEYS:
+            raise BadInput(f"cost cannot be grouped by {by!r}", hint="by: " + ", ".join(SPEND_KEYS))
+        rows = self._traces.spend(by, parse_query(query), now=self._clock.now())
+        known = sum(row.cost_nano for row in rows)
+        gaps = sum(row.unknown for row in rows)
+        return {
+            "by": by,
+            "total_nano_usd": None if gaps else known,
+            "known_nano_usd": known,
+            "gaps": gaps,
+            "rows": [_spend_json(row) for row in rows],
+        }
+
+    def agents(self) -> list[Json]:
+        """Agents declared and observed."""
+        return self._standings("agent")
+
+    def tools(self) -> list[Json]:
+        """Tools declared and observed."""
+        return self._standings("tool")
+
+    def models(self) -> list[Json]:
+        """Models declared and observed."""
+        return self._standings("model")
+
+    def workflows(self) -> list[Json]:
+        """Workflows declared and observed."""
+        return self._standings("workflow")
+
+    def agent(self, name: str) -> Json:
+        """One agent. Raises UnknownThing."""
+        return self.thing("agent", name)
+
+    def thing(self, type: str, name: str) -> Json:
+        """One agent, tool, model or workflow with its declaration. Raises UnknownThing."""
+        for row in self._standings(type):
+            if row["name"] == name:
+                return row
+        raise UnknownThing(f"no {type} is called {name!r}", hint=f"tally {type}s ls")
+
+    def _standings(self, type: str) -> list[Json]:
+        rows = reconcile(self._control.declared(type), self._traces.sightings(type))
+        return [_standing_json(row) for row in rows]
+
+    def approvals(self, state: str | None = None, run: str | None = None) -> Json:
+        """``{"approvals"}``, newest first. Raises BadInput for a state that does not exist."""
+        states = [item.value for item in ApprovalState]
+        if state is not None and state not in states:
+            raise BadInput(f"an approval has no state {state!r}", hint="states: " + ", ".join(states))
+        return {"approvals": [approval_json(item) for item in self._control.approvals(state=state, run=run)]}
+
+    def approval(self, approval: str) -> Json:
+        """One approval by id or prefix. Raises UnknownThing."""
+        return approval_json(self._control.approval(approval))
+
+    def budgets(self) -> list[Json]:
+        """Budgets with what is spent, held and available."""
+        return [
+            {
+                "name": item.name,
+                "scope": item.scope,
+                "mode": item.mode,
+                "limit_nano_usd": item.limit_nano,
+                "spent_nano_usd": item.spent_nano,
+                "held_nano_usd": item.held_nano,
+                "available_nano_usd": item.limit_nano - item.spent_nano - item.held_nano,
+            }
+            for item in self._control.budgets()
+        ]
+
+    def decisions(self, prefix: str) -> list[Json]:
+        """Journal entries of a run, oldest first. Raises UnknownThing."""
+        run = self._traces.resolve(prefix)
+        return [
+            {"seq": entry.seq, "at": time_text(entry.at), "kind": entry.kind, "subject": entry.subject,
+             "actor": entry.actor, "body": dict(entry.body), "digest": entry.digest}
+            for entry in self._control.entries(run=run)
+        ]  # fmt: skip
+
+    def events(self, after: int) -> tuple[list[Change], int]:
+        """Runs changed since a cursor and the new cursor; ``after=-1`` starts from now."""
+        changes = list(self._traces.changes(after))
+        cursor = changes[-1].cursor if changes else after
+        return [change for change in changes if change.run], cursor
+
+
+def _spend_json(row: Spend) -> Json:
+    return {
+        "key": row.key,
+        "cost_nano_usd": None if row.unknown else row.cost_nano,
+        "cost_known_nano_usd": row.cost_nano,
+        "gaps": row.unknown,
+        "steps": row.steps,
+        "runs": row.runs,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+    }
+
+
+def _standing_json(row: Standing) -> Json:
+    body: dict[str, Any] = dict(row.body)
+    return {
+        "name": row.name,
+        "standing": row.standing,
+        "declared": row.declared,
+        "observed": row.observed,
+        "version": row.version,
+        "digest": row.digest,
+        "effect": body.get("effect"),
+        "owner": body.get("owner"),
+        "declaration": body or None,
+        "runs": row.runs,
+        "steps": row.steps,
+        "errors": row.errors,
+        "cost_nano_usd": None if row.cost_gaps else row.cost_nano,
+        "cost_known_nano_usd": row.cost_nano,
+        "cost_gaps": row.cost_gaps,
+        "first": time_text(row.first),
+        "last": time_text(row.last),
+    }

@@ -1,0 +1,136 @@
+"""The root of the command line: the table of commands and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from tallystick.cli.clean import clean
+from tallystick.cli.lazy import LazyGroup
+from tallystick.model.errors import TallystickError
+
+COMMANDS = {
+    "demo": ("tallystick.cli.demo:demo", "Play the refund desk and show it: needs no key and no network."),
+    "up": ("tallystick.cli.up:up", "Start the server: pages, JSON API, OTLP."),
+    "doctor": ("tallystick.cli.doctor:doctor", "Check this installation, its store and its settings."),
+    "init": ("tallystick.cli.init:init", "Lay out a project: settings, agents, tools, policies."),
+    "run": ("tallystick.cli.run:run", "Run a program with recording switched on."),
+    "runs": ("tallystick.cli.runs:runs", "List, show, follow, import and export runs."),
+    "agents": ("tallystick.cli.things:agents", "Agents, declared and observed."),
+    "tools": ("tallystick.cli.things:tools", "Tools, declared and observed."),
+    "models": ("tallystick.cli.things:models", "Models, declared and observed."),
+    "workflows": ("tallystick.cli.things:workflows", "Workflows that were observed."),
+    "cost": ("tallystick.cli.cost:cost", "What was spent, by agent, tool, workflow, run or model."),
+    "approvals": ("tallystick.cli.approvals:approvals", "List, show and answer held calls."),
+    "policy": ("tallystick.cli.policy:policy", "Check policies before they are in force."),
+    "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
+    "apply": ("tallystick.cli.apply:apply", "Declare agents/*.toml and tools/*.toml."),
+    "journal": ("tallystick.cli.journal:journal", "Read and verify the journal."),
+    "store": ("tallystick.cli.store:store", "Where the store is and what is in it."),
+    "config": ("tallystick.cli.config:config", "Settings in force, and where each came from."),
+    "help": ("tallystick.cli.help:help_command", "Help on a command or a topic."),
+}
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from tallystick import __version__
+
+        click.echo(f"tallystick {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Every command takes --store DIR and --json. Start with: tally demo",
+)  # fmt: skip
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """Tallystick: what your agents did, whether they were allowed to, and what it cost."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; never shows a traceback unless TALLYSTICK_DEBUG=1."""
+    sys.exit(invoke(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0 to 7 (see ``tally help exit-codes``), 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a narrow terminal must not stop a command
+    as_json = "--json" in _before_dashes(arguments)
+    try:
+        answer = root.main(args=list(arguments), prog_name="tally", standalone_mode=False)
+        sys.stdout.flush()
+        return answer if isinstance(answer, int) else 0
+    except TallystickError as error:
+        return report(error, as_json=as_json)
+    except click.ClickException as error:
+        return _usage(error, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`tally runs ls | head`): leave quietly, and keep Python from flushing into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last edge: whatever arrives here is a bug, said as one
+        return _unexpected(error, as_json=as_json)
+
+
+def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
+    listed = list(arguments)
+    return listed[: listed.index("--")] if "--" in listed else listed
+
+
+def report(error: TallystickError, *, as_json: bool) -> int:
+    """Print a designed error on stderr, as text with its hint or in the JSON error shape; returns its exit code."""
+    if _debugging():
+        traceback.print_exception(error)
+    if as_json:
+        from tallystick.cli.output import json_text
+
+        click.echo(json_text(error.as_json()), err=True)
+    else:
+        click.echo(f"tally: {clean(error.message)}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {clean(error.hint)}", err=True)
+    return error.exit_code
+
+
+def _usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        from tallystick.model.errors import BadInput
+
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help" if context else "tally --help"
+        return report(BadInput(error.format_message(), hint=hint), as_json=True)
+    error.show()
+    return error.exit_code
+
+
+def _unexpected(error: Exception, *, as_json: bool) -> int:
+    from tallystick.model.errors import Fault
+
+    if _debugging():
+        traceback.print_exception(error)
+    fault = Fault(
+        f"something in Tallystick broke: {type(error).__name__}: {error}",
+        hint="run it again with TALLYSTICK_DEBUG=1 and report the traceback with `tally doctor --json`",
+    )
+    return report(fault, as_json=as_json)
+
+
+def _debugging() -> bool:
+    return os.environ.get("TALLYSTICK_DEBUG", "") not in ("", "0")

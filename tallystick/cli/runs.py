@@ -1,0 +1,242 @@
+"""``tally runs``: list, show, follow, import and export runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tallystick.cli.clean import one_line
+from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.lazy import LazyGroup
+from tallystick.cli.output import Column, Out, json_text
+from tallystick.cli.tree import depth_first, row
+from tallystick.cli.wording import colour, count, duration, glyph, moment, money, short, tokens
+
+if TYPE_CHECKING:
+    from tallystick.app.read import Reader
+
+PAGE = 1000  # most runs that the read model gives at once
+LAZY = {
+    "ls": ("tallystick.cli.runs:ls", "Runs that match a query, newest first."),
+    "show": ("tallystick.cli.runs:show", "One run as a tree of its steps."),
+    "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
+    "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
+    "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=LAZY)
+def runs() -> None:
+    """List, show, follow, import and export runs."""
+
+
+def _state(value: Mapping[str, Any]) -> tuple[str, str]:
+    status = str(value.get("status"))
+    return f"{glyph(status)} {status}", colour(status)
+
+
+def _whole(value: Mapping[str, Any]) -> tuple[str, str]:
+    word = str(value.get("completeness"))
+    missing = value.get("missing")
+    return (f"{word}, {missing} missing" if missing else word), "" if word == "complete" else colour(word)
+
+
+def _cost(value: Mapping[str, Any]) -> tuple[str, str]:
+    total = value.get("cost_nano_usd")
+    return money(
+        total, value.get("cost_known_nano_usd"), value.get("cost_gaps")
+    ), "yellow" if total is None else ""
+
+
+COLUMNS = (
+    Column("run", "run", lambda value: (short(value["run"]), "bold")),
+    Column("status", "status", _state),
+    Column("record", "completeness", _whole),
+    Column("agent", "agent", width=24),
+    Column("workflow", "workflow", width=16),
+    Column("steps", "steps", lambda value: (count(value.get("steps")), ""), right=True),
+    Column(
+        "errors",
+        "errors",
+        lambda value: (count(value.get("errors")), "red" if value.get("errors") else ""),
+        right=True,
+    ),
+    Column("tokens", "tokens", lambda value: (tokens(value.get("usage")), ""), right=True),
+    Column("cost", "cost_nano_usd", _cost, right=True),
+    Column("time", "duration_ns", lambda value: (duration(value.get("duration_ns")), ""), right=True),
+    Column("started", "started", lambda value: (moment(value.get("started")), "")),
+    Column("goal", "goal", width=48),
+)
+
+
+def flat(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run as one row of a pipe: tokens beside the rest."""
+    usage = run.get("usage") or {}
+    return {**run, "tokens": tokens(usage)}
+
+
+@click.command()
+@click.argument("query", nargs=-1)
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Most runs to list."
+)
+@click.option("--before", metavar="RUN", help="Only runs listed after this one (the next page).")
+@common
+def ls(call: Invocation, query: tuple[str, ...], limit: int, before: str | None) -> None:
+    """Runs that match a query, newest first.
+
+    A query reads: agent:refunds status:failed cost:>0.50 tool:refund since:7d "free text"
+    """
+    with call.reader() as reader:
+        page = pages(reader, join(query), limit, before)
+    out = call.out
+    if out.as_json:
+        out.json(page)
+        return
+    listed = page["runs"]
+    out.table(COLUMNS, [flat(run) for run in listed])
+    if not listed:
+        out.say(
+            "no run matches"
+            if query
+            else "no runs yet; start with: tally demo, or tally run -- python my_agent.py"
+        )
+    elif page["total"] > len(listed):
+        out.say(f"{len(listed)} of {page['total']} runs; next page: --before {listed[-1]['run']}")
+    elif out.pretty:
+        out.say(f"{count(page['total'])} runs; look into one: tally runs show {short(listed[0]['run'])}")
+
+
+def pages(reader: Reader, query: str, limit: int, before: str | None) -> dict[str, Any]:
+    """As many pages as ``limit`` runs need, as one."""
+    page = reader.runs(query, limit=min(limit, PAGE), before=before)
+    listed = list(page["runs"])
+    while page["runs"] and len(listed) < min(limit, page["total"]):
+        page = reader.runs(query, limit=min(limit - len(listed), PAGE), before=listed[-1]["run"])
+        listed += page["runs"]
+    return {**page, "runs": listed}
+
+
+def join(words: tuple[str, ...]) -> str:
+    """Words of a command line as one query: a word with spaces that is no term of its own was quoted free text."""
+    joined = []
+    for word in words:
+        head, colon, rest = word.partition(":")
+        plain = " " in word and '"' not in word
+        if plain and colon and head.lstrip("-").isidentifier() and ":" not in rest:
+            joined.append(f'{head}:"{rest}"')
+        elif plain and not colon:
+            joined.append(f'"{word}"')
+        else:
+            joined.append(word)
+    return " ".join(joined)
+
+
+@click.command()
+@click.argument("run")
+@common
+def show(call: Invocation, run: str) -> None:
+    """One run as a tree of its steps; RUN may be any prefix of its id that only it has."""
+    with call.reader() as reader:
+        answer = reader.run(run)
+    if call.out.as_json:
+        call.out.json(answer)
+    elif call.out.pretty:
+        _tree(call.out, answer)
+    else:
+        _lines(call.out, answer)
+
+
+_FLAT = (
+    "step", "parent", "depth", "kind", "name", "agent", "tool", "model", "status", "duration_ns", "input_tokens",
+    "output_tokens", "cost_nano_usd", "cost_gap", "decision", "outcome", "error", "same_as",
+)  # fmt: skip
+
+
+def _lines(out: Out, answer: Mapping[str, Any]) -> None:
+    rows = [
+        {**(step.get("usage") or {}), **step, "depth": depth}
+        for step, depth, _ in depth_first(answer["steps"])
+    ]
+    out.table([Column(name, name) for name in _FLAT], rows)
+
+
+def _tree(out: Out, answer: Mapping[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    run, totals = answer["run"], answer["totals"]
+    title, style = _state(run)
+    out.line(f"{title} · {one_line(run.get('agent') or run['run'])} · {_whole(run)[0]}", style=style)
+    if run.get("goal"):
+        out.line(one_line(run["goal"], 200))
+    out.line()
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(overflow="ellipsis", no_wrap=True)
+    for _ in range(3):
+        grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for step, _depth, lasts in depth_first(answer["steps"]):
+        cells = row(step, lasts)
+        tint = "dim" if cells["dim"] else colour(cells["status"]) if cells["status"] != "ok" else ""
+        noted = Text(cells["note"], style=tint or "yellow")
+        grid.add_row(
+            Text(cells["what"], style=tint), *(Text(cells[key]) for key in ("time", "tokens", "cost")), noted
+        )
+    out.console().print(grid)
+    out.line()
+    spent = money(totals.get("cost_nano_usd"), totals.get("cost_known_nano_usd"), totals.get("cost_gaps"))
+    facts = [
+        f"{count(totals.get('steps'))} steps", f"{count(totals.get('model_calls'))} model calls",
+        f"{count(totals.get('tool_calls'))} tool calls", f"{count(totals.get('errors'))} errors",
+        f"{count(totals.get('denials'))} denials", f"{tokens(totals.get('usage'))} tokens", f"cost {spent}",
+        duration(run.get("duration_ns")),
+    ]  # fmt: skip
+    out.line(" · ".join(facts))
+    if run.get("stopped_by"):
+        out.line(f"stopped by {one_line(str(run['stopped_by']))}", style="magenta")
+
+
+@click.command()
+@click.argument("query", nargs=-1)
+@click.option("--most", type=click.IntRange(1), help="Stop after this many lines.")
+@click.option(
+    "--every", type=click.FloatRange(0.05, 60), default=0.5, show_default=True, help="Seconds between looks."
+)
+@common
+def tail(call: Invocation, query: tuple[str, ...], most: int | None, every: float) -> None:
+    """Follow runs as they change: one line a change, with --json one JSON document a line; Ctrl-C ends it."""
+    told = 0
+    asked = join(query)
+    with call.stores() as stores:
+        reader = call.parts.reader(stores)
+        newest = stores.traces.changes(-1)
+        cursor = newest[-1].cursor if newest else 0
+        call.out.say(f"following {stores.path}; Ctrl-C ends it")
+        while most is None or told < most:
+            changes = stores.traces.changes(cursor)
+            latest = {change.run: change.cursor for change in changes}
+            cursor = max([cursor, *latest.values()])
+            for run in latest:
+                for found in reader.runs(f'{asked} run:"{run}"'.strip(), limit=1)["runs"]:
+                    _told(call.out, found)
+                    told += 1
+                    if most is not None and told >= most:
+                        return
+            if not changes:
+                time.sleep(every)
+
+
+def _told(out: Out, run: Mapping[str, Any]) -> None:
+    if out.as_json:
+        out.write(json_text(run) + "\n")
+        return
+    status, style = _state(run)
+    parts = [
+        status, run["run"] if not out.pretty else short(run["run"]), one_line(run.get("agent") or "–"),
+        f"{count(run.get('steps'))} steps", _cost(run)[0], one_line(run.get("goal") or "", 60),
+    ]  # fmt: skip
+    out.line("\t".join(parts) if not out.pretty else "  ".join(parts), style=style)

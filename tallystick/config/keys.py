@@ -1,0 +1,158 @@
+"""The table of settings as objects, and the reading of one value.
+
+The table is ``keys.toml`` in this package. A value is read by its type; whatever is wrong with it is a
+ConfigError that says what to write instead. Secrets are never repeated in an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tallystick.model.errors import BadInput, ConfigError
+from tallystick.model.money import nano_from_usd
+
+ENV_PREFIX = "TALLYSTICK_"
+NOT_SETTINGS = frozenset(
+    {"TALLYSTICK_DEBUG", "TALLYSTICK_SHARED_DATA", "TALLYSTICK_NO_SKIPS", "TALLYSTICK_BENCH_ENVS"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting. ``least`` and ``most`` bound whole numbers, ``choices`` lists what a choice may be."""
+
+    name: str
+    type: str
+    doc: str
+    default: Any = None
+    secret: bool = False
+    least: int = 0
+    most: int = 2**31
+    choices: tuple[str, ...] = ()
+
+    @property
+    def env(self) -> str:
+        """The environment variable of this setting."""
+        return ENV_PREFIX + self.name.upper()
+
+
+@lru_cache(maxsize=1)
+def keys() -> Mapping[str, Key]:
+    """All settings by name, in the order of the table."""
+    table = tomllib.loads(resources.files("tallystick.config").joinpath("keys.toml").read_text("utf-8"))
+    return {
+        name: Key(name=name, **{**row, "choices": tuple(row.get("choices", ()))})
+        for name, row in table.items()
+    }
+
+
+def nearest(name: str, names: Mapping[str, Any] | frozenset[str] | list[str]) -> str | None:
+    """The name that was probably meant, or None."""
+    near = difflib.get_close_matches(name, list(names), 1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def read_value(key: Key, raw: Any, *, folder: Path, where: Mapping[str, Any]) -> Any:
+    """Read one raw value (text from flags and environment, TOML values from files).
+
+    Paths are resolved against ``folder``. ``where`` (origin, file, line) goes into the detail of the
+    ConfigError that is raised when the value does not fit.
+    """
+    try:
+        return _READERS[key.type](key, raw, folder)
+    except BadInput as error:
+        place = _place(where)
+        raise ConfigError(
+            f"{key.name}{place}: {error.message}", hint=error.hint or key.doc, key=key.name, **where
+        ) from error
+
+
+def _place(where: Mapping[str, Any]) -> str:
+    if "file" in where:
+        return f" ({where['file']}:{where['line']})" if where.get("line") else f" ({where['file']})"
+    return f" ({where['origin']})" if "origin" in where else ""
+
+
+def _shown(key: Key, raw: Any) -> str:
+    return "this value" if key.secret else repr(raw)
+
+
+def _text(key: Key, raw: Any, _folder: Path) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise BadInput(f"{_shown(key, raw)} is not a text", hint=f'for example {key.name} = "…"')
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in raw):
+        raise BadInput("control characters are not allowed here")
+    return raw.strip()
+
+
+def _url(key: Key, raw: Any, _folder: Path) -> str:
+    text = _text(key, raw, _folder)
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise BadInput(
+            f"{raw!r} is not an http address", hint=f'for example {key.name} = "http://127.0.0.1:4777"'
+        )
+    return text.rstrip("/")
+
+
+def _path(key: Key, raw: Any, folder: Path) -> Path:
+    try:
+        given = Path(_text(key, raw, folder)).expanduser()
+    except RuntimeError as error:
+        raise BadInput(f"{raw!r} names a home folder that does not exist") from error
+    return given if given.is_absolute() else folder / given
+
+
+def _existing_folder(key: Key, raw: Any, folder: Path) -> Path:
+    path = _path(key, raw, folder)
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"{path} is a file, not a folder")
+    return path
+
+
+def _whole(key: Key, raw: Any, _folder: Path) -> int:
+    text = raw.strip() if isinstance(raw, str) else raw
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 12:
+        text = int(text)
+    if not isinstance(text, int) or isinstance(text, bool) or not key.least <= text <= key.most:
+        raise BadInput(
+            f"{raw!r} is not a whole number from {key.least} to {key.most}",
+            hint=f"for example {key.name} = {key.default if key.default is not None else key.least}",
+        )
+    return text
+
+
+def _usd(key: Key, raw: Any, _folder: Path) -> Decimal:
+    if isinstance(raw, bool) or not isinstance(raw, str | int | Decimal):
+        raise BadInput(f"{raw!r} is not an amount of money", hint=f'for example {key.name} = "0.50"')
+    amount = raw.strip().removeprefix("$") if isinstance(raw, str) else raw
+    if nano_from_usd(amount) < 0:
+        raise BadInput("a budget cannot be below zero")
+    return Decimal(amount)
+
+
+def _choice(key: Key, raw: Any, _folder: Path) -> str:
+    if raw not in key.choices:
+        near = nearest(raw, list(key.choices)) if isinstance(raw, str) else None
+        hint = f"did you mean {near}?" if near else "write one of: " + ", ".join(key.choices)
+        raise BadInput(f"{raw!r} is not one of {', '.join(key.choices)}", hint=hint)
+    return str(raw)
+
+
+_READERS = {
+    "text": _text, "url": _url, "path": _path, "folder": _existing_folder,
+    "whole": _whole, "usd": _usd, "choice": _choice,
+}  # fmt: skip

@@ -1,0 +1,118 @@
+"""Decide: one call, one policy set, one answer. Pure, so that any decision can be made again from its record.
+
+Allowed is only what a rule permits and none forbids, with a schema, without a single diagnostic. Everything else that
+can go wrong is a no. Where no rule decides anything, an effect is refused and the rest reads "not evaluated".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cedarpy
+import msgspec
+
+from tallystick.govern.policy import PolicySet, Rule
+from tallystick.govern.schema import request
+from tallystick.model.control import Answer, PolicyState, ToolCall
+from tallystick.model.errors import BadInput
+from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.step import Effect
+
+_encode = msgspec.json.encode
+_HARMLESS = (Effect.NONE, Effect.READ)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """An answer and why. ``because`` is for the model, ``group`` approves a held call; ``reasons`` are for people."""
+
+    answer: Answer
+    reasons: tuple[str, ...] = ()
+    because: str | None = None
+    group: str | None = None
+
+    def with_reason(self, reason: str) -> Ruling:
+        """The same ruling with one more reason."""
+        return replace(self, reasons=(*self.reasons, reason))
+
+
+def decide(
+    policies: PolicySet, call: ToolCall, declaration: ToolDeclaration, approvals: Collection[str] = ()
+) -> Ruling:
+    """Judge one call. ``approvals`` are the groups that have approved exactly this call.
+
+    A set that is permissive is judged like any other: it is the guard that lets the call through.
+    """
+    if declaration.effect is None:
+        return _undeclared(policies, declaration)
+    if not policies.decides:
+        return _without_policy(policies, declaration)
+    if declaration.name not in policies.slices or policies.schema is None or policies.entities is None:
+        return Ruling(Answer.DENY, (f"tool {declaration.name} is not in the schema of the policy set",))
+    try:
+        asked = request(call, declaration, approvals)
+    except BadInput as error:
+        return Ruling(Answer.DENY, (error.message,))
+    ruling = _evaluate(policies, asked, declaration)
+    if ruling.answer is not Answer.HOLD:
+        return ruling
+    # An approval that could not change the answer must not be asked of anybody.
+    asked["context"]["approvals"] = sorted({*approvals, str(ruling.group)})
+    lifted = _evaluate(policies, asked, declaration)
+    if lifted.answer is Answer.ALLOW:
+        return ruling
+    return replace(lifted, answer=Answer.DENY, group=None)
+
+
+def _evaluate(policies: PolicySet, asked: dict[str, Any], declaration: ToolDeclaration) -> Ruling:
+    encoded = {**asked, "context": _encode(asked["context"]).decode("utf-8")}
+    assert policies.entities is not None
+    result = cedarpy.is_authorized(
+        encoded, policies.slices[declaration.name], policies.entities, policies.schema
+    )
+    if result.diagnostics.errors:
+        return Ruling(Answer.DENY, tuple(f"policy error: {error}" for error in result.diagnostics.errors))
+    rules = [policies.rules[place] for place in sorted(result.diagnostics.reasons) if place in policies.rules]
+    if result.decision is cedarpy.Decision.Allow:
+        return Ruling(Answer.ALLOW, tuple(rule.label for rule in rules))
+    if result.decision is not cedarpy.Decision.Deny:
+        return Ruling(Answer.DENY, ("the evaluator gave no decision",))
+    return _refused(rules, declaration)
+
+
+def _refused(rules: list[Rule], declaration: ToolDeclaration) -> Ruling:
+    """A no: hold when every rule that forbids can be lifted by one and the same group, else deny."""
+    labels = tuple(rule.label for rule in rules)
+    because = next((rule.because for rule in rules if rule.because), None)
+    if not rules:
+        return Ruling(Answer.DENY, (f"no rule permits {declaration.name}",))
+    groups = sorted({rule.hold for rule in rules if rule.hold})
+    if all(rule.hold for rule in rules):
+        if len(groups) == 1:
+            return Ruling(Answer.HOLD, labels, because, groups[0])
+        return Ruling(Answer.DENY, (*labels, f"{' and '.join(groups)} would each have to approve"), because)
+    return Ruling(
+        Answer.DENY, labels, next((rule.because for rule in rules if rule.because and not rule.hold), because)
+    )
+
+
+def _undeclared(policies: PolicySet, declaration: ToolDeclaration) -> Ruling:
+    if policies.state is PolicyState.UNCONFIGURED and not policies.tools:
+        return Ruling(Answer.NOT_EVALUATED, ("there is no policy, and nothing is declared",))
+    reason = f"tool {declaration.name} is not declared: nobody said what effect it has"
+    return Ruling(Answer.DENY, (reason,))
+
+
+def _without_policy(policies: PolicySet, declaration: ToolDeclaration) -> Ruling:
+    if policies.state is PolicyState.LOAD_FAILED:
+        reason = f"the policies could not be loaded: {policies.problem}"
+    elif policies.state is PolicyState.UNCONFIGURED:
+        reason = "there is no policy"
+    else:
+        reason = "the policy set is empty"
+    if declaration.effect in _HARMLESS:
+        return Ruling(Answer.NOT_EVALUATED, (reason,))
+    effect = declaration.effect.value if declaration.effect else "unknown"
+    return Ruling(Answer.DENY, (f"{reason}, so an effect that is {effect} is refused",))

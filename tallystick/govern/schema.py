@@ -1,0 +1,190 @@
+"""The Cedar schema of what tools can do, generated from their declarations, and requests that fit it.
+
+One action per tool, each in the group of its effect. A rule sees::
+
+    principal   Agent::"refunds"
+    action      Action::"refund", which is in Action::"effect:irreversible"
+    resource    Tool::"refund"
+    context     args       the call's arguments, typed by the tool's declaration
+                agent      String
+                workflow   String, "" outside a workflow
+                data       Set<String>: the classes of data that the tool touches
+                approvals  Set<String>: the groups that have approved exactly this call
+
+Types: string String, long Long, decimal decimal (four digits), bool Bool, list Set<String>, record String (its
+canonical JSON). An argument is required unless its type ends in "?". An argument that nobody declared cannot be
+judged, so a call that carries one does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from tallystick.model.canonical import canonical_json
+from tallystick.model.control import ToolCall
+from tallystick.model.errors import BadInput
+from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.step import Effect
+
+ARGUMENT_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "string": {"type": "String"},
+    "long": {"type": "Long"},
+    "decimal": {"type": "Extension", "name": "decimal"},
+    "bool": {"type": "Boolean"},
+    "list": {"type": "Set", "element": {"type": "String"}},
+    "record": {"type": "String"},
+}
+EFFECT_PREFIX: Final = "effect:"
+CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals")
+
+_STRINGS: Final = {"type": "Set", "element": {"type": "String"}}
+_LONG_MAX: Final = 2**63 - 1
+_DECIMAL_MAX: Final = Decimal("922337203685477.5807")
+_FOUR_DIGITS: Final = Decimal("0.0001")
+
+
+def schema(declarations: Iterable[ToolDeclaration]) -> dict[str, Any]:
+    """The schema (Cedar's JSON form) of the declared tools, in order of name.
+
+    Raises BadInput for a tool that has no effect, a reserved name, or an argument of an unknown type.
+    """
+    actions: dict[str, Any] = {EFFECT_PREFIX + effect.value: {} for effect in Effect}
+    for tool in sorted(declarations, key=lambda one: one.name):
+        if tool.effect is None:
+            raise BadInput(
+                f"tool {tool.name} has no effect", hint="effect = none, read, write or irreversible"
+            )
+        if tool.name.startswith(EFFECT_PREFIX):
+            raise BadInput(
+                f"a tool cannot be called {tool.name!r}", hint=f"{EFFECT_PREFIX} names groups of tools"
+            )
+        actions[tool.name] = {
+            "memberOf": [{"id": EFFECT_PREFIX + tool.effect.value}],
+            "appliesTo": {"principalTypes": ["Agent"], "resourceTypes": ["Tool"], "context": _context(tool)},
+        }
+    return {"": {"entityTypes": {"Agent": {}, "Tool": {}}, "actions": actions}}
+
+
+def _context(tool: ToolDeclaration) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for name, written in sorted(tool.arguments.items()):
+        kind, optional = _kind(tool, name, written)
+        arguments[name] = {**ARGUMENT_TYPES[kind], "required": not optional}
+    attributes = {
+        "args": {"type": "Record", "attributes": arguments},
+        "agent": {"type": "String"},
+        "workflow": {"type": "String"},
+        "data": _STRINGS,
+        "approvals": _STRINGS,
+    }
+    return {"type": "Record", "attributes": attributes}
+
+
+def _kind(tool: ToolDeclaration, name: str, written: str) -> tuple[str, bool]:
+    kind = written.removesuffix("?")
+    if kind not in ARGUMENT_TYPES:
+        raise BadInput(
+            f"argument {name} of tool {tool.name} has an unknown type {written!r}",
+            hint="types: " + ", ".join(ARGUMENT_TYPES) + '; with "?" when the argument may be absent',
+        )
+    return kind, written.endswith("?")
+
+
+def request(call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str]) -> dict[str, Any]:
+    """The Cedar request of a call. Raises BadInput naming the argument that does not fit the declaration."""
+    for name in (call.agent, call.workflow or "", *approvals):
+        _name(name)
+    return {
+        "principal": {"type": "Agent", "id": call.agent},
+        "action": {"type": "Action", "id": tool.name},
+        "resource": {"type": "Tool", "id": tool.name},
+        "context": {
+            "args": _arguments(call.arguments, tool),
+            "agent": call.agent,
+            "workflow": call.workflow or "",
+            "data": sorted(tool.data),
+            "approvals": sorted(approvals),
+        },
+    }
+
+
+def _arguments(given: Mapping[str, Any], tool: ToolDeclaration) -> dict[str, Any]:
+    bound: dict[str, Any] = {}
+    for name, written in tool.arguments.items():
+        kind, optional = _kind(tool, name, written)
+        value = given.get(name)
+        if value is None:
+            if not optional:
+                raise BadInput(f"argument {name} of tool {tool.name} is missing")
+            continue
+        try:
+            bound[name] = _CONVERT[kind](value)
+        except (TypeError, ValueError, InvalidOperation, OverflowError, RecursionError) as error:
+            raise BadInput(f"argument {name} of tool {tool.name} is not a {kind}: {error}") from error
+    if tool.arguments:
+        extra = sorted(str(name) for name in given if name not in tool.arguments)
+        if extra:
+            raise BadInput(f"tool {tool.name} declares no argument {', '.join(extra)}")
+    return bound
+
+
+def _name(value: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{value!r} is not a name") from error
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"it is a {type(value).__name__}")
+    value.encode("utf-8")  # a lone surrogate has no place in a decision
+    return value
+
+
+def _long(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"it is a {type(value).__name__}")
+    if not -_LONG_MAX - 1 <= value <= _LONG_MAX:
+        raise ValueError("it does not fit in 64 bits")
+    return value
+
+
+def _decimal(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise TypeError(f"it is a {type(value).__name__}")
+    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not exact.is_finite() or abs(exact) > _DECIMAL_MAX:
+        raise ValueError("it is out of range")
+    rounded = exact.quantize(_FOUR_DIGITS)
+    if rounded != exact:
+        raise ValueError("it has more than four digits behind the point")
+    return {"__extn": {"fn": "decimal", "arg": format(rounded, "f")}}
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"it is a {type(value).__name__}")
+    return value
+
+
+def _list(value: Any) -> list[str]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"it is a {type(value).__name__}")
+    return [_string(item) if isinstance(item, str) else canonical_json(item).decode() for item in value]
+
+
+def _record(value: Any) -> str:
+    return canonical_json(value).decode()  # anything: a parameter that nobody typed is declared a record
+
+
+_CONVERT: Final = {
+    "string": _string,
+    "long": _long,
+    "decimal": _decimal,
+    "bool": _bool,
+    "list": _list,
+    "record": _record,
+}

@@ -1,0 +1,260 @@
+"""The contents of a step, in one shape, read from its original span when somebody looks at it.
+
+Everything here came from agents, models and tools: it is returned as data and must be escaped wherever it
+is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tallystick.model.span import Span
+from tallystick.model.step import Kind, Step
+from tallystick.observe.dialects import READERS, reader_for
+from tallystick.observe.dialects.dialect import Reader
+from tallystick.observe.messages import Message, messages_of, parsed, plain_text, unflattened
+
+_PARAMETERS = "gen_ai.request."
+_NOT_PARAMETERS = ("functions", "tools", "model", "headers", "type", "system_instruction", "instructions")
+_RESULT_KEYS = {"content", "isError", "is_error", "structuredContent", "_meta"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a step was given and what came of it; None and empty mean that the span does not say.
+
+    ``arguments`` and ``result``: JSON values, or text (tools). ``input`` and ``output``: the same for any
+    other step (an agent's task and answer; a model's output is its words). ``system``: text of the system
+    instructions. Messages: see messages.py; system messages are in ``system`` alone. ``handoff``: from, to,
+    reason, payload. ``error``: type, message, stacktrace. ``parameters``: what the model was asked with.
+    ``reasoning``: the model's own, as text."""
+
+    arguments: Any = None
+    result: Any = None
+    goal: str | None = None
+    system: str | None = None
+    input_messages: list[Message] = field(default_factory=list)
+    output_messages: list[Message] = field(default_factory=list)
+    tool_definitions: list[Any] | None = None
+    documents: list[Any] | None = None
+    plan: Any = None
+    handoff: dict[str, Any] | None = None
+    parameters: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    reasoning: str | None = None
+    input: Any = None
+    output: Any = None
+
+
+def read_contents(step: Step, span: Span) -> Contents:
+    """Read all contents of a span. Never raises for what an attribute may hold; what does not fit is shown
+    as it came."""
+    reader = READERS.get(step.dialect) or reader_for(span)
+    attributes = span.attributes
+    kind = step.kind
+    tool = kind is Kind.TOOL
+    asked, answered = _messages(span, reader, kind)
+    return Contents(
+        arguments=_tool_value(_first(attributes, reader, "arguments"), "inputs") if tool else None,
+        result=_tool_value(_first(attributes, reader, "result"), "output") if tool else None,
+        goal=_text(_first(attributes, reader, "goal")),
+        system=_system(attributes, reader, asked),
+        input_messages=[message for message in asked if message["role"] != "system"],
+        output_messages=answered,
+        tool_definitions=_definitions(attributes, reader),
+        documents=_documents(attributes, reader),
+        plan=parsed(_first(attributes, reader, "plan")),
+        handoff=_handoff(attributes, reader, step) if kind is Kind.HANDOFF else None,
+        parameters=_parameters(attributes, reader) if kind is Kind.MODEL else None,
+        error=_error(step, span),
+        reasoning=_reasoning(answered),
+        input=None if tool or (asked and kind is Kind.MODEL) else parsed(_first(attributes, reader, "input")),
+        output=None if tool else _output(attributes, reader, kind, answered),
+    )
+
+
+def _output(attributes: Mapping[str, Any], reader: Reader, kind: Kind, answered: list[Message]) -> Any:
+    """A model's output is its words (the raw body says the same again); any other step's is what it says it
+    is."""
+    if kind is Kind.MODEL and answered:
+        return plain_text(answered)
+    return parsed(_first(attributes, reader, "output"))
+
+
+def _first(attributes: Mapping[str, Any], reader: Reader, content: str) -> Any:
+    for name in reader.contents.get(content, ()):
+        value = attributes.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _messages(span: Span, reader: Reader, kind: Kind) -> tuple[list[Message], list[Message]]:
+    """Both sides. Raw bodies of other kinds of steps (a chain's input) are no messages: only canonical ones
+    count there."""
+    if kind in (Kind.MODEL, Kind.AGENT, Kind.OUTPUT, Kind.HUMAN):
+        asked = messages_of(span, reader, "input_messages")
+        answered = messages_of(span, reader, "output_messages")
+        if kind is Kind.MODEL or _is_conversation(asked) or _is_conversation(answered):
+            return asked, answered
+    return [], []
+
+
+def _is_conversation(messages: list[Message]) -> bool:
+    return (
+        any(part.get("type") != "text" for message in messages for part in message["parts"])
+        or len(messages) > 1
+    )
+
+
+def _tool_value(value: Any, inside: str) -> Any:
+    """Arguments or result of a tool, out of LangChain's envelopes where they are in one."""
+    value = parsed(value)
+    if inside == "output":
+        value = _blocks(value)
+    if not isinstance(value, Mapping):
+        return value
+    if inside == "inputs" and "input_str" in value:
+        inner = value.get("inputs")
+        return inner if inner is not None else parsed(value["input_str"])
+    message = _tool_message(value)
+    if message is None and isinstance(value.get("output"), Mapping):
+        message = _tool_message(value["output"])
+    if message is None:
+        return value
+    return parsed(message.get("content"))
+
+
+def _blocks(value: Any) -> Any:
+    """Content blocks of text, as the Model Context Protocol gives results, as that text."""
+    blocks = value.get("content") if isinstance(value, Mapping) and value.keys() <= _RESULT_KEYS else value
+    if isinstance(blocks, list) and blocks and all(
+        isinstance(block, Mapping) and block.get("type") == "text" and isinstance(block.get("text"), str)
+        for block in blocks
+    ):  # fmt: skip
+        return "\n".join(block["text"] for block in blocks)
+    return value
+
+
+def _tool_message(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    for envelope in ("kwargs", "data"):  # {"lc", "kwargs"} and {"type": "tool", "data"}
+        inner = value.get(envelope)
+        if isinstance(inner, Mapping) and "tool_call_id" in inner and "content" in inner:
+            return inner
+    if "tool_call_id" in value and "content" in value:
+        return value
+    return None
+
+
+def _system(attributes: Mapping[str, Any], reader: Reader, asked: list[Message]) -> str | None:
+    value = parsed(_first(attributes, reader, "system"))
+    if isinstance(value, str):
+        return value
+    texts: list[str] = []
+    if isinstance(value, list):
+        texts = [
+            item["content"] for item in value if isinstance(item, Mapping) and _text(item.get("content"))
+        ]
+    if not texts:
+        texts = [
+            part["content"]
+            for message in asked
+            if message["role"] == "system"
+            for part in message["parts"]
+            if isinstance(part.get("content"), str)
+        ]
+    return "\n\n".join(texts) or None
+
+
+def _definitions(attributes: Mapping[str, Any], reader: Reader) -> list[Any] | None:
+    value = parsed(_first(attributes, reader, "tool_definitions"))
+    if isinstance(value, list):
+        return [parsed(item) for item in value]
+    for prefix in reader.message_prefixes.get("tool_definitions", ()):
+        items = unflattened(attributes, prefix)
+        if items:
+            return [_definition(item) for item in items]
+    return None
+
+
+def _definition(item: Any) -> Any:
+    if isinstance(item, dict) and isinstance(item.get("tool"), dict):
+        item = item["tool"].get("json_schema", item)
+    if isinstance(item, dict) and "parameters" in item:
+        return {**item, "parameters": parsed(item["parameters"])}
+    return parsed(item)
+
+
+def _documents(attributes: Mapping[str, Any], reader: Reader) -> list[Any] | None:
+    value = parsed(_first(attributes, reader, "documents"))
+    if isinstance(value, list):
+        return value
+    for prefix in reader.message_prefixes.get("documents", ()):
+        items = unflattened(attributes, prefix)
+        if items:
+            return [
+                item["document"] if isinstance(item, dict) and "document" in item else item for item in items
+            ]
+    return None
+
+
+def _handoff(attributes: Mapping[str, Any], reader: Reader, step: Step) -> dict[str, Any]:
+    source = _text(_first(attributes, reader, "handoff_from"))
+    if source is not None and source[:1] in "{[":
+        source = None  # a tool-like handoff: its input is arguments, not a name
+    target = _text(_first(attributes, reader, "handoff_to"))
+    payload = parsed(_first(attributes, reader, "handoff_payload"))
+    if payload is None and source is None:
+        payload = parsed(_first(attributes, reader, "arguments"))
+        if isinstance(payload, Mapping) and _text(payload.get("coworker")):
+            target = payload["coworker"]
+    if step.tool is not None and step.tool.startswith("transfer_to_"):
+        target = step.tool.removeprefix("transfer_to_")
+    return {
+        "from": source or step.agent,
+        "to": target,
+        "reason": _text(_first(attributes, reader, "handoff_reason")),
+        "payload": payload,
+    }
+
+
+def _parameters(attributes: Mapping[str, Any], reader: Reader) -> dict[str, Any] | None:
+    found = {
+        name: value
+        for key, value in attributes.items()
+        if key.startswith(_PARAMETERS)
+        and value is not None
+        and (name := key[len(_PARAMETERS) :]).split(".")[0] not in _NOT_PARAMETERS
+    }
+    given = parsed(_first(attributes, reader, "parameters"))
+    if isinstance(given, Mapping):
+        found = {**{key: value for key, value in given.items() if key != "tools"}, **found}
+    return found or None
+
+
+def _error(step: Step, span: Span) -> dict[str, Any] | None:
+    for event in span.events:
+        if event.name == "exception":
+            return {
+                "type": _text(event.attributes.get("exception.type")) or step.error,
+                "message": _text(event.attributes.get("exception.message")),
+                "stacktrace": _text(event.attributes.get("exception.stacktrace")),
+            }
+    if step.error is None and not (span.status == 2 and span.status_message):
+        return None
+    return {"type": step.error, "message": span.status_message or None, "stacktrace": None}
+
+
+def _reasoning(messages: list[Message]) -> str | None:
+    texts = [
+        part["content"]
+        for message in messages
+        for part in message["parts"]
+        if part.get("type") == "reasoning" and _text(part.get("content"))
+    ]
+    return "\n\n".join(texts) or None

@@ -1,0 +1,248 @@
+"""From a span to a step: the mapped columns, by the dialect's table. Runs for every span that is ingested.
+
+No message is parsed here, but for spans that stand alone (no parent, no stamped run): a provider's
+instrumentor makes one trace of every model call, and only ids inside the messages say which calls belong
+together, and only the message history says which tools ran in between (see orphans.py)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tallystick.model.span import Attributes, Span
+from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
+from tallystick.model.usage import NO_USAGE, Usage
+from tallystick.observe.dialects import reader_for
+from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS
+from tallystick.observe.dialects.dialect import COUNT, PROVIDER, TEXT, Dialect, Found, Plan, Reader
+from tallystick.observe.orphans import derived_tools, orphan_links, session_total
+from tallystick.observe.values import LONGEST, TOP, clean_count, clean_text, encodable
+
+SHORTEST_ID: Final = 8  # shorter ids ("1", "t1") are not unique enough to join traces by
+_PLANS: Final = 2_048  # key sets remembered for each dialect
+_PLANNED_KEYS: Final = 48
+
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_EFFECTS: Final = {effect.value: effect for effect in Effect}
+_OUTCOMES: Final = {outcome.value: outcome for outcome in EffectOutcome}
+_DECISIONS: Final = frozenset({"allow", "deny", "hold", "not evaluated"})
+_OTHER, _MODEL, _TOOL, _AGENT, _HANDOFF = Kind.OTHER, Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.HANDOFF
+_OK, _ERROR, _DENIED, _UNKNOWN = StepStatus.OK, StepStatus.ERROR, StepStatus.DENIED, StepStatus.UNKNOWN
+_FACT_KEYS: Final = FACTS.keys()
+
+
+def read_span(span: Span) -> list[tuple[Step, Span]]:
+    """Map one span. The first item is the span's own step; derived steps may follow, each with a span made
+    for it.
+
+    Never raises for anything an attribute may hold: a value of the wrong shape is unknown, not zero and not
+    an error."""
+    reader = reader_for(span)
+    found = _find(span, reader)
+    step = _step(span, reader.dialect, found)
+    pairs = [(step, span)]
+    if step.ended is None or step.derived:
+        return pairs
+    dialect = reader.dialect
+    if step.kind is _MODEL:
+        if step.run is None and (span.parent is None or dialect.history):
+            links, made = derived_tools(span, reader)
+            if span.parent is None:
+                step.links += links
+            for extra in made:
+                pairs += read_span(extra)
+    elif step.kind is _AGENT and span.source.scope in dialect.session_totals:
+        usage, _ = _usage(found, dialect)
+        pairs += read_span(session_total(span, found, usage))
+    return pairs
+
+
+def _find(span: Span, reader: Reader) -> Found:
+    """Pick the columns out of the attributes; of several names for one column the best ranked usable value
+    wins."""
+    found: Found = {}
+    attributes = span.attributes
+    for key, column, shape in _plan(attributes, reader):
+        value = attributes[key]
+        if shape == TEXT:
+            # the common case first: short ASCII text needs no cleaning
+            if type(value) is not str or not value or len(value) > LONGEST or not value.isascii():
+                value = clean_text(value)
+        elif shape == COUNT:
+            if type(value) is not int or not 0 <= value < TOP:
+                value = clean_count(value)
+        elif shape == PROVIDER:
+            value = _provider(value)
+        else:
+            value = value is True or None
+        if value is not None:
+            found[column] = value
+    found["kind"] = _kind(found, reader.dialect)
+    if reader.dialect.refine is not None:
+        reader.dialect.refine(span, found)
+    return found
+
+
+def _plan(attributes: Attributes, reader: Reader) -> Plan:
+    """The look-ups for one set of keys, worst rank first so that the best is written last.
+
+    An instrumentor sends the same keys again and again: the plan is kept, within bounds, because keys come
+    from strangers."""
+    plans = reader.plans
+    keys = tuple(attributes)
+    plan = plans.get(keys)
+    if plan is None:
+        known = reader.keys
+        hits = sorted((key for key in keys if key in known), key=lambda key: -known[key][1])
+        plan = tuple((key, known[key][0], known[key][2]) for key in hits)
+        if len(keys) <= _PLANNED_KEYS:
+            if len(plans) >= _PLANS:
+                plans.clear()
+            plans[keys] = plan
+    return plan
+
+
+def _provider(value: Any) -> str | None:
+    name = clean_text(value)
+    if name is None:
+        return None
+    name = name.lower()
+    return None if name in FRAMEWORKS else name
+
+
+def _kind(found: Found, dialect: Dialect) -> Kind:
+    kind = _KINDS.get(found.get("kind", ""))
+    if kind is not None:
+        return kind
+    kind = OPERATIONS.get(found.get("op", ""))
+    if kind is not None:
+        return kind
+    named = found.get("span_kind")
+    if named is not None:
+        kind = dialect.kinds.get(named)
+        if kind is None:  # "AgentOpsSpanKindValues.TOOL", "llm" for "LLM"
+            tail = named.rpartition(".")[2]
+            kind = dialect.kinds.get(tail.lower()) or dialect.kinds.get(tail.upper())
+        return kind or _OTHER
+    if "tool" in found and "model" not in found:
+        return _TOOL
+    if "model" in found and ("input" in found or "output" in found):
+        return _MODEL
+    return _OTHER
+
+
+def _step(span: Span, dialect: Dialect, found: Found) -> Step:
+    kind: Kind = found["kind"]
+    get = found.get
+    usage, exclusive = _usage(found, dialect) if kind is _MODEL else (NO_USAGE, False)
+    outcome: EffectOutcome | None = None
+    decision = effect = error = facts = None
+    if "decision" in found or "effect" in found or "outcome" in found:
+        outcome = _OUTCOMES.get(found.get("outcome", ""))
+        effect = _EFFECTS.get(get("effect", ""))
+        decision = found["decision"] if get("decision") in _DECISIONS else None
+    agent, workflow = get("agent"), get("workflow")
+    if (
+        agent is not None and get("op") == "invoke_workflow"
+    ):  # the workflow's name stands where an agent's does
+        agent, workflow = None, workflow or agent
+    derived = "derived" in found
+    status = get("status") or _status(span, derived, decision, outcome)
+    cost = get("cost")
+    if cost is None and kind is _TOOL and "tool_price" in found and _ran(span, status, outcome):
+        cost = found["tool_price"]
+    if not _FACT_KEYS.isdisjoint(span.attributes):
+        facts = _facts(span)
+    if status is _ERROR:
+        error = get("error") or _error(span)
+    name, scope = span.name, span.source.scope
+    return Step(
+        span.trace, span.span, span.parent, get("run"), kind,
+        name if len(name) <= LONGEST and name.isascii() else clean_text(name) or "",
+        status, span.started, span.ended,
+        scope if len(scope) <= LONGEST and scope.isascii() else clean_text(scope) or "",
+        dialect.name, get("seq"), agent, workflow, error, get("provider"), get("model"),
+        get("response_id"), usage, exclusive, cost, None,
+        get("tool") if kind is _TOOL or kind is _HANDOFF else None,
+        get("call_id"), effect, outcome, decision,
+        () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
+    )  # fmt: skip
+
+
+def _ran(span: Span, status: StepStatus, outcome: EffectOutcome | None) -> bool:
+    return span.ended is not None and status is not _DENIED and outcome is not EffectOutcome.DID_NOT_HAPPEN
+
+
+def _status(span: Span, derived: bool, decision: str | None, outcome: EffectOutcome | None) -> StepStatus:
+    if decision == "deny":
+        return _DENIED
+    if span.ended is None:
+        return StepStatus.HELD if decision == "hold" else StepStatus.RUNNING
+    if decision == "hold" and outcome is EffectOutcome.DID_NOT_HAPPEN:
+        return _DENIED
+    if span.status == 2:
+        return _ERROR
+    return _UNKNOWN if derived else _OK
+
+
+def _usage(found: Found, dialect: Dialect) -> tuple[Usage, bool]:
+    """Tokens in the inclusive sense. Cached counts above the input prove that the sender left them out of
+    it."""
+    get = found.get
+    given = get("input")
+    output, reasoning = get("output"), get("reasoning")
+    read, write = get("cache_read"), get("cache_write")
+    if given is None and output is None and read is None and write is None and reasoning is None:
+        return NO_USAGE, False
+    exclusive = False
+    cached = (read or 0) + (write or 0)
+    if given is not None and cached and (dialect.exclusive_input or cached > given):
+        given += cached
+        exclusive = True
+        if given >= TOP:
+            given = None
+    if output is not None and reasoning is not None and reasoning > output:
+        output += reasoning  # the same proof for reasoning: a part cannot exceed its whole
+        if output >= TOP:
+            output = None
+    return Usage(given, output, read, write, reasoning), exclusive
+
+
+def _links(span: Span, kind: Kind, dialect: Dialect, found: Found) -> tuple[str, ...]:
+    conversation = found.get("conversation")
+    links: tuple[str, ...] = ()
+    if conversation is not None and len(conversation) >= SHORTEST_ID:
+        links = ("conversation:" + conversation,)
+    if span.parent is None:
+        links += orphan_links(kind, found)
+    if dialect.follow_links:
+        if span.parent is None:
+            links += ("trace:" + span.trace,)
+        links += tuple("trace:" + link.trace for link in span.links[:16])
+    return links
+
+
+def _facts(span: Span) -> dict[str, Any] | None:
+    facts: dict[str, Any] = {}
+    attributes = span.attributes
+    for key in _FACT_KEYS & attributes.keys():
+        name, shape = FACTS[key]
+        value = attributes[key]
+        if shape == "flag":
+            if value is True or value == "true":
+                facts[name] = True
+        elif shape == "count":
+            number = clean_count(value)
+            if number is not None:
+                facts[name] = number
+        elif type(value) is str and value:
+            facts[name] = encodable(value)  # a goal is shown whole, so it is not cut like a column
+    return facts or None
+
+
+def _error(span: Span) -> str | None:
+    for event in span.events:
+        if event.name == "exception":
+            named = clean_text(event.attributes.get("exception.type"))
+            if named is not None:
+                return named
+    return clean_text(span.status_message.strip()[:200]) if type(span.status_message) is str else None

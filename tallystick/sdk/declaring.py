@@ -1,0 +1,135 @@
+"""What a tool declares of itself: effect, data, authority, price, and the types of its arguments from its signature."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence, Set
+from decimal import Decimal
+from typing import Any
+
+from tallystick.model.canonical import digest
+from tallystick.model.errors import ConfigError
+from tallystick.model.money import nano_from_usd
+from tallystick.model.step import Effect
+from tallystick.sdk.runtime import ToolDeclaration
+
+RECOVERIES = ("retry", "idempotent", "reconcile", "operator")
+_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "bool"), (str, "string"), (int, "long"), (float, "decimal"), (Decimal, "decimal"), (bytes, "record"),
+    (Mapping, "record"), (Sequence, "list"), (Set, "list"),
+)  # fmt: skip  # order matters: a bool is an int, text is a sequence
+
+
+def declare(
+    function: Callable[..., Any], *, name: str | None, effect: Effect | str | None, description: str | None,
+    data: Sequence[str], authority: Sequence[str], price: str | int | Decimal | None, recovery: str,
+) -> ToolDeclaration:  # fmt: skip
+    """The declaration of a callable. Raises ConfigError for an unknown effect, recovery or authority argument."""
+    label = name or str(getattr(function, "__name__", type(function).__name__))
+    arguments = argument_types(function)
+    if effect is not None and effect not in tuple(Effect):
+        raise ConfigError(f"tool {label}: {effect!r} is not an effect", hint="one of: " + ", ".join(Effect))
+    if recovery not in RECOVERIES:
+        raise ConfigError(
+            f"tool {label}: {recovery!r} is not a recovery", hint="one of: " + ", ".join(RECOVERIES)
+        )
+    unknown = [item for item in authority if arguments and item not in arguments]
+    if unknown:
+        raise ConfigError(
+            f"tool {label} has no argument {unknown[0]!r} to give authority",
+            hint="it has: " + ", ".join(arguments),
+        )
+    about = description if description is not None else _first_line(inspect.getdoc(function))
+    facts = {
+        "name": label,
+        "effect": None if effect is None else str(effect),
+        "description": about,
+        "data": list(data),
+        "authority": list(authority),
+        "arguments": arguments,
+        "recovery": recovery,
+    }
+    return ToolDeclaration(
+        name=label,
+        effect=None if effect is None else Effect(effect),
+        description=about,
+        data=tuple(data),
+        authority=tuple(authority),
+        arguments=arguments,
+        price_nano=None if price is None else nano_from_usd(price),
+        recovery=recovery,
+        digest=digest(facts),
+    )
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The signature of a callable, or None for those that have none (some built-ins)."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def argument_types(function: Callable[..., Any]) -> dict[str, str]:
+    """Parameter name to string | long | decimal | bool | list | record; unannotated ones are records (worst case)."""
+    signature = signature_of(function)
+    if signature is None:
+        return {}
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception:  # noqa: BLE001 - annotations are foreign code; without them the worst case holds
+        hints = {}
+    found = {}
+    for parameter in signature.parameters.values():
+        if parameter.name in ("self", "cls") or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            found[parameter.name] = "list"
+            continue
+        hint = hints.get(parameter.name, parameter.annotation)
+        found[parameter.name] = "record" if hint is parameter.empty else _word(hint)
+    return found
+
+
+def bound_arguments(
+    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Arguments by parameter name with defaults filled in, ``**kwargs`` flattened, self and cls left out.
+
+    Raises TypeError when the call does not fit the signature.
+    """
+    if signature is None:
+        return {f"arg{index}": value for index, value in enumerate(args)} | dict(kwargs)
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    found: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            found.update({key: item for key, item in value.items() if key not in found})
+        elif name not in ("self", "cls"):
+            found[name] = value
+    return found
+
+
+def _word(hint: Any) -> str:
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return _word(typing.get_args(hint)[0])
+    if origin in (typing.Union, types.UnionType):
+        words = {_word(option) for option in typing.get_args(hint) if option is not type(None)}
+        return words.pop() if len(words) == 1 else "record"
+    if origin is typing.Literal:
+        words = {_word(type(option)) for option in typing.get_args(hint)}
+        return words.pop() if len(words) == 1 else "record"
+    kind = origin if isinstance(origin, type) else hint
+    if not isinstance(kind, type) or dataclasses.is_dataclass(kind):
+        return "record"
+    return next((word for known, word in _TYPES if issubclass(kind, known)), "record")
+
+
+def _first_line(text: str | None) -> str:
+    return text.strip().splitlines()[0].strip() if text and text.strip() else ""

@@ -1,0 +1,326 @@
+"""The span processor: stamps every span that starts, and puts every span that ends into the spool.
+
+It works on any TracerProvider. When another processor can see the spans too, the stamps are also set on the span
+itself; otherwise they are only written to the record, which is cheaper and cannot be pushed out by attribute limits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from opentelemetry.context import Context, get_value
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+
+from tallystick.model import attributes as names
+from tallystick.sdk.edge import caught
+from tallystick.sdk.frames import SPAN
+from tallystick.sdk.masking import mask, mask_text, suspicious
+from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
+from tallystick.sdk.process import process_name
+from tallystick.sdk.spool import Spool
+
+_OPEN_MAX = 20_000  # spans that never end must not fill the memory
+_TRACES_MAX = 4_096
+_SOURCES_MAX = 4_096
+_LONG_STEP_NS = 1_000_000_000
+_ALIVE_NS = 15_000_000_000
+_NAME_LONG = 40  # characters; a credential in a span's name makes it longer than any sensible name
+_EMPTY: tuple[Any, ...] = ()
+_KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from 1 (internal)
+# What a span carries at its start when it is one model call, or belongs to a conversation that outlives its trace: such
+# a span, alone in its trace, is joined with others by the store and must not be stamped as a run of its own.
+_JOINING = ("gen_ai.conversation.id", "session.id", "llm.request.type")
+_MODEL_WORDS = {
+    "gen_ai.operation.name": {"chat", "text_completion", "generate_content", "embeddings"},
+    "openinference.span.kind": {"LLM", "EMBEDDING", "RERANKER"},
+}
+
+
+class Open(NamedTuple):
+    """A span that has begun; ``root`` when it opened its run."""
+
+    span: Span
+    place: Place | None
+    seq: int | None
+    root: bool
+
+
+class RunProcessor(SpanProcessor):
+    """One per TracerProvider. Without a spool it only gives out sequence numbers."""
+
+    def __init__(
+        self, spool: Spool | None, *, wake: Callable[[], None] = lambda: None, clock: Callable[[], int] = time.time_ns,
+        agent: str | None = None, workflow: str | None = None,
+    ) -> None:  # fmt: skip
+        """``wake`` is called after each record; ``agent`` and ``workflow`` name runs that nobody else named."""
+        self.spool = spool
+        self.wake = wake
+        self.clock = clock
+        self.agent = agent
+        self.workflow = workflow
+        self.visible = False
+        self.generation = 0
+        self.process = process_name()
+        self._open: dict[int, Open] = {}
+        self._announced: weakref.WeakKeyDictionary[Span, int] = weakref.WeakKeyDictionary()
+        self._traces: dict[int, Place] = {}
+        self._sources: dict[int, tuple[Any, Any, int]] = {}
+        self._lock = threading.Lock()
+
+    # -- OpenTelemetry's side -----------------------------------------------------------------------------------
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Give the span its place and number; begin a run where there is none."""
+        if self.spool is None:
+            return
+        try:
+            self._started(span, parent_context)
+        except Exception as error:  # noqa: BLE001 - the edge, without the cost of a decorator on the hottest path
+            caught("processor.on_start", error)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Write the finished span to the spool before returning."""
+        spool = self.spool
+        if spool is None:
+            return
+        try:
+            self._ended(spool, span)
+        except Exception as error:  # noqa: BLE001 - the edge, see on_start
+            caught("processor.on_end", error)
+
+    def shutdown(self) -> None:
+        """The provider is going down; the spool is closed by whoever installed it."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
+        """Every ended span is durable already."""
+        return True
+
+    # -- starting -----------------------------------------------------------------------------------------------
+
+    def _started(self, span: Span, parent_context: Context | None) -> None:
+        context = span.get_span_context()
+        trace, span_id = context.trace_id, context.span_id
+        place = get_value(PLACE_KEY, parent_context) or self._place(span, trace, parent_context)
+        root, seq = False, None
+        if type(place) is Place:
+            state = place.state
+            if state.run is None:
+                root = True
+                self._begin_run(place, trace, span_id)
+            if state.generation == self.generation:
+                with state.lock:
+                    seq = state.seq = state.seq + 1
+            if self.visible:
+                span.set_attributes(place.stamp if seq is None else {**place.stamp, names.SEQ: seq})
+        else:
+            place = None
+        entry = Open(span, place, seq, root)
+        if len(self._open) < _OPEN_MAX:
+            self._open[span_id] = entry
+        if root:
+            self._announce(entry, self.clock())
+
+    def _place(self, span: Span, trace: int, parent_context: Context | None) -> Place | None:
+        """The place of a span whose own context names none: the current context's, its trace's, or a new run."""
+        place = (here() if parent_context is not None else None) or self._traces.get(trace)
+        if place is not None or span.parent is not None or not _begins_run(span):
+            return place
+        return Place(RunState(self.generation), self.agent, None, self.workflow)
+
+    def _begin_run(self, place: Place, trace: int, span: int) -> None:
+        state = place.state
+        state.run, state.root = f"{trace:032x}", span
+        place.restamp()
+        with self._lock:
+            if len(self._traces) >= _TRACES_MAX:  # oldest first; runs that never end must not fill the memory
+                self._traces.pop(next(iter(self._traces)), None)
+            self._traces[trace] = place
+
+    # -- ending -------------------------------------------------------------------------------------------------
+
+    def _ended(self, spool: Spool, span: ReadableSpan) -> None:
+        context = span.get_span_context()
+        if context is None:
+            return
+        entry = self._open.pop(context.span_id, None)
+        attributes = _attributes(span)
+        last = False
+        if entry is not None and entry.place is not None:
+            _stamp(attributes, entry)
+            if entry.root:
+                last = True
+                self._close_run(attributes, entry.place.state, span)
+        spool.append(self._record(spool, span, context, attributes, span.end_time), last=last)
+        if spool.asleep:
+            self.wake()
+
+    def _close_run(self, attributes: dict[str, Any], state: RunState, root: ReadableSpan) -> None:
+        """What only the end of a run knows: how many steps there were, and how it ended."""
+        attributes[names.RUN_ROOT] = True
+        attributes[names.RUN_STEPS] = state.seq
+        attributes[names.PROCESS] = self.process
+        attributes.setdefault(names.RUN_SOURCE, "sdk")
+        if state.stopped:
+            attributes[names.RUN_STATUS] = "stopped"
+            if state.stopped_by is not None:
+                attributes[names.RUN_STOPPED_BY] = state.stopped_by
+        elif state.failed is not None or root.status.status_code is StatusCode.ERROR:
+            attributes[names.RUN_STATUS] = "failed"
+        else:
+            attributes[names.RUN_STATUS] = "ok"
+
+    def _record(
+        self,
+        spool: Spool,
+        span: ReadableSpan | Span,
+        context: Any,
+        attributes: dict[str, Any],
+        ended: int | None,
+    ) -> tuple[Any, ...]:
+        parent, status, name, kind = span.parent, span.status, span.name, span.kind
+        message = status.description or ""
+        code = status.status_code
+        scope, resource = span.instrumentation_scope, span.resource
+        source = self._sources.get(id(scope))
+        events, links = span.events, span.links
+        written = _events(events) if events else _EMPTY
+        if suspicious(attributes.values()):
+            attributes = mask(attributes)
+        if message or len(name) > _NAME_LONG:
+            name, message = mask_text(name), mask_text(message)
+        dropped = span.dropped_attributes
+        if events or links:
+            dropped += span.dropped_events + span.dropped_links
+        return (
+            SPAN,
+            source[2]
+            if source is not None and source[0] is scope and source[1] is resource
+            else self._source(spool, scope, resource),
+            context.trace_id.to_bytes(16, "big"),
+            context.span_id.to_bytes(8, "big"),
+            None if parent is None else parent.span_id.to_bytes(8, "big"),
+            name,
+            span.start_time,
+            ended,
+            1 if kind is SpanKind.INTERNAL else _KINDS[kind],  # an enum's hash and value are slow
+            0 if code is StatusCode.UNSET else code.value,
+            message,
+            attributes,
+            written,
+            [_link(link) for link in links] if links else _EMPTY,
+            dropped,
+        )
+
+    def _source(self, spool: Spool, scope: Any, resource: Any) -> int:
+        name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
+        key = (name, version, schema, id(resource))
+        index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
+        if len(self._sources) >= _SOURCES_MAX:
+            self._sources.clear()
+        self._sources[id(scope)] = (
+            scope,
+            resource,
+            index,
+        )  # holding both keeps their identities from being reused
+        return index
+
+    # -- start records ------------------------------------------------------------------------------------------
+
+    def pulse(self) -> None:
+        """Write start records for steps that have been open long, and signs of life for open runs."""
+        now = self.clock()
+        for entry in list(self._open.values()):
+            announced = self._announced.get(entry.span)
+            if announced is not None:
+                if entry.root and now - announced >= _ALIVE_NS:
+                    self._announce(entry, now)
+            elif now - (entry.span.start_time or now) >= _LONG_STEP_NS:
+                self._announce(entry, now)
+
+    def _announce(self, entry: Open, now: int) -> None:
+        spool, span = self.spool, entry.span
+        context = span.get_span_context()
+        if spool is None or context is None:
+            return
+        attributes = _attributes(span)
+        _stamp(attributes, entry)
+        attributes[names.STARTED] = True
+        attributes[names.PROCESS] = self.process
+        if entry.root:
+            attributes[names.RUN_ROOT] = True
+            attributes.setdefault(names.RUN_SOURCE, "sdk")
+        if span in self._announced:
+            attributes[names.ALIVE] = now
+        self._announced[span] = now
+        spool.append(self._record(spool, span, context, attributes, None))
+        if spool.asleep:
+            self.wake()
+
+    # -- for the rest of the SDK --------------------------------------------------------------------------------
+
+    def opened(self, span_id: int) -> Open | None:
+        """The entry of an open span."""
+        return self._open.get(span_id)
+
+    def after_fork(self) -> None:
+        """In a forked child: the open spans and the sequence numbers are the parent's."""
+        self.generation += 1
+        self.process = process_name()
+        self._open.clear()
+        self._lock = threading.Lock()
+
+
+def _begins_run(span: Span) -> bool:
+    if span.kind is not SpanKind.INTERNAL:
+        return False
+    attributes = span.attributes or {}
+    if any(attributes.get(name) in words for name, words in _MODEL_WORDS.items()):
+        return False
+    return not any(name in attributes for name in _JOINING)
+
+
+def _attributes(span: ReadableSpan | Span) -> dict[str, Any]:
+    """A fresh plain dict of a span's attributes; the public mapping's own copy() is ten times cheaper than dict()."""
+    found: Any = span.attributes
+    copied = found.copy() if hasattr(found, "copy") else dict(found or {})
+    return copied if type(copied) is dict else dict(copied)
+
+
+def _stamp(attributes: dict[str, Any], entry: Open) -> None:
+    if entry.place is None:
+        return
+    stamp = entry.place.stamp
+    own = attributes.get(names.AGENT) or attributes.get("gen_ai.agent.name")
+    attributes.update(stamp)
+    if own is not None:  # the span speaks of an agent itself; the place's agent is only the one around it
+        attributes[names.AGENT] = own
+    if entry.seq is not None:
+        attributes[names.SEQ] = entry.seq
+
+
+def _events(events: Any) -> list[tuple[str, int, dict[str, Any]]]:
+    found = []
+    for event in events:
+        attributes = dict(event.attributes or {})
+        if suspicious(attributes.values()):
+            attributes = mask(attributes)
+        found.append((event.name, event.timestamp, attributes))
+    return found
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    return dict(attributes or {})
+
+
+def _link(link: Any) -> tuple[bytes, bytes, dict[str, Any]]:
+    context = link.context
+    return (
+        context.trace_id.to_bytes(16, "big"),
+        context.span_id.to_bytes(8, "big"),
+        dict(link.attributes or {}),
+    )

@@ -1,0 +1,106 @@
+"""Approvals: what waits on the left, the evidence on the right, an answer by an ordinary form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Body
+from litestar.response import Redirect
+
+from tallystick.model.errors import BadInput, Denied, UnknownThing
+from tallystick.web.run import summary
+from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows
+from tallystick.web.wording import path
+
+STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed")
+ANSWERS: Final = {"approve": "approved", "reject": "rejected"}
+NOTE_LIMIT: Final = 2_000
+
+
+def handlers(site: Site) -> list[HTTPRouteHandler]:
+    """``/approvals`` and ``/approvals/{approval}``, both also ``.json``; a POST to the latter answers."""
+
+    @get("/approvals", sync_to_thread=True)
+    def approvals_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The list, with the first approval opened."""
+        return site.respond(request, view(site, asked(request, "state", "waiting"), None))
+
+    @get("/approvals.json", sync_to_thread=True)
+    def approvals_json(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The list as JSON."""
+        return site.respond(request, view(site, asked(request, "state", "waiting"), None), as_json=True)
+
+    @get("/approvals/{approval:str}", sync_to_thread=True)
+    def approval_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The list, with one approval opened."""
+        approval = request.path_params["approval"]
+        if approval.endswith(JSON_SUFFIX):
+            found = View("", site.reader.approval(approval.removesuffix(JSON_SUFFIX)))
+            return site.respond(request, found, as_json=True)
+        return site.respond(request, view(site, asked(request, "state", "waiting"), approval))
+
+    @post("/approvals/{approval:str}", sync_to_thread=True)
+    def answer_approval(
+        request: Request[Any, Any, Any],
+        data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> Redirect:
+        """Write the answer, then show the list again."""
+        _same_origin(request)
+        approval = request.path_params["approval"]
+        answer = ANSWERS.get(str(data.get("answer", "")))
+        if answer is None:
+            raise BadInput("an approval is answered with approve or reject")
+        note = str(data.get("note") or "").strip()
+        if len(note) > NOTE_LIMIT:
+            raise BadInput(f"the note is longer than {NOTE_LIMIT} characters")
+        site.answer(approval, answer, by=site.settings.person(request), note=note or None)
+        return Redirect(f"/approvals/{path(approval)}?state=waiting", status_code=303)
+
+    return [approvals_page, approvals_json, approval_page, answer_approval]
+
+
+def view(site: Site, state: str, chosen: str | None) -> View:
+    """The approvals of one state and the evidence of one of them."""
+    if state not in (*STATES, "all"):
+        raise BadInput(f"no approval is ever {state!r}", hint="one of " + ", ".join((*STATES, "all")))
+    listed = rows(site.reader.approvals(None if state == "all" else state), "approvals")
+    opened: Mapping[str, Any] | None = None
+    if chosen is not None:
+        opened = site.reader.approval(chosen)
+    elif listed:
+        opened = listed[0]
+    extra = {
+        "here": "approvals",
+        "state": state,
+        "states": (*STATES, "all"),
+        "listed": listed,
+        "opened": opened,
+        "asked_for": chosen is not None,
+        "run": _run(site, opened),
+        "note_limit": NOTE_LIMIT,
+    }
+    return View("approvals.html", {"state": state, "approvals": listed}, extra)
+
+
+def _run(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The run that waits; None when none is opened or the run has not arrived in the store yet."""
+    if opened is None:
+        return None
+    try:
+        return summary(site, opened["run"])
+    except UnknownThing:
+        return None  # the page says so
+
+
+def _same_origin(request: Request[Any, Any, Any]) -> None:
+    """Refuse an answer that another site's page makes this browser send. Raises Denied."""
+    origin = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
+        origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    ):
+        raise Denied("the answer came from another site", hint="answer on the approvals page itself")

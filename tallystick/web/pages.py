@@ -1,0 +1,51 @@
+"""The pages' front: ``routes`` gives the handlers that a server mounts beside its API.
+
+Every page answers under its path, and as JSON under the same path with ``.json``. Pages work without scripts;
+scripts add live updates, keys and the run page's tree.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, Router, get
+from litestar.exceptions import HTTPException
+
+from tallystick.model.errors import TallystickError, UnknownThing
+from tallystick.web import approvals, assets, cost, home, names, run, runs
+from tallystick.web.site import Answerer, PageReader, PageSettings, Site
+
+__all__ = ["Answerer", "PageReader", "PageSettings", "routes"]
+
+
+def routes(reader: PageReader, control_answer: Answerer, settings: PageSettings) -> list[Router]:
+    """All page handlers, as one router at the root. Handlers run the reader in worker threads."""
+    site = Site(reader, control_answer, settings)
+
+    def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return site.failure(request, error)
+
+    handlers = [
+        assets.handler(site.assets),
+        *home.handlers(site),
+        *runs.handlers(site),
+        *run.handlers(site),
+        *names.handlers(site),
+        *cost.handlers(site),
+        *approvals.handlers(site),
+    ]
+
+    @get("/{rest:path}", sync_to_thread=False)
+    def nothing_here(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Addresses that nothing has: pages get the error page, the API's keep the API's JSON."""
+        raise UnknownThing(
+            "there is no page at this address", hint="start from the home page", path=request.url.path
+        )
+
+    handlers.append(nothing_here)
+    kinds: dict[int | type[Exception], Any] = {
+        TallystickError: failed,
+        HTTPException: failed,
+        Exception: failed,
+    }
+    return [Router(path="/", route_handlers=handlers, exception_handlers=kinds, include_in_schema=False)]

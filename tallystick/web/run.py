@@ -1,0 +1,76 @@
+"""One run: its verdicts and the tree (drawn by the browser from columns), a plain table, and single steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from tallystick.model.errors import UnknownThing
+from tallystick.web.site import JSON_SUFFIX, Site, View, asked
+from tallystick.web.wording import term
+
+PLAIN_ROWS: Final = 500
+
+
+def handlers(site: Site) -> list[HTTPRouteHandler]:
+    """``/runs/{run}`` (with ``?plain=1`` the table), ``/runs/{run}/steps/{step}``, both also ``.json``."""
+
+    @get("/runs/{run:str}", sync_to_thread=True)
+    def run_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """A run: the tree's page, the plain table, or everything as JSON."""
+        run = request.path_params["run"]
+        if run.endswith(JSON_SUFFIX):
+            whole = View("", site.reader.run(run.removesuffix(JSON_SUFFIX)))
+            return site.respond(request, whole, as_json=True)
+        return site.respond(
+            request, plain_view(site, run) if asked(request, "plain") else tree_view(site, run)
+        )
+
+    @get("/runs/{run:str}/steps/{step:str}", sync_to_thread=True)
+    def step_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """A step with its contents; ``?part=1`` gives it without the page around it."""
+        run, step = request.path_params["run"], request.path_params["step"]
+        as_json = step.endswith(JSON_SUFFIX)
+        found = step_view(site, run, step.removesuffix(JSON_SUFFIX))
+        return site.respond(request, found, as_json=as_json)
+
+    return [run_page, step_page]
+
+
+def tree_view(site: Site, prefix: str) -> View:
+    """The page around the tree: only the run's summary is read, the steps come with the skeleton."""
+    return View("run.html", {}, {"here": "runs", "run": summary(site, prefix)})
+
+
+def plain_view(site: Site, prefix: str) -> View:
+    """The first steps as a table, for readers without scripts; says how many there are in all."""
+    skeleton = site.reader.skeleton(prefix)
+    columns = skeleton["columns"]
+    total = len(columns["step"])
+    keys = ("step", "depth", "kind", "name", "agent", "status", "started_ns", "duration_ns", "cost_nano_usd",
+            "tokens", "decision", "same_as")  # fmt: skip
+    table = [{key: columns[key][index] for key in keys} for index in range(min(total, PLAIN_ROWS))]
+    extra = {"here": "runs", "run": skeleton["run"], "table": table, "total": total}
+    return View("plain.html", skeleton, extra)
+
+
+def step_view(site: Site, prefix: str, step: str) -> View:
+    """One step: what went in, what came out, and everything that was recorded about it."""
+    found = site.reader.step(prefix, step)
+    return View("step.html", found, {"here": "runs", "run_id": prefix, "step": found})
+
+
+def summary(site: Site, prefix: str) -> Mapping[str, Any]:
+    """A run's summary without its steps. Raises UnknownThing for no run or several."""
+    found = site.reader.runs(term("run", prefix), limit=2)["runs"]
+    same = [run for run in found if run["run"] == prefix]
+    if same or len(found) == 1:
+        only: Mapping[str, Any] = (same or found)[0]
+        return only
+    if len(found) > 1:
+        raise UnknownThing(f"several runs start with {prefix!r}", hint="give more of the run's id")
+    whole: Mapping[str, Any] = site.reader.run(prefix)["run"]
+    return whole

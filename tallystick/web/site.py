@@ -1,0 +1,246 @@
+"""What all pages share: the reader they show, how a view becomes a page or JSON, and how errors look.
+
+Nothing here trusts stored text: templates escape by default, and every answer carries a content security
+policy that allows no inline script, no inline style and nothing from another origin.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import jinja2
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from tallystick import __version__
+from tallystick.model.errors import Fault, TallystickError
+from tallystick.web import assets, facets, svg, wording
+
+JSON_SUFFIX: Final = ".json"
+PARTIAL: Final = "part"
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+NAVIGATION: Final = (
+    ("home", "/", "Home"),
+    ("runs", "/runs", "Runs"),
+    ("agents", "/agents", "Agents"),
+    ("tools", "/tools", "Tools"),
+    ("models", "/models", "Models"),
+    ("cost", "/cost", "Cost"),
+    ("approvals", "/approvals", "Approvals"),
+)
+
+# Addresses that programs use: whatever goes wrong there is answered in JSON.
+_MACHINES: Final = ("/api/", "/v1/", "/access/", "/events")
+
+_log = logging.getLogger("tallystick.web")
+
+
+class PageReader(Protocol):
+    """The read model behind the pages; all answers are JSON-ready. Raises UnknownThing and BadInput."""
+
+    def runs(self, query: str = "", /, *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
+        """``{"total", "runs": [run]}``, newest first."""
+        ...
+
+    def run(self, prefix: str, /) -> Mapping[str, Any]:
+        """``{"run", "steps", "totals"}``."""
+        ...
+
+    def skeleton(self, prefix: str, /) -> Mapping[str, Any]:
+        """``{"run", "columns"}``: one list per column, root first, depth first."""
+        ...
+
+    def step(self, prefix: str, step: str, /) -> Mapping[str, Any]:
+        """One step with its contents."""
+        ...
+
+    def agents(self) -> Any:
+        """Agents, declared and observed."""
+        ...
+
+    def thing(self, type: str, name: str, /) -> Mapping[str, Any]:
+        """One agent, tool, model or workflow."""
+        ...
+
+    def tools(self) -> Any:
+        """Tools, declared and observed."""
+        ...
+
+    def models(self) -> Any:
+        """Models, declared and observed."""
+        ...
+
+    def cost(self, by: str, query: str = "", /) -> Mapping[str, Any]:
+        """``{"by", "total_nano_usd", "known_nano_usd", "gaps", "rows"}``."""
+        ...
+
+    def approvals(self, state: str | None = None, /) -> Mapping[str, Any]:
+        """``{"approvals": [approval]}``, newest first."""
+        ...
+
+    def approval(self, approval: str, /) -> Mapping[str, Any]:
+        """One approval."""
+        ...
+
+
+class Answerer(Protocol):
+    """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
+
+    def __call__(self, approval: str, answer: str, /, *, by: str, note: str | None) -> Mapping[str, Any]:
+        """``answer`` is "approved" or "rejected"; gives the approval as it stands afterwards."""
+        ...
+
+
+def somebody_local(request: Request[Any, Any, Any]) -> str:
+    """Who answers when the server has no sign-in: whoever sits at this machine."""
+    person = request.scope.get("state", {}).get("person")
+    return str(person) if person else "local"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """What the pages must be told: clock (nanoseconds), store's place, server's address, who asks."""
+
+    now: Callable[[], int]
+    store: str = ""
+    address: str = "http://127.0.0.1:4777"
+    person: Callable[[Request[Any, Any, Any]], str] = somebody_local
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One page before it is rendered: ``data`` is what ``.json`` gives, ``extra`` is for the template."""
+
+    template: str
+    data: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+class Site:
+    """The pages' surroundings: reader, answerer, settings and templates."""
+
+    def __init__(self, reader: PageReader, answer: Answerer, settings: PageSettings) -> None:
+        self.reader = reader
+        self.answer = answer
+        self.settings = settings
+        self.assets = assets.load()
+        self._templates = _environment(self)
+
+    def respond(
+        self, request: Request[Any, Any, Any], view: View, *, as_json: bool = False
+    ) -> Response[bytes]:
+        """The view as a whole page, as a part (``?part=1``), or as JSON."""
+        if as_json:
+            body = _json(view.data)
+            return Response(body, media_type="application/json", status_code=view.status, headers=HEADERS)
+        template = self._templates.get_template(view.template)
+        page = template.render(
+            data=view.data, path=request.url.path, is_part=PARTIAL in request.query_params, **view.extra
+        )
+        return Response(
+            page.encode("utf-8", "replace"),
+            media_type="text/html",
+            status_code=view.status,
+            headers=HEADERS,
+        )
+
+    def failure(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        """The one error page, or the one JSON error shape when JSON was asked for."""
+        known = _as_known(error)
+        status = error.status_code if isinstance(error, HTTPException) else known.http_status
+        if status >= 500 and known is not error:
+            _log.error("a page failed: %s", request.url.path, exc_info=error)
+        view = View("error.html", known.as_json(), {"error": known, "status": status, "here": ""}, status)
+        wants_json = request.url.path.endswith(JSON_SUFFIX) or request.url.path.startswith(_MACHINES)
+        response = self.respond(request, view, as_json=wants_json)
+        if isinstance(error, HTTPException) and error.headers:
+            response.headers.update(error.headers)
+        return response
+
+
+def asked(request: Request[Any, Any, Any], name: str, default: str = "") -> str:
+    """A value from the address's query; an absent or empty one gives the default."""
+    return request.query_params.get(name) or default
+
+
+def rows(value: Any, key: str) -> list[Mapping[str, Any]]:
+    """The list in an answer that is either the list or ``{key: list}``."""
+    found = value.get(key, []) if isinstance(value, Mapping) else value
+    return list(found)
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:  # half a surrogate pair: only the slow encoder can write it (as an escape)
+        return json.dumps(data, default=str).encode()
+
+
+def _as_known(error: Exception) -> TallystickError:
+    if isinstance(error, TallystickError):
+        return error
+    if isinstance(error, HTTPException):
+        return _Refused(error.detail or "The request was refused.", hint="Start again from the home page.")
+    return Fault(
+        "Something of ours went wrong while this page was made.",
+        hint="The server's log has the details; tally doctor shows what is known to be wrong.",
+    )
+
+
+class _Refused(TallystickError):
+    code = "http"
+
+
+def _environment(site: Site) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tallystick.web", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        visible=wording.visible,
+        line=wording.one_line,
+        count=wording.count,
+        plural=wording.plural,
+        usd=wording.usd,
+        cost=wording.cost,
+        duration=wording.duration,
+        exact=wording.exact,
+        clock=wording.clock,
+        tokens=wording.tokens,
+        status_class=wording.status_class,
+        payload=wording.payload,
+        segment=wording.path,
+        urlencode=wording.path,  # the built-in one fails on half a surrogate pair
+        ago=lambda text: wording.ago(text, site.settings.now()),
+    )
+    environment.globals.update(
+        bar=svg.bar,
+        stacked=svg.stacked,
+        term=wording.term,
+        toggled=facets.toggled,
+        has=facets.has,
+        navigation=NAVIGATION,
+        static=site.assets.url,
+        version=__version__,
+        settings=site.settings,
+    )
+    return environment

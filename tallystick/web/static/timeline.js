@@ -1,0 +1,156 @@
+// @ts-check
+// Time of a run laid out on 0…1, with long idle stretches folded, and the stick: the whole run at a glance.
+import { duration } from "./text.js";
+
+const FOLD_SHARE = 0.2; // an idle stretch longer than this part of the run is folded
+const FOLDED = 0.03; // to this part of the width
+const SHOW_SHARE = 0.02; // shorter ones than this are not marked
+
+/** @typedef {{ from: number, to: number, folded: boolean }} Idle */
+
+/**
+ * A map from run time to the drawing.
+ * @param {import("./tree.js").Columns} columns
+ * @param {(index: number) => boolean} isLeaf
+ */
+export function layOut(columns, isLeaf) {
+  const starts = columns.started_ns;
+  const lengths = columns.duration_ns;
+  let whole = 0;
+  let known = false;
+  /** @type {[number, number][]} */
+  const busy = [];
+  for (let i = 0; i < starts.length; i++) {
+    const from = starts[i];
+    if (from === null || from === undefined) continue;
+    const to = from + (lengths[i] ?? 0);
+    if (to > 0) known = true;
+    if (to > whole) whole = to;
+    if (isLeaf(i)) busy.push([from, to]);
+  }
+  const gaps = idle(busy, whole);
+  const scale = pieces(gaps, whole);
+  return { whole, known, gaps, at: (/** @type {number} */ ns) => place(scale, ns, whole) };
+}
+
+/** @param {[number, number][]} busy @param {number} whole @returns {Idle[]} stretches in which no step ran */
+function idle(busy, whole) {
+  busy.sort((a, b) => a[0] - b[0]);
+  /** @type {Idle[]} */
+  const gaps = [];
+  let end = busy.length ? busy[0][1] : 0;
+  for (const [from, to] of busy) {
+    if (from - end > whole * SHOW_SHARE && from - end > 2e8) {
+      gaps.push({ from: end, to: from, folded: from - end > whole * FOLD_SHARE && from - end > 2e9 });
+    }
+    if (to > end) end = to;
+  }
+  return gaps.slice(0, 40);
+}
+
+/** @param {Idle[]} gaps @param {number} whole @returns {[number, number][]} [run time, place] corners, rising */
+function pieces(gaps, whole) {
+  const folded = gaps.filter((gap) => gap.folded);
+  const hidden = folded.reduce((sum, gap) => sum + gap.to - gap.from, 0);
+  const room = 1 - FOLDED * folded.length;
+  const unit = whole > hidden ? room / (whole - hidden) : 0;
+  /** @type {[number, number][]} */
+  const corners = [[0, 0]];
+  let time = 0;
+  let place = 0;
+  for (const gap of folded) {
+    place += (gap.from - time) * unit;
+    corners.push([gap.from, place]);
+    place += FOLDED;
+    corners.push([gap.to, place]);
+    time = gap.to;
+  }
+  corners.push([whole, 1]);
+  return corners;
+}
+
+/** @param {[number, number][]} corners @param {number} ns @param {number} whole @returns {number} 0…1 */
+function place(corners, ns, whole) {
+  if (whole <= 0) return 0;
+  let k = 1;
+  while (k < corners.length - 1 && ns > corners[k][0]) k++;
+  const [t0, p0] = corners[k - 1];
+  const [t1, p1] = corners[k];
+  return t1 > t0 ? Math.min(1, p0 + ((ns - t0) / (t1 - t0)) * (p1 - p0)) : p0;
+}
+
+/**
+ * Words above the bars: start, end, and idle stretches that were folded.
+ * @param {HTMLElement} axis @param {ReturnType<typeof layOut>} time
+ */
+export function writeAxis(axis, time) {
+  axis.replaceChildren();
+  const words = time.known ? ["0", ...folds(time), duration(time.whole)] : ["no times recorded"];
+  for (const word of words) {
+    const span = document.createElement("span");
+    span.textContent = word;
+    axis.append(span);
+  }
+}
+
+/** @param {ReturnType<typeof layOut>} time @returns {string[]} */
+function folds(time) {
+  return time.gaps
+    .filter((gap) => gap.folded)
+    .slice(0, 2)
+    .map((gap) => `idle ${duration(gap.to - gap.from)} folded`);
+}
+
+/**
+ * Draw the stick: a bar for the run, a notch from above for each step in trouble, the chosen step from below.
+ * Many steps fall on one pixel, so one pass marks pixels and a second draws them.
+ * @param {HTMLCanvasElement} canvas @param {import("./tree.js").Columns} columns
+ * @param {ReturnType<typeof layOut>} time @param {(index: number) => string} tone @param {number} chosen
+ */
+export function drawStick(canvas, columns, time, tone, chosen) {
+  const width = canvas.clientWidth;
+  const height = 30;
+  const density = Math.min(devicePixelRatio || 1, 3);
+  canvas.width = Math.round(width * density);
+  canvas.height = height * density;
+  const pen = canvas.getContext("2d");
+  if (!pen) return;
+  pen.scale(density, density);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (/** @type {string} */ name) => probe(style, name);
+  const n = columns.step.length;
+  const at = (/** @type {number} */ i) => (time.known ? time.at(columns.started_ns[i] ?? 0) : i / Math.max(1, n - 1)) * (width - 12) + 6;
+  pen.fillStyle = colour("--raise");
+  pen.fillRect(0, 6, width, 18);
+  const marks = new Map();
+  for (let i = 0; i < n; i++) {
+    const x = Math.round(at(i));
+    const kind = tone(i);
+    if (kind) marks.set(`${x}${kind}`, [x, kind]);
+    else if (!marks.has(x)) marks.set(x, [x, ""]);
+  }
+  pen.fillStyle = colour("--line-strong");
+  for (const [x, kind] of marks.values()) if (!kind) pen.fillRect(x, 17, 1, 7);
+  for (const [x, kind] of marks.values()) if (kind) notch(pen, x, 6, 1, colour(`--${kind}`));
+  if (chosen >= 0) notch(pen, at(chosen), 24, -1, colour("--ink"));
+}
+
+/** @param {CSSStyleDeclaration} style @param {string} name @returns {string} a colour a canvas understands */
+function probe(style, name) {
+  const spot = document.createElement("i");
+  spot.style.color = style.getPropertyValue(name);
+  document.body.append(spot);
+  const found = getComputedStyle(spot).color;
+  spot.remove();
+  return found;
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {number} x @param {number} y @param {number} way @param {string} colour */
+function notch(pen, x, y, way, colour) {
+  pen.fillStyle = colour;
+  pen.beginPath();
+  pen.moveTo(x - 5, y);
+  pen.lineTo(x + 5, y);
+  pen.lineTo(x, y + way * 11);
+  pen.fill();
+}

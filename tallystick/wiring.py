@@ -1,0 +1,352 @@
+"""The fuse box: the only file that picks adapters and puts rooms, doors and drains together.
+
+Everything is imported when it is asked for, so that ``tally --help`` and an agent's import load nothing they do not
+use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tallystick.adapters.clock import SystemClock
+from tallystick.adapters.ids import TimeIds
+from tallystick.config import Settings, load
+from tallystick.model.errors import TallystickError, UnknownThing
+from tallystick.ports import Clock, ControlStore, Ids, TraceStore
+
+if TYPE_CHECKING:
+    from tallystick.api.app import App
+    from tallystick.app.guard import RunGuard
+    from tallystick.app.read import Reader
+    from tallystick.app.record import Recorder
+    from tallystick.cost.rates import RateCard
+    from tallystick.sdk.runtime import Sink
+
+STORE_FOLDER = ".tallystick"
+TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
+_ADOPT_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Both stores of one folder, open."""
+
+    traces: TraceStore
+    control: ControlStore
+    path: Path
+
+    def close(self) -> None:
+        """Release both. Closing twice is allowed."""
+        self.traces.close()
+        self.control.close()
+
+
+# ── time, identity, prices ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def clock() -> Clock:
+    """The machine's clock."""
+    return SystemClock()
+
+
+@cache
+def ids() -> Ids:
+    """Ids that sort by time."""
+    return TimeIds()
+
+
+@cache
+def rate_card() -> RateCard:
+    """The rate card that ships with this release."""
+    from importlib.resources import files
+
+    import msgspec
+
+    from tallystick.cost.rates import load_card
+
+    return load_card(msgspec.json.decode(files("tallystick.cost").joinpath("card.json").read_bytes()))
+
+
+# ── stores ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def find_store(explicit: Path | None, *, project: Path | None = None) -> Path:
+    """The store's folder: what was asked for, else beside the nearest tallystick.toml, else the user's data folder."""
+    if explicit is not None:
+        return explicit
+    if project is None:
+        from tallystick.config.settings import find_project_file
+
+        found = find_project_file(Path.cwd())
+        project = found.parent if found is not None else None
+    if project is not None:
+        return project / STORE_FOLDER
+    if os.environ.get("XDG_DATA_HOME"):
+        return Path(os.environ["XDG_DATA_HOME"]) / "tallystick"
+    return Path.home() / ".local" / "share" / "tallystick"
+
+
+def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None = None) -> Stores:
+    """Open a store folder.
+
+    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault.
+    """
+    from tallystick.adapters.sqlite import SqliteControl
+
+    if not create and not (path / TRACES).exists():
+        raise UnknownThing(
+            f"there is no store in {path}",
+            hint="tally demo fills one; tallystick.init() and tally up make one",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    traces = _open_traces(path, silent_after_s)
+    try:
+        control = SqliteControl(path / CONTROL, clock=clock(), ids=ids())
+    except BaseException:
+        traces.close()
+        raise
+    return Stores(traces, control, path)
+
+
+def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
+    from tallystick.adapters.sqlite import SqliteTraces
+
+    if silent_after_s is None:
+        return SqliteTraces(path / TRACES)
+    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000)
+
+
+def reader(stores: Stores) -> Reader:
+    """The read model over open stores; what dead processes left in the spool is taken in first."""
+    from tallystick.app.read import Reader
+
+    adopt(stores)
+    return Reader(stores.traces, stores.control, clock())
+
+
+def recorder(stores: Stores) -> Recorder:
+    """The way into an open trace store."""
+    return _recorder(stores.traces)
+
+
+def _recorder(traces: TraceStore) -> Recorder:
+    from tallystick.app.record import Recorder
+
+    return Recorder(traces, rate_card(), clock())
+
+
+def adopt(stores: Stores) -> int:
+    """Take in what processes that died left in the store's spool; returns the number of spans."""
+    spool = stores.path / SPOOL
+    if not spool.is_dir():
+        return 0
+    from tallystick.sdk.adoption import adopt as take_over
+    from tallystick.sdk.local import StoreSink
+
+    return take_over(spool, StoreSink(recorder(stores), _nothing)).spans
+
+
+def _nothing() -> None:
+    """The stores belong to the caller."""
+
+
+# ── projects ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def apply(
+    stores: Stores, project: Path, *, dry_run: bool = False, actor: str = "tally apply"
+) -> Mapping[str, Any]:
+    """Declare a project's agents and tools in the registry. Raises ConfigError with file and line."""
+    from tallystick.adapters.project import read_project
+    from tallystick.app.registrar import declare
+
+    found = read_project(project)
+    return declare(stores.control, found.agents, found.tools, actor=actor, dry_run=dry_run)
+
+
+def check_policies(settings: Settings) -> Mapping[str, Any]:
+    """Check a project's policies against its tools. Raises ConfigError naming the first mistake."""
+    from tallystick.adapters.project import read_project
+    from tallystick.app.policies import check_policies as check
+
+    found = read_project(settings.project or Path.cwd(), policies=settings.policies)
+    return check(found.policies or (), found.declarations)
+
+
+# ── an agent's process ──────────────────────────────────────────────────────────────────────────────────────────
+
+_started: list[Callable[[], None]] = []
+
+
+def init(
+    agent: str | None = None, *, version: str = "", workflow: str | None = None, store: str | Path | None = None,
+    server: str | None = None, project: str | Path | None = None, instrument: bool = True,
+) -> None:  # fmt: skip
+    """Switch recording and the guard on in this process.
+
+    Nothing is needed: records go to the local store, settings come from the environment and the nearest
+    ``tallystick.toml``, installed instrumentors are switched on. ``agent`` and ``workflow`` name runs that do not name
+    themselves, ``server`` sends records there instead, ``project`` is the folder with agents/, tools/ and policies/.
+    Calling it again starts anew. Raises ConfigError for settings that cannot be read and StoreFault, StoreTooNew for a
+    store that cannot be used: an agent that believes it is governed must not run ungoverned.
+    """
+    from tallystick.sdk.install import install
+
+    shutdown()
+    flags = {"store": None if store is None else str(store), "server": server}
+    settings = load(flags, os.environ, Path(project) if project else Path.cwd())
+    folder = Path(project) if project else settings.project
+    stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
+    guard = _guard(stores, folder, settings)
+    _started.append(stores.close)
+    _started.append(guard.close)
+    install(
+        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores.path, settings), guard=guard,
+        agent=agent or settings.agent, workflow=workflow, version=version,
+        contents=settings.capture_content == "full", instrument=instrument,
+        spool_limit=settings.spool_limit_mb * 1_048_576,
+    )  # fmt: skip
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Wait until everything recorded so far is in the store or at the server; False when something is left."""
+    from tallystick.sdk.install import flush as flush_records
+
+    return flush_records(timeout)
+
+
+def shutdown(timeout: float = 5.0) -> bool:
+    """Switch recording off; what cannot be delivered in time stays in the spool for the next process."""
+    from tallystick.sdk.install import uninstall
+
+    done = uninstall(flush=timeout)
+    while _started:
+        _started.pop()()
+    return done
+
+
+def run_env(settings: Settings) -> Mapping[str, str]:
+    """Environment for a child process that records itself (``tally run``)."""
+    from tallystick.sdk.autostart import autostart_env
+
+    told = {"TALLYSTICK_STORE": str(find_store(settings.store, project=settings.project).resolve())}
+    if settings.server is not None:
+        told["TALLYSTICK_SERVER"] = settings.server
+    if settings.agent is not None:
+        told["TALLYSTICK_AGENT"] = settings.agent
+    return autostart_env({**os.environ, **told})
+
+
+def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
+    server, token, silent = settings.server, settings.token, settings.crash_after_s
+
+    def to_server() -> Sink:
+        from tallystick.sdk.transport import ServerSink
+
+        assert server is not None
+        return ServerSink(server, token=token)
+
+    def to_store() -> Sink:
+        from tallystick.sdk.local import StoreSink
+
+        traces = _open_traces(path, silent)
+        return StoreSink(_recorder(traces), traces.close)
+
+    return to_store if server is None else to_server
+
+
+def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
+    import time
+
+    from tallystick.adapters.project import open_book
+    from tallystick.app.guard import GuardSettings, RunGuard
+    from tallystick.app.registrar import known_tools
+
+    if folder is not None:
+        try:
+            apply(stores, folder, actor="tallystick.init")
+        except TallystickError as error:  # the book below refuses every effect and says why; reads go on
+            sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
+    policies = settings.policies if folder is None or settings.origins["policies"] != "default" else None
+    book = open_book(
+        folder, policies=policies if policies is not None and policies.is_dir() else None,
+        permissive=settings.policy_mode == "permissive", also=known_tools(stores.control),
+    )  # fmt: skip
+    return RunGuard(
+        stores.control, clock(), ids(), book, rate_card(),
+        waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9),
+        settings=GuardSettings(
+            run_budget_nano=settings.run_budget_nano, approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000
+        ),
+    )  # fmt: skip
+
+
+# ── the server ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: int | None = None) -> App:
+    """The server's ASGI application over open stores."""
+    from tallystick.api.app import create_app
+    from tallystick.api.settings import ServerSettings
+    from tallystick.app.approvals import answer as give
+    from tallystick.web.pages import routes
+    from tallystick.web.site import PageSettings
+
+    def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+        return give(stores.control, clock(), ids(), approval, answer, by, note)
+
+    read = reader(stores)
+    return create_app(
+        read, recorder(stores), answer,
+        ServerSettings(token=settings.token, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576),
+        clock=clock(),
+        extra_routes=routes(read, answer, PageSettings(clock().now, store=str(stores.path), address=address)),
+    )  # fmt: skip
+
+
+def serve(path: Path, settings: Settings) -> None:
+    """Serve a store folder until interrupted. Raises ConfigError for an address that may not or cannot be had."""
+    from tallystick.api import server
+
+    main = server.listen(settings.host, settings.port, token=settings.token)
+    otlp = server.listen_otlp(settings.host, settings.otlp_port, token=settings.token, say=_say)
+    stores = open_stores(path, silent_after_s=settings.crash_after_s)
+    stopping = threading.Event()
+    try:
+        address = server.address_of(main)
+        otlp_port = otlp.getsockname()[1] if otlp is not None else None
+        app = build_app(stores, settings, address=address, otlp_port=otlp_port)
+        threading.Thread(target=_keep_adopting, args=(stores, stopping), daemon=True).start()
+        sockets = [main] if otlp is None else [main, otlp]
+        server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
+    finally:
+        stopping.set()
+        stores.close()
+
+
+def _keep_adopting(stores: Stores, stopping: threading.Event) -> None:
+    while not stopping.wait(_ADOPT_EVERY_S):
+        try:
+            adopt(stores)
+        except TallystickError as error:
+            _say(f"the spool could not be taken in: {error.message}")
+
+
+def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:
+    link = address + (app.gate.sign_in_path() if settings.token else "")
+    _say(f"Tallystick serves {stores.path}")
+    _say(f"  pages   {link}")
+    _say(f"  OTLP    {address}/v1/traces" + (f" and port {otlp_port}" if otlp_port else ""))
+    _say("  stop    Ctrl-C")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,65 @@
+"""What holds for every test: skips may be forbidden, and soak tests run only when asked for.
+
+With TALLYSTICK_NO_SKIPS=1 a skip is a failure. One exception: recorded runs from elsewhere ("shared data") have
+their own licences and are not in a clone, so a test may skip for their absence, and only while they are absent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared_data() -> Path:
+    """Where recorded runs from elsewhere are, when they are there."""
+    given = os.environ.get("TALLYSTICK_SHARED_DATA")
+    return Path(given) if given else ROOT.parent / "shared" / "data"
+
+
+def _forbidden(reason: str) -> bool:
+    if os.environ.get("TALLYSTICK_NO_SKIPS", "") in ("", "0"):
+        return False
+    return shared_data().is_dir() or "shared data" not in reason.lower()
+
+
+def _reason(longrepr: object) -> str:
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a forbidden skip into a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _forbidden(_reason(report.longrepr)):
+        report.outcome = "failed"
+        report.longrepr = f"skips are forbidden here: {_reason(report.longrepr)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module that skips itself."""
+    report = yield
+    if report.skipped and _forbidden(_reason(report.longrepr)):
+        report.outcome = "failed"
+        report.longrepr = f"skips are forbidden here: {_reason(report.longrepr)}"
+    return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Soak tests run only with ``-m soak``, or when one is named by its id."""
+    if config.getoption("markexpr") or any("::" in argument for argument in config.args):
+        return
+    soak = [item for item in items if item.get_closest_marker("soak")]
+    if soak:
+        config.hook.pytest_deselected(items=soak)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]

@@ -1,0 +1,280 @@
+"""Parts for tests of the command line: a read model with known answers, and stores that remember what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from tallystick.cli.parts import Parts
+from tallystick.cli.root import root
+from tallystick.config import load
+from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.journal import GENESIS, Draft, Entry, seal
+from tallystick.model.span import Span
+from tallystick.ports import Change
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202eevil\x9b31m"
+NONE = {"input_tokens": None, "output_tokens": None, "cache_read_tokens": None, "cache_write_tokens": None,
+        "reasoning_tokens": None}  # fmt: skip
+SOME = {**NONE, "input_tokens": 1200, "output_tokens": 34}
+
+
+def run_row(run: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "run": run, "agent": "refunds", "workflow": "support", "goal": "Resolve ticket 4711", "status": "ok",
+        "completeness": "complete", "missing": None, "steps": 3, "errors": 0, "model_calls": 1, "tool_calls": 1,
+        "denials": 0, "usage": SOME, "usage_known": SOME, "usage_gaps": 0, "cost_nano_usd": 1_500_000,
+        "cost_known_nano_usd": 1_500_000, "cost_gaps": 0, "started": "2026-11-22T10:00:00.000000Z",
+        "ended": "2026-11-22T10:00:02.500000Z", "duration_ns": 2_500_000_000, "seen": None, "source": "sdk",
+        "stopped_by": None,
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def step_row(step: str, parent: str | None, kind: str, name: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "step": step, "parent": parent, "trace": "t", "seq": None, "kind": kind, "name": name, "agent": "refunds",
+        "status": "ok", "error": None, "tool": None, "call_id": None, "arguments": None, "result": None,
+        "output": None, "model": None, "provider": None, "usage": NONE, "cost_nano_usd": None, "cost_gap": None,
+        "started": None, "ended": None, "duration_ns": 5_000_000, "decision": None, "effect": None,
+        "outcome": None, "same_as": None, "derived": False,
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+RUNS = [
+    run_row("aaaa11112222333344445555", goal=HOSTILE),
+    run_row("bbbb11112222333344445555", agent=None, goal=None, status="crashed", completeness="lossy", missing=2,
+            usage=NONE, cost_nano_usd=None, cost_known_nano_usd=900, cost_gaps=2, started=None, ended=None,
+            duration_ns=None),
+]  # fmt: skip
+STEPS = [
+    step_row("s1", None, "agent", "refunds"),
+    step_row("s2", "s1", "model", "gpt-4.1-mini", usage=SOME, cost_nano_usd=1_500_000),
+    step_row("s3", "s1", "tool", "refund", tool="refund", status="denied", decision="deny", error=HOSTILE,
+             outcome="did not happen", arguments={"order": "A\tB"}),
+    step_row("s4", "gone", "model", "gpt-4.1-mini", same_as="s2", cost_gap="no price"),
+]  # fmt: skip
+APPROVAL = {
+    "approval": "apr_1", "state": "waiting", "run": "aaaa11112222333344445555", "agent": "refunds", "tool": "refund",
+    "arguments": {"order_id": "A-1", "amount": "400"}, "group": "finance", "because": "Over 100 dollars.",
+    "requested": "2026-11-22T10:00:00.000000Z", "expires": "2026-11-22T10:05:00.000000Z", "answered": None,
+    "by": None, "note": None, "decision": "dec_1",
+}  # fmt: skip
+
+
+class FakeReader:
+    """Answers from the tables above; refuses what the real one refuses."""
+
+    def __init__(self, runs: Sequence[Mapping[str, Any]] = RUNS) -> None:
+        self.listed = list(runs)
+        self.asked: list[tuple[str, int, str | None]] = []
+
+    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> dict[str, Any]:
+        assert 1 <= limit <= 1000
+        self.asked.append((query, limit, before))
+        matching = self.listed
+        if "run:" in query:
+            wanted = query.rsplit("run:", 1)[1].strip('"')
+            matching = [run for run in matching if run["run"] == wanted]
+        names = [run["run"] for run in matching]
+        first = names.index(before) + 1 if before else 0
+        return {"total": len(matching), "runs": [dict(run) for run in matching[first : first + limit]]}
+
+    def run(self, prefix: str) -> dict[str, Any]:
+        for run in self.listed:
+            if run["run"].startswith(prefix):
+                return {"run": dict(run), "steps": STEPS, "totals": dict(run)}
+        raise UnknownThing(f"no run starts with {prefix!r}", hint="tally runs ls")
+
+    def spans(self, prefix: str) -> tuple[str, list[Span]]:
+        return self.run(prefix)["run"]["run"], []
+
+    def _things(self, name: str) -> list[dict[str, Any]]:
+        base = {"version": "1.4.0", "owner": None, "effect": None, "declaration": {"purpose": "refunds"}, "runs": 2,
+                "steps": 9, "errors": 1, "cost_nano_usd": None, "cost_known_nano_usd": 5, "cost_gaps": 3,
+                "first": None, "last": None}  # fmt: skip
+        return [
+            {**base, "name": name, "declared": True, "observed": True},
+            {**base, "name": "shadow" + HOSTILE, "declared": False, "observed": True, "declaration": None},
+        ]
+
+    def agents(self) -> list[dict[str, Any]]:
+        return self._things("refunds")
+
+    def tools(self) -> list[dict[str, Any]]:
+        return self._things("refund")
+
+    def models(self) -> list[dict[str, Any]]:
+        return self._things("gpt-4.1-mini")
+
+    def workflows(self) -> list[dict[str, Any]]:
+        return []
+
+    def cost(self, by: str, query: str = "") -> dict[str, Any]:
+        row = {"key": "refunds", "cost_nano_usd": None, "cost_known_nano_usd": 5_000_000, "gaps": 2, "steps": 4,
+               "runs": 2, "input_tokens": 10, "output_tokens": 20}  # fmt: skip
+        return {"by": by, "total_nano_usd": None, "known_nano_usd": 5_000_000, "gaps": 2, "rows": [row]}
+
+    def approvals(self, state: str | None = None) -> dict[str, Any]:
+        return {"approvals": [APPROVAL] if state in (None, "waiting") else []}
+
+    def approval(self, approval: str) -> dict[str, Any]:
+        return dict(APPROVAL)
+
+    def budgets(self) -> list[dict[str, Any]]:
+        return [{"name": "every-run", "scope": "run:*", "mode": "hard", "limit_nano_usd": 500_000_000,
+                 "spent_nano_usd": 20, "held_nano_usd": 0, "available_nano_usd": 499_999_980}]  # fmt: skip
+
+
+@dataclass
+class FakeTraces:
+    """A change feed."""
+
+    feed: list[Change] = field(default_factory=list)
+
+    def changes(self, after: int, *, limit: int = 500) -> list[Change]:
+        if after == -1:
+            return [Change(0, "")]
+        return [change for change in self.feed if change.cursor > after]
+
+    def info(self) -> Mapping[str, Any]:
+        return {"schema": 1, "runs": 2}
+
+
+@dataclass
+class FakeControl:
+    """A journal in a list, chained by the real digests."""
+
+    entries_: list[Entry] = field(default_factory=list)
+    damaged: str | None = None
+    changed: int = 0
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        written = []
+        for draft in drafts:
+            seq, previous = self.head()
+            entry = seal(draft, seq=seq + 1, entry_id=f"ent_{seq + 1}", at=1, previous=previous)
+            self.entries_.append(entry)
+            written.append(entry)
+        return tuple(written)
+
+    def head(self) -> tuple[int, str]:
+        return (self.entries_[-1].seq, self.entries_[-1].digest) if self.entries_ else (0, GENESIS)
+
+    def entries(self, *, after: int = 0, limit: int = 1000, **_: Any) -> list[Entry]:
+        return [entry for entry in self.entries_ if entry.seq > after][:limit]
+
+    def verify(self) -> int:
+        if self.damaged:
+            from tallystick.model.errors import StoreFault
+
+            raise StoreFault(self.damaged, entry=3)
+        return len(self.entries_)
+
+    def rebuild(self) -> Mapping[str, int]:
+        return {"approvals": 1, "budgets": 1, "changed": self.changed}
+
+    def info(self) -> Mapping[str, Any]:
+        return {"schema": 1, "entries": len(self.entries_)}
+
+
+@dataclass
+class FakeStores:
+    """Both, with a path."""
+
+    path: Path
+    traces: Any = field(default_factory=FakeTraces)
+    control: Any = field(default_factory=FakeControl)
+    closed: bool = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeParts(Parts):
+    """Everything the command line asks for, and what it asked."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.env = dict(env or {})
+        self.stores = FakeStores(folder / "store")
+        self.reading = FakeReader()
+        self.served: list[Any] = []
+        self.executed: list[Any] = []
+        self.answered: list[Any] = []
+        self.scenes: list[dict[str, Any]] = []
+        self.imported: dict[str, bytes] = {}
+        self.refused: list[dict[str, str]] = []
+
+    def settings(self, flags: Mapping[str, Any]) -> Any:
+        return load(flags, self.env, self.folder)
+
+    def find_store(self, settings: Any) -> Path:
+        return settings.store or self.folder / "store"
+
+    def open(self, path: Path, *, create: bool) -> Any:
+        return self.stores
+
+    def reader(self, stores: Any) -> Any:
+        return self.reading
+
+    def recorder(self, stores: Any) -> Any:
+        return "recorder"
+
+    def serve(self, path: Path, settings: Any) -> None:
+        self.served.append((path, settings))
+
+    def run_environment(self, settings: Any) -> Mapping[str, str]:
+        return {"PYTHONPATH": "switch", "TALLYSTICK_AGENT": settings.agent or ""}
+
+    def import_file(
+        self, recorder: Any, name: str, format: str, content: bytes, progress: Callable[[int, int], None]
+    ) -> Mapping[str, Any]:
+        if not content.startswith(b"["):
+            raise BadInput(f"{name}: a list was expected at line 1", file=name)
+        progress(1, 1)
+        known = self.imported.get(name) == content
+        self.imported[name] = content
+        return {
+            "runs": 1,
+            "steps": 3,
+            "added": 0 if known else 3,
+            "repeats": 3 if known else 0,
+            "rejected": self.refused,
+        }
+
+    def answer(
+        self, stores: Any, approval: str, answer: str, *, by: str, note: str | None
+    ) -> Mapping[str, Any]:
+        self.answered.append((approval, answer, by, note))
+        return {**APPROVAL, "state": answer, "by": by, "note": note}
+
+    def declare(self, stores: Any, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
+        return {"declared": [{"type": "agent", "name": "refunds", "digest": "ab" * 32}], "unchanged": 2}
+
+    def check_policies(self, settings: Any) -> Mapping[str, Any]:
+        return {"files": 2, "rules": 7, "digest": "ab" * 32}
+
+    def play(
+        self,
+        store: Path | None,
+        on_scene: Callable[[Mapping[str, Any]], None],
+        on_start: Callable[[str, str], None],
+    ) -> Mapping[str, Any]:
+        for scene in self.scenes:
+            on_start(scene["name"], "A scene")
+            on_scene(scene)
+        return {"scenes": self.scenes, "store": str(store or self.folder / "demo")}
+
+    def execute(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.executed.append((tuple(command), dict(environment)))
+
+
+def call(parts: FakeParts, *arguments: str) -> Result:
+    """Run one command line with these parts; errors are raised, not printed."""
+    return CliRunner().invoke(root, list(arguments), obj=parts, standalone_mode=False)

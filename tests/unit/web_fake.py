@@ -1,0 +1,312 @@
+"""A reader over the invented world, which answers in the read model's shapes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from web_world import (
+    NOW,
+    Row,
+    columns_of,
+    make_approval,
+    make_run,
+    make_step,
+    refund_steps,
+    stamp,
+    thing,
+    usage,
+)
+
+from tallystick.model.errors import Conflict, UnknownThing
+from tallystick.model.query import parse_query
+
+
+def big_columns(size: int) -> dict[str, list[Any]]:
+    """A run of ``size`` steps: agents with tool and model calls under them, some in trouble, one idle hour."""
+    dice = random.Random(7)
+    columns: dict[str, list[Any]] = {
+        key: []
+        for key in (
+            "step",
+            "parent",
+            "depth",
+            "kind",
+            "name",
+            "agent",
+            "status",
+            "started_ns",
+            "duration_ns",
+            "cost_nano_usd",
+            "tokens",
+            "decision",
+            "same_as",
+        )
+    }
+    moment, group = 0, 0
+    for index in range(size):
+        if index == size // 2:
+            moment += 3_600 * 1_000_000_000
+        if index == 0:
+            row = (-1, 0, "agent", "long run", "ok")
+        elif index % 25 == 1:
+            group = index
+            row = (0, 1, "agent", f"worker {index // 25}", "ok")
+        else:
+            kind = ("model", "tool")[index % 2]
+            row = (group, 2, kind, f"{kind} call {index}", "error" if dice.random() < 0.002 else "ok")
+        length = dice.randrange(1_000_000, 900_000_000)
+        values = (
+            f"{index:016x}",
+            *row[:4],
+            "worker",
+            row[4],
+            moment,
+            length,
+            1_000 * index if row[2] == "model" else None,
+            900 if row[2] == "model" else None,
+            None,
+            None,
+        )
+        for key, value in zip(columns, values, strict=True):
+            columns[key].append(value)
+        moment += length
+    columns["duration_ns"][0] = moment
+    return columns
+
+
+class FakeReader:
+    """Answers like the read model; ``taint`` is applied to every text, to see what hostile content does."""
+
+    def __init__(
+        self, *, empty: bool = False, taint: Callable[[str], str] | None = None, big: int = 0
+    ) -> None:
+        statuses = ["running", "ok", "ok", "failed", "ok", "stopped", "ok", "crashed"]
+        self._runs = [] if empty else [make_run(index, statuses[index % 8]) for index in range(130)]
+        self._steps = [] if empty else refund_steps()
+        self._big = big
+        self._approvals: list[Row] = []
+        self.answers: list[tuple[str, str, str, str | None]] = []
+        if not empty:
+            self._bend()
+        self._agents = (
+            []
+            if empty
+            else [
+                thing("refunds", True, True),
+                thing("planner", True, True, errors=3, cost_gaps=4, cost_nano_usd=None),
+                thing("reviewer", True, False),
+                thing("triage", False, True, cost_nano_usd=1_200_000),
+            ]
+        )
+        self._tools = (
+            []
+            if empty
+            else [
+                thing("lookup_order", True, True, effect="read"),
+                thing("refund", True, True, effect="irreversible"),
+                thing("wire_transfer", False, True, errors=2),
+            ]
+        )
+        self._models = (
+            []
+            if empty
+            else [
+                thing("gpt-4.1-mini", True, True),
+                thing("house-llm-7b", False, True, cost_gaps=12, cost_nano_usd=None, cost_known_nano_usd=0),
+            ]
+        )
+        if taint:
+            for rows in (self._runs, self._steps, self._approvals, self._agents, self._tools, self._models):
+                for row in rows:
+                    _poison(row, taint)
+
+    def _bend(self) -> None:
+        first = self._runs[0]
+        first.update(
+            goal="Resolve ticket 4711: the blender arrived broken, refund 400 USD",
+            steps=14,
+            errors=1,
+            denials=1,
+            ended=None,
+            duration_ns=None,
+            completeness="open",
+            missing=None,
+        )
+        self._runs[2].update(cost_nano_usd=None, cost_gaps=3, completeness="lossy", missing=2)
+        self._runs[4].update(
+            cost_nano_usd=None,
+            cost_known_nano_usd=0,
+            cost_gaps=5,
+            usage=usage(None, None),
+            usage_gaps=5,
+            goal=None,
+            agent=None,
+            workflow=None,
+        )
+        self._runs[6].update(started=None, ended=None, duration_ns=None, source="tau-bench", status="unknown")
+        self._approvals = [
+            make_approval(1, first["run"]),
+            make_approval(2, self._runs[1]["run"]),
+            make_approval(3, self._runs[3]["run"], "approved"),
+        ]
+
+    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Row:
+        found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
+        ids = [run["run"] for run in found]
+        start = ids.index(before) + 1 if before in ids else 0
+        return {"total": len(found), "runs": found[start : start + limit]}
+
+    def _one(self, prefix: str) -> Row:
+        found = [run for run in self._runs if run["run"].startswith(prefix)]
+        if len(found) != 1:
+            raise UnknownThing(
+                f"no run starts with {prefix!r}", hint="tally runs ls shows the runs there are"
+            )
+        return found[0]
+
+    def run(self, prefix: str) -> Row:
+        return {"run": self._one(prefix), "steps": self._steps, "totals": {"steps": len(self._steps)}}
+
+    def skeleton(self, prefix: str) -> Row:
+        run = self._one(prefix)
+        return {"run": run, "columns": big_columns(self._big) if self._big else columns_of(self._steps)}
+
+    def step(self, prefix: str, step: str) -> Row:
+        self._one(prefix)
+        for found in self._steps:
+            if found["step"] == step:
+                return found
+        if self._big and len(step) == 16:
+            return make_step(int(step, 16) % 1_000, None, "tool", f"step {int(step, 16)}", step=step)
+        raise UnknownThing(f"the run has no step {step!r}")
+
+    def agents(self) -> list[Row]:
+        return self._agents
+
+    def thing(self, type: str, name: str) -> Row:
+        for row in {"agent": self._agents, "tool": self._tools, "model": self._models}[type]:
+            if row["name"] == name:
+                return row
+        raise UnknownThing(f"no {type} is called {name!r}", hint="tally agents ls shows them")
+
+    def tools(self) -> list[Row]:
+        return self._tools
+
+    def models(self) -> list[Row]:
+        return self._models
+
+    def cost(self, by: str, query: str = "") -> Row:
+        parse_query(query)
+        named = {"agent": self._agents, "tool": self._tools, "model": self._models}.get(by)
+        keys = [row["name"] for row in named or []] or [
+            run["run" if by == "run" else "workflow"] for run in self._runs[:4]
+        ]
+        rows = []
+        for index, key in enumerate(keys):
+            gaps = 12 if index == len(keys) - 1 else 0
+            known = 0 if gaps else 91_400_000 // (index + 1)
+            rows.append(
+                {
+                    "key": key,
+                    "cost_nano_usd": None if gaps else known,
+                    "cost_known_nano_usd": known,
+                    "gaps": gaps,
+                    "steps": 310,
+                    "runs": 42,
+                    "input_tokens": 120_400,
+                    "output_tokens": 9_120,
+                }
+            )
+        known = sum(row["cost_known_nano_usd"] for row in rows)
+        gaps = sum(row["gaps"] for row in rows)
+        return {
+            "by": by,
+            "total_nano_usd": None if gaps else known,
+            "known_nano_usd": known,
+            "gaps": gaps,
+            "rows": rows,
+        }
+
+    def approvals(self, state: str | None = None) -> Row:
+        return {"approvals": [a for a in self._approvals if state in (None, a["state"])]}
+
+    def approval(self, approval: str) -> Row:
+        for found in self._approvals:
+            if found["approval"] == approval:
+                return found
+        raise UnknownThing(f"no approval is called {approval!r}")
+
+    def answer(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+        found = self.approval(approval)
+        if found["state"] != "waiting":
+            raise Conflict("this approval was answered already", hint=f"by {found['by']}")
+        found.update(state=answer, by=by, note=note, answered=stamp(NOW))
+        self.answers.append((approval, answer, by, note))
+        return found
+
+
+def _holds(run: Row, term: Any) -> bool:
+    if term.field in ("since", "until"):
+        return True
+    if term.field == "text":
+        return term.value.lower() in f"{run['goal']} {run['agent']} {run['run']}".lower()
+    if term.field == "run":
+        return bool(run["run"].startswith(term.value))
+    if term.field in ("errors", "steps"):
+        return bool(run[term.field] > term.value) if term.op == ">" else bool(run[term.field] == term.value)
+    return bool(run.get(term.field) == term.value)
+
+
+_CLOSED = {
+    "run",
+    "step",
+    "parent",
+    "trace",
+    "started",
+    "ended",
+    "requested",
+    "expires",
+    "answered",
+    "approval",
+    "state",
+    "first",
+    "last",
+    "same_as",
+    "kind",
+    "completeness",
+    "type",
+}
+
+
+def _poison(value: Any, taint: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return taint(value)
+    if isinstance(value, dict):
+        for key in list(value):
+            if key not in _CLOSED:
+                value[key] = (
+                    taint("nothing")
+                    if value[key] is None and key not in _QUIET
+                    else _poison(value[key], taint)
+                )
+        return value
+    if isinstance(value, list):
+        return [_poison(item, taint) for item in value]
+    return value
+
+
+_QUIET = {
+    "missing",
+    "duration_ns",
+    "cost_nano_usd",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "seq",
+    "started_ns",
+    "usage",
+}
