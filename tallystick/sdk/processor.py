@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tallystick.model import attributes as names
 from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import SPAN
-from tallystick.sdk.masking import mask, mask_text, suspicious
+from tallystick.sdk.masking import SHORTEST, mask, mask_text, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
 from tallystick.sdk.spool import Spool
@@ -29,7 +29,6 @@ _TRACES_MAX = 4_096
 _SOURCES_MAX = 4_096
 _LONG_STEP_NS = 1_000_000_000
 _ALIVE_NS = 15_000_000_000
-_NAME_LONG = 40  # characters; a credential in a span's name makes it longer than any sensible name
 _EMPTY: tuple[Any, ...] = ()
 _KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from 1 (internal)
 # What a span carries at its start when it is one model call, or belongs to a conversation that outlives its trace: such
@@ -191,7 +190,7 @@ class RunProcessor(SpanProcessor):
         written = _events(events) if events else _EMPTY
         if suspicious(attributes.values()):
             attributes = mask(attributes)
-        if message or len(name) > _NAME_LONG:
+        if (message or len(name) >= SHORTEST) and suspicious((name, message)):
             name, message = mask_text(name), mask_text(message)
         dropped = span.dropped_attributes
         if events or links:
