@@ -242,3 +242,28 @@ def test_the_table_of_commands_is_true() -> None:
         assert command is not None
         assert command.name == name
         assert text.endswith(".")
+
+
+def test_doctor_tells_what_the_spool_holds_lost_and_refused(tmp_path: Path) -> None:
+    from tallystick.model.span import Source, Span
+    from tallystick.sdk.adoption import REJECTED_NAME
+    from tallystick.sdk.rejects import Rejects
+    from tallystick.sdk.spool import Spool
+
+    parts = FakeParts(tmp_path)
+    folder = tmp_path / "store" / "spool"
+    spool = Spool(folder)
+    source = spool.source("k", {}, "s", "", "")
+    assert spool.append(("x", source))
+    spool.count_lost(3)
+    Rejects(folder / REJECTED_NAME).add(Span("t", "s", None, "n", 0, 1, Source()), "no\x1b[2J time")
+    rows = json.loads(call(parts, "doctor", "--json").stdout)["findings"]
+    told = [row["why"] for row in rows if row["check"] == "spool"]
+    assert told[0].endswith("of 1 processes wait to be delivered")
+    assert not told[0].startswith("0 B")
+    assert told[1:] == [
+        "3 records were dropped for want of room",
+        "1 records were refused, the last: no\x1b[2J time",
+    ]
+    assert "\x1b" not in call(parts, "doctor").stdout
+    spool.close()
