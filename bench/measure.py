@@ -68,13 +68,13 @@ def free_port() -> int:
             return port
 
 
-def measure(peer: Peer, sizes: list[int], *, foreign: bool) -> Result:
+def measure(peer: Peer, sizes: list[int], *, installed: bool) -> Result:
     """Start the server, send it loads of the given sizes one after the other, read, stop it.
 
-    ``foreign``: it has an environment of its own whose size says what an install costs.
+    ``installed``: it has an environment of its own, whose size says what an install costs.
     """
     result = Result(peer.name, peer.version())
-    if foreign:
+    if installed:
         result.packages, result.install = packages_of(peer.environment()), install_bytes(peer.environment())
     with tempfile.TemporaryDirectory(prefix="tally-bench-") as name:
         folder = Path(name)

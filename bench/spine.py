@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import report  # noqa: E402 - the path has to be set first
+from bench.environments import WORK  # noqa: E402
 from bench.measure import measure  # noqa: E402
 from bench.own_install import own_install  # noqa: E402
 from bench.peers import Peer  # noqa: E402
@@ -36,16 +38,11 @@ SIZES: dict[str, list[int]] = {
 def main() -> int:
     """Measure every server in turn, then the SDK call and the install."""
     arguments = _arguments()
-    drivers: list[Peer] = [Tallystick(), Mlflow(), Phoenix()]
     results = []
-    for driver in drivers:
-        if arguments.only and driver.name.lower() not in arguments.only:
-            continue
+    for driver in _drivers(arguments):
         sizes = [max(2_100, int(size * arguments.scale)) for size in SIZES[driver.name]]
         print(f"{driver.name}: loads of {sizes} spans …", file=sys.stderr, flush=True)
-        result = measure(driver, sizes, foreign=driver.name != "Tallystick")
-        if driver.name == "Tallystick" and not arguments.no_install:
-            result.packages, result.install = own_install(ROOT)
+        result = measure(driver, sizes, installed=driver.environment() != Path(sys.prefix))
         results.append(result)
         print(report.line(result), file=sys.stderr, flush=True)
     sdk = sdk_call(ROOT)
@@ -56,12 +53,23 @@ def main() -> int:
     return 1 if any(result.fault for result in results) else 0
 
 
+def _drivers(arguments: argparse.Namespace) -> Iterator[Peer]:
+    wanted = set(arguments.only or ("tallystick", "mlflow", "phoenix"))
+    if "tallystick" in wanted:
+        own = None if arguments.no_install else own_install(ROOT, WORK / "envs" / "tallystick")
+        yield Tallystick(own)
+    if "mlflow" in wanted:
+        yield Mlflow()
+    if "phoenix" in wanted:
+        yield Phoenix()
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The figures of the spine against Phoenix and MLflow.")
     parser.add_argument("--only", nargs="*", type=str.lower, help="tallystick, mlflow, phoenix")
     parser.add_argument("--scale", type=float, default=1.0, help="shrink or grow every load")
     parser.add_argument(
-        "--no-install", action="store_true", help="do not measure a fresh install of Tallystick"
+        "--no-install", action="store_true", help="run Tallystick from the sources, not from a fresh install"
     )
     parser.add_argument("--out", default=str(ROOT / "bench" / "RESULTS.md"), help="'' to print only")
     return parser.parse_args()

@@ -18,17 +18,21 @@ class Tallystick:
     ingest = "/v1/traces"
     headers: dict[str, str] = {"content-type": "application/x-protobuf"}  # noqa: RUF012 - a constant of the driver
 
+    def __init__(self, environment: Path | None = None) -> None:
+        """``environment`` holds an install of its own; None: the one this bench runs in, straight from the sources."""
+        self._environment = environment
+
     def version(self) -> str:
         from tallystick import __version__
 
         return __version__
 
     def environment(self) -> Path:
-        return Path(sys.prefix)
+        return self._environment or Path(sys.prefix)
 
     def command(self, port: int, folder: Path) -> list[str]:
         return [
-            sys.executable,
+            str(self.environment() / "bin" / "python"),
             "-m",
             "tallystick",
             "up",
@@ -39,11 +43,9 @@ class Tallystick:
         ]
 
     def variables(self, port: int, folder: Path) -> dict[str, str]:
-        return {
-            "TALLYSTICK_OTLP_PORT": "0",
-            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-            "HOME": str(folder),
-        }
+        source = str(Path(__file__).resolve().parents[2])
+        place = {"PYTHONPATH": source} if self._environment is None else {"PYTHONPATH": ""}
+        return {"TALLYSTICK_OTLP_PORT": "0", "HOME": str(folder), **place}
 
     def queryable(self, port: int, load: Load, before: int) -> bool:
         try:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tallystick import wiring
 from tallystick.demo import bill, facts, script
 from tallystick.demo.stage import MODELS, Stage
+from tallystick.model.errors import Fault
 from tallystick.testing import Ask, ModelServer, Say, Served
 
 REFUND_FEE = 10_000_000  # nano-dollars: price_usd of tools/refund.toml
@@ -55,7 +56,7 @@ def good_run(stage: Stage) -> Scene:
         f"{facts.price(owed)}; answered: {text}",
         f"{facts.standing(shown)}; {facts.refunds(stage.orders, 'A-1001')}; {len(facts.model_steps(shown))} model "
         f"calls and {_count(len(facts.calls(shown, 'refund', decision='allow')), 'refund')}, "
-        f"{facts.price(shown['run']['cost_nano_usd'])}; answered: {facts.output(shown)}",
+        f"{facts.price(shown['run']['cost_nano_usd'])}; answered: {stage.output(shown)}",
     )
 
 
@@ -107,7 +108,7 @@ def runaway_loop(stage: Stage) -> Scene:
         run,
         f"stopped by loop; no answer; {len(asked)} look-ups asked for and fewer than 10; "
         f"waste {facts.price(_price(server, asked[1:]))}; no refund for A-1003",
-        f"{facts.standing(shown)}; {'no answer' if text is None and not facts.output(shown) else 'answered'}; "
+        f"{facts.standing(shown)}; {'no answer' if text is None and not stage.output(shown) else 'answered'}; "
         f"{len(look_ups)} look-ups asked for and {'fewer than 10' if len(look_ups) < 10 else '10 or more'}; "
         f"waste {facts.price(facts.waste(shown, 'lookup_order'))}; {facts.refunds(stage.orders, 'A-1003')}",
     )
@@ -147,6 +148,8 @@ def crash(stage: Stage) -> Scene:
         out, _ = child.communicate(timeout=60)
         answered = bill.answered(server.served)[:-1]  # the last answer was given to a dead process
     run = out.strip()
+    if not run:
+        raise Fault(f"the desk's own process ended with {child.returncode} before it had a run")
     stage.adopt()
     shown = stage.run(run)
     kept = [step for step in shown["steps"] if step["ended"]]

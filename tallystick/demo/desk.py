@@ -146,5 +146,5 @@ def answer(
     """
     with tallystick.run(goal=ticket, workflow="refund-desk", agent="planner", budget=budget) as run:
         if started is not None:
-            started(run.id)
+            started(run.id or "")
         return desk.handle(ticket, run)

@@ -72,7 +72,7 @@ def waste(shown: Json, tool: str) -> int | None:
     return total
 
 
-def output(shown: Json) -> str | None:
-    """The text that the run gave to the customer."""
-    texts = [step["output"] for step in shown["steps"] if step["kind"] == "output" and step["output"]]
-    return str(texts[-1]) if texts else None
+def output_step(shown: Json) -> str | None:
+    """Id of the step that holds the run's answer to the customer; None when it gave none."""
+    found = [step["step"] for step in shown["steps"] if step["kind"] == "output"]
+    return str(found[-1]) if found else None

@@ -10,9 +10,11 @@ from typing import Any
 import tallystick
 from tallystick import wiring
 from tallystick.app.approvals import answer as answer_approval
+from tallystick.demo import facts
 from tallystick.demo.desk import Desk, answer
 from tallystick.demo.orders import Orders
 from tallystick.demo.project_folder import lay_out
+from tallystick.model import attributes
 from tallystick.model.control import Approval
 from tallystick.model.errors import AnswerIsNo
 from tallystick.testing import ModelServer, Script
@@ -59,6 +61,14 @@ class Stage:
     def run(self, run: str) -> dict[str, Any]:
         """A run as ``tally runs show RUN --json`` gives it."""
         return self.reader.run(run)
+
+    def output(self, shown: dict[str, Any]) -> str | None:
+        """The text that a run gave to the customer, as it was recorded; None when it gave none."""
+        step = facts.output_step(shown)
+        if step is None:
+            return None
+        text = self.reader.step(shown["run"]["run"], step)["attributes"].get(attributes.OUTPUT)
+        return None if text is None else str(text)
 
     def waiting(self) -> list[Approval]:
         """Approvals that wait for a person."""

@@ -66,6 +66,6 @@ def test_model_steps_leave_out_repeats_and_calls_that_failed():
     assert facts.model_steps({"steps": steps}) == steps[:1]
 
 
-def test_output_is_what_the_run_answered_and_not_what_a_model_said():
-    assert facts.output({"steps": [step("model", output="no"), step("output", output="hi")]}) == "hi"
-    assert facts.output({"steps": [step("model", output="no")]}) is None
+def test_the_answer_is_an_output_step_and_not_what_a_model_said():
+    assert facts.output_step({"steps": [step("model", step="1"), step("output", step="2")]}) == "2"
+    assert facts.output_step({"steps": [step("model", step="1")]}) is None

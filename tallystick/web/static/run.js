@@ -28,7 +28,10 @@ let words = null;
 /** Keep the view in the address, so that a link shows what its sender saw. */
 function address() {
   const url = new URL(location.href);
-  const put = (/** @type {string} */ key, /** @type {string} */ value) => (value ? url.searchParams.set(key, value) : url.searchParams.delete(key));
+  const put = (/** @type {string} */ key, /** @type {string} */ value) => {
+    url.searchParams.delete(key); // taken out first, so that one view has one address
+    if (value) url.searchParams.set(key, value);
+  };
   put("step", tree.at >= 0 ? tree.columns.step[tree.at] : "");
   put("find", find.value.trim());
   put("only", tree.only ? "trouble" : "");

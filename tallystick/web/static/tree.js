@@ -1,5 +1,6 @@
 // @ts-check
 // The tree of a run as an ARIA treegrid over columns: only the rows in sight exist, however many steps there are.
+import { cell, mark, span } from "./cells.js";
 import { count, duration, oneLine, usd } from "./text.js";
 
 const ROW = 24;
@@ -148,7 +149,7 @@ export class Tree {
     box.style.paddingLeft = `${Math.min(c.depth[i], 14) * 14}px`;
     const twist = span("t-twist", parent ? (this.closed[i] ? "▶" : "▼") : "");
     twist.setAttribute("aria-hidden", "true");
-    box.append(twist, this.mark(c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(c.name[i] || "unnamed", 200)));
+    box.append(twist, mark(this.marks, c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(c.name[i] || "unnamed", 200)));
     const above = c.parent[i];
     if (c.agent[i] && c.agent[i] !== c.name[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
     const kind = trouble(c, i);
@@ -156,21 +157,6 @@ export class Tree {
     if (kind === "held") box.append(span("t-note held", "held"));
     if (c.same_as[i]) box.append(span("t-note repeat", "repeat, not counted"));
     return box;
-  }
-
-  /** @param {string} status @returns {SVGElement} */
-  mark(status) {
-    const known = /^[a-z]+$/.test(status) ? status : "unknown";
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("class", `mark st-${known}`);
-    svg.setAttribute("width", "11");
-    svg.setAttribute("height", "11");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", known);
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `${this.marks}#${known}`);
-    svg.append(use);
-    return svg;
   }
 
   /** @param {number} i @returns {HTMLElement} */
@@ -287,19 +273,4 @@ export class Tree {
       this.fold(i, !this.closed[i]);
     } else this.choose(i, true);
   }
-}
-
-/** @param {string} name @param {string} text @returns {HTMLElement} */
-function span(name, text) {
-  const element = document.createElement("span");
-  element.className = name;
-  if (text) element.textContent = text;
-  return element;
-}
-
-/** @param {string} name @param {string} text @returns {HTMLElement} */
-function cell(name, text) {
-  const element = span(name, text);
-  element.setAttribute("role", "gridcell");
-  return element;
 }
