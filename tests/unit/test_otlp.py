@@ -141,7 +141,7 @@ def test_json_takes_snake_case_base64_numbers_names_and_unknown_keys() -> None:
 
 
 @pytest.mark.skipif(
-    not (DATA / "framework-spans").is_dir(), reason="the recorded framework spans are not here"
+    not (DATA / "framework-spans").is_dir(), reason="shared data is not here: framework-spans"
 )
 def test_recorded_dumps_read_the_same_in_both_encodings() -> None:
     dumps = [
