@@ -138,7 +138,7 @@ def test_a_change_is_told_live(wired: Wired) -> None:
         assert f"{9:032x}".encode() in told
 
 
-@pytest.mark.skipif(not SPANS.is_dir(), reason="the recorded framework spans are not here")
+@pytest.mark.skipif(not SPANS.is_dir(), reason="shared data is not here: framework-spans")
 def test_recorded_framework_spans_are_taken_whole(wired: Wired) -> None:
     bodies = [
         path
