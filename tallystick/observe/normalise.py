@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tallystick.model.attributes import STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
@@ -181,6 +182,8 @@ def _status(span: Span, derived: bool, decision: str | None, outcome: EffectOutc
         return _DENIED
     if span.status == 2:
         return _ERROR
+    if STOPPED in span.attributes:
+        return StepStatus.STOPPED
     return _UNKNOWN if derived else _OK
 
 

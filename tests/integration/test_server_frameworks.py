@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,9 @@ def test_a_posted_dump_shows_what_happened(port: int, name: str) -> None:
     assert runs(port) == after
     assert [ask(port, f"/api/runs/{run['run']['run']}") for run in shown] == [
         run | {"run": run["run"] | {"seen": answer["run"]["seen"]}}
-        for run, answer in zip(shown, [ask(port, f"/api/runs/{run['run']['run']}") for run in shown], strict=True)
+        for run, answer in zip(
+            shown, [ask(port, f"/api/runs/{run['run']['run']}") for run in shown], strict=True
+        )
     ]
     _check(name, [run for run in shown if _has_an_agents_side(run)] or shown)
 
@@ -90,9 +91,7 @@ def _check(name: str, shown: list[dict[str, Any]]) -> None:
     handed_over = {item["tool"] for item in truth["delegations"]}
     calls = [step for step in steps if step["tool"] not in handed_over and step["status"] != "error"]
     executed = [
-        call
-        for call in truth["tool_calls"]
-        if call["status"] == "executed" or name in dumps.LOOKS_EXECUTED
+        call for call in truth["tool_calls"] if call["status"] == "executed" or name in dumps.LOOKS_EXECUTED
     ]
     if "tools" not in missing and name != "langchain.openinference.deny":
         assert sorted(step["tool"].rpartition("__")[2] for step in calls) == sorted(

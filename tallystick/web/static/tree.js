@@ -29,6 +29,7 @@ const BARS = { bad: "error", warn: "denied", held: "held" };
 export function trouble(c, i) {
   const status = c.status[i];
   if (status === "error" || status === "failed") return "bad";
+  if (status === "stopped" && (c.kind[i] === "tool" || c.kind[i] === "model")) return "warn"; // where the stop fell
   if (status === "denied" || c.decision[i] === "deny") return "warn";
   if (status === "held" || c.decision[i] === "hold") return "held";
   return "";
@@ -173,7 +174,7 @@ export class Tree {
     const above = c.parent[i];
     if (c.agent[i] && c.agent[i] !== c.name[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
     const kind = trouble(c, i);
-    if (kind === "warn") box.append(span("t-note", "denied"));
+    if (kind === "warn") box.append(span("t-note", c.status[i] === "stopped" ? "stopped" : "denied"));
     if (kind === "held") box.append(span("t-note held", "held"));
     if (c.same_as[i]) box.append(span("t-note repeat", "repeat, not counted"));
     return box;
