@@ -2,7 +2,7 @@
 // The tree of a run as an ARIA treegrid over columns: only the rows in sight exist, however many steps there are.
 import { cell, mark, span } from "./cells.js";
 import { count, duration, oneLine, usd } from "./text.js";
-import { layOut } from "./timeline.js";
+import { bands, layOut } from "./timeline.js";
 
 const ROW = 24;
 const SPARE = 5; // rows kept beyond each edge
@@ -80,6 +80,7 @@ export class Tree {
     this.closed = new Uint8Array(this.size);
     this.where = new Int32Array(this.size);
     this.root.removeAttribute("aria-busy");
+    this.root.style.setProperty("--idle", bands(time)); // one picture behind all rows, no element for each
     this.arrange();
   }
 
@@ -186,13 +187,6 @@ export class Tree {
     const { started_ns: starts, duration_ns: lengths, status, kind } = this.columns;
     const start = starts[i];
     if (!this.time.known || start === null || start === undefined) return box;
-    for (const gap of this.time.gaps) {
-      const band = span("t-idle", "");
-      band.style.left = `${this.time.at(gap.from) * 100}%`;
-      band.style.width = `${(this.time.at(gap.to) - this.time.at(gap.from)) * 100}%`;
-      band.title = `idle ${duration(gap.to - gap.from)}`;
-      if (gap.folded) box.append(band);
-    }
     const left = this.time.at(start);
     const right = lengths[i] === null ? 1 : this.time.at(start + (lengths[i] ?? 0));
     const word = BARS[trouble(this.columns, i)] ?? "";
