@@ -118,8 +118,9 @@ def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None =
 def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
     from tallystick.adapters.sqlite import SqliteTraces
 
-    more = {} if silent_after_s is None else {"silent_after": silent_after_s * 1_000_000_000}
-    return SqliteTraces(path / TRACES, **more)
+    if silent_after_s is None:
+        return SqliteTraces(path / TRACES)
+    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000)
 
 
 def reader(stores: Stores) -> Reader:

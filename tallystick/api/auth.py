@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -36,33 +35,6 @@ _HINT: Final = (
 )
 
 
-def read_token(environment: Mapping[str, str], file: Path | None = None) -> str | None:
-    """The token from TALLYSTICK_TOKEN, else from the first line of ``file``; None when neither is given.
-
-    Raises ConfigError for a token of fewer than 16 characters, an unreadable file, or one that others may read.
-    """
-    token = environment.get("TALLYSTICK_TOKEN", "").strip()
-    if not token and file is None:
-        return None
-    if not token and file is not None:
-        try:
-            if file.stat().st_mode & 0o077:
-                raise ConfigError(
-                    f"{file} may be read by others", hint=f"run: chmod 600 {file}", file=str(file)
-                )
-            token = file.read_text("utf-8").partition("\n")[0].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"the token file cannot be read: {error}", hint=_HINT, file=str(file)
-            ) from error
-    if len(token) < _LEAST_TOKEN or not token.isascii() or not token.isprintable():
-        raise ConfigError(
-            f"a token has at least {_LEAST_TOKEN} printable ASCII characters",
-            hint="make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
-        )
-    return token
-
-
 def is_loopback(host: str) -> bool:
     """Whether an address to bind can only be reached from this machine."""
     if host == "localhost":
@@ -74,7 +46,15 @@ def is_loopback(host: str) -> bool:
 
 
 def check_bind(host: str, token: str | None) -> None:
-    """Refuse to listen beyond loopback without a token. Raises ConfigError."""
+    """Refuse to listen beyond loopback without a token, and anywhere with one that is easily guessed.
+
+    Raises ConfigError.
+    """
+    if token is not None and (len(token) < _LEAST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise ConfigError(
+            f"a token has at least {_LEAST_TOKEN} printable ASCII characters",
+            hint="make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
     if token is None and not is_loopback(host):
         raise ConfigError(
             f"{host} can be reached from other machines, and no token is set", hint=_HINT, host=host

@@ -90,7 +90,7 @@ class Ingest:
             raise Refusal(BadInput(f"Content-Type says {told!r}", hint=hint), 415)
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()[:80]
         body = await read_body(headers, receive, self._settings.max_body)
-        limit = self._settings.max_unpacked
+        limit = self._settings.unpacked_limit
         return await self._writer.take(len(body), partial(_read, body, encoding, limit, as_json))
 
     async def _refuse(self, send: Send, error: TallystickError, status: int, as_json: bool) -> None:

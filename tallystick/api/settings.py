@@ -28,11 +28,16 @@ class ServerSettings:
     )  # names beside loopback's that a Host header may have
     otlp_port: int | None = None
     max_body: int = 16 * MEGABYTE  # as sent
-    max_unpacked: int = 64 * MEGABYTE  # after decompression
+    max_unpacked: int | None = None  # after decompression; None: four times what may be sent
     max_pending: int = 64 * MEGABYTE  # bodies waiting for the writer; beyond it senders are told to come back
     poll_s: float = 0.25
     heartbeat_s: float = 15.0
     max_queue: int = 256 * 1024  # bytes of events that wait for one slow client
+
+    @property
+    def unpacked_limit(self) -> int:
+        """Most bytes of one body after decompression; never less than what may be sent as it is."""
+        return 4 * self.max_body if self.max_unpacked is None else max(self.max_unpacked, self.max_body)
 
 
 class RecordsSpans(Protocol):

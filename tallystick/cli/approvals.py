@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column, json_text
+from tallystick.cli.person import this_person
 from tallystick.cli.wording import colour, glyph, moment, short
 
 STATES = ("waiting", "approved", "rejected", "expired", "consumed")
@@ -78,9 +78,8 @@ def show(call: Invocation, approval: str) -> None:
         )
 
 
-def _answer(call: Invocation, approval: str, answer: str, by: str | None, note: str | None) -> None:
-    # Until people sign in, the approver is the operating system's user of the process that answers.
-    name = by or getpass.getuser()
+def _answer(call: Invocation, approval: str, answer: str, note: str | None) -> None:
+    name = this_person()
     with call.stores(create=False) as stores:
         given = call.parts.answer(stores, approval, answer, by=name, note=note)
     if call.out.as_json:
@@ -92,18 +91,16 @@ def _answer(call: Invocation, approval: str, answer: str, by: str | None, note: 
 @approvals.command()
 @click.argument("approval")
 @click.option("--note", help="Why; kept with the answer.")
-@click.option("--by", help="Who answers; left out: the user of this process.")
 @common
-def approve(call: Invocation, approval: str, by: str | None, note: str | None) -> None:
+def approve(call: Invocation, approval: str, note: str | None) -> None:
     """Let a held call happen, once and exactly as it was asked."""
-    _answer(call, approval, "approved", by, note)
+    _answer(call, approval, "approved", note)
 
 
 @approvals.command()
 @click.argument("approval")
 @click.option("--note", help="Why; kept with the answer.")
-@click.option("--by", help="Who answers; left out: the user of this process.")
 @common
-def reject(call: Invocation, approval: str, by: str | None, note: str | None) -> None:
+def reject(call: Invocation, approval: str, note: str | None) -> None:
     """Refuse a held call; the model reads that it was refused."""
-    _answer(call, approval, "rejected", by, note)
+    _answer(call, approval, "rejected", note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
+from tallystick.cli.person import this_person
 from tallystick.cli.things import one
 from tallystick.cli.wording import money
 from tallystick.model.errors import BadInput
@@ -102,7 +102,7 @@ def set_budget(call: Invocation, name: str, scope: str, limit: str, mode: str, d
     seq = None
     if not dry_run:
         with call.stores() as stores:
-            draft = Draft("budget.set", name, body, actor=getpass.getuser())
+            draft = Draft("budget.set", name, body, actor=this_person())
             seq = stores.control.append([draft])[0].seq
     if call.out.as_json:
         call.out.json({

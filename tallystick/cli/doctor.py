@@ -130,9 +130,30 @@ def _spool(path: Path) -> Iterator[Finding]:
     folder = path / "spool"
     if not folder.is_dir():
         return
-    waiting = [file for file in folder.rglob("*") if file.is_file()]
-    total = sum(file.stat().st_size for file in waiting)
-    yield Finding("spool", "ok", f"{size(total)} in {count(len(waiting))} files wait to be delivered")
+    from tallystick.sdk.adoption import REJECTED_NAME, owners, waiting_bytes
+    from tallystick.sdk.rejects import Rejects
+    from tallystick.sdk.spool import COUNTS, LOST_NAME
+
+    here = list(owners(folder))
+    yield Finding(
+        "spool", "ok", f"{size(waiting_bytes(folder))} of {count(len(here))} processes wait to be delivered"
+    )
+    lost = 0
+    for owner in here:
+        counts = owner / LOST_NAME
+        if counts.is_file() and counts.stat().st_size == COUNTS.size:
+            total, reported = COUNTS.unpack(counts.read_bytes())
+            lost += max(0, total - reported)
+    if lost:
+        yield Finding(
+            "spool", "warn", f"{count(lost)} records were dropped for want of room", "raise spool_limit_mb"
+        )
+    refused = Rejects(folder / REJECTED_NAME).listed()
+    if refused:
+        reason = refused[-1][0]
+        yield Finding(
+            "spool", "warn", f"{count(len(refused))} records were refused, the last: {reason}", None
+        )
 
 
 def _store(call: Invocation, path: Path) -> Iterator[Finding]:

@@ -98,7 +98,7 @@ def _summary(out: Out, done: list[dict[str, Any]], failed: list[tuple[Path, BadI
         out.json({**totals, "rejected": len(rejected), "files": done, "failed": errors})
         return
     out.line(
-        f"{count(totals['steps'])} steps: {count(totals['added'])} new in {count(totals['runs'])} runs, "
+        f"{count(totals['runs'])} runs, {count(totals['steps'])} steps: {count(totals['added'])} new, "
         f"{count(totals['repeats'])} already here"
     )
     for refused in rejected[:_TOLD]:

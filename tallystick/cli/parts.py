@@ -14,8 +14,8 @@ from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.app.read import Reader
+    from tallystick.model.span import Span
     from tallystick.wiring import Stores
-from tallystick.model.span import Span
 
 
 class Parts:

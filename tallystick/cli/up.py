@@ -17,14 +17,9 @@ def up(call: Invocation, host: str | None, port: str | None, otlp_port: str | No
     call.flag(host=host, port=port, otlp_port=otlp_port)
     settings = call.settings
     path = call.store_path
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     if call.out.as_json:
-        call.out.json(
-            {
-                "url": f"http://{shown}:{settings.port}/",
-                "store": str(path),
-                "otlp_port": settings.otlp_port or None,
-            }
-        )
-    call.out.say(f"store {path}")
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        # A free port is picked when the server starts; until then nobody knows the address.
+        url = f"http://{shown}:{settings.port}/" if settings.port else None
+        call.out.json({"url": url, "store": str(path), "otlp_port": settings.otlp_port or None})
     call.parts.serve(path, settings)

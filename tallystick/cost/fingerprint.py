@@ -50,14 +50,16 @@ def result_print(result: Any, error: str | None) -> bytes:
 
 
 def says_nothing(result: Any) -> bool:
-    """Whether a result is empty: None, empty text or collection, or a mapping of nothing but those and zeros."""
+    """Whether a result is empty: None, empty text or collection, or a mapping of such, with zeros beside them."""
     if isinstance(result, str):
         text = result.strip().lower()
         return text in ("", "[]", "{}", "null", "none") or (
             len(text) < 80 and _NOTHING.search(text) is not None
         )
     if isinstance(result, Mapping):
-        return all(value is False or value == 0 or says_nothing(value) for value in result.values())
+        empty = [says_nothing(value) for value in result.values()]
+        zeros = [value is False or value == 0 for value in result.values()]
+        return not empty or (any(empty) and all(map(max, empty, zeros)))
     return result is None or (isinstance(result, list | tuple | set | frozenset) and not result)
 
 

@@ -89,7 +89,7 @@ class LoopDetector:
     calls: int = 0
     _history: deque[_Seen] = field(default_factory=lambda: deque(maxlen=256))
     _known: set[bytes] = field(default_factory=set)
-    _fruitless: int = 0
+    _fruitless: set[bytes] = field(default_factory=set)  # the different calls that found nothing
     _fruitless_of: tuple[str, bytes, bool] | None = None  # tool, result, failed
     _page: tuple[Any, ...] | None = None
     _paging: bool = False
@@ -102,7 +102,7 @@ class LoopDetector:
             return LoopFinding(Rung.STOPPED, "R6", self.calls + 1, f"the run made {self.calls} tool calls")
         call = call_print(tool, arguments)
         quiet = effect in (Effect.NONE, Effect.READ)
-        found = [self._cycle(call, at, quiet), self._dead_end(tool, arguments)]
+        found = [self._cycle(call, at, quiet), self._dead_end(tool, arguments, call)]
         return max(found, key=lambda one: one.rung)
 
     def after(
@@ -131,7 +131,7 @@ class LoopDetector:
         quiet = effect in (Effect.NONE, Effect.READ)
         self._history.append(_Seen(tool, call, answer, at, quiet, refused=True))
         if self._fruitless_of is not None and self._fruitless_of[0] == tool:
-            self._fruitless += 1
+            self._fruitless.add(call)
 
     def _cycle(self, call: bytes, at: int, quiet: bool) -> LoopFinding:
         """R1 and R2: the longest way in which this call carries on a cycle of the last ones."""
@@ -185,11 +185,11 @@ class LoopDetector:
         reason = f"{what} came with the same result {max(repeats - 1, 1)} times"
         return LoopFinding(rung, rule, repeats, reason) if rung else CLEAR
 
-    def _dead_end(self, tool: str, arguments: Mapping[str, Any]) -> LoopFinding:
-        """R3: one tool goes on giving the same nothing."""
-        if self._fruitless_of is None or self._fruitless_of[0] != tool:
+    def _dead_end(self, tool: str, arguments: Mapping[str, Any], call: bytes) -> LoopFinding:
+        """R3: one tool goes on giving the same nothing, however it is asked (the same call again is R1's)."""
+        if self._fruitless_of is None or self._fruitless_of[0] != tool or call in self._fruitless:
             return CLEAR
-        count = self._fruitless + 1
+        count = len(self._fruitless) + 1
         failed = self._fruitless_of[2]
         paging = not failed and self._paging and _turns_page(self._page, paging_key(arguments))
         refuse = self.limits.pages if paging else self.limits.fruitless
@@ -215,14 +215,16 @@ class LoopDetector:
         page = paging_key(arguments)
         if not failed and not nothing:
             if fresh:
-                self._fruitless, self._fruitless_of = 0, None
+                self._fruitless, self._fruitless_of = set(), None
             return
         kind = (tool, answer, failed)
         if self._fruitless_of == kind:
-            self._fruitless += 1
+            if call in self._fruitless:
+                return
+            self._fruitless.add(call)
             self._paging = self._paging and _turns_page(self._page, page)
         elif self._fruitless_of is None or fresh:
-            self._fruitless, self._fruitless_of, self._paging = 1, kind, True
+            self._fruitless, self._fruitless_of, self._paging = {call}, kind, True
         self._page = page
 
 

@@ -83,14 +83,13 @@ class _Union:
             leader[run], run = top, leader[run]
         return top
 
-    def join(self, one: str, other: str) -> str:
-        """Make two runs one where that is allowed; return the run of ``one`` afterwards."""
+    def join(self, one: str, other: str) -> None:
+        """Make two runs one, unless both are stamped."""
         first, second = self.find(one), self.find(other)
         if first == second or (first in self.stamped and second in self.stamped):
-            return first
+            return
         keeps, goes = (first, second) if self._keeps(first, second) else (second, first)
         self.leader[goes] = keeps
-        return keeps
 
     def _keeps(self, one: str, other: str) -> bool:
         if (one in self.stamped) != (other in self.stamped):
@@ -125,7 +124,7 @@ def assign(steps: Iterable[Step], known: Known) -> Assignment:
             for link in step.links:
                 before = keys.setdefault(link, run)
                 if before != run:
-                    run = union.join(before, run)
+                    union.join(before, run)
         raw.append(run)
     find = union.find
     if not union.leader:

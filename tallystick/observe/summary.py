@@ -86,9 +86,8 @@ class Tally:
     goal: tuple[Order, str] | None = None
     source: tuple[Order, str] | None = None
     missing: set[str] = field(default_factory=set)  # trace + span of parents that have not come
-    call_scope: str | None = None
-    calls_from: int = 0
-    calls_until: int = 0
+    call_scope: str | None = None  # the one scope that model calls came from so far
+    tool_scope: str | None = None  # … and tool calls
     recount: bool = False  # steps of this run may repeat one another: count from the rows
     created: int = 0  # store clock when the run was first seen
     seen: int = 0  # … and last touched
@@ -280,41 +279,32 @@ def note_parents(tally: Tally, steps: Sequence[Step], here: Iterable[str]) -> No
         tally.missing = missing.difference([step.trace + step.span for step in steps])
 
 
-def recount_needed(tally: Tally, steps: Iterable[tuple[Step, Step | None]]) -> bool:
+def recount_needed(
+    tally: Tally, steps: Sequence[tuple[Step, Step | None]], inside_models: bool = False
+) -> bool:
     """Say whether new steps (each with the start record it replaces) may repeat others, and note what was seen.
 
-    Cheap and on the safe side: two scopes of model calls, calls that overlap in time or have no time, steps read out
-    of a message history. (Two equal response ids are looked up by the store.)
+    Cheap and on the safe side: two scopes of model or of tool calls, a model call with a step inside it, steps read
+    out of a message history. ``inside_models`` says that a new step lies directly inside a model call that came
+    earlier. Two equal response ids have to be looked up besides. To be asked before ``note_parents``.
     """
     if tally.recount:
         return True
-    changed = False
-    calls: list[Step] = []
-    for step, before in steps:
+    calls = {step.trace + step.span for step, _ in steps if step.kind is Kind.MODEL}
+    layered = inside_models or not tally.missing.isdisjoint(calls)
+    if calls and not layered:
+        layered = any(step.parent is not None and step.trace + step.parent in calls for step, _ in steps)
+    for step, _ in steps:
         if step.derived or step.same_as is not None:
-            tally.recount = True
-        if before is not None and not _replaceable(step, before):
-            changed = True
+            layered = True
         if step.kind is Kind.MODEL:
-            calls.append(step)
-    calls.sort(key=_began)
-    for call in calls:
-        if tally.call_scope is None:
-            tally.call_scope = call.scope
-        elif tally.call_scope != call.scope:
-            tally.recount = True
-        until = call.started if call.ended is None else call.ended
-        if tally.calls_until and call.started < tally.calls_until and until > tally.calls_from:
-            tally.recount = True
-        tally.calls_from = min(tally.calls_from, call.started) if tally.calls_from else call.started
-        tally.calls_until = max(tally.calls_until, until)
-        if not call.started:
-            tally.recount = True
-    return changed or tally.recount
-
-
-def _began(step: Step) -> int:
-    return step.started
+            tally.call_scope = tally.call_scope or step.scope
+            layered = layered or tally.call_scope != step.scope
+        elif step.kind is Kind.TOOL or step.kind is Kind.HANDOFF:
+            tally.tool_scope = tally.tool_scope or step.scope
+            layered = layered or tally.tool_scope != step.scope
+    tally.recount = layered
+    return layered or any(before is not None and not _replaceable(step, before) for step, before in steps)
 
 
 def _replaceable(step: Step, before: Step) -> bool:
@@ -323,6 +313,7 @@ def _replaceable(step: Step, before: Step) -> bool:
         and step.kind is before.kind
         and step.parent == before.parent
         and part_names(step) == part_names(before)
+        and step.scope == before.scope
         and step.seq == before.seq
         and _says_as_much(step.facts or {}, before.facts or {})
     )
@@ -335,9 +326,12 @@ def _says_as_much(facts: Mapping[str, object], before: Mapping[str, object]) -> 
 def count_all(steps: Iterable[Step], like: Tally) -> tuple[Tally, dict[PartKey, Part]]:
     """Count a whole run anew; ``like`` gives what rows do not know (when it came, what kinds of calls it had)."""
     tally = Tally(
-        created=like.created, seen=like.seen, recount=like.recount, call_scope=like.call_scope,
-        calls_from=like.calls_from, calls_until=like.calls_until,
-    )  # fmt: skip
+        created=like.created,
+        seen=like.seen,
+        recount=like.recount,
+        call_scope=like.call_scope,
+        tool_scope=like.tool_scope,
+    )
     parts: dict[PartKey, Part] = {}
     every = list(steps)
     for step in every:
@@ -365,6 +359,12 @@ def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus
             for total, reports in zip(tally.session, tally.session_reports, strict=True)
         ]
         totals = list(known)
+    source = tally.source[1] if tally.source else "otlp"
+    # A foreign trace without one model call: its instrumentation does not see them, so nobody knows what was used.
+    blind = source == "otlp" and not tally.model_calls and None not in totals
+    if blind and not any(totals):
+        totals, known = [None] * 5, [None] * 5
+        cut_off = max(cut_off, 1)
     done = completeness is not Completeness.OPEN and bool(tally.ended)
     return Run(
         run=run,
@@ -376,6 +376,6 @@ def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus
         denials=tally.denials, usage=Usage(*totals), usage_known=Usage(*known),
         usage_gaps=tally.usage_gaps + cut_off, cost_nano=tally.cost_nano, cost_gaps=tally.cost_gaps + cut_off,
         started=tally.started, ended=tally.ended if done else None, seen=tally.seen,
-        source=tally.source[1] if tally.source else "otlp",
+        source=source,
         stopped_by=root.stopped_by if root else None,
     )  # fmt: skip

@@ -26,21 +26,21 @@ from tallystick.model.span import Event, Link, Source, Span
 MAGIC = b"TLYSPOOL1\n"
 SOURCE, SPAN, REPORTED = 0, 1, 2
 
-_HEADER = Struct("<II")
-HEADER_SIZE = _HEADER.size
+HEADER = Struct("<II")
+HEADER_SIZE = HEADER.size
 _decoder = msgspec.msgpack.Decoder()
 
 
 def frame(payload: bytes) -> bytes:
     """One frame around a payload."""
-    return _HEADER.pack(len(payload), crc32(payload)) + payload
+    return HEADER.pack(len(payload), crc32(payload)) + payload
 
 
 def read_frames(data: bytes, start: int = 0) -> Iterator[tuple[bytes, int]]:
     """Yield (payload, offset after the frame) for each whole frame from ``start``; stop at the first that is not."""
     at, size = start, len(data)
     while at + HEADER_SIZE <= size:
-        length, checksum = _HEADER.unpack_from(data, at)
+        length, checksum = HEADER.unpack_from(data, at)
         end = at + HEADER_SIZE + length
         if end > size:
             return

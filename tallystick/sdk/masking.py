@@ -8,21 +8,21 @@ arguments, or record without contents.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from typing import Any
 
 MASK = "[masked]"
 
-# One cheap look over raw bytes tells whether the slow path is needed at all.
-_HINT = re.compile(
-    rb"sk-[A-Za-z0-9]|AKIA|ASIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza|[Bb]earer |BEARER |eyJ[A-Za-z0-9]|PRIVATE KEY"
-)
+SHORTEST = 19  # characters: no shape below is shorter, so shorter texts need no look
+_GITHUB = re.compile(r"gh[pousr]_|github_pat_")
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
     r"|(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"
     r"|(?<![A-Z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Z])"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
     r"|\bgithub_pat_[A-Za-z0-9_]{20,}"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{14,}"
     r"|\bAIza[0-9A-Za-z_-]{30,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{12,}"
     r"|(?<=BEARER )[A-Za-z0-9._~+/=-]{12,}"
@@ -31,9 +31,49 @@ _SHAPES = re.compile(
 )
 
 
-def suspicious(raw: bytes) -> bool:
-    """Whether raw bytes may hold a credential (no false negatives for the shapes above)."""
-    return _HINT.search(raw) is not None
+def suspicious(values: Collection[Any]) -> bool:
+    """Whether any text among the values, however deep, may hold a credential (never misses a shape above)."""
+    texts = []
+    for value in values:  # one plain loop: this runs for every span
+        kind = type(value)
+        if kind is str:
+            if len(value) >= SHORTEST:
+                texts.append(value)
+        elif kind is not int and kind is not float and kind is not bool:
+            texts.extend(_nested((value,), 0))
+    if not texts:
+        return False
+    joined = "\n".join(texts)
+    # Every shape holds one of these. Looking for plain text is many times cheaper than matching the shapes.
+    return (
+        "sk-" in joined
+        or "eyJ" in joined
+        or ("gh" in joined and _GITHUB.search(joined) is not None)
+        or "earer " in joined
+        or "EARER " in joined
+        or ("IA" in joined and ("AKIA" in joined or "ASIA" in joined))
+        or "AIza" in joined
+        or "xox" in joined
+        or "PRIVATE KEY" in joined
+    )
+
+
+def _nested(values: Iterable[Any], depth: int) -> list[str]:
+    """The texts inside lists and mappings, keys included; below 64 levels nothing is looked at, and nothing written."""
+    texts: list[str] = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if len(value) >= SHORTEST:
+                texts.append(value)
+        elif kind is tuple or kind is list or kind is dict:
+            if depth < 64:
+                texts.extend(_nested(value, depth + 1))
+                if kind is dict:
+                    texts.extend(_nested(value.values(), depth + 1))
+        elif kind not in _PLAIN:  # a subclass, or a stranger that will be written as its text
+            texts.append(str(value))
+    return texts
 
 
 def mask_text(text: str) -> str:

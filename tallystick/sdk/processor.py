@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_value
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tallystick.model import attributes as names
-from tallystick.sdk.edge import edge
+from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import SPAN
-from tallystick.sdk.place import Place, RunState, here
+from tallystick.sdk.masking import SHORTEST, mask, mask_text, suspicious
+from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
 from tallystick.sdk.spool import Spool
 
@@ -38,17 +40,13 @@ _MODEL_WORDS = {
 }
 
 
-class Open:
-    """A span that has begun. ``announced``: when a start record was last written, in nanoseconds, or 0."""
+class Open(NamedTuple):
+    """A span that has begun; ``root`` when it opened its run."""
 
-    __slots__ = ("announced", "place", "root", "seq", "span")
-
-    def __init__(self, span: Span, place: Place | None, seq: int | None, root: bool) -> None:
-        self.span = span
-        self.place = place
-        self.seq = seq
-        self.root = root
-        self.announced = 0
+    span: Span
+    place: Place | None
+    seq: int | None
+    root: bool
 
 
 class RunProcessor(SpanProcessor):
@@ -68,6 +66,7 @@ class RunProcessor(SpanProcessor):
         self.generation = 0
         self.process = process_name()
         self._open: dict[int, Open] = {}
+        self._announced: weakref.WeakKeyDictionary[Span, int] = weakref.WeakKeyDictionary()
         self._traces: dict[int, Place] = {}
         self._sources: dict[int, tuple[Any, Any, int]] = {}
         self._lock = threading.Lock()
@@ -76,11 +75,22 @@ class RunProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Give the span its place and number; begin a run where there is none."""
-        self._started(span, parent_context)
+        if self.spool is None:
+            return
+        try:
+            self._started(span, parent_context)
+        except Exception as error:  # noqa: BLE001 - the edge, without the cost of a decorator on the hottest path
+            caught("processor.on_start", error)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Write the finished span to the spool before returning."""
-        self._ended(span)
+        spool = self.spool
+        if spool is None:
+            return
+        try:
+            self._ended(spool, span)
+        except Exception as error:  # noqa: BLE001 - the edge, see on_start
+            caught("processor.on_end", error)
 
     def shutdown(self) -> None:
         """The provider is going down; the spool is closed by whoever installed it."""
@@ -91,35 +101,32 @@ class RunProcessor(SpanProcessor):
 
     # -- starting -----------------------------------------------------------------------------------------------
 
-    @edge("processor.on_start", None)
     def _started(self, span: Span, parent_context: Context | None) -> None:
-        spool = self.spool
-        if spool is None:
-            return
         context = span.get_span_context()
-        place = self._place(span, context.trace_id, parent_context)
+        trace, span_id = context.trace_id, context.span_id
+        place = get_value(PLACE_KEY, parent_context) or self._place(span, trace, parent_context)
         root, seq = False, None
-        if place is not None:
+        if type(place) is Place:
             state = place.state
             if state.run is None:
                 root = True
-                self._begin_run(place, context.trace_id, context.span_id)
+                self._begin_run(place, trace, span_id)
             if state.generation == self.generation:
-                seq = state.next_seq()
+                with state.lock:
+                    seq = state.seq = state.seq + 1
+            if self.visible:
+                span.set_attributes(place.stamp if seq is None else {**place.stamp, names.SEQ: seq})
+        else:
+            place = None
         entry = Open(span, place, seq, root)
         if len(self._open) < _OPEN_MAX:
-            self._open[context.span_id] = entry
-        if self.visible and place is not None:
-            span.set_attributes(place.stamp if seq is None else {**place.stamp, names.SEQ: seq})
+            self._open[span_id] = entry
         if root:
             self._announce(entry, self.clock())
 
     def _place(self, span: Span, trace: int, parent_context: Context | None) -> Place | None:
-        if parent_context is not None:
-            place = here(parent_context)
-            if place is not None:
-                return place
-        place = here() or self._traces.get(trace)
+        """The place of a span whose own context names none: the current context's, its trace's, or a new run."""
+        place = (here() if parent_context is not None else None) or self._traces.get(trace)
         if place is not None or span.parent is not None or not _begins_run(span):
             return place
         return Place(RunState(self.generation), self.agent, None, self.workflow)
@@ -135,11 +142,9 @@ class RunProcessor(SpanProcessor):
 
     # -- ending -------------------------------------------------------------------------------------------------
 
-    @edge("processor.on_end", None)
-    def _ended(self, span: ReadableSpan) -> None:
-        spool = self.spool
+    def _ended(self, spool: Spool, span: ReadableSpan) -> None:
         context = span.get_span_context()
-        if spool is None or context is None:
+        if context is None:
             return
         entry = self._open.pop(context.span_id, None)
         attributes = _attributes(span)
@@ -150,7 +155,8 @@ class RunProcessor(SpanProcessor):
                 last = True
                 self._close_run(attributes, entry.place.state, span)
         spool.append(self._record(spool, span, context, attributes, span.end_time), last=last)
-        self.wake()
+        if spool.asleep:
+            self.wake()
 
     def _close_run(self, attributes: dict[str, Any], state: RunState, root: ReadableSpan) -> None:
         """What only the end of a run knows: how many steps there were, and how it ended."""
@@ -175,34 +181,41 @@ class RunProcessor(SpanProcessor):
         attributes: dict[str, Any],
         ended: int | None,
     ) -> tuple[Any, ...]:
-        parent, status = span.parent, span.status
+        parent, status, name, kind = span.parent, span.status, span.name, span.kind
+        message = status.description or ""
+        code = status.status_code
+        scope, resource = span.instrumentation_scope, span.resource
+        source = self._sources.get(id(scope))
         events, links = span.events, span.links
-        dropped = span.dropped_attributes + span.dropped_events + span.dropped_links
+        written = _events(events) if events else _EMPTY
+        if suspicious(attributes.values()):
+            attributes = mask(attributes)
+        if (message or len(name) >= SHORTEST) and suspicious((name, message)):
+            name, message = mask_text(name), mask_text(message)
+        dropped = span.dropped_attributes
+        if events or links:
+            dropped += span.dropped_events + span.dropped_links
         return (
             SPAN,
-            self._source(spool, span),
+            source[2]
+            if source is not None and source[0] is scope and source[1] is resource
+            else self._source(spool, scope, resource),
             context.trace_id.to_bytes(16, "big"),
             context.span_id.to_bytes(8, "big"),
             None if parent is None else parent.span_id.to_bytes(8, "big"),
-            span.name,
+            name,
             span.start_time,
             ended,
-            _KINDS[span.kind],
-            status.status_code.value,
-            status.description or "",
+            1 if kind is SpanKind.INTERNAL else _KINDS[kind],  # an enum's hash and value are slow
+            0 if code is StatusCode.UNSET else code.value,
+            message,
             attributes,
-            [(event.name, event.timestamp, dict(event.attributes or {})) for event in events]
-            if events
-            else _EMPTY,
+            written,
             [_link(link) for link in links] if links else _EMPTY,
             dropped,
         )
 
-    def _source(self, spool: Spool, span: ReadableSpan | Span) -> int:
-        scope, resource = span.instrumentation_scope, span.resource
-        known = self._sources.get(id(scope))
-        if known is not None and known[0] is scope and known[1] is resource:
-            return known[2]
+    def _source(self, spool: Spool, scope: Any, resource: Any) -> int:
         name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
         key = (name, version, schema, id(resource))
         index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
@@ -221,8 +234,9 @@ class RunProcessor(SpanProcessor):
         """Write start records for steps that have been open long, and signs of life for open runs."""
         now = self.clock()
         for entry in list(self._open.values()):
-            if entry.announced:
-                if entry.root and now - entry.announced >= _ALIVE_NS:
+            announced = self._announced.get(entry.span)
+            if announced is not None:
+                if entry.root and now - announced >= _ALIVE_NS:
                     self._announce(entry, now)
             elif now - (entry.span.start_time or now) >= _LONG_STEP_NS:
                 self._announce(entry, now)
@@ -239,11 +253,12 @@ class RunProcessor(SpanProcessor):
         if entry.root:
             attributes[names.RUN_ROOT] = True
             attributes.setdefault(names.RUN_SOURCE, "sdk")
-        if entry.announced:
+        if span in self._announced:
             attributes[names.ALIVE] = now
-        entry.announced = now
+        self._announced[span] = now
         spool.append(self._record(spool, span, context, attributes, None))
-        self.wake()
+        if spool.asleep:
+            self.wake()
 
     # -- for the rest of the SDK --------------------------------------------------------------------------------
 
@@ -285,6 +300,16 @@ def _stamp(attributes: dict[str, Any], entry: Open) -> None:
         attributes[names.AGENT] = own
     if entry.seq is not None:
         attributes[names.SEQ] = entry.seq
+
+
+def _events(events: Any) -> list[tuple[str, int, dict[str, Any]]]:
+    found = []
+    for event in events:
+        attributes = dict(event.attributes or {})
+        if suspicious(attributes.values()):
+            attributes = mask(attributes)
+        found.append((event.name, event.timestamp, attributes))
+    return found
 
 
 def _plain(attributes: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Shipper:
         self._readers: dict[Path, tuple[int, RecordReader]] = {}
         self._turn = threading.RLock()
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = threading.Event()
         self._failures = 0
         self._thread: threading.Thread | None = None
         self._kept_house: float | None = None
@@ -59,25 +59,31 @@ class Shipper:
 
     def wake(self) -> None:
         """Say that there is something to ship; starts the thread when it is not there yet."""
+        self._spool.asleep = False
         if self._thread is None:
             self._start()
-        if not self._wake.is_set():
-            self._wake.set()
+        self._wake.set()
 
     def _start(self) -> None:
         with self._turn:
-            if self._thread is None and not self._closing:
+            if self._thread is None and not self._closing.is_set():
                 self._thread = threading.Thread(target=self._loop, name="tallystick-shipper", daemon=True)
                 self._thread.start()
 
     def _loop(self) -> None:
-        thread = threading.current_thread()
-        while not self._closing and self._thread is thread:
-            pause = _PAUSES[min(self._failures, len(_PAUSES)) - 1] if self._failures else _HOUSEKEEPING
-            if self._wake.wait(pause) and not self._failures:
-                time.sleep(_LINGER)
-            self._wake.clear()
+        thread, spool = threading.current_thread(), self._spool
+        while not self._closing.is_set() and self._thread is thread:
+            before = spool.records
             self.ship()
+            if self._failures:  # new records do not hurry a sink that does not answer
+                self._closing.wait(_PAUSES[min(self._failures, len(_PAUSES)) - 1])
+                continue
+            spool.asleep = True
+            if spool.records == before:  # else: written after the last look, by somebody who saw us awake
+                self._wake.wait(_HOUSEKEEPING)
+                self._wake.clear()
+            spool.asleep = False
+            self._closing.wait(_LINGER)
 
     def ship(self) -> bool:
         """Deliver all that is waiting and return whether nothing is left; False when the sink did not take it."""
@@ -174,7 +180,7 @@ class Shipper:
 
     def close(self, timeout: float) -> bool:
         """Flush, stop the thread and close the sink; what was not delivered stays in the spool."""
-        self._closing = True
+        self._closing.set()
         self._wake.set()
         done = self.flush(timeout)
         if self._turn.acquire(timeout=max(0.0, timeout)):

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from tallystick.model.attributes import LOST
 from tallystick.sdk.edge import caught
-from tallystick.sdk.frames import MAGIC, REPORTED, SOURCE, frame
-from tallystick.sdk.masking import mask, suspicious
+from tallystick.sdk.frames import HEADER, MAGIC, REPORTED, SOURCE, frame
 
 LIMIT_BYTES = 256 * 1024 * 1024
 SEGMENT_BYTES = 4 * 1024 * 1024
@@ -56,13 +56,14 @@ class Spool:
         self.others = 0  # bytes that other owners hold in the same folder; kept up to date by shipping
         self.lost = 0
         self.records = 0
+        self.asleep = True  # nobody is looking for records: whoever writes one must wake the shipper
         self._sources: dict[Any, tuple[int, bytes]] = {}
         self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.RLock()
         self._writing = False
-        self._late: list[tuple[tuple[Any, ...], bool]] = []
+        self._late: list[tuple[tuple[Any, ...], bytes, bool]] = []
         self.own: Path | None = None
         self.segments: list[Segment] = []
         self.pending = 0  # bytes in segments that were not yet deleted
@@ -79,9 +80,11 @@ class Spool:
         if known is not None:
             return known[0]
         with self._lock:
+            if key in self._sources:  # another thread was faster
+                return self._sources[key][0]
             index = len(self._sources)
             record = (SOURCE, index, dict(resource), scope, version, schema)
-            self._sources[key] = (index, _encode(record))
+            self._sources[key] = (index, encode_record(record))
             if self._segment is not None:
                 self.append(record)
             return index
@@ -91,40 +94,52 @@ class Spool:
 
         ``last`` marks the record that ends a run: it may use a small reserve beyond the limit.
         """
+        payload = encode_record(record)
+        data = HEADER.pack(len(payload), crc32(payload)) + payload
         with self._lock:
             if self._writing:  # a finaliser ended a span while this thread was inside a write
-                self._late.append((record, last))
+                self._late.append((record, data, last))
                 return True
             self._writing = True
             try:
-                done = self._append(record, last)
+                if self.lost != self._reported:
+                    done = self._append_report(record, data, last)
+                else:
+                    done = self._append(record, data, last)
                 while self._late:
                     self._append(*self._late.pop(0))
                 return done
             finally:
                 self._writing = False
 
-    def _append(self, record: tuple[Any, ...], last: bool) -> bool:
-        if record[0] == SOURCE:
-            return self._write(frame(_encode(record)))
-        unreported = self.lost - self._reported
-        data = frame(_encode(_with_lost(record, unreported) if unreported else record))
-        if unreported:
-            data += frame(_encode((REPORTED, self.lost)))
-        room = self.limit + (_ROOT_RESERVE if last else 0) - self.others - self.pending
-        if len(data) > room or not self._write(data):
+    def _append(self, record: tuple[Any, ...], data: bytes, last: bool) -> bool:
+        size = len(data)
+        room = self.limit - self.others - self.pending
+        if (size <= room or (last and size <= room + _ROOT_RESERVE)) and self._write(data):
+            self.records += 1
+            return True
+        if record[0] != SOURCE:
             self._lose()
+        return False
+
+    def _append_report(self, record: tuple[Any, ...], data: bytes, last: bool) -> bool:
+        """The same for the first record after a loss: it carries the number of records lost before it."""
+        if record[0] == SOURCE:
+            return self._append(record, data, last)
+        lost = self.lost
+        data = frame(encode_record(_with_lost(record, lost - self._reported)))
+        if not self._append(record, data + frame(encode_record((REPORTED, lost))), last):
             return False
-        self.records += 1
-        if unreported:
-            self._reported = self.lost
-            self._save_counts()
+        self._reported = lost
+        self._save_counts()
         return True
 
     def _write(self, data: bytes) -> bool:
         """Append whole frames to the open segment; leaves no torn frame behind when the disk is full."""
+        segment = self._segment
         try:
-            segment = self._open_segment(len(data))
+            if segment is None or segment.size + len(data) > self._segment_bytes:
+                segment = self._open_segment()
             written = os.write(self._descriptor, data)
             if written < len(data):
                 os.ftruncate(self._descriptor, segment.size)
@@ -151,10 +166,7 @@ class Spool:
 
     # -- files --------------------------------------------------------------------------------------------------
 
-    def _open_segment(self, need: int) -> Segment:
-        segment = self._segment
-        if segment is not None and segment.size + need <= self._segment_bytes:
-            return segment
+    def _open_segment(self) -> Segment:
         if self.own is None:
             self._open_folder()
         assert self.own is not None
@@ -265,15 +277,12 @@ def _with_lost(record: tuple[Any, ...], number: int) -> tuple[Any, ...]:
     return (*record[:11], attributes, *record[12:])
 
 
-def _encode(record: tuple[Any, ...]) -> bytes:
-    """msgpack of a record, credentials masked; values that msgpack cannot hold are written as text."""
+def encode_record(record: tuple[Any, ...]) -> bytes:
+    """msgpack of a record; values that msgpack cannot hold are written as text, huge nesting is cut."""
     try:
-        payload = _encoder.encode(record)
+        return _encoder.encode(record)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        payload = _encoder.encode(_encodable(record))
-    if suspicious(payload):
-        payload = _encoder.encode(mask(_encodable(record)))
-    return payload
+        return _encoder.encode(_encodable(record))
 
 
 def _encodable(value: Any, depth: int = 0) -> Any:

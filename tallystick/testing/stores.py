@@ -26,4 +26,4 @@ def memory_stores(clock: Clock | None = None, ids: Ids | None = None) -> MemoryS
 
     clock = clock or FakeClock()
     ids = ids or CountingIds()
-    return MemoryStores(MemoryTraces(), MemoryControl(clock, ids), clock, ids)
+    return MemoryStores(MemoryTraces(), MemoryControl(clock=clock, ids=ids), clock, ids)

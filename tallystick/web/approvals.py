@@ -9,52 +9,49 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Body, Parameter
+from litestar.params import Body
 from litestar.response import Redirect
 
 from tallystick.model.errors import BadInput, Denied, UnknownThing
 from tallystick.web.run import summary
-from tallystick.web.site import JSON_SUFFIX, Site, View, rows
+from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows
 from tallystick.web.wording import path
 
 STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed")
 ANSWERS: Final = {"approve": "approved", "reject": "rejected"}
 NOTE_LIMIT: Final = 2_000
 
-State = Annotated[str, Parameter(query="state")]  # the word itself is reserved for handlers
-
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
     """``/approvals`` and ``/approvals/{approval}``, both also ``.json``; a POST to the latter answers."""
 
     @get("/approvals", sync_to_thread=True)
-    def approvals_page(request: Request[Any, Any, Any], which: State = "waiting") -> Response[bytes]:
+    def approvals_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list, with the first approval opened."""
-        return site.respond(request, view(site, which, None))
+        return site.respond(request, view(site, asked(request, "state", "waiting"), None))
 
     @get("/approvals.json", sync_to_thread=True)
-    def approvals_json(request: Request[Any, Any, Any], which: State = "waiting") -> Response[bytes]:
+    def approvals_json(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list as JSON."""
-        return site.respond(request, view(site, which, None), as_json=True)
+        return site.respond(request, view(site, asked(request, "state", "waiting"), None), as_json=True)
 
     @get("/approvals/{approval:str}", sync_to_thread=True)
-    def approval_page(
-        request: Request[Any, Any, Any], approval: str, which: State = "waiting"
-    ) -> Response[bytes]:
+    def approval_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list, with one approval opened."""
+        approval = request.path_params["approval"]
         if approval.endswith(JSON_SUFFIX):
             found = View("", site.reader.approval(approval.removesuffix(JSON_SUFFIX)))
             return site.respond(request, found, as_json=True)
-        return site.respond(request, view(site, which, approval))
+        return site.respond(request, view(site, asked(request, "state", "waiting"), approval))
 
     @post("/approvals/{approval:str}", sync_to_thread=True)
     def answer_approval(
         request: Request[Any, Any, Any],
-        approval: str,
         data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)],
     ) -> Redirect:
         """Write the answer, then show the list again."""
         _same_origin(request)
+        approval = request.path_params["approval"]
         answer = ANSWERS.get(str(data.get("answer", "")))
         if answer is None:
             raise BadInput("an approval is answered with approve or reject")

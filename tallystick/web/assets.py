@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 
@@ -52,8 +52,9 @@ def handler(assets: Assets) -> HTTPRouteHandler:
     """``GET /static/{digest}/{name}``; an outdated digest gets the present file, not to be kept."""
 
     @get("/static/{digest:str}/{name:str}", include_in_schema=False, sync_to_thread=False)
-    def static_file(digest: str, name: str) -> Response[Any]:
+    def static_file(request: Request[Any, Any, Any]) -> Response[Any]:
         """One static file."""
+        digest, name = request.path_params["digest"], request.path_params["name"]
         body = assets.contents.get(name)
         if body is None:
             raise NotFoundException(f"there is no file {name!r}")

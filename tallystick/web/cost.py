@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import BadInput
-from tallystick.web.site import Site, View
+from tallystick.web.site import Site, View, asked
 
 BY: Final = ("agent", "tool", "workflow", "run", "model")
 
@@ -18,14 +18,16 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
     """``/cost`` and ``/cost.json``, both with ``by`` and ``q``."""
 
     @get("/cost", sync_to_thread=True)
-    def cost_page(request: Request[Any, Any, Any], by: str = "agent", q: str = "") -> Response[bytes]:
+    def cost_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The cost page."""
-        return site.respond(request, view(site, by, q))
+        return site.respond(request, view(site, asked(request, "by", "agent"), asked(request, "q")))
 
     @get("/cost.json", sync_to_thread=True)
-    def cost_json(request: Request[Any, Any, Any], by: str = "agent", q: str = "") -> Response[bytes]:
+    def cost_json(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same as JSON."""
-        return site.respond(request, view(site, by, q), as_json=True)
+        return site.respond(
+            request, view(site, asked(request, "by", "agent"), asked(request, "q")), as_json=True
+        )
 
     return [cost_page, cost_json]
 

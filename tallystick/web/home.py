@@ -47,8 +47,8 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         """The home page's data."""
         return site.respond(request, view(site), as_json=True)
 
-    keys = View("keys.html", {"keys": [dict(zip(("keys", "does", "where"), row, strict=True)) for row in KEYS]},
-                {"here": "keys"})  # fmt: skip
+    named = [dict(zip(("keys", "does", "where"), row, strict=True)) for row in KEYS]
+    keys = View("keys.html", {"keys": named}, {"here": "keys"})
 
     @get("/keys", sync_to_thread=False)
     def keys_page(request: Request[Any, Any, Any]) -> Response[bytes]:

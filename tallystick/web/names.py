@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from tallystick.web.site import Site, View, rows
+from tallystick.web.site import Site, View, asked, rows
 from tallystick.web.wording import term
 
 _LISTS = ("agents", "tools", "models")
@@ -24,14 +24,14 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         made.extend((_list_handler(site, noun, ""), _list_handler(site, noun, ".json")))
 
     @get("/agent", sync_to_thread=True)
-    def agent_page(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    def agent_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One agent."""
-        return site.respond(request, agent_view(site, name))
+        return site.respond(request, agent_view(site, asked(request, "name")))
 
     @get("/agent.json", sync_to_thread=True)
-    def agent_json(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    def agent_json(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One agent as JSON."""
-        return site.respond(request, agent_view(site, name), as_json=True)
+        return site.respond(request, agent_view(site, asked(request, "name")), as_json=True)
 
     return [*made, agent_page, agent_json]
 
@@ -48,7 +48,7 @@ def _list_handler(site: Site, noun: str, suffix: str) -> HTTPRouteHandler:
 def list_view(site: Site, noun: str) -> View:
     """A list of things with how each stands: declared and seen, only declared, or only seen."""
     things = rows(getattr(site.reader, noun)(), noun)
-    dearest = max((thing["cost_nano_usd"] or 0 for thing in things), default=0)
+    dearest = max((thing["cost_known_nano_usd"] or 0 for thing in things), default=0)
     counts = {"both": 0, "declared": 0, "shadow": 0}
     for thing in things:
         counts[standing(thing)] += 1
@@ -59,7 +59,7 @@ def list_view(site: Site, noun: str) -> View:
 
 def agent_view(site: Site, name: str) -> View:
     """An agent's facts and its newest runs."""
-    agent = site.reader.agent(name)
+    agent = site.reader.thing("agent", name)
     found = site.reader.runs(term("agent", name), limit=20)
     longest = max((run["duration_ns"] or 0 for run in found["runs"]), default=0)
     data = {"agent": agent, "runs": found["runs"], "total_runs": found["total"]}

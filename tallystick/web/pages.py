@@ -35,10 +35,12 @@ def routes(reader: PageReader, control_answer: Answerer, settings: PageSettings)
         *approvals.handlers(site),
     ]
 
-    @get(["/{rest:path}"], sync_to_thread=False)
-    def nothing_here(request: Request[Any, Any, Any], rest: str) -> Response[bytes]:
+    @get("/{rest:path}", sync_to_thread=False)
+    def nothing_here(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Addresses that nothing has: pages get the error page, the API's keep the API's JSON."""
-        raise UnknownThing("there is no page at this address", hint="start from the home page", path=rest)
+        raise UnknownThing(
+            "there is no page at this address", hint="start from the home page", path=request.url.path
+        )
 
     handlers.append(nothing_here)
     kinds: dict[int | type[Exception], Any] = {

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import UnknownThing
-from tallystick.web.site import JSON_SUFFIX, Site, View
+from tallystick.web.site import JSON_SUFFIX, Site, View, asked
 from tallystick.web.wording import term
 
 PLAIN_ROWS: Final = 500
@@ -19,16 +19,20 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
     """``/runs/{run}`` (with ``?plain=1`` the table), ``/runs/{run}/steps/{step}``, both also ``.json``."""
 
     @get("/runs/{run:str}", sync_to_thread=True)
-    def run_page(request: Request[Any, Any, Any], run: str, plain: bool = False) -> Response[bytes]:
+    def run_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """A run: the tree's page, the plain table, or everything as JSON."""
+        run = request.path_params["run"]
         if run.endswith(JSON_SUFFIX):
             whole = View("", site.reader.run(run.removesuffix(JSON_SUFFIX)))
             return site.respond(request, whole, as_json=True)
-        return site.respond(request, plain_view(site, run) if plain else tree_view(site, run))
+        return site.respond(
+            request, plain_view(site, run) if asked(request, "plain") else tree_view(site, run)
+        )
 
     @get("/runs/{run:str}/steps/{step:str}", sync_to_thread=True)
-    def step_page(request: Request[Any, Any, Any], run: str, step: str) -> Response[bytes]:
+    def step_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """A step with its contents; ``?part=1`` gives it without the page around it."""
+        run, step = request.path_params["run"], request.path_params["step"]
         as_json = step.endswith(JSON_SUFFIX)
         found = step_view(site, run, step.removesuffix(JSON_SUFFIX))
         return site.respond(request, found, as_json=as_json)

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from tallystick.model.errors import BadInput
 from tallystick.model.query import FIELDS
 from tallystick.web.facets import toggled, without
-from tallystick.web.site import Site, View, rows
+from tallystick.web.site import Site, View, asked, rows
 
 PAGE: Final = 50
 STATUSES: Final = ("running", "ok", "failed", "stopped", "crashed", "unknown")
@@ -22,14 +22,14 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
     """``/runs`` and ``/runs.json``."""
 
     @get("/runs", sync_to_thread=True)
-    def runs_page(request: Request[Any, Any, Any], q: str = "", before: str | None = None) -> Response[bytes]:
+    def runs_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """A page of runs."""
-        return site.respond(request, view(site, q, before))
+        return site.respond(request, view(site, asked(request, "q"), asked(request, "before")))
 
     @get("/runs.json", sync_to_thread=True)
-    def runs_json(request: Request[Any, Any, Any], q: str = "", before: str | None = None) -> Response[bytes]:
+    def runs_json(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The same page of runs as JSON."""
-        found = view(site, q, before)
+        found = view(site, asked(request, "q"), asked(request, "before"))
         if found.extra["error"]:
             raise found.extra["error"]
         return site.respond(request, found, as_json=True)
@@ -37,7 +37,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
     return [runs_page, runs_json]
 
 
-def view(site: Site, query: str, before: str | None) -> View:
+def view(site: Site, query: str, before: str) -> View:
     """One page of runs. A query that cannot be read gives the page with its error instead of a list."""
     query = " ".join(query.split())
     error: BadInput | None = None

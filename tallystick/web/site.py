@@ -1,11 +1,12 @@
 """What all pages share: the reader they show, how a view becomes a page or JSON, and how errors look.
 
-Nothing here trusts stored text: templates escape by default, and every answer carries a content security policy
-that allows no inline script, no inline style and nothing from another origin.
+Nothing here trusts stored text: templates escape by default, and every answer carries a content security
+policy that allows no inline script, no inline style and nothing from another origin.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,19 +53,19 @@ _log = logging.getLogger("tallystick.web")
 class PageReader(Protocol):
     """The read model behind the pages; all answers are JSON-ready. Raises UnknownThing and BadInput."""
 
-    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
+    def runs(self, query: str = "", /, *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
         """``{"total", "runs": [run]}``, newest first."""
         ...
 
-    def run(self, prefix: str) -> Mapping[str, Any]:
+    def run(self, prefix: str, /) -> Mapping[str, Any]:
         """``{"run", "steps", "totals"}``."""
         ...
 
-    def skeleton(self, prefix: str) -> Mapping[str, Any]:
+    def skeleton(self, prefix: str, /) -> Mapping[str, Any]:
         """``{"run", "columns"}``: one list per column, root first, depth first."""
         ...
 
-    def step(self, prefix: str, step: str) -> Mapping[str, Any]:
+    def step(self, prefix: str, step: str, /) -> Mapping[str, Any]:
         """One step with its contents."""
         ...
 
@@ -72,8 +73,8 @@ class PageReader(Protocol):
         """Agents, declared and observed."""
         ...
 
-    def agent(self, name: str) -> Mapping[str, Any]:
-        """One agent."""
+    def thing(self, type: str, name: str, /) -> Mapping[str, Any]:
+        """One agent, tool, model or workflow."""
         ...
 
     def tools(self) -> Any:
@@ -84,15 +85,15 @@ class PageReader(Protocol):
         """Models, declared and observed."""
         ...
 
-    def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
+    def cost(self, by: str, query: str = "", /) -> Mapping[str, Any]:
         """``{"by", "total_nano_usd", "known_nano_usd", "gaps", "rows"}``."""
         ...
 
-    def approvals(self, state: str | None = None) -> Mapping[str, Any]:
+    def approvals(self, state: str | None = None, /) -> Mapping[str, Any]:
         """``{"approvals": [approval]}``, newest first."""
         ...
 
-    def approval(self, id: str) -> Mapping[str, Any]:
+    def approval(self, approval: str, /) -> Mapping[str, Any]:
         """One approval."""
         ...
 
@@ -100,7 +101,7 @@ class PageReader(Protocol):
 class Answerer(Protocol):
     """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
 
-    def __call__(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def __call__(self, approval: str, answer: str, /, *, by: str, note: str | None) -> Mapping[str, Any]:
         """``answer`` is "approved" or "rejected"; gives the approval as it stands afterwards."""
         ...
 
@@ -113,7 +114,7 @@ def somebody_local(request: Request[Any, Any, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PageSettings:
-    """What the pages must be told: the clock (nanoseconds), the store's place, the server's address, who asks."""
+    """What the pages must be told: clock (nanoseconds), store's place, server's address, who asks."""
 
     now: Callable[[], int]
     store: str = ""
@@ -123,7 +124,7 @@ class PageSettings:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One page before it is rendered: ``data`` is what ``.json`` gives, ``extra`` is for the template alone."""
+    """One page before it is rendered: ``data`` is what ``.json`` gives, ``extra`` is for the template."""
 
     template: str
     data: Mapping[str, Any]
@@ -146,7 +147,7 @@ class Site:
     ) -> Response[bytes]:
         """The view as a whole page, as a part (``?part=1``), or as JSON."""
         if as_json:
-            body = msgspec.json.encode(view.data)
+            body = _json(view.data)
             return Response(body, media_type="application/json", status_code=view.status, headers=HEADERS)
         template = self._templates.get_template(view.template)
         page = template.render(
@@ -173,10 +174,22 @@ class Site:
         return response
 
 
+def asked(request: Request[Any, Any, Any], name: str, default: str = "") -> str:
+    """A value from the address's query; an absent or empty one gives the default."""
+    return request.query_params.get(name) or default
+
+
 def rows(value: Any, key: str) -> list[Mapping[str, Any]]:
     """The list in an answer that is either the list or ``{key: list}``."""
     found = value.get(key, []) if isinstance(value, Mapping) else value
     return list(found)
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:  # half a surrogate pair: only the slow encoder can write it (as an escape)
+        return json.dumps(data, default=str).encode()
 
 
 def _as_known(error: Exception) -> TallystickError:
@@ -203,15 +216,31 @@ def _environment(site: Site) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        visible=wording.visible, line=wording.one_line, count=wording.count, plural=wording.plural, usd=wording.usd,
-        cost=wording.cost, duration=wording.duration, exact=wording.exact, clock=wording.clock,
-        tokens=wording.tokens, status_class=wording.status_class, payload=wording.payload,
-        segment=wording.path, nanos=wording.instant,
+        visible=wording.visible,
+        line=wording.one_line,
+        count=wording.count,
+        plural=wording.plural,
+        usd=wording.usd,
+        cost=wording.cost,
+        duration=wording.duration,
+        exact=wording.exact,
+        clock=wording.clock,
+        tokens=wording.tokens,
+        status_class=wording.status_class,
+        payload=wording.payload,
+        segment=wording.path,
+        urlencode=wording.path,  # the built-in one fails on half a surrogate pair
         ago=lambda text: wording.ago(text, site.settings.now()),
-    )  # fmt: skip
+    )
     environment.globals.update(
-        bar=svg.bar, stacked=svg.stacked, term=wording.term, toggled=facets.toggled, has=facets.has,
-        without=facets.without, navigation=NAVIGATION, static=site.assets.url, version=__version__,
+        bar=svg.bar,
+        stacked=svg.stacked,
+        term=wording.term,
+        toggled=facets.toggled,
+        has=facets.has,
+        navigation=NAVIGATION,
+        static=site.assets.url,
+        version=__version__,
         settings=site.settings,
-    )  # fmt: skip
+    )
     return environment

@@ -1,4 +1,4 @@
-"""Small pictures as SVG text: bars and the notched stick. Pure, no inline styles, colours come from classes."""
+"""Small pictures as SVG text: bars and the notched stick. Pure; colours come from classes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def share(part: int | float | None, whole: int | float | None) -> float:
 
 
 def bar(part: int | None, whole: int | None, tone: str = "plain", width: int = 64, height: int = 6) -> Markup:
-    """A horizontal bar of ``part`` against ``whole``, at least one unit wide when there is anything at all."""
+    """A horizontal bar of ``part`` against ``whole``, at least a sliver when there is anything at all."""
     filled = share(part, whole) * width
     filled = max(filled, 1.5) if part else 0.0
     return Markup(
-        '<svg class="bar" width="{w}" height="{h}" viewBox="0 0 {w} {h}" aria-hidden="true" focusable="false">'
+        '<svg class="bar" width="{w}" height="{h}" viewBox="0 0 {w} {h}" aria-hidden="true">'
         '<rect class="bar-rest" width="{w}" height="{h}" rx="1"/>'
         '<rect class="bar-{tone}" width="{f}" height="{h}" rx="1"/></svg>'
     ).format(w=width, h=height, f=f"{filled:.1f}", tone=tone)
@@ -41,5 +41,6 @@ def stacked(parts: Sequence[tuple[str, int]], width: int = 600, height: int = 14
         )
         left += span
     return Markup(
-        '<svg class="stacked" viewBox="0 0 {w} {h}" preserveAspectRatio="none" aria-hidden="true">{body}</svg>'
+        '<svg class="stacked" viewBox="0 0 {w} {h}" preserveAspectRatio="none" '
+        'aria-hidden="true">{body}</svg>'
     ).format(w=width, h=height, body=Markup("").join(pieces))

@@ -1,13 +1,15 @@
 """How values read to people: money, time, counts and hostile text. Pure; the templates use these as filters.
 
-Unknown is always written out ("unknown", "–"), never as zero. Text from agents, models and tools may hold control
-and direction characters that make a reader see something else than what is there: ``visible`` writes them out.
+Unknown is always written out ("unknown", "–"), never as zero. Text from agents, models and tools may hold
+control and direction characters that make a reader see something else than what is there: ``visible`` writes
+them out.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -72,7 +74,7 @@ def usd(nano: int | None) -> str:
 
 
 def cost(total: int | None, known: int | None = None, gaps: int | None = None) -> str:
-    """A cost with its unknown part said: ``$0.12``, ``≥ $0.12`` when some steps have no price, or "unknown"."""
+    """A cost with its unknown part said: "$0.12", "≥ $0.12" when some steps have no price, or "unknown"."""
     if total is not None:
         return usd_text(total)
     if known and gaps:
@@ -117,7 +119,7 @@ def instant(text: str | None) -> int | None:
 
 
 def ago(text: str | None, now: int) -> str:
-    """A time relative to ``now`` (nanoseconds): "12 s ago", "in 4 m", "3 d ago"; "no time recorded" when absent."""
+    """A time relative to ``now`` (nanoseconds): "12 s ago", "in 4 m"; "no time recorded" when absent."""
     then = instant(text)
     if then is None:
         return "no time recorded"
@@ -147,12 +149,13 @@ def clock(text: str | None) -> str:
     return "–" if then is None else f"{datetime.fromtimestamp(then // NANO, UTC):%d %b %H:%M:%S}"
 
 
-def tokens(usage: dict[str, int | None] | None) -> str:
-    """Input and output tokens together, or "unknown" when either was not reported."""
-    if not usage:
-        return UNKNOWN
+def tokens(usage: Mapping[str, int | None], known: Mapping[str, int | None] | None = None) -> str:
+    """Input and output tokens together; when a call did not report them, "≥" what is known, else "unknown"."""
     given, made = usage.get("input_tokens"), usage.get("output_tokens")
-    return UNKNOWN if given is None or made is None else count(given + made)
+    if given is not None and made is not None:
+        return count(given + made)
+    least = ((known or {}).get("input_tokens") or 0) + ((known or {}).get("output_tokens") or 0)
+    return f"≥ {count(least)}" if least else UNKNOWN
 
 
 def status_class(status: object) -> str:
@@ -206,5 +209,5 @@ def term(field: str, value: object) -> str:
 
 
 def path(value: object) -> str:
-    """One segment of a URL path."""
-    return quote(str(value), safe="")
+    """One segment of a URL's path, or one value of its query; what UTF-8 cannot write becomes "?"."""
+    return quote(str(value), safe="", errors="replace")

@@ -1,4 +1,4 @@
-"""Serve the pages from the invented world, to look at them: ``python tests/browser/serve_pages.py [port]``."""
+"""Serve the pages from an invented world, to look at them: ``python tests/browser/serve_pages.py``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
 import msgspec
 import uvicorn
-from litestar import Litestar, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
-from web_fake import NOW_NS, FakeReader
+from web_fake import FakeReader
+from web_world import NOW_NS
 
 from tallystick.web.pages import PageSettings, routes
 
@@ -39,8 +40,9 @@ def make_app(reader: FakeReader, queue: list[str]) -> Litestar:
     """The pages, with the two doors of the API that their scripts use."""
 
     @get("/api/runs/{run:str}/skeleton", sync_to_thread=True)
-    def skeleton(run: str) -> Response[bytes]:
-        return Response(msgspec.json.encode(reader.skeleton(run)), media_type="application/json")
+    def skeleton(request: Request[Any, Any, Any]) -> Response[bytes]:
+        found = reader.skeleton(request.path_params["run"])
+        return Response(msgspec.json.encode(found), media_type="application/json")
 
     @get("/events", sync_to_thread=False)
     def events() -> ServerSentEvent:

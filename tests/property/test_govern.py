@@ -96,6 +96,7 @@ def test_hostile_arguments_are_judged_or_denied_but_never_break_it(
         assert isinstance(arguments["to"], str)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["amount", "to"]), values))
 def test_a_request_fits_in_json_or_is_refused(arguments: dict[str, Any]) -> None:
     try:

@@ -9,6 +9,7 @@ import pytest
 from cli_parts import APPROVAL, HOSTILE, RUNS, FakeParts, call, run_row
 
 from tallystick.cli.imports import read
+from tallystick.cli.person import this_person
 from tallystick.model.errors import AnswerIsNo, BadInput, Conflict, TooLarge, UnknownThing
 from tallystick.ports import Change
 
@@ -202,12 +203,17 @@ def test_approvals_are_listed_shown_and_answered(parts: FakeParts) -> None:
     assert _json(parts, "approvals", "ls") == {"approvals": [APPROVAL]}
     assert _json(parts, "approvals", "ls", "--state", "expired") == {"approvals": []}
     assert "amount" in call(parts, "approvals", "show", "apr_1").stdout
-    assert (
-        _json(parts, "approvals", "approve", "apr_1", "--note", "ok by me", "--by", "kim")["state"]
-        == "approved"
-    )
-    assert call(parts, "approvals", "reject", "apr_1", "--by", "kim").exception is None
-    assert parts.answered == [("apr_1", "approved", "kim", "ok by me"), ("apr_1", "rejected", "kim", None)]
+    assert _json(parts, "approvals", "approve", "apr_1", "--note", "ok by me")["state"] == "approved"
+    assert call(parts, "approvals", "reject", "apr_1").exception is None
+    me = this_person()
+    assert parts.answered == [("apr_1", "approved", me, "ok by me"), ("apr_1", "rejected", me, None)]
+
+
+def test_nobody_answers_in_another_name(parts: FakeParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "somebody-else")
+    assert call(parts, "approvals", "approve", "apr_1").exception is None
+    assert parts.answered[0][2] != "somebody-else"
 
 
 def test_a_budget_is_journalled(parts: FakeParts) -> None:

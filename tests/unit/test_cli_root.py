@@ -15,7 +15,7 @@ from cli_parts import FakeParts, call
 from tallystick.cli import root as root_module
 from tallystick.cli.help import EXIT_CODES, error_tree
 from tallystick.cli.root import COMMANDS, invoke, root
-from tallystick.model.errors import Denied, StoreFault, TallystickError
+from tallystick.model.errors import ConfigError, Denied, StoreFault, TallystickError
 
 HEAVY = (
     "litestar",
@@ -45,7 +45,7 @@ def _fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_each_error_has_its_message_hint_and_exit_code(
     error: type[TallystickError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _fail(monkeypatch, error("it \x1b[2Jbroke", hint="mend it", file="x"))
+    _fail(monkeypatch, error("it \x1b[2Jbroke", hint="mend it", file="bro", line=None))
     assert invoke(["broken"]) == error.exit_code
     said = capsys.readouterr()
     assert said.out == ""
@@ -57,9 +57,27 @@ def test_each_error_has_its_message_hint_and_exit_code(
             "code": error.code,
             "message": "it \x1b[2Jbroke",
             "hint": "mend it",
-            "detail": {"file": "x"},
+            "detail": {"file": "bro", "line": None},
         }
     }
+
+
+def test_each_problem_of_several_has_its_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = [
+        {"file": "a.cedar", "line": 3, "message": "no such tool", "hint": "declare it"},
+        {"file": "b.cedar", "line": None, "message": "b.cedar is empty", "hint": ""},
+    ]
+    _fail(
+        monkeypatch, ConfigError("no such tool", hint="declare it", file="a.cedar", line=3, problems=problems)
+    )
+    assert invoke(["broken"]) == 2
+    said = capsys.readouterr().err
+    assert said == "tally: a.cedar:3: no such tool\n  hint: declare it\ntally: b.cedar is empty\n"
+    _fail(monkeypatch, ConfigError("bad", file="a.toml", line=7))
+    assert invoke(["broken"]) == 2
+    assert capsys.readouterr().err == "tally: a.toml:7: bad\n"
 
 
 def test_a_traceback_is_shown_only_when_asked_for(
@@ -242,3 +260,28 @@ def test_the_table_of_commands_is_true() -> None:
         assert command is not None
         assert command.name == name
         assert text.endswith(".")
+
+
+def test_doctor_tells_what_the_spool_holds_lost_and_refused(tmp_path: Path) -> None:
+    from tallystick.model.span import Source, Span
+    from tallystick.sdk.adoption import REJECTED_NAME
+    from tallystick.sdk.rejects import Rejects
+    from tallystick.sdk.spool import Spool
+
+    parts = FakeParts(tmp_path)
+    folder = tmp_path / "store" / "spool"
+    spool = Spool(folder)
+    source = spool.source("k", {}, "s", "", "")
+    assert spool.append(("x", source))
+    spool.count_lost(3)
+    Rejects(folder / REJECTED_NAME).add(Span("t", "s", None, "n", 0, 1, Source()), "no\x1b[2J time")
+    rows = json.loads(call(parts, "doctor", "--json").stdout)["findings"]
+    told = [row["why"] for row in rows if row["check"] == "spool"]
+    assert told[0].endswith("of 1 processes wait to be delivered")
+    assert not told[0].startswith("0 B")
+    assert told[1:] == [
+        "3 records were dropped for want of room",
+        "1 records were refused, the last: no\x1b[2J time",
+    ]
+    assert "\x1b" not in call(parts, "doctor").stdout
+    spool.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.cost.budget import LEAST_OUTPUT, Reservation, Short, reserve, scopes, uncapped_output
@@ -93,6 +93,7 @@ def test_too_little_for_an_answer_is_refused() -> None:
     assert got == Short(150_000 + 600 * LEAST_OUTPUT)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 10**6), st.none() | st.integers(1, 10**5), st.integers(1, 4), st.integers(0, 10**10),
     st.floats(0, 1), st.floats(0, 1),

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.cost.loops import LoopDetector, LoopLimits, Rung
@@ -94,6 +94,8 @@ def test_same_result_but_for_time_and_address() -> None:
             2 * SECOND, Effect.READ, id="poll and wait",
         ),
         pytest.param(forever(lambda i: ("list", {"page": i}, [i], None)), 1, Effect.READ, id="paging"),
+        pytest.param(forever(lambda _i: ("inbox", {}, [], None), 30), 3 * SECOND, Effect.READ, id="empty inbox"),
+        pytest.param(forever(lambda i: ("balance", {"of": i}, {"cents": 0}, None)), 1, Effect.READ, id="zeros"),
         pytest.param(forever(lambda i: ("list", {"page": i}, [], None), 18), 1, Effect.READ, id="empty pages"),
         pytest.param(forever(lambda i: ("put", {"id": i}, "ok", None), 60), 1, Effect.WRITE, id="many ok writes"),
         pytest.param(
@@ -153,12 +155,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), JSON, JSON, st.none() | st.text(max_size=10)), max_size=40))
 def test_no_input_breaks_it_and_it_answers_alike_twice(calls: list[tuple[str, Any, Any, str | None]]) -> None:
     shaped: list[Call] = [(tool, {"x": argument}, result, error) for tool, argument, result, error in calls]
     assert play(shaped) == play(shaped)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 60), st.sampled_from(["a", "b"]))
 def test_answers_that_always_differ_never_climb(n: int, tool: str) -> None:
     rungs = play([(tool, {"q": 1}, {"row": i + 1}, None) for i in range(n)])
@@ -169,6 +173,7 @@ def test_answers_that_always_differ_never_climb(n: int, tool: str) -> None:
     assert set(rungs[2:]) <= {Rung.CLEAR}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(0, 20))
 def test_every_cycle_is_found_whatever_came_before(period: int, before: int) -> None:
     head: list[Call] = [("other", {"n": i}, i + 1, None) for i in range(before)]

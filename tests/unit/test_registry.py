@@ -84,7 +84,7 @@ def test_an_empty_folder_is_a_project_without_anything(tmp_path: Path) -> None:
         (AGENT, TOOL.replace('["amount"]', '["amont"]'), "tools/refund.toml", 5, "'amont'", "'amount'"),
         (AGENT, TOOL.replace('"0.01"', '"-1"'), "tools/refund.toml", 6, "below zero", "0.50"),
         (AGENT, TOOL + 'x = = "y"\n', "tools/refund.toml", 12, "not TOML", "key ="),
-        (AGENT, TOOL.replace('price_usd = "0.01"', 'recovery = "retri"'), "tools/refund.toml", 6, "recovery", "'retry'"),
+        (AGENT, TOOL.replace('price_usd = "0.01"', 'recovery = "retri"'), "tools/refund.toml", 6, "recov", "retry"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_file_and_line(

@@ -276,7 +276,7 @@ class MemoryTraces:
                 run, place = self._summary(held), self._place(held)
                 runs_of_name: set[str] = set()
                 for name, part in _shares(type, run, held.parts):
-                    if name is None:
+                    if name is None or not (part.steps or part.cost_nano or part.cost_gaps):
                         continue
                     one = Sighting(
                         type, name, part.first or place, part.last or place, name not in runs_of_name, part.steps,

@@ -171,7 +171,7 @@ class Packer:
             parts = [str(part, "utf-8") for part in _read_items(value)]
         except (msgspec.DecodeError, RecursionError):
             return None
-        for separator, text in enumerate(_SEPARATORS):
+        for separator, text in enumerate(_SEPARATORS):  # noqa: B007 - used below
             if "[" + text.join(parts) + "]" == value:
                 break
         else:

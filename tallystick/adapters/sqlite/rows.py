@@ -28,6 +28,7 @@ _KIND = {kind: code for code, kind in enumerate(KINDS)}
 _STATUS = {status: code for code, status in enumerate(STATUSES)}
 _EFFECT = {effect: code or None for code, effect in enumerate(EFFECTS)}
 _OUTCOME = {outcome: code or None for code, outcome in enumerate(OUTCOMES)}
+MODEL = _KIND[Kind.MODEL]  # the code of model calls
 _EXCLUSIVE, _DERIVED = 1, 2
 
 COLUMNS = (

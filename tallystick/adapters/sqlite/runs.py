@@ -167,9 +167,11 @@ class RunTable:
             else:
                 self._connection.execute("INSERT OR REPLACE INTO link (key, run) VALUES (?,?)", (key, number))
 
-    def may_repeat(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]]) -> bool:
+    def may_repeat(
+        self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], *, inside_models: bool
+    ) -> bool:
         """Whether new steps may repeat others of their run, so that adding up is not enough."""
-        if recount_needed(row.tally, steps) or row.recount:
+        if recount_needed(row.tally, steps, inside_models) or row.recount:
             return True
         responses = [step.response_id for step, _ in steps if step.response_id is not None]
         if len(set(responses)) < len(responses):

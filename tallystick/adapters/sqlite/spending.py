@@ -59,7 +59,7 @@ rest AS (
     FROM run r LEFT JOIN sums s ON s.run = r.no WHERE r.{own} IS NOT NULL)
 """
 
-_BOTH = "(SELECT * FROM named UNION ALL SELECT * FROM rest WHERE steps OR cost_nano OR cost_gaps OR errors)"
+_BOTH = "(SELECT * FROM named UNION ALL SELECT * FROM rest WHERE steps OR cost_nano OR cost_gaps)"
 
 
 def spend_sql(by: str, where: str) -> str:

@@ -81,7 +81,7 @@ class BatchWriter:
         for item in items:
             groups.setdefault(item.run, []).append(item)
         for run, group in groups.items():
-            self._count(touched[run], group, here.get(run, ()))
+            self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
         self._frames.flush()
         for row in touched.values():
@@ -91,9 +91,9 @@ class BatchWriter:
         written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
         return Written(written, fresh.repeats + len(items) - written, tuple(touched))
 
-    def _count(self, row: RunRow, group: list[Item], here: Sequence[str]) -> None:
+    def _count(self, row: RunRow, group: list[Item], here: dict[str, bool]) -> None:
         steps = [(item.step, item.before) for item in group]
-        if self._runs.may_repeat(row, steps):
+        if self._runs.may_repeat(row, steps, inside_models=any(here.values())):
             if not row.fresh:
                 row.recount = True  # from the rows, once they are written
                 return
@@ -111,8 +111,12 @@ class BatchWriter:
 
     def _sift(
         self, batch: Sequence[tuple[Step, Span]], bodies: Sequence[bytes], traces: dict[str, tuple[int, int]]
-    ) -> tuple[dict[str, list[str]], Batch]:
-        """Take out repeats, join start and end records, and find which parents came earlier (by run)."""
+    ) -> tuple[dict[str, dict[str, bool]], Batch]:
+        """Take out repeats and join start and end records.
+
+        Also say which of the batch's spans and parents came earlier: run -> trace + span -> is it a model call that
+        a step of this batch lies inside.
+        """
         stored = self._stored(batch, traces)
         fresh = Batch()
         seen: dict[Pair, Item] = {}
@@ -139,17 +143,19 @@ class BatchWriter:
                 fresh.repeats += step.ended is None
             else:
                 fresh.repeats += 1
-        here: dict[str, list[str]] = {}
+        here: dict[str, dict[str, bool]] = {}
         if stored:
             ids = self._runs.ids({row[2] for row in stored.values()})
-            for (trace, span), row in stored.items():
-                here.setdefault(ids[row[2]], []).append(trace + span)
+            parents = {(item.step.trace, item.step.parent) for item in fresh.items}
+            for (trace, one), row in stored.items():
+                around = row[3] == rows.MODEL and (trace, one) in parents
+                here.setdefault(ids[row[2]], {})[trace + one] = around
         return here, fresh
 
     def _stored(
         self, batch: Sequence[tuple[Step, Span]], traces: dict[str, tuple[int, int]]
-    ) -> dict[Pair, tuple[int, int | None, int]]:
-        """Rows (id, duration, run) of the batch's spans, and of their parents, that came earlier."""
+    ) -> dict[Pair, tuple[int, int | None, int, int]]:
+        """Rows (id, duration, run, kind) of the batch's spans, and of their parents, that came earlier."""
         if not traces:
             return {}
         wanted: set[tuple[int, bytes]] = set()
@@ -161,10 +167,10 @@ class BatchWriter:
                     wanted.add((known[0], bytes.fromhex(step.parent)))
         names = {known[0]: trace for trace, known in traces.items()}
         found = pairs_in(
-            self._connection, "SELECT trace, span, id, duration, run FROM step WHERE (trace, span) IN (VALUES {})",
+            self._connection, "SELECT trace, span, id, duration, run, kind FROM step WHERE (trace, span) IN (VALUES {})",
             sorted(wanted),
         )  # fmt: skip
-        return {(names[row[0]], row[1].hex()): (row[2], row[3], row[4]) for row in found}
+        return {(names[row[0]], row[1].hex()): (row[2], row[3], row[4], row[5]) for row in found}
 
     def _assign(
         self, items: list[Item], known_traces: dict[str, tuple[int, int]], at: int

@@ -1,6 +1,8 @@
 // @ts-check
 // The tree of a run as an ARIA treegrid over columns: only the rows in sight exist, however many steps there are.
+import { cell, mark, span } from "./cells.js";
 import { count, duration, oneLine, usd } from "./text.js";
+import { layOut } from "./timeline.js";
 
 const ROW = 24;
 const SPARE = 5; // rows kept beyond each edge
@@ -13,6 +15,15 @@ const TALLEST = 12_000_000; // browsers cap the height of an element; beyond thi
  *   cost_nano_usd: (number | null)[], tokens: (number | null)[], decision: (string | null)[],
  *   same_as: (string | null)[] }} Columns
  */
+
+/** @type {Columns} */
+const NONE = {
+  step: [], parent: [], depth: [], kind: [], name: [], agent: [], status: [], started_ns: [], duration_ns: [],
+  cost_nano_usd: [], tokens: [], decision: [], same_as: [],
+};
+
+/** @type {Record<string, string>} */
+const BARS = { bad: "error", warn: "denied", held: "held" };
 
 /** What is wrong with a step: "bad" (error), "warn" (denied), "held", or "". @param {Columns} c @param {number} i */
 export function trouble(c, i) {
@@ -34,6 +45,15 @@ export class Tree {
     this.marks = marks;
     this.hooks = hooks;
     this.at = -1; // the chosen step, by index
+    this.columns = NONE;
+    this.time = layOut(NONE, () => true);
+    this.size = 0;
+    this.end = new Int32Array(0); // where a step's descendants end
+    this.closed = new Uint8Array(0);
+    this.where = new Int32Array(0); // the row of each step, -1 for none
+    /** @type {number[]} */
+    this.view = []; // the steps that have a row, in order
+    this.scale = 1;
     /** @type {Set<number>} */
     this.matches = new Set();
     this.only = false;
@@ -45,7 +65,7 @@ export class Tree {
     new ResizeObserver(() => this.paint()).observe(root);
   }
 
-  /** @param {Columns} columns @param {ReturnType<import("./timeline.js").layOut>} time */
+  /** @param {Columns} columns @param {ReturnType<typeof layOut>} time */
   load(columns, time) {
     this.columns = columns;
     this.time = time;
@@ -64,6 +84,7 @@ export class Tree {
 
   /** Work out which steps can be seen, then paint. */
   arrange() {
+    /** @type {number[]} */
     const view = [];
     const keep = this.only ? this.kept() : null;
     this.where.fill(-1);
@@ -95,7 +116,7 @@ export class Tree {
   }
 
   paint() {
-    if (!this.view) return;
+    if (!this.size) return;
     const top = this.root.scrollTop;
     const first = (top * this.scale) / ROW;
     const from = Math.max(0, Math.floor(first) - SPARE);
@@ -148,7 +169,7 @@ export class Tree {
     box.style.paddingLeft = `${Math.min(c.depth[i], 14) * 14}px`;
     const twist = span("t-twist", parent ? (this.closed[i] ? "▶" : "▼") : "");
     twist.setAttribute("aria-hidden", "true");
-    box.append(twist, this.mark(c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(c.name[i] || "unnamed", 200)));
+    box.append(twist, mark(this.marks, c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(c.name[i] || "unnamed", 200)));
     const above = c.parent[i];
     if (c.agent[i] && c.agent[i] !== c.name[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
     const kind = trouble(c, i);
@@ -156,21 +177,6 @@ export class Tree {
     if (kind === "held") box.append(span("t-note held", "held"));
     if (c.same_as[i]) box.append(span("t-note repeat", "repeat, not counted"));
     return box;
-  }
-
-  /** @param {string} status @returns {SVGElement} */
-  mark(status) {
-    const known = /^[a-z]+$/.test(status) ? status : "unknown";
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("class", `mark st-${known}`);
-    svg.setAttribute("width", "11");
-    svg.setAttribute("height", "11");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", known);
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `${this.marks}#${known}`);
-    svg.append(use);
-    return svg;
   }
 
   /** @param {number} i @returns {HTMLElement} */
@@ -188,7 +194,7 @@ export class Tree {
     }
     const left = this.time.at(start);
     const right = lengths[i] === null ? 1 : this.time.at(start + (lengths[i] ?? 0));
-    const word = { bad: "error", warn: "denied", held: "held" }[trouble(this.columns, i)] ?? "";
+    const word = BARS[trouble(this.columns, i)] ?? "";
     const shape = /^[a-z]+$/.test(kind[i]) ? kind[i] : "other";
     const bar = span(`t-bar k-${shape} ${word ? `b-${word}` : status[i] === "running" ? "b-running" : ""}`, "");
     bar.style.left = `min(${left * 100}%, 100% - 2px)`;
@@ -254,7 +260,7 @@ export class Tree {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.view?.length) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.view.length) return;
     const page = Math.max(1, Math.floor(this.root.clientHeight / ROW) - 1);
     const i = this.at;
     const parent = i >= 0 && this.end[i] > i + 1;
@@ -287,19 +293,4 @@ export class Tree {
       this.fold(i, !this.closed[i]);
     } else this.choose(i, true);
   }
-}
-
-/** @param {string} name @param {string} text @returns {HTMLElement} */
-function span(name, text) {
-  const element = document.createElement("span");
-  element.className = name;
-  if (text) element.textContent = text;
-  return element;
-}
-
-/** @param {string} name @param {string} text @returns {HTMLElement} */
-function cell(name, text) {
-  const element = span(name, text);
-  element.setAttribute("role", "gridcell");
-  return element;
 }

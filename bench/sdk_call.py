@@ -1,0 +1,153 @@
+"""What recording one call with 15 attributes costs, against the bare OpenTelemetry SDK in the same process.
+
+Three recorders take turns, block by block, so that whatever else the machine does falls on all of them:
+
+- bare:       TracerProvider + BatchSpanProcessor with an exporter that throws everything away
+- tallystick: TracerProvider + Tallystick's processor, spool on disk and shipper with a sink that throws everything away
+- both:       the bare one joined by Tallystick (a program that already has an exporter of its own)
+
+Printed are medians over the blocks: CPU of the calling thread, and CPU of the whole process (with the background
+threads), in microseconds a call, and the ratios to bare. Run: python bench/sdk_call.py [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from opentelemetry import context as otel_context
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from tallystick.model.span import Span
+from tallystick.sdk.place import PLACE_KEY, Place, RunState
+from tallystick.sdk.processor import RunProcessor
+from tallystick.sdk.shipping import Shipper
+from tallystick.sdk.spool import Spool
+
+ATTRIBUTES = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.request.max_tokens": 1024,
+    "gen_ai.request.temperature": 0.2,
+    "gen_ai.request.top_p": 1.0,
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+    "gen_ai.response.id": "chatcmpl-9a8b7c6d5e4f",
+    "gen_ai.response.finish_reasons": ("stop",),
+    "gen_ai.usage.input_tokens": 812,
+    "gen_ai.usage.output_tokens": 64,
+    "gen_ai.conversation.id": "conversation-4711",
+    "server.address": "api.example.com",
+    "server.port": 443,
+    "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"It was sent today."}]}]',
+}
+
+
+class NullExporter(SpanExporter):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
+
+
+class NullSink:
+    def deliver(self, spans: Sequence[Span]) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class Recorder:
+    """One of the three; ``call`` is one traced call, ``settle`` waits until the background has caught up."""
+
+    def __init__(self, name: str, folder: Path, *, batch: bool, tallystick: bool) -> None:
+        self.name = name
+        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.flushes: list[Callable[[], object]] = []
+        if batch:
+            exporter = BatchSpanProcessor(NullExporter(), max_queue_size=50_000)
+            self.provider.add_span_processor(exporter)
+            self.flushes.append(exporter.force_flush)
+        self.place: Place | None = None
+        if tallystick:
+            spool = Spool(folder / name)
+            shipper = Shipper(spool, NullSink)
+            processor = RunProcessor(spool, wake=shipper.wake)
+            processor.visible = batch
+            self.provider.add_span_processor(processor)
+            self.flushes.append(lambda: shipper.flush(30))
+            self.place = Place(RunState(0), "refunds", None, "support")
+        self.tracer = self.provider.get_tracer("bench")
+
+    def block(self, calls: int) -> tuple[float, float]:
+        """(thread, process) CPU in µs a call for a block of calls inside one run."""
+        token = None
+        if self.place is not None:
+            token = otel_context.attach(otel_context.set_value(PLACE_KEY, self.place))
+        tracer = self.tracer
+        process, thread = time.process_time_ns(), time.thread_time_ns()
+        for _ in range(calls):
+            with tracer.start_as_current_span("chat gpt-4o-mini", attributes=ATTRIBUTES):
+                pass
+        thread = time.thread_time_ns() - thread
+        for flush in self.flushes:
+            flush()
+        process = time.process_time_ns() - process
+        if token is not None:
+            otel_context.detach(token)
+        return thread / calls / 1_000, process / calls / 1_000
+
+
+def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        recorders = [
+            Recorder("bare", Path(folder), batch=True, tallystick=False),
+            Recorder("tallystick", Path(folder), batch=False, tallystick=True),
+            Recorder("both", Path(folder), batch=True, tallystick=True),
+        ]
+        seen: dict[str, list[tuple[float, float]]] = {recorder.name: [] for recorder in recorders}
+        for recorder in recorders:
+            recorder.block(calls)
+        for turn in range(blocks):
+            for recorder in recorders[turn % 3 :] + recorders[: turn % 3]:
+                seen[recorder.name].append(recorder.block(calls))
+        for recorder in recorders:
+            recorder.provider.shutdown()
+    result = {}
+    for name, pairs in seen.items():
+        thread, process = (statistics.median(side) for side in zip(*pairs, strict=True))
+        result[name] = {"thread_us": round(thread, 2), "process_us": round(process, 2)}
+    for name, row in result.items():
+        row["thread_ratio"] = round(row["thread_us"] / result["bare"]["thread_us"], 3)
+        row["process_ratio"] = round(row["process_us"] / result["bare"]["process_us"], 3)
+        assert name in seen
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--blocks", type=int, default=45)
+    parser.add_argument("--calls", type=int, default=1_000)
+    options = parser.parse_args()
+    result = measure(options.blocks, options.calls)
+    if options.json:
+        json.dump(result, sys.stdout, indent=2)
+        print()
+        return
+    print(f"{'':12}{'thread µs':>11}{'ratio':>8}{'process µs':>12}{'ratio':>8}")
+    for name, row in result.items():
+        print(
+            f"{name:12}{row['thread_us']:11.2f}{row['thread_ratio']:8.2f}"
+            f"{row['process_us']:12.2f}{row['process_ratio']:8.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

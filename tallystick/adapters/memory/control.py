@@ -1,0 +1,207 @@
+"""The control store in memory (``ports.ControlStore``)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from tallystick.adapters.projections import Hold, apply, lapsed
+from tallystick.adapters.sealing import checked_chain, sealed
+from tallystick.model.control import Approval, Budget, Declared
+from tallystick.model.errors import UnknownThing
+from tallystick.model.journal import GENESIS, Draft, Entry
+from tallystick.ports import Clock, Ids
+
+
+@dataclass(slots=True)
+class MemoryViews:
+    """The views as dictionaries; see ``projections.Views``."""
+
+    declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
+    approvals: dict[str, Approval] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    stopped: dict[str, Entry] = field(default_factory=dict)
+
+    def put_declared(self, declared: Declared) -> None:
+        """Add or replace one object."""
+        self.declared[declared.type, declared.name] = declared
+
+    def get_declared(self, type: str, name: str) -> Declared | None:
+        """One object, retired or not."""
+        return self.declared.get((type, name))
+
+    def put_approval(self, approval: Approval) -> None:
+        """Add or replace one approval."""
+        self.approvals[approval.id] = approval
+
+    def get_approval(self, approval: str) -> Approval | None:
+        """One approval by its whole id."""
+        return self.approvals.get(approval)
+
+    def put_budget(self, budget: Budget) -> None:
+        """Add or replace one budget by name."""
+        self.budgets[budget.name] = budget
+
+    def budgets_on(self, scope: str) -> Sequence[Budget]:
+        """Budgets whose scope is exactly this one, by name."""
+        return sorted((one for one in self.budgets.values() if one.scope == scope), key=lambda one: one.name)
+
+    def put_hold(self, hold: Hold) -> None:
+        """Add or replace one hold."""
+        self.holds[hold.id] = hold
+
+    def get_hold(self, hold: str) -> Hold | None:
+        """One hold by id."""
+        return self.holds.get(hold)
+
+    def expired_holds(self, at: int) -> Sequence[Hold]:
+        """Holds that nobody settled and whose time is up, oldest first."""
+        found = [one for one in self.holds.values() if not one.settled and one.expires <= at]
+        return sorted(found, key=lambda one: (one.expires, one.id))
+
+    def put_stopped(self, run: str, entry: Entry) -> None:
+        """Remember the entry that stopped a run; the first one stays."""
+        self.stopped.setdefault(run, entry)
+
+    def copied(self) -> MemoryViews:
+        """A copy that changes apart; the rows themselves never change."""
+        return MemoryViews(
+            copy(self.declared),
+            copy(self.approvals),
+            copy(self.budgets),
+            copy(self.holds),
+            copy(self.stopped),
+        )
+
+    def sizes(self) -> dict[str, int]:
+        """Rows per view."""
+        return {
+            "declared": len(self.declared), "approvals": len(self.approvals), "budgets": len(self.budgets),
+            "holds": len(self.holds), "stopped": len(self.stopped),
+        }  # fmt: skip
+
+
+class MemoryControl:
+    """The journal as a list, its views beside it. Safe to use from several threads."""
+
+    def __init__(self, *, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lock = threading.RLock()
+        self._journal: list[Entry] = []
+        self._views = MemoryViews()
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
+        with self._lock:
+            at = self._clock.now()
+            views = self._views.copied()
+            _, previous = self.head()
+            made: list[Entry] = []
+            for draft in [*lapsed(views, drafts, at), *drafts]:
+                entry = sealed(
+                    draft, seq=len(self._journal) + len(made) + 1, entry_id=self._ids.new("ent"), at=at,
+                    previous=previous,
+                )  # fmt: skip
+                apply(views, entry)
+                made.append(entry)
+                previous = entry.digest
+            self._views = views
+            self._journal.extend(made)
+            return tuple(made[len(made) - len(drafts) :])
+
+    def entries(
+        self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
+        subject: str | None = None,
+    ) -> Sequence[Entry]:  # fmt: skip
+        """Entries in order of ``seq``."""
+        with self._lock:
+            found = [
+                one
+                for one in self._journal[after:]
+                if (kind is None or _is_kind(one.kind, kind))
+                and (run is None or one.run == run)
+                and (subject is None or one.subject == subject)
+            ]
+        return found[:limit]
+
+    def head(self) -> tuple[int, str]:
+        """The last ``seq`` and its digest."""
+        with self._lock:
+            return (self._journal[-1].seq, self._journal[-1].digest) if self._journal else (0, GENESIS)
+
+    def declared(self, type: str | None = None) -> Sequence[Declared]:
+        """Declared objects that are not retired, by type and name."""
+        with self._lock:
+            rows = [self._views.declared[key] for key in sorted(self._views.declared)]
+        return [one for one in rows if not one.retired and type in (None, one.type)]
+
+    def approvals(
+        self, *, state: str | None = None, run: str | None = None, limit: int = 200
+    ) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        with self._lock:
+            rows = sorted(self._views.approvals.values(), key=lambda one: (-one.requested, one.id))
+        return [one for one in rows if state in (None, one.state) and run in (None, one.run)][:limit]
+
+    def approval(self, approval: str) -> Approval:
+        """One approval by id or unambiguous prefix."""
+        with self._lock:
+            if approval in self._views.approvals:
+                return self._views.approvals[approval]
+            found = [
+                one for key, one in self._views.approvals.items() if approval and key.startswith(approval)
+            ]
+        return the_one(found, approval)
+
+    def budgets(self, scope: str | None = None) -> Sequence[Budget]:
+        """Budgets with what is spent and held, by scope and name."""
+        with self._lock:
+            rows = sorted(self._views.budgets.values(), key=lambda one: (one.scope, one.name))
+        return [one for one in rows if scope in (None, one.scope)]
+
+    def stopped(self, run: str) -> Entry | None:
+        """The entry that stopped a run, if one did."""
+        with self._lock:
+            return self._views.stopped.get(run)
+
+    def verify(self) -> int:
+        """Recompute the chain of digests."""
+        with self._lock:
+            return checked_chain(self._journal)
+
+    def rebuild(self) -> Mapping[str, int]:
+        """Make the views anew from the journal."""
+        with self._lock:
+            views = MemoryViews()
+            for entry in self._journal:
+                apply(views, entry)
+            changed = int(views != self._views)
+            self._views = views
+            return {**views.sizes(), "changed": changed}
+
+    def info(self) -> Mapping[str, Any]:
+        """Facts for ``tally store info``."""
+        with self._lock:
+            return {"path": None, "entries": len(self._journal), **self._views.sizes()}
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def the_one(found: Sequence[Approval], prefix: str) -> Approval:
+    """The single approval that a prefix means. Raises UnknownThing."""
+    if len(found) != 1:
+        count = "no approval" if not found else "several approvals"
+        raise UnknownThing(
+            f"{count} {'starts' if not found else 'start'} with {prefix!r}", hint="tally approvals ls"
+        )
+    return found[0]
+
+
+def _is_kind(kind: str, wanted: str) -> bool:
+    return kind == wanted or (wanted.endswith(".*") and kind.startswith(wanted[:-1]))

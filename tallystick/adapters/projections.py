@@ -1,0 +1,245 @@
+"""What each journal entry does to the views, and what must hold before it may be written.
+
+One small function per entry kind, the same for every control store and for append and rebuild alike; a store only
+supplies ``Views`` to read and write rows. A function raises before it changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from tallystick.model.control import Approval, ApprovalState, Budget, Declared
+from tallystick.model.errors import BadInput, Conflict, OverBudget, UnknownThing
+from tallystick.model.journal import Draft, Entry
+from tallystick.model.money import usd_text
+
+MODES: Final = ("hard", "soft", "observe")
+EVERY_RUN: Final = "run:*"
+_ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money reserved in some scopes; ``settled`` once it was paid or given back."""
+
+    id: str
+    amount_nano: int
+    scopes: tuple[str, ...]  # those that had a budget when it was taken
+    expires: int
+    settled: bool = False
+
+
+class Views(Protocol):
+    """The rows that entries change, keyed as their names say. ``get`` methods return None for what is not there."""
+
+    def put_declared(self, declared: Declared) -> None:
+        """Add or replace one object."""
+        ...
+
+    def get_declared(self, type: str, name: str) -> Declared | None:
+        """One object, retired or not."""
+        ...
+
+    def put_approval(self, approval: Approval) -> None:
+        """Add or replace one approval."""
+        ...
+
+    def get_approval(self, approval: str) -> Approval | None:
+        """One approval by its whole id."""
+        ...
+
+    def put_budget(self, budget: Budget) -> None:
+        """Add or replace one budget by name."""
+        ...
+
+    def budgets_on(self, scope: str) -> Sequence[Budget]:
+        """Budgets whose scope is exactly this one, by name."""
+        ...
+
+    def put_hold(self, hold: Hold) -> None:
+        """Add or replace one hold."""
+        ...
+
+    def get_hold(self, hold: str) -> Hold | None:
+        """One hold by id."""
+        ...
+
+    def expired_holds(self, at: int) -> Sequence[Hold]:
+        """Holds that nobody settled and whose time is up, oldest first."""
+        ...
+
+    def put_stopped(self, run: str, entry: Entry) -> None:
+        """Remember the entry that stopped a run; the first one stays."""
+        ...
+
+
+def apply(views: Views, entry: Entry) -> None:
+    """Check one entry against the views and apply it. Raises OverBudget, Conflict, UnknownThing or BadInput."""
+    function = _KINDS.get(entry.kind)
+    if entry.kind not in _KINDS:
+        raise BadInput(f"the journal has no entry kind {entry.kind!r}")
+    if function is not None:
+        try:
+            function(views, entry, entry.body)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"a {entry.kind} entry is not complete: {error!r}") from error
+
+
+def lapsed(views: Views, drafts: Sequence[Draft], at: int) -> list[Draft]:
+    """Settlements of holds whose time is up, to be written before new money is held: worst case, they were spent."""
+    if not any(draft.kind == "hold.taken" for draft in drafts):
+        return []
+    return [
+        Draft("hold.settled", hold.id, {"hold": hold.id, "spent_nano": hold.amount_nano, "basis": "assumed"})
+        for hold in views.expired_holds(at)
+    ]
+
+
+def _object_declared(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    views.put_declared(
+        Declared(body["type"], body["name"], body["digest"], body["version"], dict(body["body"]))
+    )
+
+
+def _object_retired(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    found = views.get_declared(body["type"], body["name"])
+    if found is None:
+        raise UnknownThing(f"no {body['type']} is called {body['name']!r}")
+    views.put_declared(replace(found, retired=True))
+
+
+def _approval_requested(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
+    if views.get_approval(body["approval"]) is not None:
+        raise Conflict(f"approval {body['approval']} was requested before")
+    views.put_approval(
+        Approval(
+            body["approval"], ApprovalState.WAITING, body["decision"], body["run"], body["agent"], body["tool"],
+            dict(body["arguments"]), body["binding"], body["group"], body["because"], entry.at,
+            int(body["expires_ns"]),
+        )
+    )  # fmt: skip
+
+
+def _waiting(views: Views, approval: str) -> Approval:
+    found = views.get_approval(approval)
+    if found is None:
+        raise UnknownThing(f"there is no approval {approval!r}", hint="tally approvals ls")
+    if found.state is not ApprovalState.WAITING:
+        who = f" by {found.by}" if found.by else ""
+        raise Conflict(f"approval {found.id} is {found.state.value}{who}", hint="tally approvals ls")
+    return found
+
+
+def _approval_answered(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
+    if body["answer"] not in _ANSWERS:
+        raise BadInput(f"{body['answer']!r} is no answer to an approval", hint="approved or rejected")
+    found = _waiting(views, body["approval"])
+    if entry.at >= found.expires:
+        raise Conflict(f"approval {found.id} is past its time", hint="tally approvals ls")
+    views.put_approval(
+        replace(
+            found, state=ApprovalState(body["answer"]), answered=entry.at, by=body["by"], note=body["note"]
+        )
+    )
+
+
+def _approval_expired(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    views.put_approval(replace(_waiting(views, body["approval"]), state=ApprovalState.EXPIRED))
+
+
+def _approval_consumed(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
+    found = views.get_approval(body["approval"])
+    if found is None:
+        raise UnknownThing(f"there is no approval {body['approval']!r}", hint="tally approvals ls")
+    if found.state is not ApprovalState.APPROVED:
+        raise Conflict(f"approval {found.id} is {found.state.value}, not approved")
+    if found.binding != body["binding"]:
+        raise Conflict(f"approval {found.id} was given for something else")
+    if entry.at >= found.expires:
+        raise Conflict(f"approval {found.id} is past its time")
+    views.put_approval(replace(found, state=ApprovalState.CONSUMED))
+
+
+def _budget_set(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    if body["mode"] not in MODES:
+        raise BadInput(f"a budget has no mode {body['mode']!r}", hint="modes: " + ", ".join(MODES))
+    known = [one for one in views.budgets_on(body["scope"]) if one.name == body["budget"]]
+    base = known[0] if known else Budget(body["budget"], body["scope"], 0)
+    views.put_budget(replace(base, limit_nano=int(body["limit_nano"]), mode=body["mode"]))
+
+
+def _hold_taken(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    amount = int(body["amount_nano"])
+    if amount < 0:
+        raise BadInput("a hold cannot be negative")
+    if views.get_hold(body["hold"]) is not None:
+        raise Conflict(f"hold {body['hold']} was taken before")
+    touched = [one for scope in dict.fromkeys(body["scopes"]) for one in budgets_for(views, scope)]
+    for one in touched:
+        if one.mode == "hard" and one.spent_nano + one.held_nano + amount > one.limit_nano:
+            raise _over(one, amount)
+    for one in touched:
+        views.put_budget(replace(one, held_nano=one.held_nano + amount))
+    scopes = tuple(dict.fromkeys(one.scope for one in touched))
+    views.put_hold(Hold(body["hold"], amount, scopes, int(body["expires_ns"])))
+
+
+def budgets_for(views: Views, scope: str) -> list[Budget]:
+    """The budgets that limit a scope. A budget for every run ("run:*") counts each run by itself."""
+    found = list(views.budgets_on(scope))
+    if found or not scope.startswith("run:") or scope == EVERY_RUN:
+        return found
+    return [
+        Budget(f"{every.name} {scope}", scope, every.limit_nano, every.mode)
+        for every in views.budgets_on(EVERY_RUN)
+    ]
+
+
+def _over(budget: Budget, amount: int) -> OverBudget:
+    left = budget.limit_nano - budget.spent_nano - budget.held_nano
+    return OverBudget(
+        f"budget {budget.name} has {usd_text(max(left, 0))} left of {usd_text(budget.limit_nano)}, "
+        f"and {usd_text(amount)} is needed",
+        hint="raise the budget: tally budgets set", scope=budget.scope, limit_nano=budget.limit_nano,
+        spent_nano=budget.spent_nano, held_nano=budget.held_nano, needed_nano=amount,
+    )  # fmt: skip
+
+
+def _hold_settled(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    found = views.get_hold(body["hold"])
+    if found is None:
+        raise UnknownThing(f"there is no hold {body['hold']!r}")
+    if found.settled:
+        raise Conflict(f"hold {found.id} was settled before")
+    spent = int(body["spent_nano"])
+    if spent < 0:
+        raise BadInput("what was spent cannot be negative")
+    for scope in found.scopes:
+        for one in views.budgets_on(scope):
+            left = max(one.held_nano - found.amount_nano, 0)  # a budget set after the hold does not hold it
+            views.put_budget(replace(one, held_nano=left, spent_nano=one.spent_nano + spent))
+    views.put_hold(replace(found, settled=True))
+
+
+def _run_stopped(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
+    views.put_stopped(body["run"], entry)
+
+
+_KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None]] = {
+    "object.declared": _object_declared,
+    "object.retired": _object_retired,
+    "policy.loaded": None,
+    "decision.made": None,
+    "approval.requested": _approval_requested,
+    "approval.answered": _approval_answered,
+    "approval.expired": _approval_expired,
+    "approval.consumed": _approval_consumed,
+    "effect.started": None,
+    "effect.ended": None,
+    "budget.set": _budget_set,
+    "hold.taken": _hold_taken,
+    "hold.settled": _hold_settled,
+    "run.stopped": _run_stopped,
+}

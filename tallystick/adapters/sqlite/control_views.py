@@ -1,0 +1,111 @@
+"""The control plane's views as tables; see ``projections.Views``."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tallystick.adapters.projections import Hold
+from tallystick.model.control import Approval, ApprovalState, Budget, Declared
+from tallystick.model.journal import Entry
+
+APPROVAL_COLUMNS: Final = (
+    "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
+    " requested, expires, answered, by, note"
+)
+BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
+DECLARED_COLUMNS: Final = "type, name, digest, version, body, retired"
+_HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled"
+
+
+def approval_of(row: Sequence[Any]) -> Approval:
+    """An approval from its row."""
+    (id, state, decision, run, agent, tool, arguments, binding, group, because, *times, by, note) = row
+    requested, expires, answered = times
+    return Approval(
+        id, ApprovalState(state), decision, run, agent, tool, msgspec.json.decode(arguments), binding, group, because,
+        requested, expires, answered, by, note,
+    )  # fmt: skip
+
+
+def declared_of(row: Sequence[Any]) -> Declared:
+    """A declared object from its row."""
+    return Declared(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), bool(row[5]))
+
+
+def _hold_of(row: Sequence[Any]) -> Hold:
+    return Hold(row[0], row[1], tuple(msgspec.json.decode(row[2])), row[3], bool(row[4]))
+
+
+class SqliteViews:
+    """Rows behind one connection, inside its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _put(self, table: str, values: tuple[Any, ...]) -> None:
+        marks = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
+
+    def put_declared(self, declared: Declared) -> None:
+        """Add or replace one object."""
+        body = msgspec.json.encode(dict(declared.body))
+        values = (declared.type, declared.name, declared.digest, declared.version, body, declared.retired)
+        self._put("declared", values)
+
+    def get_declared(self, type: str, name: str) -> Declared | None:
+        """One object, retired or not."""
+        sql = f"SELECT {DECLARED_COLUMNS} FROM declared WHERE type = ? AND name = ?"
+        row = self._connection.execute(sql, (type, name)).fetchone()
+        return declared_of(row) if row else None
+
+    def put_approval(self, approval: Approval) -> None:
+        """Add or replace one approval."""
+        self._put(
+            "approval",
+            (
+                approval.id, approval.state.value, approval.decision, approval.run, approval.agent, approval.tool,
+                msgspec.json.encode(dict(approval.arguments)), approval.binding, approval.group, approval.because,
+                approval.requested, approval.expires, approval.answered, approval.by, approval.note,
+            ),
+        )  # fmt: skip
+
+    def get_approval(self, approval: str) -> Approval | None:
+        """One approval by its whole id."""
+        sql = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE id = ?"
+        row = self._connection.execute(sql, (approval,)).fetchone()
+        return approval_of(row) if row else None
+
+    def put_budget(self, budget: Budget) -> None:
+        """Add or replace one budget by name."""
+        values = (
+            budget.name, budget.scope, budget.limit_nano, budget.mode, budget.spent_nano, budget.held_nano
+        )  # fmt: skip
+        self._put("budget", values)
+
+    def budgets_on(self, scope: str) -> Sequence[Budget]:
+        """Budgets whose scope is exactly this one, by name."""
+        sql = f"SELECT {BUDGET_COLUMNS} FROM budget WHERE scope = ? ORDER BY name"
+        return [Budget(*row) for row in self._connection.execute(sql, (scope,))]
+
+    def put_hold(self, hold: Hold) -> None:
+        """Add or replace one hold."""
+        scopes = msgspec.json.encode(list(hold.scopes))
+        self._put("hold", (hold.id, hold.amount_nano, scopes, hold.expires, hold.settled))
+
+    def get_hold(self, hold: str) -> Hold | None:
+        """One hold by id."""
+        row = self._connection.execute(f"SELECT {_HOLD_COLUMNS} FROM hold WHERE id = ?", (hold,)).fetchone()
+        return _hold_of(row) if row else None
+
+    def expired_holds(self, at: int) -> Sequence[Hold]:
+        """Holds that nobody settled and whose time is up, oldest first."""
+        sql = f"SELECT {_HOLD_COLUMNS} FROM hold WHERE settled = 0 AND expires <= ? ORDER BY expires, id"
+        return [_hold_of(row) for row in self._connection.execute(sql, (at,))]
+
+    def put_stopped(self, run: str, entry: Entry) -> None:
+        """Remember the entry that stopped a run; the first one stays."""
+        self._connection.execute("INSERT OR IGNORE INTO stopped VALUES (?, ?)", (run, entry.seq))
