@@ -15,7 +15,6 @@ import pytest
 from test_server_ingest import PROTOBUF, request_of
 
 from tallystick import wiring
-from tallystick.adapters import sqlite
 from tallystick.api import shapes
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.config import load
@@ -24,8 +23,6 @@ from tallystick.model.journal import Draft
 _DATA = os.environ.get("TALLYSTICK_SHARED_DATA")
 DATA = Path(_DATA) if _DATA else Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SPANS = DATA / "framework-spans"
-
-pytestmark = pytest.mark.skipif(not hasattr(sqlite, "SqliteControl"), reason="the control store is not here")
 
 
 class Wired:
