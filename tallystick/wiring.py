@@ -198,6 +198,7 @@ def init(
     store that cannot be used: an agent that believes it is governed must not run ungoverned.
     """
     from tallystick.sdk.install import install
+    from tallystick.sdk.tools import declared_tools, tell_tools
 
     shutdown()
     flags = {"store": None if store is None else str(store), "server": server}
@@ -207,6 +208,7 @@ def init(
     guard = _guard(stores, folder, settings)
     _started.append(stores.close)
     _started.append(guard.close)
+    tell_tools(guard, declared_tools())
     install(
         spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores.path, settings), guard=guard,
         agent=agent or settings.agent, workflow=workflow, version=version,
