@@ -51,12 +51,12 @@ ATTRIBUTES = {
 
 
 class NullExporter(SpanExporter):
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
         return SpanExportResult.SUCCESS
 
 
 class NullSink:
-    def deliver(self, spans: Sequence[Span]) -> None:
+    def deliver(self, spans: Sequence[Span]) -> None:  # noqa: ARG002
         return
 
     def close(self) -> None:

@@ -57,7 +57,9 @@ class Ids:
 
 def verdict(allowed: bool = True, text: str = "", answer: Answer | None = None, **facts: Any) -> Verdict:
     said = answer or (Answer.ALLOW if allowed else Answer.DENY)
-    return Verdict(allowed, Decision("dec_1", said, "policy-digest", PolicyState.ENFORCED, ("rule 1",)), text, **facts)
+    return Verdict(
+        allowed, Decision("dec_1", said, "policy-digest", PolicyState.ENFORCED, ("rule 1",)), text, **facts
+    )
 
 
 class Obeying:

@@ -151,7 +151,9 @@ def test_a_call_is_recorded_held_and_settled(kit: Kit) -> None:
     assert json.loads(facts["gen_ai.output.messages"])[0]["role"] == "assistant"
 
 
-@pytest.mark.parametrize("stop", [OverBudget("dear"), Stopped("loop", by="loop"), RuntimeError("guard is broken")])
+@pytest.mark.parametrize(
+    "stop", [OverBudget("dear"), Stopped("loop", by="loop"), RuntimeError("guard is broken")]
+)
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_refused_call_is_never_made(kit: Kit, stop: Exception, way: str) -> None:
     assert kit.guard is not None
@@ -169,11 +171,14 @@ def test_a_refused_call_is_never_made(kit: Kit, stop: Exception, way: str) -> No
         made.append(1)
 
     expected = Stopped if isinstance(stop, RuntimeError) else type(stop)
-    with pytest.raises(expected), run(workflow="w"):
+
+    def call() -> Any:
         if way == "sync":
-            model_call(create, model="m", messages=[])
-        else:
-            asyncio.run(model_call(acreate, model="m", messages=[]))
+            return model_call(create, model="m", messages=[])
+        return asyncio.run(model_call(acreate, model="m", messages=[]))
+
+    with pytest.raises(expected), run(workflow="w"):
+        call()
     assert made == []
     assert kit.guard.settled == []
     assert kit.named("chat m").status == 2
@@ -211,7 +216,11 @@ def test_the_cap_goes_where_the_api_wants_it(kit: Kit, request_: dict[str, Any],
 def chunks(usage: bool) -> list[dict[str, Any]]:
     def chunk(**delta: Any) -> dict[str, Any]:
         finish = delta.pop("finish_reason", None)
-        return {"id": "c1", "model": "m-1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        return {
+            "id": "c1",
+            "model": "m-1",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        }
 
     made = [
         chunk(role="assistant", content="Hel"),
@@ -221,7 +230,9 @@ def chunks(usage: bool) -> list[dict[str, Any]]:
         chunk(finish_reason="tool_calls"),
     ]
     if usage:
-        made.append({"id": "c1", "model": "m-1", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+        made.append(
+            {"id": "c1", "model": "m-1", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+        )
     return made
 
 
@@ -298,7 +309,9 @@ def test_an_async_stream_is_recorded_too(kit: Kit) -> None:
 
 
 def test_a_stream_that_breaks_or_is_left_ends_its_step(kit: Kit) -> None:
-    broken = model_call(lambda **_: Stream(chunks(False), OSError("cut")), model="broken", messages=[], stream=True)
+    broken = model_call(
+        lambda **_: Stream(chunks(False), OSError("cut")), model="broken", messages=[], stream=True
+    )
     with pytest.raises(OSError, match="cut"):
         list(broken)
     left = model_call(lambda **_: Stream(chunks(False)), model="left", messages=[], stream=True)
@@ -309,7 +322,10 @@ def test_a_stream_that_breaks_or_is_left_ends_its_step(kit: Kit) -> None:
         next(closed)
     assert kit.named("chat broken").status == 2
     assert [event.name for event in kit.named("chat left").events] == ["abandoned"]
-    assert json.loads(kit.named("chat closed").attributes["gen_ai.output.messages"])[0]["parts"][0]["content"] == "Hel"
+    assert (
+        json.loads(kit.named("chat closed").attributes["gen_ai.output.messages"])[0]["parts"][0]["content"]
+        == "Hel"
+    )
     assert kit.guard is not None
     assert len(kit.guard.settled) == 3
 
@@ -343,12 +359,23 @@ def test_responses_and_anthropic_streams_fold() -> None:
     assert folder.answered().usage == Usage(5, 3, 0, None, 1)
     folder = Folder()
     for event in (
-        {"type": "message_start", "message": {"id": "msg_1", "model": "claude", "usage": {"input_tokens": 9}}},
+        {
+            "type": "message_start",
+            "message": {"id": "msg_1", "model": "claude", "usage": {"input_tokens": 9}},
+        },
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lo"}},
-        {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "look"}},
-        {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'}},
+        {
+            "type": "content_block_start",
+            "index": 1,
+            "content_block": {"type": "tool_use", "id": "t", "name": "look"},
+        },
+        {
+            "type": "content_block_delta",
+            "index": 1,
+            "delta": {"type": "input_json_delta", "partial_json": '{"a":1}'},
+        },
         {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 4}},
         {"type": "message_stop"},
     ):

@@ -231,10 +231,14 @@ def test_many_threads_write_whole_records(tmp_path: Path) -> None:
         thread.join()
     sink = Remembering()
     assert Shipper(spool, lambda: sink).ship()
-    assert sorted(numbers(sink)) == sorted(n for base in range(1, 6) for n in range(base * 1_000, base * 1_000 + 200))
+    assert sorted(numbers(sink)) == sorted(
+        n for base in range(1, 6) for n in range(base * 1_000, base * 1_000 + 200)
+    )
 
 
-def test_a_full_disk_is_counted_and_leaves_whole_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_counted_and_leaves_whole_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spool = Spool(tmp_path)
     assert spool.append(record(1))
     real = os.write

@@ -34,7 +34,9 @@ def kit(tmp_path: Path) -> Iterator[Kit]:
 
 
 def test_a_run_records_goal_plan_output_and_how_it_ended(kit: Kit) -> None:
-    with run(goal="Resolve 4711", workflow="support", agent="refunds", version="1.4.0", budget="0.50") as handle:
+    with run(
+        goal="Resolve 4711", workflow="support", agent="refunds", version="1.4.0", budget="0.50"
+    ) as handle:
         handle.plan(["look up", {"then": "refund"}])
         handle.output("done")
     root = kit.named("run support")
@@ -324,7 +326,11 @@ def test_scores_are_recorded_as_evaluation_steps(kit: Kit) -> None:
 
 def test_foreign_spans_inside_a_run_are_stamped_whatever_their_trace(kit: Kit) -> None:
     tracer = trace.get_tracer("framework")
-    with run(workflow="w") as handle, trace.use_span(trace.INVALID_SPAN), tracer.start_as_current_span("own trace"):
+    with (
+        run(workflow="w") as handle,
+        trace.use_span(trace.INVALID_SPAN),
+        tracer.start_as_current_span("own trace"),
+    ):
         pass
     span = kit.named("own trace")
     assert span.trace != handle.id

@@ -73,7 +73,11 @@ def test_an_allowed_call_is_asked_run_told_and_recorded(kit: Kit) -> None:
     assert facts["tallystick.effect"] == "irreversible"
     assert facts["tallystick.effect.outcome"] == "landed"
     assert facts["tallystick.tool.price_nano_usd"] == 10_000_000
-    assert json.loads(facts["gen_ai.tool.call.arguments"]) == {"order": "A1", "amount": "4.50", "note": "none"}
+    assert json.loads(facts["gen_ai.tool.call.arguments"]) == {
+        "order": "A1",
+        "amount": "4.50",
+        "note": "none",
+    }
     assert facts["tallystick.data.classes"] == ["payment"]
 
 
@@ -156,16 +160,17 @@ def test_an_allowed_call_of_every_shape_runs_once(kit: Kit, shape: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("stop", [Stopped("loop", by="loop"), OverBudget("dear")])
-def test_what_ends_the_run_is_raised_even_when_the_agent_swallows_it(kit: Kit, shape: str, stop: Exception) -> None:
+def test_what_ends_the_run_is_raised_even_when_the_agent_swallows_it(
+    kit: Kit, shape: str, stop: Exception
+) -> None:
     ran: list[int] = []
 
     def before(_call: object, _declared: object) -> Any:
         raise stop
 
     asked(kit).before = before
-    with run(workflow="w"):
-        with pytest.raises(type(stop)):
-            outcome_of(shape, shaped(shape, ran))
+    with run(workflow="w"), pytest.raises(type(stop)):
+        outcome_of(shape, shaped(shape, ran))
     assert ran == []
     root = kit.named("run w")
     assert root.attributes["tallystick.run.status"] == "stopped"
@@ -473,7 +478,9 @@ def test_what_the_guard_judges_is_what_the_tool_gets(given_arguments: dict[str, 
     with tempfile.TemporaryDirectory() as folder, installed(Path(folder), guard=Obeying()) as kit:
         guard(act, effect="read")(**given_arguments)
         judged = asked(kit).calls[0][0].arguments
-    expected = {k: str(v) if isinstance(v, int) and not -(2**63) <= v < 2**63 else v for k, v in got[0].items()}
+    expected = {
+        k: str(v) if isinstance(v, int) and not -(2**63) <= v < 2**63 else v for k, v in got[0].items()
+    }
     assert judged == expected
 
 

@@ -71,7 +71,9 @@ def server() -> Iterator[Server]:
 
 
 def span(number: int, **facts: Any) -> Span:
-    return Span(f"{number:032x}", f"{number:016x}", None, f"s{number}", 1, 2, facts.pop("source", Source()), **facts)
+    return Span(
+        f"{number:032x}", f"{number:016x}", None, f"s{number}", 1, 2, facts.pop("source", Source()), **facts
+    )
 
 
 def names(request: ExportTraceServiceRequest) -> list[str]:

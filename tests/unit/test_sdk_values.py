@@ -132,5 +132,11 @@ def test_a_masked_text_is_masked_in_any_surroundings(secret: str, before: str, a
 
 
 def test_ordinary_text_is_left_alone() -> None:
-    for text in ("ask-me-anything-about-risk-and-tasks", "the bearer of this letter", "KEY FACTS", "highlight", "gh"):
+    for text in (
+        "ask-me-anything-about-risk-and-tasks",
+        "the bearer of this letter",
+        "KEY FACTS",
+        "highlight",
+        "gh",
+    ):
         assert mask_text(text) == text
