@@ -88,13 +88,11 @@ def welcome_latecomers(join: Callable[[Any], None]) -> None:
 
     def set_tracer_provider(tracer_provider: trace.TracerProvider) -> None:
         current = trace.get_tracer_provider()
-        late = (
-            isinstance(current, OpenProvider) and current.successor is None and tracer_provider is not current
-        )
-        if not late or not hasattr(tracer_provider, "add_span_processor"):
+        fit = hasattr(tracer_provider, "add_span_processor") and tracer_provider is not current
+        if fit and isinstance(current, OpenProvider) and current.successor is None:
+            join(tracer_provider)
+            current.step_back(tracer_provider)
+        else:
             original(tracer_provider)
-            return
-        join(tracer_provider)
-        current.step_back(tracer_provider)  # type: ignore[union-attr]
 
     trace.set_tracer_provider = set_tracer_provider
