@@ -439,7 +439,7 @@ def test_argument_types_come_from_the_signature() -> None:
 
     assert argument_types(every) == {
         "a": "string", "b": "long", "c": "bool", "d": "decimal", "e": "decimal", "f": "list", "g": "record",
-        "h": "string", "i": "long", "j": "string", "k": "record", "l": "list", "m": "record", "n": "record",
+        "h": "string?", "i": "long", "j": "string", "k": "record", "l": "list", "m": "record", "n": "record",
     }  # fmt: skip
 
 
