@@ -6,13 +6,18 @@ The one way into the trace store, used by the OTLP door, the SDK's local sink an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 from tallystick.cost.rates import RateCard
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, TraceStore
+
+_MODEL: Final = Kind.MODEL
+_NO_TRACE: Final = "0" * 32
+_NO_SPAN: Final = "0" * 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +59,30 @@ class Recorder:
             if reason is not None:
                 rejected.append(Rejection(span.trace, span.span, reason))
                 continue
-            for step, original in read_span(span):
-                batch.append((self._priced(step), original))
+            pairs = read_span(span)
+            for step, _ in pairs:
+                if step.kind is _MODEL and step.cost_nano is None and step.ended is not None:
+                    self._price(step)
+            batch += pairs
         if not batch:
             return Receipt(0, 0, tuple(rejected), ())
         written = self._traces.write(batch, at=self._clock.now())
         return Receipt(len(spans) - len(rejected), written.repeats, tuple(rejected), written.runs)
 
-    def _priced(self, step: Step) -> Step:
-        if step.kind is not Kind.MODEL or step.cost_nano is not None or step.ended is None:
-            return step
+    def _price(self, step: Step) -> None:
+        """Put the price into a step, which nobody else holds yet: a copy would cost more than the price does."""
         nano, gap = self._rates.price(step.provider, step.model, step.usage, at=step.started)
-        if step.status == "error" and gap == "no usage":
-            return step  # a failed call without usage was not billed
-        return replace(step, cost_nano=nano, cost_gap=gap)
+        if gap == "no usage" and step.status == "error":
+            return  # a failed call without usage was not billed
+        step.cost_nano, step.cost_gap = nano, gap
 
 
 def _flaw(span: Span) -> str | None:
-    if len(span.trace) != 32 or set(span.trace) == {"0"}:
+    if len(span.trace) != 32 or span.trace == _NO_TRACE:
         return "trace id is not 16 bytes, or all zero"
-    if len(span.span) != 16 or set(span.span) == {"0"}:
+    if len(span.span) != 16 or span.span == _NO_SPAN:
         return "span id is not 8 bytes, or all zero"
-    if span.started < 0 or span.started >= 2**63:
+    if not 0 <= span.started < 2**63:
         return "start time is out of range"
     if span.ended is not None and (span.ended < span.started or span.ended >= 2**63):
         return "end time is before the start, or out of range"

@@ -104,6 +104,14 @@ def spend(directory: Path, writer: int, seconds: float) -> None:
     store.close()
 
 
+def golden(directory: Path, writer: int, _seconds: float) -> None:
+    """The trace store in tests/golden: made anew only while its schema is unreleased."""
+    store = SqliteTraces(directory / "traces.db")
+    for number in range(2):
+        store.write(batch(writer, number, size=5), at=START + number)
+    store.close()
+
+
 if __name__ == "__main__":
-    tasks = {"write": write, "read": read, "spend": spend}
+    tasks = {"write": write, "read": read, "spend": spend, "golden": golden}
     tasks[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -2,82 +2,132 @@
 
 A batch becomes one or a few zstd frames. A frame is bounded before compression, so that reading one payload never
 costs more than decompressing ``BOUND`` bytes (or the payload itself, where that is larger).
+
+A content is stored once while it is remembered: each frame lists the digests of its contents, and a writer keeps the
+newest of those lists in memory. So a value that comes again costs a reference, and one that never does costs no row,
+no index and no look-up: a reference names the place itself.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 
 import zstandard
 
-from tallystick.adapters.sqlite.payloads import Collision
-from tallystick.adapters.sqlite.rows import Place
+from tallystick.adapters.sqlite.payloads import Place
 from tallystick.model.errors import StoreFault
 
 BOUND = 256 * 1024
-LEVEL = 3  # zstd: level 1 saves about a fifth of the time and costs a tenth of the space
+LEVEL = 1  # zstd: level 3 takes half as much time again and saves a tenth of the space
 _KEPT = 24  # decompressed frames that a store keeps at hand: at most about 6 MB
 _LARGEST = 2**31
-IN_CHUNK = 500  # values in one IN (…)
+_GENERATION = 32_768  # contents remembered: between one and two generations, at most about 15 MB
+_WARM = 8_192  # … of them read from the newest frames by a process that has just started
+_entry = struct.Struct(">16sII")
+
+
+class Recent:
+    """Where the newest contents are, by the first 128 bits of their SHA-256. One for each writer."""
+
+    def __init__(self) -> None:
+        self._newer: dict[bytes, Place] = {}
+        self._older: dict[bytes, Place] = {}
+        self._newest = 0  # the last frame whose list is known
+
+    def forget(self) -> None:
+        """Drop everything, after a rollback: what was learnt inside the transaction is not true."""
+        self._newer, self._older, self._newest = {}, {}, 0
+
+    def get(self, digest: bytes) -> Place | None:
+        """The place of a content, or None when it is not remembered."""
+        place = self._newer.get(digest)
+        if place is None and self._older:
+            place = self._older.get(digest)
+            if place is not None:
+                self.put(digest, place)
+        return place
+
+    def put(self, digest: bytes, place: Place) -> None:
+        """Remember a place; the oldest are forgotten by the generation."""
+        if len(self._newer) >= _GENERATION:
+            self._older, self._newer = self._newer, {}
+        self._newer[digest] = place
+
+    def catch_up(self, connection: sqlite3.Connection) -> int:
+        """Read the lists of frames that other processes wrote meanwhile; return the number of the newest frame."""
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='frame'").fetchone()
+        last = 0 if row is None else int(row[0])
+        if last > self._newest:
+            lists: list[tuple[int, bytes]] = []
+            size = 0
+            for number, entries in connection.execute(
+                "SELECT id, contents FROM frame WHERE id > ? ORDER BY id DESC", (self._newest,)
+            ):
+                lists.append((number, entries))
+                size += len(entries)
+                if size >= _WARM * _entry.size or len(lists) >= _WARM:
+                    break
+            for number, entries in reversed(lists):
+                for digest, position, length in _entry.iter_unpack(entries):
+                    self.put(digest, (number, position, length))
+            self._newest = last
+        return last
+
+    def wrote(self, frame: int) -> None:
+        """This writer's own frame: its contents are known already."""
+        self._newest = frame
 
 
 class FrameWriter:
     """Collects bytes and writes them as frames inside one write transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, compress: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, compress: Callable[[bytes], bytes], recent: Recent
+    ) -> None:
         self._connection = connection
         self._compress = compress
+        self._recent = recent
+        self._frame = recent.catch_up(connection) + 1
         self._parts: list[bytes] = []
+        self._entries: list[bytes] = []
         self._length = 0
-        self._frame = 0
 
     def add(self, raw: bytes) -> Place:
         """Put bytes into a frame; return (frame, offset, length)."""
-        length = len(raw)
-        if self._length and self._length + length > BOUND:
+        length, position = len(raw), self._length
+        if position and position + length > BOUND:
             self.flush()
-        if not self._frame:
-            self._frame = _one(self._connection, "INSERT INTO frame (data) VALUES (x'') RETURNING id")
-        position = self._length
+            position = 0
         self._parts.append(raw)
-        self._length += length
+        self._length = position + length
         return self._frame, position, length
+
+    def keep(self, raw: bytes) -> Place:
+        """The place of a content, which is written unless it is remembered."""
+        digest = sha256(raw).digest()[:16]
+        place = self._recent.get(digest)
+        if place is None:
+            place = self.add(raw)
+            self._entries.append(_entry.pack(digest, place[1], place[2]))
+            self._recent.put(digest, place)
+        return place
 
     def flush(self) -> None:
         """Write the frame that is being filled."""
-        if self._frame:
-            data = self._compress(b"".join(self._parts))
-            self._connection.execute("UPDATE frame SET data=? WHERE id=?", (data, self._frame))
-        self._parts, self._length, self._frame = [], 0, 0
-
-
-def _one(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> int:
-    return int(connection.execute(sql, values).fetchone()[0])
-
-
-def store_contents(
-    connection: sqlite3.Connection, contents: Mapping[int, tuple[int, bytes]], frames: FrameWriter
-) -> None:
-    """Write the contents that the store does not have yet. Raises Collision when two share a key."""
-    keys = list(contents)
-    for start in range(0, len(keys), IN_CHUNK):
-        some = keys[start : start + IN_CHUNK]
-        held = dict(connection.execute(
-            f"SELECT key, mark FROM content WHERE key IN ({','.join('?' * len(some))})", some
-        ).fetchall())  # fmt: skip
-        rows = []
-        for key in some:
-            mark, raw = contents[key]
-            if key not in held:
-                rows.append((key, mark, *frames.add(raw)))
-            elif held[key] != mark:
-                raise Collision(key)
-        rows.sort()  # in the order of the tree they go into
-        connection.executemany("INSERT INTO content (key, mark, frame, pos, size) VALUES (?,?,?,?,?)", rows)
+        if not self._parts:
+            return
+        self._connection.execute(
+            "INSERT INTO frame (id, contents, data) VALUES (?,?,?)",
+            (self._frame, b"".join(self._entries), self._compress(b"".join(self._parts))),
+        )
+        self._recent.wrote(self._frame)
+        self._frame += 1
+        self._parts, self._entries, self._length = [], [], 0
 
 
 class FrameReader:
@@ -87,39 +137,19 @@ class FrameReader:
         self._frames: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, connection: sqlite3.Connection, places: Iterable[Place]) -> list[bytes]:
+    def read(self, connection: sqlite3.Connection, places: Iterable[Place]) -> dict[Place, bytes]:
         """The bytes at each place. Raises StoreFault where a frame is missing or damaged."""
-        at = list(places)
-        local: dict[int, bytes] = {}
-        result: list[bytes | None] = [None] * len(at)
-        for index in sorted(range(len(at)), key=lambda i: at[i][0]):  # each frame is opened once
-            frame, position, length = at[index]
-            if frame not in local:
-                local.clear()
-                local[frame] = self._frame(connection, frame)
-            raw = local[frame][position : position + length]
+        found: dict[Place, bytes] = {}
+        opened, data = 0, b""
+        for place in sorted(places):  # each frame is opened once
+            frame, position, length = place
+            if frame != opened:
+                opened, data = frame, self._frame(connection, frame)
+            raw = data[position : position + length]
             if len(raw) != length:
                 raise _damaged(frame)
-            result[index] = raw
-        return [raw for raw in result if raw is not None]
-
-    def contents(self, connection: sqlite3.Connection, keys: set[int]) -> dict[int, bytes]:
-        """Contents by key. Raises StoreFault when one is missing."""
-        wanted = sorted(keys)
-        rows: list[tuple[int, int, int, int]] = []
-        for start in range(0, len(wanted), IN_CHUNK):
-            some = wanted[start : start + IN_CHUNK]
-            rows += connection.execute(
-                f"SELECT key, frame, pos, size FROM content WHERE key IN ({','.join('?' * len(some))})", some
-            ).fetchall()  # fmt: skip
-        if len(rows) != len(wanted):
-            raise StoreFault(
-                f"{len(wanted) - len(rows)} contents are missing",
-                hint="put a backup in the place of traces.db",
-            )
-        return dict(zip(
-            [row[0] for row in rows], self.read(connection, [row[1:] for row in rows]), strict=True
-        ))  # fmt: skip
+            found[place] = raw
+        return found
 
     def _frame(self, connection: sqlite3.Connection, frame: int) -> bytes:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Span bodies as bytes, with large values taken out and stored once by their digest.
+"""Span bodies as bytes, with large values taken out and stored once.
 
 A body is a msgpack array. A text or byte value over ``INLINE`` becomes a reference to its content; a JSON array (a list
 of messages) becomes references to its items, so that a chat that sends its history with every call costs only what is
@@ -8,9 +8,7 @@ an array that its items do not reproduce exactly is stored whole.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +17,8 @@ from msgspec.msgpack import Ext
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Event, Link, Source, Span
 from tallystick.model.step import Step
+
+Place = tuple[int, int, int]  # frame, offset, length
 
 INLINE = 256  # values up to this long stay in the body
 _ITEM_INLINE = 48  # a reference to an item costs about as much
@@ -30,11 +30,9 @@ _TEXT, _BYTES, _ITEMS, _NUMBER, _ODD_TEXT, _PIECES = 1, 2, 3, 4, 5, 6
 _SEPARATORS = (",", ", ")
 _EMPTY: tuple[Any, ...] = ()
 
-_halves = struct.Struct(">qq").unpack_from
-_pack_key = struct.Struct(">q").pack
-_read_key = struct.Struct(">q").unpack
 _read_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _unpack = msgspec.msgpack.Decoder().decode
+_read_place = msgspec.msgpack.Decoder(Place).decode
 
 
 def _refuse(value: Any) -> Any:
@@ -46,20 +44,11 @@ def _refuse(value: Any) -> Any:
 _encode = msgspec.msgpack.Encoder(enc_hook=_refuse).encode
 
 
-class Collision(Exception):
-    """Two contents share 64 bits of their digests; the batch is packed again with the second one left inline."""
-
-    def __init__(self, key: int) -> None:
-        super().__init__(key)
-        self.key = key
-
-
 class Packer:
-    """Packs the spans of one batch; ``contents`` holds key -> (mark, bytes) of all values that were taken out."""
+    """Packs spans. ``keep`` stores a value that is taken out and returns its place; without it all stays inline."""
 
-    def __init__(self, avoid: Iterable[int] = ()) -> None:
-        self.contents: dict[int, tuple[int, bytes]] = {}
-        self._avoid = frozenset(avoid)
+    def __init__(self, keep: Callable[[bytes], Place] | None) -> None:
+        self._keep = keep
 
     def pack(self, step: Step, span: Span) -> bytes:
         """One span as a body. Ids, names and times that the step row holds are not repeated."""
@@ -121,7 +110,7 @@ class Packer:
             except UnicodeEncodeError:
                 return Ext(_ODD_TEXT, value.encode("utf-8", "surrogatepass"))
         if isinstance(value, bytes | bytearray | memoryview):
-            return self._content(_BYTES, bytes(value)) if len(value) > INLINE else bytes(value)
+            return self._bytes(bytes(value))
         if isinstance(value, dict):
             return {self._key(name): self._value(item) for name, item in value.items()}
         if isinstance(value, list | tuple):
@@ -136,36 +125,24 @@ class Packer:
 
     def _text(self, value: str) -> Any:
         raw = value.encode()
-        if len(raw) <= INLINE:
+        keep = self._keep
+        if len(raw) <= INLINE or keep is None:
             return value
         if value[0] == "[" and value[-1] == "]":
-            items = self._items(value)
+            items = self._items(value, keep)
             if items is not None:
                 return items
         if len(raw) > _CUT_FROM:
-            pieces = [raw[start : start + _PIECE] for start in range(0, len(raw), _PIECE)]
-            keys = [self._keep(piece) for piece in pieces]
-            return Ext(
-                _PIECES,
-                _encode([piece if key is None else key for key, piece in zip(keys, pieces, strict=True)]),
-            )
-        return self._content(_TEXT, raw)
+            pieces = [keep(raw[start : start + _PIECE]) for start in range(0, len(raw), _PIECE)]
+            return Ext(_PIECES, _encode(pieces))
+        return Ext(_TEXT, _encode(keep(raw)))
 
-    def _content(self, code: int, raw: bytes) -> Any:
-        key = self._keep(raw)
-        if key is None:
-            return raw if code == _BYTES else raw.decode()
-        return Ext(code, _pack_key(key))
+    def _bytes(self, raw: bytes) -> Any:
+        if len(raw) <= INLINE or self._keep is None:
+            return raw
+        return Ext(_BYTES, _encode(self._keep(raw)))
 
-    def _keep(self, raw: bytes) -> int | None:
-        """Take a content out; return its key, or None when it has to stay inline."""
-        key, mark = _halves(sha256(raw).digest())
-        held = self.contents.setdefault(key, (mark, raw))
-        if held[0] != mark or key in self._avoid:
-            return None
-        return int(key)
-
-    def _items(self, value: str) -> Ext | None:
+    def _items(self, value: str, keep: Callable[[bytes], Place]) -> Ext | None:
         """A JSON array as references to its items; None where they would not give the same text again."""
         try:
             parts = [str(part, "utf-8") for part in _read_items(value)]
@@ -176,31 +153,24 @@ class Packer:
                 break
         else:
             return None
-        items: list[Any] = []
-        for part in parts:
-            key = self._keep(part.encode()) if len(part) > _ITEM_INLINE else None
-            items.append(part if key is None else key)
+        items: list[str | Place] = [keep(part.encode()) if len(part) > _ITEM_INLINE else part for part in parts]
         whole = len(items) - len(items) % _BLOCK
-        blocks: list[Any] = []
-        for start in range(0, whole, _BLOCK):
-            block = _encode(items[start : start + _BLOCK])
-            key = self._keep(block)
-            blocks.append(block if key is None else key)
+        blocks = [keep(_encode(items[start : start + _BLOCK])) for start in range(0, whole, _BLOCK)]
         return Ext(_ITEMS, _encode((separator, blocks, items[whole:])))
 
 
-Fetch = Callable[[set[int]], Mapping[int, bytes]]
+Fetch = Callable[[set[Place]], Mapping[Place, bytes]]
 
 
 def unpack(bodies: Mapping[str, tuple[bytes, Step, Source]], fetch: Fetch) -> dict[str, Span]:
-    """Bodies back to spans. ``fetch`` returns the contents of keys; it is called once or twice for all bodies."""
-    wanted: set[int] = set()
-    block_keys: set[int] = set()
-    collect = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _collect(code, data, wanted, block_keys))
+    """Bodies back to spans. ``fetch`` returns the contents at places; it is called once or twice for all bodies."""
+    wanted: set[Place] = set()
+    blocks: set[Place] = set()
+    collect = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _collect(code, data, wanted, blocks))
     for body, _step, _source in bodies.values():
         collect.decode(body)
-    contents = dict(fetch(wanted | block_keys)) if wanted or block_keys else {}
-    inside = {item for key in block_keys for item in _unpack(contents[key]) if isinstance(item, int)}
+    contents = dict(fetch(wanted | blocks)) if wanted or blocks else {}
+    inside = {_place(item) for place in blocks for item in _unpack(contents[place]) if isinstance(item, list)}
     inside -= contents.keys()
     if inside:
         contents.update(fetch(inside))
@@ -208,38 +178,38 @@ def unpack(bodies: Mapping[str, tuple[bytes, Step, Source]], fetch: Fetch) -> di
     return {name: _span(decoder.decode(body), step, source) for name, (body, step, source) in bodies.items()}
 
 
-def _collect(code: int, data: memoryview, wanted: set[int], block_keys: set[int]) -> None:
+def _place(values: list[int]) -> Place:
+    return values[0], values[1], values[2]
+
+
+def _collect(code: int, data: memoryview, wanted: set[Place], block_places: set[Place]) -> None:
     if code in (_TEXT, _BYTES):
-        wanted.add(_read_key(data)[0])
+        wanted.add(_read_place(data))
     elif code == _PIECES:
-        wanted.update(piece for piece in _unpack(data) if isinstance(piece, int))
+        wanted.update(_place(piece) for piece in _unpack(data))
     elif code == _ITEMS:
         _, blocks, tail = _unpack(data)
-        block_keys.update(block for block in blocks if isinstance(block, int))
-        wanted.update(item for block in blocks if isinstance(block, bytes) for item in _unpack(block)
-                      if isinstance(item, int))  # fmt: skip
-        wanted.update(item for item in tail if isinstance(item, int))
+        block_places.update(_place(block) for block in blocks)
+        wanted.update(_place(item) for item in tail if isinstance(item, list))
 
 
-def _restore(code: int, data: memoryview, contents: Mapping[int, bytes]) -> Any:
+def _restore(code: int, data: memoryview, contents: Mapping[Place, bytes]) -> Any:
     if code == _TEXT:
-        return contents[_read_key(data)[0]].decode()
+        return contents[_read_place(data)].decode()
     if code == _BYTES:
-        return contents[_read_key(data)[0]]
+        return contents[_read_place(data)]
     if code == _NUMBER:
         return int(bytes(data))
     if code == _ODD_TEXT:
         return bytes(data).decode("utf-8", "surrogatepass")
     if code == _PIECES:
-        return b"".join(
-            contents[piece] if isinstance(piece, int) else piece for piece in _unpack(data)
-        ).decode()
+        return b"".join(contents[_place(piece)] for piece in _unpack(data)).decode()
     separator, blocks, tail = _unpack(data)
     items: list[Any] = []
     for block in blocks:
-        items.extend(_unpack(contents[block] if isinstance(block, int) else block))
+        items.extend(_unpack(contents[_place(block)]))
     items.extend(tail)
-    texts = [contents[item].decode() if isinstance(item, int) else item for item in items]
+    texts = [contents[_place(item)].decode() if isinstance(item, list) else item for item in items]
     return "[" + _SEPARATORS[separator].join(texts) + "]"
 
 
@@ -258,7 +228,7 @@ def pack_source(source: Source) -> bytes:
         return _encode((source.resource, source.scope, source.scope_version, source.schema_url))
     except (OverflowError, UnicodeEncodeError):
         return _encode(
-            Packer()._value((source.resource, source.scope, source.scope_version, source.schema_url))
+            Packer(None)._value((source.resource, source.scope, source.scope_version, source.schema_url))
         )
 
 

@@ -1,76 +1,61 @@
-"""Steps as narrow rows, tallies as bytes, and back.
-
-Codes of enumerations are written in files that outlive this version: the tables below only ever grow at their ends.
-"""
+"""Steps as narrow rows, tallies as bytes, and back."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from hashlib import sha256
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from tallystick.adapters.sqlite.payloads import Place
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.summary import Root, Tally
 
-KINDS = tuple(Kind(text) for text in (
-    "goal", "plan", "model", "tool", "retrieval", "memory", "handoff", "agent", "decision", "approval", "human",
-    "evaluation", "output", "other",
-))  # fmt: skip
-STATUSES = tuple(StepStatus(text) for text in ("running", "ok", "error", "denied", "held", "unknown"))
-EFFECTS = (None, *(Effect(text) for text in ("none", "read", "write", "irreversible")))
-OUTCOMES = (None, *(EffectOutcome(text) for text in ("did not happen", "in doubt", "landed")))
-_KIND = {kind: code for code, kind in enumerate(KINDS)}
-_STATUS = {status: code for code, status in enumerate(STATUSES)}
-_EFFECT = {effect: code or None for code, effect in enumerate(EFFECTS)}
-_OUTCOME = {outcome: code or None for code, outcome in enumerate(OUTCOMES)}
-MODEL = _KIND[Kind.MODEL]  # the code of model calls
-_EXCLUSIVE, _DERIVED = 1, 2
+ENDED, MODEL = 1, 2  # flags of a row: the step has ended; it is a model call
+INSERT = "INSERT INTO step (run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?)"
+UPDATE = "UPDATE step SET run=?, trace=?, span=?, flags=?, response=?, same_as=?, shape=?, body=? WHERE id=?"
+READ = "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body FROM step s JOIN trace t ON t.no = s.trace"
 
-COLUMNS = (
-    "run", "trace", "span", "parent", "seq", "kind", "name", "status", "started", "duration", "scope", "dialect",
-    "agent", "workflow", "error", "provider", "model", "response_id", "input_tokens", "output_tokens", "cache_read",
-    "cache_write", "reasoning", "cost_nano", "cost_gap", "tool", "call_id", "effect", "outcome", "decision", "same_as",
-    "flags", "dropped", "extra", "source", "frame", "pos", "size",
-)  # fmt: skip
-INSERT = f"INSERT INTO step ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-UPDATE = f"UPDATE step SET {', '.join(f'{column}=?' for column in COLUMNS)} WHERE id=?"
-READ = (
-    "SELECT s.id, t.id, s.span, s.parent, s.seq, s.kind, s.name, s.status, s.started, s.duration, s.scope, s.dialect,"
-    " s.agent, s.workflow, s.error, s.provider, s.model, s.response_id, s.input_tokens, s.output_tokens,"
-    " s.cache_read, s.cache_write, s.reasoning, s.cost_nano, s.cost_gap, s.tool, s.call_id, s.effect, s.outcome,"
-    " s.decision, s.same_as, s.flags, s.dropped, s.extra FROM step s JOIN trace t ON t.no = s.trace"
-)
+_MODEL = Kind.MODEL
+_KINDS = {str(kind): kind for kind in Kind}
+_STATUSES = {str(status): status for status in StepStatus}
+_EFFECTS: dict[str | None, Effect | None] = {None: None, **{str(effect): effect for effect in Effect}}
+_OUTCOMES: dict[str | None, EffectOutcome | None] = {
+    None: None, **{str(outcome): outcome for outcome in EffectOutcome}
+}  # fmt: skip
+
+# What many steps have in common: kind, status, name, scope, dialect, agent, workflow, provider, model, gap in the
+# cost, tool, decision, effect, outcome, whether input tokens were exclusive, whether the step is derived. Stored in
+# this order in files that outlive this version: new values join at the end.
+Shape = tuple[Any, ...]
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
-Place = tuple[int, int, int]  # frame, offset, length
-
-
+_first_half = struct.Struct(">q").unpack_from
+fromhex = bytes.fromhex
 class Names:
-    """The dictionary of words, with what this process knows of it kept in memory.
+    """The dictionary of names, with what this process knows of it kept in memory.
 
-    The writer and the readers have one each: what the writer knows may still be rolled back.
+    Only the writer has one: what it knows may still be rolled back.
     """
 
     _BOUND = 200_000
 
     def __init__(self) -> None:
         self.codes: dict[str | None, int | None] = {None: None}
-        self._texts: dict[int | None, str | None] = {None: None}
-        self._newest = 0
 
     def forget(self) -> None:
         """Drop what is kept, after a rollback or when it has grown large."""
         self.codes = {None: None}
-        self._texts, self._newest = {None: None}, 0
 
     def code(self, connection: sqlite3.Connection, text: str) -> int:
-        """The number of a word, written if it is new (inside a write transaction)."""
+        """The number of a name, written if it is new (inside a write transaction)."""
         row = connection.execute("SELECT id FROM name WHERE text=?", (text,)).fetchone()
         if row is None:
             row = connection.execute("INSERT INTO name (text) VALUES (?) RETURNING id", (text,)).fetchone()
@@ -79,63 +64,113 @@ class Names:
         self.codes[text] = row[0]
         return int(row[0])
 
-    def read(self, connection: sqlite3.Connection) -> dict[int | None, str | None]:
-        """All words that this connection can see, by number."""
-        known, newest = self._texts, self._newest
-        fresh = connection.execute("SELECT id, text FROM name WHERE id > ? ORDER BY id", (newest,)).fetchall()
-        if fresh:
-            known = {**known, **dict(fresh)}
-            self._texts, self._newest = known, fresh[-1][0]
+class Shapes:
+    """The shapes of steps, with those that this process has met kept in memory.
+
+    The writer and the readers have one each: what the writer knows may still be rolled back.
+    """
+
+    _BOUND = 20_000  # a stranger may give every step a name of its own
+
+    def __init__(self) -> None:
+        self.numbers: dict[Shape, int] = {}
+        self._shapes: dict[int, Shape] = {}
+
+    def forget(self) -> None:
+        """Drop what is kept, after a rollback."""
+        self.numbers, self._shapes = {}, {}
+
+    def number(self, connection: sqlite3.Connection, shape: Shape) -> int:
+        """The number of a shape, written if it is new (inside a write transaction)."""
+        body = _pack(shape)
+        digest = sha256(body).digest()[:16]
+        row = connection.execute("SELECT id FROM shape WHERE digest=?", (digest,)).fetchone()
+        if row is None:
+            row = connection.execute(
+                "INSERT INTO shape (digest, body) VALUES (?,?) RETURNING id", (digest, body)
+            ).fetchone()
+        if len(self.numbers) >= self._BOUND:
+            self.numbers = {}
+        self.numbers[shape] = row[0]
+        return int(row[0])
+
+    def read(self, connection: sqlite3.Connection, numbers: Iterable[int]) -> Mapping[int, Shape]:
+        """Shapes by number."""
+        known = self._shapes
+        wanted = set(numbers)
+        unknown = sorted(wanted - known.keys())
+        if not unknown:
+            return known
+        if len(known) >= self._BOUND:
+            known, unknown = {}, sorted(wanted)
+        known = dict(known)  # another thread may be reading the one that is there
+        for start in range(0, len(unknown), 500):
+            some = unknown[start : start + 500]
+            marks = ",".join("?" * len(some))
+            for number, body in connection.execute(f"SELECT id, body FROM shape WHERE id IN ({marks})", some):
+                known[number] = tuple(_unpack(body))
+        self._shapes = known
         return known
 
 
-def to_row(
-    step: Step, run: int, trace: int, source: int, place: Place, code: Callable[[str | None], int | None]
-) -> tuple[Any, ...]:
-    """A step as the values of COLUMNS."""
-    usage = step.usage
-    extra = _pack((step.links, step.facts)) if step.links or step.facts else None
-    parent, same_as = step.parent, step.same_as
+def shape_of(step: Step) -> Shape:
+    """A step's shape. Enumerations go in as their text, which hashes faster and is what the file holds."""
+    effect, outcome = step.effect, step.outcome
     return (
-        run, trace, bytes.fromhex(step.span), None if parent is None else bytes.fromhex(parent), step.seq,
-        _KIND[step.kind], code(step.name), _STATUS[step.status], step.started,
-        None if step.ended is None else step.ended - step.started, code(step.scope), code(step.dialect),
-        code(step.agent), code(step.workflow), step.error, code(step.provider), code(step.model), step.response_id,
-        *((None,) * 5 if usage is NO_USAGE else (
+        step.kind._value_, step.status._value_, step.name, step.scope, step.dialect, step.agent, step.workflow,
+        step.provider, step.model, step.cost_gap, step.tool, step.decision,
+        None if effect is None else effect._value_, None if outcome is None else outcome._value_,
+        step.exclusive_input, step.derived,
+    )  # fmt: skip
+
+
+def response_key(response: str | None) -> int | None:
+    """A response id as the 64 bits that its column holds."""
+    return None if response is None else int(_first_half(sha256(response.encode()).digest())[0])
+
+
+def to_row(step: Step, run: int, trace: int, source: int, place: Place, shape: int) -> tuple[Any, ...]:
+    """A step as the values of INSERT. The order of the body is that of files that outlive this version."""
+    usage, ended, parent, same_as = step.usage, step.ended, step.parent, step.same_as
+    response = step.response_id
+    body = _pack((
+        source, place, None if parent is None else fromhex(parent), step.seq, step.started,
+        None if ended is None else ended - step.started,
+        None if usage is NO_USAGE else (
             usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens,
             usage.reasoning_tokens,
-        )),
-        step.cost_nano, code(step.cost_gap), code(step.tool), step.call_id, _EFFECT[step.effect],
-        _OUTCOME[step.outcome], code(step.decision), None if same_as is None else bytes.fromhex(same_as),
-        _EXCLUSIVE * step.exclusive_input + _DERIVED * step.derived, step.dropped, extra, source, *place,
+        ),
+        step.cost_nano, response, step.call_id, step.error, step.links, step.facts, step.dropped,
+    ))  # fmt: skip
+    return (
+        run, trace, fromhex(step.span), (ended is not None) + (2 if step.kind is _MODEL else 0),
+        None if response is None else response_key(response), None if same_as is None else fromhex(same_as),
+        shape, body,
     )  # fmt: skip
 
 
-def from_row(row: tuple[Any, ...], run: str, text: Mapping[int | None, str | None]) -> Step:
+def from_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> Step:
     """A row of READ as a step of ``run``."""
+    return read_row(row, run, shapes)[0]
+
+
+def read_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> tuple[Step, int, Place]:
+    """A row of READ as a step of ``run``, the number of its source and the place of its span's body."""
+    _, trace, span, same_as, shape, body = row
     (
-        _, trace, span, parent, seq, kind, name, status, started, duration, scope, dialect, agent, workflow, error,
-        provider, model, response_id, tokens_in, tokens_out, cache_read, cache_write, reasoning, cost, gap, tool,
-        call_id, effect, outcome, decision, same_as, flags, dropped, extra,
-    ) = row  # fmt: skip
-    usage = NO_USAGE
-    if (
-        tokens_in is not None or tokens_out is not None or cache_read is not None or cache_write is not None
-        or reasoning is not None
-    ):  # fmt: skip
-        usage = Usage(tokens_in, tokens_out, cache_read, cache_write, reasoning)
-    links: tuple[str, ...] = ()
-    facts = None
-    if extra is not None:
-        packed, facts = _unpack(extra)
-        links = tuple(packed)
+        kind, status, name, scope, dialect, agent, workflow, provider, model, gap, tool, decision, effect, outcome,
+        exclusive, derived,
+    ) = shapes[shape]  # fmt: skip
+    (
+        source, place, parent, seq, started, duration, counts, cost, response, call, error, links, facts, dropped,
+    ) = _unpack(body)  # fmt: skip
     return Step(
-        trace.hex(), span.hex(), None if parent is None else parent.hex(), run, KINDS[kind], text[name] or "",
-        STATUSES[status], started, None if duration is None else started + duration, text[scope] or "",
-        text[dialect] or "", seq, text[agent], text[workflow], error, text[provider], text[model], response_id, usage,
-        flags & _EXCLUSIVE != 0, cost, text[gap], text[tool], call_id, EFFECTS[effect or 0], OUTCOMES[outcome or 0],
-        text[decision], links, None if same_as is None else same_as.hex(), flags & _DERIVED != 0, dropped, facts,
-    )  # fmt: skip
+        trace.hex(), span.hex(), None if parent is None else parent.hex(), run, _KINDS[kind], name,
+        _STATUSES[status], started, None if duration is None else started + duration, scope, dialect, seq, agent,
+        workflow, error, provider, model, response, NO_USAGE if counts is None else Usage(*counts), exclusive, cost,
+        gap, tool, call, _EFFECTS[effect], _OUTCOMES[outcome], decision, tuple(links),
+        None if same_as is None else same_as.hex(), derived, dropped, facts,
+    ), source, (place[0], place[1], place[2])  # fmt: skip
 
 
 _TALLY = tuple(field.name for field in fields(Tally))

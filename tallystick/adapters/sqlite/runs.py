@@ -26,7 +26,8 @@ from tallystick.observe.summary import (
     run_of,
 )
 
-_CHUNK = 400
+_LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_MARKS = {length: ",".join("?" * length) for length in _LENGTHS}
 _BIGGEST = 2**63 - 1
 _RUN = "SELECT no, id, stamped, state FROM run WHERE "
 _SAVE = (
@@ -44,17 +45,19 @@ _ADD_PART = (
 )
 
 
-def pairs_in(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Rows of a query whose ``{}`` takes a list of values, or of equally long tuples, in pieces."""
+def pairs_in(
+    connection: sqlite3.Connection, sql: str, values: Sequence[Any], first: tuple[Any, ...] = ()
+) -> list[tuple[Any, ...]]:
+    """Rows of a query whose ``{}`` takes a list of values, in pieces; ``first`` are the values before the list.
+
+    A list is filled up with its last value to one of a few lengths, so that SQLite need not parse the query again.
+    """
     found: list[tuple[Any, ...]] = []
-    for start in range(0, len(values), _CHUNK):
-        some = values[start : start + _CHUNK]
-        if isinstance(some[0], tuple):
-            marks = ",".join(["(" + ",".join("?" * len(some[0])) + ")"] * len(some))
-            flat: Sequence[Any] = [value for pair in some for value in pair]
-        else:
-            marks, flat = ",".join("?" * len(some)), some
-        found += connection.execute(sql.format(marks), flat).fetchall()
+    for start in range(0, len(values), _LENGTHS[-1]):
+        some = values[start : start + _LENGTHS[-1]]
+        length = next(length for length in _LENGTHS if length >= len(some))
+        filled = [*first, *some, *[some[-1]] * (length - len(some))]
+        found += connection.execute(sql.format(_MARKS[length]), filled).fetchall()
     return found
 
 
@@ -74,9 +77,12 @@ class RunRow:
 class RunTable:
     """Reads and writes runs through an open write transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, names: rows.Names, silent_after: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, names: rows.Names, shapes: rows.Shapes, silent_after: int
+    ) -> None:
         self._connection = connection
         self._names = names
+        self._shapes = shapes
         self._silent_after = silent_after
 
     def ids(self, numbers: Iterable[int]) -> dict[int, str]:
@@ -86,7 +92,7 @@ class RunTable:
     def step(self, row: int) -> Step:
         """One step by row number."""
         found = self._connection.execute(f"{rows.READ} WHERE s.id=?", (row,)).fetchone()
-        return rows.from_row(found, "", self._names.read(self._connection))
+        return rows.from_row(found, "", self._shapes.read(self._connection, [found[4]]))
 
     def by_number(self, number: int) -> RunRow | None:
         """A run by row number, or None when it is there no more."""
@@ -177,11 +183,12 @@ class RunTable:
         if len(set(responses)) < len(responses):
             row.tally.recount = True
         elif responses and not row.fresh:
-            marks = ",".join("?" * len(responses))
-            row.tally.recount = self._connection.execute(
-                f"SELECT EXISTS (SELECT 1 FROM step WHERE run=? AND response_id IN ({marks}))",
-                (row.no, *responses),
-            ).fetchone()[0] == 1  # fmt: skip
+            keys = [rows.response_key(response) for response in responses]
+            row.tally.recount = bool(pairs_in(
+                self._connection,
+                f"SELECT 1 FROM step WHERE run={row.no} AND response IS NOT NULL AND response IN ({{}}) LIMIT 1",
+                keys,
+            ))  # fmt: skip
         return row.tally.recount
 
     def count(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], here: Iterable[str]) -> None:
@@ -193,8 +200,8 @@ class RunTable:
     def recount(self, row: RunRow) -> None:
         """Count a run anew from its rows, and mark the steps that repeat others."""
         found = self._connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (row.no,)).fetchall()
-        text = self._names.read(self._connection)
-        steps = [rows.from_row(one, row.id, text) for one in found]
+        shapes = self._shapes.read(self._connection, {one[4] for one in found})
+        steps = [rows.from_row(one, row.id, shapes) for one in found]
         places = sorted(range(len(steps)), key=lambda index: order_of(steps[index])[:2])
         same_as = repeats([steps[index] for index in places])
         changed = []

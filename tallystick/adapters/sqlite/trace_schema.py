@@ -7,7 +7,7 @@ from tallystick.adapters.sqlite.database import Migration, script
 APPLICATION = 0x54414C54  # "TALT"
 
 _FIRST = """
--- Words that come again and again (names, models, scopes), so that a step row holds small numbers.
+-- Names of agents, tools, models and workflows, so that a part holds small numbers.
 CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 
 -- Resources and instrumentation scopes, shared by many spans.
@@ -46,22 +46,19 @@ CREATE INDEX trace_run ON trace (run);
 CREATE TABLE link (key TEXT PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX link_run ON link (run);
 
+-- What steps have in common (kind, name, agent, model, …), so that a step row is small. See rows.py.
+CREATE TABLE shape (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+
+-- One row a step: what is looked up, and ``body``, everything else (a column costs more than the value in it).
+-- flags: 1 it has ended, 2 it is a model call. response: 64 bits of the response id's SHA-256.
 CREATE TABLE step (
     id INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL, trace INTEGER NOT NULL, span BLOB NOT NULL, parent BLOB,
-    seq INTEGER, kind INTEGER NOT NULL, name INTEGER NOT NULL, status INTEGER NOT NULL,
-    started INTEGER NOT NULL, duration INTEGER,
-    scope INTEGER NOT NULL, dialect INTEGER NOT NULL, agent INTEGER, workflow INTEGER, error TEXT,
-    provider INTEGER, model INTEGER, response_id TEXT,
-    input_tokens INTEGER, output_tokens INTEGER, cache_read INTEGER, cache_write INTEGER, reasoning INTEGER,
-    cost_nano INTEGER, cost_gap INTEGER, tool INTEGER, call_id TEXT,
-    effect INTEGER, outcome INTEGER, decision INTEGER, same_as BLOB,
-    flags INTEGER NOT NULL, dropped INTEGER NOT NULL, extra BLOB,
-    source INTEGER NOT NULL, frame INTEGER NOT NULL, pos INTEGER NOT NULL, size INTEGER NOT NULL,
+    run INTEGER NOT NULL, trace INTEGER NOT NULL, span BLOB NOT NULL,
+    flags INTEGER NOT NULL, response INTEGER, same_as BLOB, shape INTEGER NOT NULL, body BLOB NOT NULL,
     UNIQUE (trace, span)
 );
 CREATE INDEX step_run ON step (run);
-CREATE INDEX step_response ON step (run, response_id) WHERE response_id IS NOT NULL;
+CREATE INDEX step_response ON step (run, response) WHERE response IS NOT NULL;
 
 -- What each agent, tool, model and workflow did in each run (type: place in observe.summary.PART_TYPES).
 CREATE TABLE part (
@@ -72,14 +69,9 @@ CREATE TABLE part (
     PRIMARY KEY (type, run, name)
 ) WITHOUT ROWID;
 
--- Span bodies and contents, compressed together; bounded, so that one payload is cheap to read.
-CREATE TABLE frame (id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL);
-
--- Contents by the first 64 bits of their SHA-256; ``mark`` holds the next 64.
-CREATE TABLE content (
-    key INTEGER PRIMARY KEY, mark INTEGER NOT NULL,
-    frame INTEGER NOT NULL, pos INTEGER NOT NULL, size INTEGER NOT NULL
-);
+-- Span bodies and contents, compressed together; bounded, so that one payload is cheap to read. ``contents`` lists the
+-- contents in it (digest, place, size), so that a writer can find those it has met before.
+CREATE TABLE frame (id INTEGER PRIMARY KEY AUTOINCREMENT, contents BLOB NOT NULL, data BLOB NOT NULL);
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0);

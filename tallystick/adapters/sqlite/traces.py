@@ -15,12 +15,12 @@ from tallystick.adapters import process
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import LEVEL, FrameReader
-from tallystick.adapters.sqlite.payloads import Collision, Packer, unpack, unpack_source
+from tallystick.adapters.sqlite.payloads import unpack, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
-from tallystick.adapters.sqlite.writing import BatchWriter
+from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import Query
 from tallystick.model.run import Run
@@ -58,8 +58,8 @@ class SqliteTraces:
         )
         self._alive = alive
         self._silent_after = silent_after
-        self._writer_names, self._names = rows.Names(), rows.Names()
-        self._sources: dict[bytes, int] = {}
+        self._memory = WriterMemory()
+        self._shapes = rows.Shapes()
         self._frames = FrameReader()
         self._compress = zstandard.ZstdCompressor(level=LEVEL).compress
         self._lock = threading.Lock()
@@ -75,26 +75,12 @@ class SqliteTraces:
                 return self._write([(rows.sanitise(step), span) for step, span in batch], at)
 
     def _write(self, batch: Sequence[tuple[Step, Span]], at: int) -> Written:
-        avoid: set[int] = set()
-        while True:
-            packer = Packer(avoid)
-            bodies = [packer.pack(step, span) for step, span in batch]
-            try:
-                with self._database.writing() as connection:
-                    runs = RunTable(connection, self._writer_names, self._silent_after)
-                    writer = BatchWriter(connection, self._writer_names, self._sources, self._compress, runs)
-                    return writer.write(batch, bodies, packer.contents, at=at)
-            except Collision as collision:
-                self._forget()
-                avoid.add(collision.key)
-            except BaseException:
-                self._forget()
-                raise
-
-    def _forget(self) -> None:
-        """What was learnt inside a transaction that was rolled back is not true."""
-        self._writer_names.forget()
-        self._sources.clear()
+        try:
+            with self._database.writing() as connection:
+                return BatchWriter(connection, self._memory, self._compress, self._silent_after).write(batch, at=at)
+        except BaseException:
+            self._memory.forget()
+            raise
 
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
@@ -146,30 +132,29 @@ class SqliteTraces:
         with self._database.reading() as connection:
             number = self._number(connection, run)
             name = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-            found = connection.execute(
-                f"{rows.READ} WHERE s.run=? ORDER BY s.started, s.seq IS NULL, s.seq, s.id", (number,)
-            ).fetchall()
-            text = self._names.read(connection)
-        return [rows.from_row(row, name, text) for row in found]
+            found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
+            shapes = self._shapes.read(connection, {row[4] for row in found})
+        steps = [rows.from_row(row, name, shapes) for row in found]
+        steps.sort(key=lambda step: (step.started, step.seq is None, step.seq or 0))
+        return steps
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""
-        sql = rows.READ.replace(" FROM step", ", s.source, s.frame, s.pos, s.size FROM step")
         with self._database.reading() as connection:
             number = self._number(connection, run)
             if spans is None:
-                found = connection.execute(f"{sql} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
+                found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
             else:
                 wanted = [bytes.fromhex(span) for span in dict.fromkeys(spans) if _is_hex(span)]
-                found = pairs_in(connection, f"{sql} WHERE s.run={number} AND s.span IN ({{}})", wanted)
-            text = self._names.read(connection)
-            sources = self._read_sources(connection, {row[-4] for row in found})
-            raw = self._frames.read(connection, [row[-3:] for row in found])
+                found = pairs_in(connection, f"{rows.READ} WHERE s.run={number} AND s.span IN ({{}})", wanted)
+            shapes = self._shapes.read(connection, {row[4] for row in found})
+            read = [rows.read_row(row, run, shapes) for row in found]
+            sources = self._read_sources(connection, {source for _, source, _ in read})
+            raw = self._frames.read(connection, [place for _, _, place in read])
             bodies: dict[str, tuple[bytes, Step, Source]] = {}
-            for row, body in zip(found, raw, strict=True):
-                step = rows.from_row(row[:-4], run, text)
-                bodies.setdefault(step.span, (body, step, sources[row[-4]]))
-            return unpack(bodies, lambda keys: self._frames.contents(connection, keys))
+            for step, source, place in read:
+                bodies.setdefault(step.span, (raw[place], step, sources[source]))
+            return unpack(bodies, lambda places: self._frames.read(connection, places))
 
     def _read_sources(self, connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Source]:
         found = pairs_in(connection, "SELECT id, body FROM source WHERE id IN ({})", sorted(numbers))
@@ -206,7 +191,7 @@ class SqliteTraces:
         with self._database.reading() as connection:
             counts = {
                 table + "s": connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in ("run", "step", "content", "frame")
+                for table in ("run", "step", "frame")
             }
         path = self._database.path
         files = [path, path.with_name(path.name + "-wal")]
@@ -253,7 +238,7 @@ class SqliteTraces:
                 revision = connection.execute(
                     "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
                 ).fetchone()[0]
-                RunTable(connection, self._writer_names, self._silent_after).update(
+                RunTable(connection, self._memory.names, self._memory.shapes, self._silent_after).update(
                     summary(row, verdict, revision, self._silent_after)
                 )
 

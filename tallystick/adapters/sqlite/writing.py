@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any
 
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.frames import FrameWriter, store_contents
-from tallystick.adapters.sqlite.payloads import pack_source
+from tallystick.adapters.sqlite.frames import FrameWriter, Recent
+from tallystick.adapters.sqlite.payloads import Packer, pack_source
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
@@ -22,13 +22,32 @@ from tallystick.ports import Written
 Pair = tuple[str, str]  # trace id, span id
 
 
+Stored = dict[Pair, tuple[int, int, int]]  # row number, flags, run number
+
+
+class WriterMemory:
+    """What one process knows of the file it writes to, so that it need not ask; true until a rollback."""
+
+    def __init__(self) -> None:
+        self.names = rows.Names()
+        self.shapes = rows.Shapes()
+        self.sources: dict[bytes, int] = {}
+        self.recent = Recent()
+
+    def forget(self) -> None:
+        """Drop everything: what was learnt inside a transaction that was rolled back is not true."""
+        self.names.forget()
+        self.shapes.forget()
+        self.sources.clear()
+        self.recent.forget()
+
+
 @dataclass(slots=True)
 class Item:
     """One step on its way in. ``before`` and ``row`` are the start record it replaces, where there is one."""
 
     step: Step
     span: Span
-    body: bytes
     run: str = ""
     before: Step | None = None
     row: int | None = None
@@ -49,32 +68,22 @@ class BatchWriter:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        names: rows.Names,
-        sources: dict[bytes, int],
+        memory: WriterMemory,
         compress: Callable[[bytes], bytes],
-        runs: RunTable,
+        silent_after: int,
     ) -> None:
         self._connection = connection
-        self._names = names
-        self._sources = sources
-        self._frames = FrameWriter(connection, compress)
-        self._runs = runs
+        self._memory = memory
+        self._compress = compress
+        self._runs = RunTable(connection, memory.names, memory.shapes, silent_after)
 
-    def write(
-        self,
-        batch: Sequence[tuple[Step, Span]],
-        bodies: Sequence[bytes],
-        contents: dict[int, tuple[int, bytes]],
-        *,
-        at: int,
-    ) -> Written:
-        """Assign, store and count a batch. ``bodies`` and ``contents`` come from payloads.Packer."""
+    def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
+        """Assign, store and count a batch."""
         known = self._known_traces({step.trace for step, _ in batch})
-        here, fresh = self._sift(batch, bodies, known)
+        here, fresh = self._sift(batch, known)
         items = fresh.items
         if not items:
             return Written(0, fresh.repeats, ())
-        store_contents(self._connection, contents, self._frames)
         touched, moved, traces = self._assign(items, known, at)
         self._leave(items, touched)
         groups: dict[str, list[Item]] = {}
@@ -83,7 +92,6 @@ class BatchWriter:
         for run, group in groups.items():
             self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
-        self._frames.flush()
         for row in touched.values():
             if row.recount:
                 self._runs.recount(row)
@@ -110,7 +118,7 @@ class BatchWriter:
         return {row[0].hex(): (row[1], row[2]) for row in found}
 
     def _sift(
-        self, batch: Sequence[tuple[Step, Span]], bodies: Sequence[bytes], traces: dict[str, tuple[int, int]]
+        self, batch: Sequence[tuple[Step, Span]], traces: dict[str, tuple[int, int]]
     ) -> tuple[dict[str, dict[str, bool]], Batch]:
         """Take out repeats and join start and end records.
 
@@ -120,26 +128,26 @@ class BatchWriter:
         stored = self._stored(batch, traces)
         fresh = Batch()
         seen: dict[Pair, Item] = {}
-        for (step, span), body in zip(batch, bodies, strict=True):
+        for step, span in batch:
             pair = (step.trace, step.span)
             held = seen.get(pair)
             if held is None:
-                row = stored.get(pair)
+                row = stored.get(pair) if stored else None
                 if row is None:
-                    seen[pair] = item = Item(step, span, body)
+                    seen[pair] = item = Item(step, span)
                     fresh.items.append(item)
                     continue
-                if row[1] is not None:
+                if row[1] & rows.ENDED:
                     fresh.repeats += 1
                     continue
                 before = self._runs.step(row[0])
                 if not stitch.adds_to(step, before):
                     fresh.repeats += 1
                     continue
-                seen[pair] = item = Item(step, span, body, before=before, row=row[0], home=row[2])
+                seen[pair] = item = Item(step, span, before=before, row=row[0], home=row[2])
                 fresh.items.append(item)
             elif stitch.adds_to(step, held.step):
-                held.step, held.span, held.body = step, span, body
+                held.step, held.span = step, span
                 fresh.repeats += step.ended is None
             else:
                 fresh.repeats += 1
@@ -148,30 +156,32 @@ class BatchWriter:
             ids = self._runs.ids({row[2] for row in stored.values()})
             parents = {(item.step.trace, item.step.parent) for item in fresh.items}
             for (trace, one), row in stored.items():
-                around = row[3] == rows.MODEL and (trace, one) in parents
+                around = row[1] & rows.MODEL != 0 and (trace, one) in parents
                 here.setdefault(ids[row[2]], {})[trace + one] = around
         return here, fresh
 
-    def _stored(
-        self, batch: Sequence[tuple[Step, Span]], traces: dict[str, tuple[int, int]]
-    ) -> dict[Pair, tuple[int, int | None, int, int]]:
-        """Rows (id, duration, run, kind) of the batch's spans, and of their parents, that came earlier."""
+    def _stored(self, batch: Sequence[tuple[Step, Span]], traces: dict[str, tuple[int, int]]) -> Stored:
+        """Rows of the batch's spans, and of their parents, that came earlier."""
+        stored: Stored = {}
         if not traces:
-            return {}
-        wanted: set[tuple[int, bytes]] = set()
+            return stored
+        wanted: dict[str, set[str]] = {trace: set() for trace in traces}
         for step, _ in batch:
-            known = traces.get(step.trace)
-            if known is not None:
-                wanted.add((known[0], bytes.fromhex(step.span)))
+            ids = wanted.get(step.trace)
+            if ids is not None:
+                ids.add(step.span)
                 if step.parent is not None:
-                    wanted.add((known[0], bytes.fromhex(step.parent)))
-        names = {known[0]: trace for trace, known in traces.items()}
-        found = pairs_in(
-            self._connection,
-            "SELECT trace, span, id, duration, run, kind FROM step WHERE (trace, span) IN (VALUES {})",
-            sorted(wanted),
-        )  # fmt: skip
-        return {(names[row[0]], row[1].hex()): (row[2], row[3], row[4], row[5]) for row in found}
+                    ids.add(step.parent)
+        for trace, ids in wanted.items():
+            found = pairs_in(
+                self._connection,
+                "SELECT span, id, flags, run FROM step WHERE trace=? AND span IN ({})",
+                list(map(bytes.fromhex, ids)),
+                (traces[trace][0],),
+            )
+            for row in found:
+                stored[trace, row[0].hex()] = row[1:]
+        return stored
 
     def _assign(
         self, items: list[Item], known_traces: dict[str, tuple[int, int]], at: int
@@ -208,48 +218,42 @@ class BatchWriter:
                 touched.setdefault(left.id, left).recount = True
 
     def _step_rows(self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]) -> None:
-        codes = self._names.codes
-
-        def code(text: str | None) -> int | None:
-            try:
-                return codes[text]
-            except KeyError:
-                return self._names.code(self._connection, text or "")
-
+        connection, shapes = self._connection, self._memory.shapes
+        frames = FrameWriter(connection, self._compress, self._memory.recent)
+        pack, add = Packer(frames.keep).pack, frames.add
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
         source, source_id = None, 0
         for item in items:
-            if item.span.source is not source:
-                source = item.span.source
+            step, span = item.step, item.span
+            if span.source is not source:
+                source = span.source
                 source_id = self._source(source)
+            shape = rows.shape_of(step)
+            number = shapes.numbers.get(shape) or shapes.number(connection, shape)
             row = rows.to_row(
-                item.step,
-                touched[item.run].no,
-                traces[item.step.trace],
-                source_id,
-                self._frames.add(item.body),
-                code,
+                step, touched[item.run].no, traces[step.trace], source_id, add(pack(step, span)), number
             )
             if item.row is None:
                 new.append(row)
             else:
                 changed.append((*row, item.row))
-        self._connection.executemany(rows.INSERT, new)
+        frames.flush()
+        connection.executemany(rows.INSERT, new)
         if changed:
-            self._connection.executemany(rows.UPDATE, changed)
+            connection.executemany(rows.UPDATE, changed)
 
     def _source(self, source: Source) -> int:
         body = pack_source(source)
         digest = sha256(body).digest()[:16]
-        held = self._sources.get(digest)
+        held = self._memory.sources.get(digest)
         if held is None:
             row = self._connection.execute("SELECT id FROM source WHERE digest=?", (digest,)).fetchone()
             if row is None:
                 row = self._connection.execute(
                     "INSERT INTO source (digest, body) VALUES (?,?) RETURNING id", (digest, body)
                 ).fetchone()
-            held = self._sources[digest] = int(row[0])
+            held = self._memory.sources[digest] = int(row[0])
         return held
 
 
