@@ -34,6 +34,8 @@ _entry = struct.Struct(">16sII")
 class Recent:
     """Where the newest contents are, by the first 128 bits of their SHA-256. One for each writer."""
 
+    __slots__ = ("_newer", "_newest", "_older")
+
     def __init__(self) -> None:
         self._newer: dict[bytes, Place] = {}
         self._older: dict[bytes, Place] = {}
@@ -94,7 +96,7 @@ class FrameWriter:
         self._recent = recent
         self._frame = recent.catch_up(connection) + 1
         self._parts: list[bytes] = []
-        self._entries: list[bytes] = []
+        self._entries: list[tuple[bytes, int, int]] = []
         self._length = 0
 
     def add(self, raw: bytes) -> Place:
@@ -113,7 +115,7 @@ class FrameWriter:
         place = self._recent.get(digest)
         if place is None:
             place = self.add(raw)
-            self._entries.append(_entry.pack(digest, place[1], place[2]))
+            self._entries.append((digest, place[1], place[2]))
             self._recent.put(digest, place)
         return place
 
@@ -121,9 +123,10 @@ class FrameWriter:
         """Write the frame that is being filled."""
         if not self._parts:
             return
+        contents = b"".join([_entry.pack(*entry) for entry in self._entries])
+        data = self._compress(b"".join(self._parts))
         self._connection.execute(
-            "INSERT INTO frame (id, contents, data) VALUES (?,?,?)",
-            (self._frame, b"".join(self._entries), self._compress(b"".join(self._parts))),
+            "INSERT INTO frame (id, contents, data) VALUES (?,?,?)", (self._frame, contents, data)
         )
         self._recent.wrote(self._frame)
         self._frame += 1

@@ -30,11 +30,13 @@ _LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _MARKS = {length: ",".join("?" * length) for length in _LENGTHS}
 _BIGGEST = 2**63 - 1
 _RUN = "SELECT no, id, stamped, state FROM run WHERE "
-_SAVE = (
-    "UPDATE run SET stamped=?, revision=?, open=?, due=?, process=?, sort=?, agent=?, workflow=?, goal=?, source=?,"
-    " status=?, completeness=?, missing=?, steps=?, errors=?, tokens=?, token_gaps=?, cost_nano=?, cost_gaps=?,"
-    " input_tokens=?, output_tokens=?, started=?, ended=?, state=? WHERE no=?"
-)
+_SUMMARY = (
+    "stamped", "revision", "open", "due", "process", "sort", "agent", "workflow", "goal", "source", "status",
+    "completeness", "missing", "steps", "errors", "tokens", "token_gaps", "cost_nano", "cost_gaps", "input_tokens",
+    "output_tokens", "started", "ended", "state",
+)  # fmt: skip
+_SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
+_NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
 _ADD_PART = (
     "INSERT INTO part (type, run, name, steps, errors, cost_nano, cost_gaps, input_tokens, output_tokens, first, last)"
     " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET steps=steps+excluded.steps,"
@@ -69,8 +71,9 @@ class RunRow:
     id: str
     stamped: bool
     tally: Tally
-    fresh: bool = False
+    fresh: bool = False  # none of its steps were here before this batch
     recount: bool = False
+    stored: bool = True  # it has a row already
     parts: dict[PartKey, Part] = field(default_factory=dict)
 
 
@@ -84,6 +87,7 @@ class RunTable:
         self._names = names
         self._shapes = shapes
         self._silent_after = silent_after
+        self._last: int | None = None  # the last run number that was given out
 
     def ids(self, numbers: Iterable[int]) -> dict[int, str]:
         """Run ids by row number."""
@@ -123,15 +127,11 @@ class RunTable:
 
     def new(self, run: str, *, stamped: bool, at: int) -> RunRow:
         """A row for a run that was not here before."""
-        self._connection.execute("DELETE FROM alias WHERE id=?", (run,))
-        number = self._connection.execute(
-            "INSERT INTO run (id, stamped, revision, open, due, sort, source, status, completeness, steps, errors,"
-            " tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, state)"
-            " VALUES (?, ?, (SELECT -1 - ifnull(max(no), 0) FROM run),"
-            " 1, 0, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, x'') RETURNING no",
-            (run, stamped),
-        ).fetchone()[0]
-        return RunRow(number, run, stamped, Tally(created=at, seen=at), fresh=True)
+        if self._last is None:
+            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name='run'").fetchone()
+            self._last = 0 if row is None else int(row[0])
+        self._last += 1
+        return RunRow(self._last, run, stamped, Tally(created=at, seen=at), fresh=True, stored=False)
 
     def merge(
         self, merged: Mapping[str, str], touched: Mapping[str, RunRow], by_id: Mapping[str, RunRow]
@@ -162,16 +162,20 @@ class RunTable:
         touched: Mapping[str, RunRow],
     ) -> None:
         """Write which run each new or moved key leads to; ``traces`` (trace id -> row number) grows."""
+        last = self._connection.execute("SELECT ifnull(max(no), 0) FROM trace").fetchone()[0]
+        new: list[tuple[int, bytes, int]] = []
+        links: list[tuple[str, int]] = []
         for key, run in keys.items():
             number = touched[run].no
             if key in traces:
                 self._connection.execute("UPDATE trace SET run=? WHERE no=?", (number, traces[key]))
             elif key in batch_traces:
-                traces[key] = self._connection.execute(
-                    "INSERT INTO trace (id, run) VALUES (?,?) RETURNING no", (bytes.fromhex(key), number)
-                ).fetchone()[0]
+                traces[key] = last = last + 1
+                new.append((last, bytes.fromhex(key), number))
             else:
-                self._connection.execute("INSERT OR REPLACE INTO link (key, run) VALUES (?,?)", (key, number))
+                links.append((key, number))
+        self._connection.executemany("INSERT INTO trace (no, id, run) VALUES (?,?,?)", new)
+        self._connection.executemany("INSERT OR REPLACE INTO link (key, run) VALUES (?,?)", links)
 
     def may_repeat(
         self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], *, inside_models: bool
@@ -230,18 +234,29 @@ class RunTable:
             self._connection.execute("INSERT OR REPLACE INTO alias VALUES (?,?,?)", (old, number, revision))
         parts: list[tuple[Any, ...]] = []
         summaries: list[tuple[Any, ...]] = []
+        new: list[tuple[Any, ...]] = []
+        codes = self._names.codes
         for row in touched:
             revision += 1
             row.tally.seen = max(row.tally.seen, at)
             verdict = judge(row.tally, now=at, alive=None, silent_after=self._silent_after)
-            summaries.append(summary(row, verdict, revision, self._silent_after))
+            values = summary(row, verdict, revision, self._silent_after)
+            if row.stored:
+                summaries.append(values)
+            else:
+                new.append((*values, row.id))
             for (kind, name), part in row.parts.items():
-                code = self._names.codes.get(name) or self._names.code(self._connection, name)
+                code = codes.get(name) or self._names.code(self._connection, name)
                 parts.append((
                     PART_TYPES.index(kind), row.no, code, part.steps, part.errors, part.cost_nano, part.cost_gaps,
                     part.input_tokens, part.output_tokens, part.first, part.last,
                 ))  # fmt: skip
-        self._connection.executemany(_SAVE, summaries)
+        if new:
+            self._connection.executemany(_NEW, new)
+            for held in pairs_in(self._connection, "SELECT id FROM alias WHERE id IN ({})", [row[-1] for row in new]):
+                self._connection.execute("DELETE FROM alias WHERE id=?", held)
+        if summaries:
+            self._connection.executemany(_SAVE, summaries)
         self._connection.executemany(_ADD_PART, parts)
 
     def update(self, values: tuple[Any, ...]) -> None:
