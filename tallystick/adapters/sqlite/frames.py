@@ -112,11 +112,12 @@ class FrameWriter:
     def keep(self, raw: bytes) -> Place:
         """The place of a content, which is written unless it is remembered."""
         digest = sha256(raw).digest()[:16]
-        place = self._recent.get(digest)
+        recent = self._recent
+        place = recent.get(digest)
         if place is None:
             place = self.add(raw)
             self._entries.append((digest, place[1], place[2]))
-            self._recent.put(digest, place)
+            recent.put(digest, place)
         return place
 
     def flush(self) -> None:

@@ -29,6 +29,7 @@ _CUT_FROM = 2 * _PIECE
 _TEXT, _BYTES, _ITEMS, _NUMBER, _ODD_TEXT, _PIECES = 1, 2, 3, 4, 5, 6
 _SEPARATORS = (",", ", ")
 _EMPTY: tuple[Any, ...] = ()
+_PLAIN = frozenset({int, bool, float, type(None)})
 
 _read_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _unpack = msgspec.msgpack.Decoder().decode
@@ -58,6 +59,11 @@ class Packer:
         )  # fmt: skip
         original = None if same else (span.name, span.started, span.ended, span.parent)
         try:
+            if not span.events and not span.links:
+                return _encode((
+                    span.kind, span.status, span.status_message, self._shrink(span.attributes), _EMPTY, _EMPTY,
+                    span.dropped, original,
+                ))  # fmt: skip
             return self._body(span, original, self._shrink)
         except (
             OverflowError,
@@ -87,7 +93,7 @@ class Packer:
                 if len(value) <= INLINE:
                     continue
                 short = self._text(value)
-            elif kind is int or kind is bool or kind is float or value is None:
+            elif kind in _PLAIN:
                 continue
             else:
                 short = self._value(value)

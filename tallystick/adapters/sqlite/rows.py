@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from hashlib import sha256
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -18,7 +19,9 @@ from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.summary import Root, Tally
 
 ENDED, MODEL = 1, 2  # flags of a row: the step has ended; it is a model call
-INSERT = "INSERT INTO step (run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?)"
+_INSERT = "INSERT INTO step (run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?)"
+_ROWS = 16  # rows in one statement: half the time of as many statements
+_INSERT_ROWS = _INSERT + ",(?,?,?,?,?,?,?,?)" * (_ROWS - 1)
 UPDATE = "UPDATE step SET run=?, trace=?, span=?, flags=?, response=?, same_as=?, shape=?, body=? WHERE id=?"
 READ = "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body FROM step s JOIN trace t ON t.no = s.trace"
 
@@ -130,7 +133,7 @@ def response_key(response: str | None) -> int | None:
 
 
 def to_row(step: Step, run: int, trace: int, source: int, place: Place, shape: int) -> tuple[Any, ...]:
-    """A step as the values of INSERT. The order of the body is that of files that outlive this version."""
+    """A step as the values of UPDATE. The order of the body is that of files that outlive this version."""
     usage, ended, parent, same_as = step.usage, step.ended, step.parent, step.same_as
     response = step.response_id
     body = _pack((
@@ -147,6 +150,14 @@ def to_row(step: Step, run: int, trace: int, source: int, place: Place, shape: i
         None if response is None else response_key(response), None if same_as is None else fromhex(same_as),
         shape, body,
     )  # fmt: skip
+
+
+def insert(connection: sqlite3.Connection, new: Sequence[tuple[Any, ...]]) -> None:
+    """Write new rows, each as ``to_row`` made it."""
+    whole = len(new) - len(new) % _ROWS
+    for start in range(0, whole, _ROWS):
+        connection.execute(_INSERT_ROWS, list(chain.from_iterable(new[start : start + _ROWS])))
+    connection.executemany(_INSERT, new[whole:])
 
 
 def from_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> Step:

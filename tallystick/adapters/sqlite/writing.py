@@ -224,22 +224,21 @@ class BatchWriter:
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
         source, source_id = None, 0
+        shape_of, to_row, numbers = rows.shape_of, rows.to_row, {run: row.no for run, row in touched.items()}
         for item in items:
             step, span = item.step, item.span
             if span.source is not source:
                 source = span.source
                 source_id = self._source(source)
-            shape = rows.shape_of(step)
+            shape = shape_of(step)
             number = shapes.numbers.get(shape) or shapes.number(connection, shape)
-            row = rows.to_row(
-                step, touched[item.run].no, traces[step.trace], source_id, add(pack(step, span)), number
-            )
+            row = to_row(step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number)
             if item.row is None:
                 new.append(row)
             else:
                 changed.append((*row, item.row))
         frames.flush()
-        connection.executemany(rows.INSERT, new)
+        rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)
 
