@@ -11,6 +11,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
@@ -24,6 +25,7 @@ from tallystick.model.span import Span
 _log = logging.getLogger("tallystick.api")
 
 MOST_SPANS: Final = 4_000  # joined into one transaction; a larger single request is still one transaction
+GATHER_S: Final = 0.002  # how long a commit waits for requests of other senders that are known to be busy
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class Writer:
         self.tally = Tally()
         self.pending_bytes = 0
         self.pending_requests = 0
+        self._most_pending = 0  # at one time, since the last commit: so many senders are busy
 
     async def take(self, size: int, read: Callable[[], Batch]) -> Answer:
         """Read one body with ``read`` (in the writer's thread), commit its spans, and say what became of them.
@@ -95,6 +98,7 @@ class Writer:
         job = _Job(size, read, loop.create_future(), loop)
         self.pending_bytes += size
         self.pending_requests += 1
+        self._most_pending = max(self._most_pending, self.pending_requests)
         self._queue.put(job)
         try:
             return await job.waiting
@@ -117,20 +121,28 @@ class Writer:
             jobs: list[_Job] = []
             spans = 0
             job = self._queue.get()
+            busy, self._most_pending = self._most_pending, self.pending_requests
+            patience = GATHER_S
             while job is not None:
                 jobs.append(job)
                 self._read(job)
                 spans += len(job.batch.spans)
                 if spans >= MOST_SPANS:
                     break
+                began = time.monotonic()
                 try:
-                    job = self._queue.get_nowait()
+                    job = self._next(patience if len(jobs) < busy else 0.0)
                 except queue.Empty:
                     break
+                patience -= time.monotonic() - began
             if job is None:
                 going = False
             self._commit([job for job in jobs if job.outcome is None])
             _answer(jobs)
+
+    def _next(self, patience: float) -> _Job | None:
+        """What waits, or what comes in so many seconds. Raises queue.Empty. A lone sender is never waited for."""
+        return self._queue.get(timeout=patience) if patience > 0 else self._queue.get_nowait()
 
     def _read(self, job: _Job) -> None:
         try:
