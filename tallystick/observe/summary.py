@@ -16,6 +16,8 @@ from tallystick.model.usage import NO_USAGE, Usage
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
 PART_TYPES = ("agent", "tool", "model", "workflow")
+_MODEL, _TOOL, _AGENT, _ERROR = Kind.MODEL, Kind.TOOL, Kind.AGENT, StepStatus.ERROR
+_FREE = (False, 0, 0, 0, 0)
 
 Order = tuple[int, int, str, str]
 PartKey = tuple[str, str]
@@ -111,33 +113,40 @@ def add(tally: Tally, parts: dict[PartKey, Part], step: Step, before: Step | Non
 
 
 def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> None:
+    """Add (or with ``sign`` -1 take) what is additive. Runs for every step that is ingested."""
+    kind, ended = step.kind, step.ended
     tally.steps += sign
-    if step.ended is None:
+    if ended is None:
         tally.running += sign
     if step.seq is not None:
         tally.seqs += sign
-    tally.dropped += sign * step.dropped
+    if step.dropped:
+        tally.dropped += sign * step.dropped
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
     error = False
-    cost = gap = 0
+    cost = gap = tokens_in = tokens_out = 0
     if step.same_as is None:
-        error = step.status == StepStatus.ERROR
+        error = step.status == _ERROR
         if error:
             tally.errors += sign
         if step.decision == "deny":
             tally.denials += sign
-        cost = step.cost_nano or 0
-        gap = 1 if step.cost_nano is None and step.cost_gap is not None else 0
-        tally.cost_nano += sign * cost
-        tally.cost_gaps += sign * gap
-        if step.kind is Kind.MODEL:
+        if step.cost_nano is not None:
+            cost = step.cost_nano
+            tally.cost_nano += sign * cost
+        elif step.cost_gap is not None:
+            gap = 1
+            tally.cost_gaps += sign
+        if kind is _MODEL:
+            if ended is not None:
+                tokens_in, tokens_out = step.usage.input_tokens or 0, step.usage.output_tokens or 0
             _count_call(tally, step, sign)
-        elif step.kind is Kind.TOOL:
+        elif kind is _TOOL:
             tally.tool_calls += sign
-        elif step.kind is Kind.AGENT:
+        elif kind is _AGENT:
             _count_session(tally, step.usage, sign)
-    _count_parts(parts, step, sign, error, cost, gap)
+    _count_parts(parts, step, sign, (error, cost, gap, tokens_in, tokens_out))
 
 
 def _count_call(tally: Tally, step: Step, sign: int) -> None:
@@ -145,18 +154,17 @@ def _count_call(tally: Tally, step: Step, sign: int) -> None:
     if step.ended is None:
         tally.running_calls += sign
         return
-    usage = step.usage
-    if usage is NO_USAGE:
-        counts = _NOTHING
-    else:
-        counts = _counts(usage)
-    if step.status == StepStatus.ERROR and counts == _NOTHING:
+    counts = _NOTHING if step.usage is NO_USAGE else _counts(step.usage)
+    if step.status == _ERROR and counts == _NOTHING:
         return  # a call that failed without usage was not billed
-    for index, count in enumerate(counts):
+    sums, unreported = tally.usage, tally.unreported
+    index = 0
+    for count in counts:
         if count is None:
-            tally.unreported[index] += sign
-        else:
-            tally.usage[index] += sign * count
+            unreported[index] += sign
+        elif count:
+            sums[index] += sign * count
+        index += 1  # noqa: SIM113 - half the time of enumerate
     if counts[0] is None or counts[1] is None:
         tally.usage_gaps += sign
 
@@ -183,45 +191,27 @@ def _counts(usage: Usage) -> _Counts:
 
 def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | None]:
     """The names (in the order of PART_TYPES) under which a step is summed up."""
-    return (
-        step.agent,
-        step.tool if step.kind is Kind.TOOL else None,
-        step.model if step.kind is Kind.MODEL else None,
-        step.workflow,
-    )
+    kind = step.kind
+    return step.agent, step.tool if kind is _TOOL else None, step.model if kind is _MODEL else None, step.workflow
 
 
 def _count_parts(
-    parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int
+    parts: dict[PartKey, Part], step: Step, sign: int, sums: tuple[bool, int, int, int, int]
 ) -> None:
-    kind = step.kind
-    tokens_in = tokens_out = 0
-    if kind is Kind.MODEL and step.same_as is None and step.ended is not None:
-        tokens_in, tokens_out = step.usage.input_tokens or 0, step.usage.output_tokens or 0
     first = step.started
     last = first if step.ended is None else step.ended
-    keys: list[PartKey] = []
-    if step.agent is not None:
-        keys.append(("agent", step.agent))
-    if step.workflow is not None:
-        keys.append(("workflow", step.workflow))
-    if kind is Kind.MODEL:
-        if step.model is not None:
-            keys.append(("model", step.model))
-    elif kind is Kind.TOOL and step.tool is not None:
-        keys.append(("tool", step.tool))
-    for key in keys:
-        part = parts.get(key)
+    for kind, name in zip(PART_TYPES, part_names(step), strict=True):
+        if name is None:
+            continue
+        part = parts.get((kind, name))
         if part is None:
-            part = parts[key] = Part()
+            part = parts[kind, name] = Part()
         part.steps += sign
-        if error:
-            part.errors += sign
-        if cost:
+        if sums != _FREE:
+            error, cost, gap, tokens_in, tokens_out = sums
+            part.errors += sign * error
             part.cost_nano += sign * cost
-        if gap:
-            part.cost_gaps += sign
-        if tokens_in or tokens_out:
+            part.cost_gaps += sign * gap
             part.input_tokens += sign * tokens_in
             part.output_tokens += sign * tokens_out
         if sign > 0:
