@@ -18,8 +18,9 @@ from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.database import Database, script
+from tallystick.adapters.sqlite.frames import Recent
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.model.errors import StoreFault, StoreFull, StoreTooNew
+from tallystick.model.errors import BadInput, StoreFault, StoreFull, StoreTooNew
 from tallystick.model.journal import Draft
 from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Source, Span
@@ -303,3 +304,54 @@ def test_a_payload_is_kept_once_and_read_without_the_rest(tmp_path):
     with sqlite3.connect(tmp_path / "x.db") as connection:
         assert connection.execute("SELECT max(length(data)) FROM frame").fetchone()[0] <= 260_000
     connection.close()
+
+
+def _one(number: int, **attributes: str) -> list[tuple[Step, Span]]:
+    ids = (f"{number + 1:032x}", f"{number + 1:016x}", None)
+    span = Span(*ids, "s", 1, 2, Source(), attributes=attributes)
+    return [(Step(*ids, None, Kind.OTHER, "s", StepStatus.OK, 1, 2, "", "none"), span)]
+
+
+def _stored_bytes(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        size = connection.execute("SELECT sum(length(data)) FROM frame").fetchone()[0]
+    connection.close()
+    return int(size)
+
+
+def test_a_content_is_known_again_after_a_restart_and_in_another_process(tmp_path):
+    same = os.urandom(20_000).hex()
+    first, other = traces(tmp_path / "x.db"), traces(tmp_path / "x.db")
+    first.write(_one(0, same=same), at=1)
+    other.write(_one(1, same=same), at=1)
+    first.write(_one(2, same=same, own="own " * 100), at=1)
+    first.close()
+    other.close()
+    again = traces(tmp_path / "x.db")
+    again.write(_one(3, same=same), at=1)
+    for number in range(4):
+        run = f"{number + 1:032x}"
+        assert again.spans(run)[f"{number + 1:016x}"].attributes["same"] == same
+    again.close()
+    assert _stored_bytes(tmp_path / "x.db") < 25_000  # twenty thousand random bytes once, and not four times
+
+
+def test_a_content_of_a_batch_that_was_rolled_back_is_written_again(tmp_path):
+    store = traces(tmp_path / "x.db")
+    same = os.urandom(5_000).hex()
+    broken = _one(0, same=same) + _one(1, odd=object())  # type: ignore[arg-type]
+    with pytest.raises(BadInput):
+        store.write(broken, at=1)
+    assert store.runs(EVERYTHING, now=1).total == 0
+    store.write(_one(0, same=same), at=1)
+    assert store.spans(f"{1:032x}")[f"{1:016x}"].attributes["same"] == same
+    store.close()
+
+
+def test_what_is_remembered_of_contents_is_bounded():
+    recent = Recent()
+    for number in range(200_000):
+        recent.put(number.to_bytes(16), (1, number, 1))
+    assert len(recent._newer) + len(recent._older) <= 65_536
+    assert recent.get((199_999).to_bytes(16)) == (1, 199_999, 1)
+    assert recent.get((0).to_bytes(16)) is None
