@@ -191,9 +191,7 @@ def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | No
     )
 
 
-def _count_parts(
-    parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int
-) -> None:
+def _count_parts(parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int) -> None:
     kind = step.kind
     tokens_in = tokens_out = 0
     if kind is Kind.MODEL and step.same_as is None and step.ended is not None:
