@@ -65,8 +65,8 @@ class Recorder:
         if step.kind is not Kind.MODEL or step.cost_nano is not None or step.ended is None:
             return step
         nano, gap = self._rates.price(step.provider, step.model, step.usage, at=step.started)
-        if step.status == "error" and gap == "no usage":
-            return step  # a failed call without usage was not billed
+        if step.status in ("error", "stopped") and gap == "no usage":
+            return step  # a call that failed or was never sent was not billed
         return replace(step, cost_nano=nano, cost_gap=gap)
 
 

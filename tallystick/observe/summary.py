@@ -150,7 +150,7 @@ def _count_call(tally: Tally, step: Step, sign: int) -> None:
         counts = _NOTHING
     else:
         counts = _counts(usage)
-    if step.status == StepStatus.ERROR and counts == _NOTHING:
+    if step.status in (StepStatus.ERROR, StepStatus.STOPPED) and counts == _NOTHING:
         return  # a call that failed without usage was not billed
     for index, count in enumerate(counts):
         if count is None:

@@ -286,10 +286,8 @@ def test_both_stores_answer_alike_and_hard_budgets_hold(
 
 
 def _plural(sizes: dict) -> dict:
-    return {
-        {"approval": "approvals", "budget": "budgets", "hold": "holds"}.get(key, key): n
-        for key, n in sizes.items()
-    }
+    plurals = {"approval": "approvals", "budget": "budgets", "hold": "holds"}
+    return {plurals.get(key, key): count for key, count in sizes.items()}
 
 
 def _outcome(store: ControlStore, batch: list) -> object:

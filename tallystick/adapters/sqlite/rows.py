@@ -17,11 +17,14 @@ from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.summary import Root, Tally
 
+# Codes are places in these tuples and stand in files: new members go to the end.
 KINDS = tuple(Kind(text) for text in (
     "goal", "plan", "model", "tool", "retrieval", "memory", "handoff", "agent", "decision", "approval", "human",
     "evaluation", "output", "other",
 ))  # fmt: skip
-STATUSES = tuple(StepStatus(text) for text in ("running", "ok", "error", "denied", "held", "unknown"))
+STATUSES = tuple(
+    StepStatus(text) for text in ("running", "ok", "error", "denied", "held", "unknown", "stopped")
+)
 EFFECTS = (None, *(Effect(text) for text in ("none", "read", "write", "irreversible")))
 OUTCOMES = (None, *(EffectOutcome(text) for text in ("did not happen", "in doubt", "landed")))
 _KIND = {kind: code for code, kind in enumerate(KINDS)}
