@@ -105,13 +105,12 @@ def errors_page() -> str:
 
 def shapes() -> Mapping[str, Mapping[str, Any]]:
     """One example of each JSON shape, made by the code that makes the real ones."""
-    from tallystick.observe.contents import read_contents
-
     from tallystick.app.shapes import approval_json, run_json, step_json, totals_json
     from tallystick.model.control import Approval, ApprovalState
     from tallystick.model.run import Completeness, Run, RunStatus
     from tallystick.model.span import Source, Span
     from tallystick.model.step import Kind, Step, StepStatus
+    from tallystick.observe.contents import read_contents
 
     run = Run("r", None, None, None, RunStatus.OK, Completeness.COMPLETE, None, 0, 0, 0, 0, 0)
     span = Span("t" * 32, "s" * 16, None, "n", 0, None, Source())

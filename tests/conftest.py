@@ -1,18 +1,21 @@
 """What holds for every test: skips may be forbidden, and soak tests run only when asked for.
 
-With TALLYSTICK_NO_SKIPS=1 a skip is a failure. One exception: recorded runs from elsewhere ("shared data") have
-their own licences and are not in a clone, so a test may skip for their absence, and only while they are absent.
+With TALLYSTICK_NO_SKIPS=1 a skip is a failure. One exception: recorded runs from elsewhere (the shared data) have
+their own licences and are not in a clone, so a test may skip for their absence, and only while they are absent;
+its reason says "shared data" or "recorded runs".
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_DATA_IS_ABSENT = re.compile(r"shared[ _]data|recorded (runs|framework spans)", re.IGNORECASE)
 
 
 def shared_data() -> Path:
@@ -24,7 +27,7 @@ def shared_data() -> Path:
 def _forbidden(reason: str) -> bool:
     if os.environ.get("TALLYSTICK_NO_SKIPS", "") in ("", "0"):
         return False
-    return shared_data().is_dir() or "shared data" not in reason.lower()
+    return shared_data().is_dir() or _DATA_IS_ABSENT.search(reason) is None
 
 
 def _reason(longrepr: object) -> str:

@@ -12,6 +12,7 @@ from tallystick.model.query import parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.contents import read_contents
+from tallystick.observe.lineage import with_agents
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 from tallystick.registry.reconcile import Standing, reconcile
 
@@ -38,19 +39,23 @@ class Reader:
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         spans = self._traces.spans(run.run)
         steps = [
-            step_json(step, read_contents(step, spans[step.span])) for step in self._traces.steps(run.run)
+            step_json(step, read_contents(step, spans[step.span]))
+            for step in with_agents(self._traces.steps(run.run))
         ]
         return {"run": run_json(run), "steps": steps, "totals": totals_json(run)}
 
     def skeleton(self, prefix: str) -> Json:
         """``{"run", "columns"}``: the tree without contents. Raises UnknownThing."""
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
-        return {"run": run_json(run), "columns": columns(self._traces.steps(run.run), run.started)}
+        return {
+            "run": run_json(run),
+            "columns": columns(with_agents(self._traces.steps(run.run)), run.started),
+        }
 
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
         run = self._traces.resolve(prefix)
-        found = [step for step in self._traces.steps(run) if step.span.startswith(step_id)]
+        found = [step for step in with_agents(self._traces.steps(run)) if step.span.startswith(step_id)]
         if len(found) != 1:
             count = "no step" if not found else f"{len(found)} steps"
             raise UnknownThing(
@@ -72,6 +77,7 @@ class Reader:
             "parameters": contents.parameters,
             "reasoning": contents.reasoning,
             "goal": contents.goal,
+            "stacktrace": (contents.error or {}).get("stacktrace"),
             "attributes": dict(span.attributes),
             "resource": dict(span.source.resource),
             "events": [

@@ -67,6 +67,15 @@ def totals_json(run: Run) -> Json:
     return {key: row[key] for key in keys + money}
 
 
+def error_text(step: Step, contents: Contents) -> str | None:
+    """What went wrong in one line: "type: message"; the stack is in the step's details."""
+    told = contents.error or {}
+    parts = [part for part in (told.get("type") or step.error, told.get("message")) if part]
+    if len(parts) == 2 and (parts[0] in parts[1] or parts[0] == "stopped"):
+        return str(parts[1])
+    return ": ".join(parts) or None
+
+
 def step_json(step: Step, contents: Contents) -> Json:
     """One step of ``tally runs show RUN --json``."""
     return {
@@ -78,12 +87,12 @@ def step_json(step: Step, contents: Contents) -> Json:
         "name": step.name,
         "agent": step.agent,
         "status": step.status.value,
-        "error": contents.error or step.error,
+        "error": error_text(step, contents),
         "tool": step.tool,
         "call_id": step.call_id,
         "arguments": contents.arguments,
         "result": contents.result,
-        "output": contents.output_messages or None,
+        "output": contents.output if contents.output is not None else contents.output_messages or None,
         "model": step.model,
         "provider": step.provider,
         "usage": step.usage.as_json(),

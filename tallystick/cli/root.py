@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -103,10 +104,20 @@ def report(error: TallystickError, *, as_json: bool) -> int:
 
         click.echo(json_text(error.as_json()), err=True)
     else:
-        click.echo(f"tally: {clean(error.message)}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {clean(error.hint)}", err=True)
+        first = {"message": error.message, "hint": error.hint, **error.detail}
+        for problem in error.detail.get("problems") or [first]:
+            click.echo(f"tally: {clean(_placed(problem))}", err=True)
+            if problem.get("hint"):
+                click.echo(f"  hint: {clean(str(problem['hint']))}", err=True)
     return error.exit_code
+
+
+def _placed(problem: Mapping[str, Any]) -> str:
+    """A message with its file and line before it, where it does not name the file itself."""
+    message, file, line = str(problem["message"]), problem.get("file"), problem.get("line")
+    if not file or str(file) in message:
+        return message
+    return f"{file}:{line}: {message}" if line else f"{file}: {message}"
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> int:

@@ -90,12 +90,20 @@ def note(step: Step) -> str:
     if step.get("outcome") not in (None, "landed"):
         said.append(str(step["outcome"]))
     if step.get("error"):
-        said.append(one_line(str(step["error"]), 60))
+        said.append(one_line(wrong(step["error"]), 80))
     if step.get("same_as"):
         said.append(f"repeats {one_line(str(step['same_as']), 16)}, not counted")
     if step.get("derived"):
         said.append("read from the message history")
     return "; ".join(said)
+
+
+def wrong(error: Any) -> str:
+    """An error in one line: its type without the module, and its message."""
+    if not isinstance(error, Mapping):
+        return str(error)
+    kind = str(error.get("type") or "").rsplit(".", 1)[-1]
+    return ": ".join(part for part in (kind, str(error.get("message") or "")) if part)
 
 
 def row(step: Step, lasts: tuple[bool, ...]) -> dict[str, Any]:

@@ -6,10 +6,6 @@ comes from Tallystick's store and from the order database. A scene agrees when t
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,21 +131,16 @@ def undeclared_tool(stage: Stage) -> Scene:
 
 def crash(stage: Stage) -> Scene:
     """The desk runs in a process of its own and is killed after the look-up: the run reads crashed, no step is lost."""
-    children: list[subprocess.Popen[str]] = []
 
     def pull_the_plug(_: Ask) -> Say:
-        children[0].send_signal(signal.SIGKILL)  # no clean-up code of the child gets to run
+        stage.child.kill()
         return Say("nobody will read this")
 
     with ModelServer(script.desk(script.look_up_and(pull_the_plug)), models=MODELS) as server:
-        command = [sys.executable, "-m", "tallystick.demo.child", str(stage.store), server.url, "A-1005"]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-        children.append(child)
-        out, _ = child.communicate(timeout=60)
+        run, code = stage.child.work(server.url, "A-1005")
         answered = bill.answered(server.served)[:-1]  # the last answer was given to a dead process
-    run = out.strip()
     if not run:
-        raise Fault(f"the desk's own process ended with {child.returncode} before it had a run")
+        raise Fault(f"the desk's own process ended with {code} before it had a run")
     stage.adopt()
     shown = stage.run(run)
     kept = [step for step in shown["steps"] if step["ended"]]
@@ -159,7 +150,7 @@ def crash(stage: Stage) -> Scene:
         run,
         f"exit -9; crashed; kept {len(answered)} model calls, 1 search and the look-up of A-1005; "
         f"{facts.price(_cost(answered))}",
-        f"exit {child.returncode}; {facts.standing(shown)}; kept {len(facts.model_steps(shown))} model calls, "
+        f"exit {code}; {facts.standing(shown)}; kept {len(facts.model_steps(shown))} model calls, "
         f"{searches} search and the look-up of {', '.join(look_ups)}; "
         f"{facts.price(shown['run']['cost_known_nano_usd'])}",
     )

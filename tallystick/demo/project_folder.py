@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tallystick.demo.orders import Orders
 
+DESK = "desk"  # the project's folder inside the store
+
 
 def lay_out(folder: Path) -> Path:
     """Write the project into ``folder`` (made if needed; files of an earlier demo are replaced) and return it."""

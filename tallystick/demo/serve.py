@@ -11,7 +11,8 @@ from tallystick import wiring
 from tallystick.config import Settings
 from tallystick.demo import script
 from tallystick.demo.desk import Desk, answer
-from tallystick.demo.stage import DESK, MODELS
+from tallystick.demo.project_folder import DESK
+from tallystick.demo.stage import MODELS
 from tallystick.model.errors import AnswerIsNo
 from tallystick.testing import ModelServer
 

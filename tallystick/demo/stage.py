@@ -11,25 +11,26 @@ import tallystick
 from tallystick import wiring
 from tallystick.app.approvals import answer as answer_approval
 from tallystick.demo import facts
+from tallystick.demo.child import Child
 from tallystick.demo.desk import Desk, answer
 from tallystick.demo.orders import Orders
-from tallystick.demo.project_folder import lay_out
+from tallystick.demo.project_folder import DESK, lay_out
 from tallystick.model import attributes
 from tallystick.model.control import Approval
 from tallystick.model.errors import AnswerIsNo
 from tallystick.testing import ModelServer, Script
 
 MODELS = ("gpt-4o-mini", "gpt-4.1-mini")
-DESK = "desk"
 
 
 class Stage:
     """One store and one desk folder; made by ``open_stage``."""
 
-    def __init__(self, store: Path, stores: wiring.Stores) -> None:
+    def __init__(self, store: Path, stores: wiring.Stores, child: Child) -> None:
         self.store = store
         self.folder = store / DESK
         self.stores = stores
+        self.child = child
         self.reader = wiring.reader(stores)
         self.orders = Orders(self.folder / "orders.db")
 
@@ -85,10 +86,12 @@ class Stage:
 def open_stage(store: Path) -> Iterator[Stage]:
     """Lay the project out, open the store, switch recording on; off and closed again at the end."""
     folder = lay_out(store / DESK)
+    child = Child(store)
     stores = wiring.open_stores(store)
-    tallystick.init(agent="planner", store=store, project=folder)
     try:
-        yield Stage(store, stores)
+        tallystick.init(agent="planner", store=store, project=folder)
+        yield Stage(store, stores, child)
     finally:
+        child.close()
         tallystick.shutdown()
         stores.close()

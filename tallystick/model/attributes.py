@@ -11,6 +11,7 @@ RUN_GOAL: Final = "tallystick.run.goal"
 RUN_STEPS: Final = "tallystick.run.steps"  # on the root's end record: the last sequence number given out
 RUN_STATUS: Final = "tallystick.run.status"  # ok | failed | stopped
 RUN_STOPPED_BY: Final = "tallystick.run.stopped_by"  # budget | loop | denials
+STOPPED: Final = "tallystick.stopped"  # on each step that a stop of the run ended: why
 RUN_SOURCE: Final = "tallystick.run.source"  # sdk | tau-bench | …
 SEQ: Final = "tallystick.seq"  # sequence number in the run, from 1
 PREVIOUS: Final = "tallystick.previous"  # digest of the previous record of the run

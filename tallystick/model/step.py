@@ -37,6 +37,7 @@ class StepStatus(StrEnum):
     ERROR = "error"
     DENIED = "denied"
     HELD = "held"
+    STOPPED = "stopped"  # ended because the guard stopped its run; nothing in it failed
     UNKNOWN = "unknown"
 
 

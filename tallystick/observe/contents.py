@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallystick.model.attributes import STOPPED
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.dialects import READERS, reader_for
@@ -53,7 +54,9 @@ def read_contents(step: Step, span: Span) -> Contents:
     reader = READERS.get(step.dialect) or reader_for(span)
     attributes = span.attributes
     kind = step.kind
-    tool = kind is Kind.TOOL
+    tool = (
+        kind is Kind.TOOL or step.tool is not None
+    )  # a retrieval or a look into memory may be a tool's work
     asked, answered = _messages(span, reader, kind)
     return Contents(
         arguments=_tool_value(_first(attributes, reader, "arguments"), "inputs") if tool else None,
@@ -245,6 +248,8 @@ def _error(step: Step, span: Span) -> dict[str, Any] | None:
                 "message": _text(event.attributes.get("exception.message")),
                 "stacktrace": _text(event.attributes.get("exception.stacktrace")),
             }
+    if STOPPED in span.attributes:
+        return {"type": "stopped", "message": _text(span.attributes[STOPPED]), "stacktrace": None}
     if step.error is None and not (span.status == 2 and span.status_message):
         return None
     return {"type": step.error, "message": span.status_message or None, "stacktrace": None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tallystick.model.attributes import STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
@@ -162,7 +163,7 @@ def _step(span: Span, dialect: Dialect, found: Found) -> Step:
         scope if len(scope) <= LONGEST and scope.isascii() else clean_text(scope) or "",
         dialect.name, get("seq"), agent, workflow, error, get("provider"), get("model"),
         get("response_id"), usage, exclusive, cost, None,
-        get("tool") if kind is _TOOL or kind is _HANDOFF else None,
+        get("tool") if kind is _TOOL or kind is _HANDOFF or "gen_ai.tool.name" in span.attributes else None,
         get("call_id"), effect, outcome, decision,
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
     )  # fmt: skip
@@ -181,6 +182,8 @@ def _status(span: Span, derived: bool, decision: str | None, outcome: EffectOutc
         return _DENIED
     if span.status == 2:
         return _ERROR
+    if STOPPED in span.attributes:
+        return StepStatus.STOPPED
     return _UNKNOWN if derived else _OK
 
 

@@ -191,9 +191,7 @@ def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | No
     )
 
 
-def _count_parts(
-    parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int
-) -> None:
+def _count_parts(parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int) -> None:
     kind = step.kind
     tokens_in = tokens_out = 0
     if kind is Kind.MODEL and step.same_as is None and step.ended is not None:
@@ -382,6 +380,12 @@ def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus
             for total, reports in zip(tally.session, tally.session_reports, strict=True)
         ]
         totals = list(known)
+    source = tally.source[1] if tally.source else "otlp"
+    # A foreign trace without one model call: its instrumentation does not see them, so nobody knows what was used.
+    blind = source == "otlp" and not tally.model_calls and None not in totals
+    if blind and not any(totals):
+        totals, known = [None] * 5, [None] * 5
+        cut_off = max(cut_off, 1)
     done = completeness is not Completeness.OPEN and bool(tally.ended)
     return Run(
         run=run,
@@ -393,6 +397,6 @@ def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus
         denials=tally.denials, usage=Usage(*totals), usage_known=Usage(*known),
         usage_gaps=tally.usage_gaps + cut_off, cost_nano=tally.cost_nano, cost_gaps=tally.cost_gaps + cut_off,
         started=tally.started, ended=tally.ended if done else None, seen=tally.seen,
-        source=tally.source[1] if tally.source else "otlp",
+        source=source,
         stopped_by=root.stopped_by if root else None,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 MASK = "[masked]"
 
-_SHORTEST = 19  # characters: no shape below is shorter, so shorter texts need no look
+SHORTEST = 19  # characters: no shape below is shorter, so shorter texts need no look
 _GITHUB = re.compile(r"gh[pousr]_|github_pat_")
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _SHAPES = re.compile(
@@ -37,7 +37,7 @@ def suspicious(values: Collection[Any]) -> bool:
     for value in values:  # one plain loop: this runs for every span
         kind = type(value)
         if kind is str:
-            if len(value) >= _SHORTEST:
+            if len(value) >= SHORTEST:
                 texts.append(value)
         elif kind is not int and kind is not float and kind is not bool:
             texts.extend(_nested((value,), 0))
@@ -64,7 +64,7 @@ def _nested(values: Iterable[Any], depth: int) -> list[str]:
     for value in values:
         kind = type(value)
         if kind is str:
-            if len(value) >= _SHORTEST:
+            if len(value) >= SHORTEST:
                 texts.append(value)
         elif kind is tuple or kind is list or kind is dict:
             if depth < 64:

@@ -10,6 +10,8 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, StatusCode
 
+from tallystick.model import attributes as names
+from tallystick.model.errors import OverBudget, Stopped
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
@@ -97,7 +99,13 @@ def open_run(
 
 
 def describe_error(span: trace.Span, error: BaseException) -> None:
-    """Mark a span as failed by ``error``: status, error.type and one exception event, all bounded."""
+    """Mark a span as failed by ``error``: status, error.type and one exception event, all bounded.
+
+    A stop by the guard is no failure of the steps that it ends: they only say that they were stopped.
+    """
+    if isinstance(error, Stopped | OverBudget):
+        span.set_attribute(names.STOPPED, cut_text(error.message, _MESSAGE_MAX))
+        return
     kind = type(error).__qualname__
     if type(error).__module__ not in ("builtins", "__main__"):
         kind = f"{type(error).__module__}.{kind}"

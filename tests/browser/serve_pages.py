@@ -36,7 +36,7 @@ class Served:
         self._queue.append(run)
 
 
-def make_app(reader: FakeReader, queue: list[str]) -> Litestar:
+def make_app(reader: FakeReader, queue: list[str], stopping: threading.Event) -> Litestar:
     """The pages, with the two doors of the API that their scripts use."""
 
     @get("/api/runs/{run:str}/skeleton", sync_to_thread=True)
@@ -49,7 +49,7 @@ def make_app(reader: FakeReader, queue: list[str]) -> Litestar:
         async def stream() -> AsyncGenerator[ServerSentEventMessage, None]:
             sent = len(queue)
             yield ServerSentEventMessage(comment="open")
-            while True:
+            while not stopping.is_set():
                 for run in queue[sent:]:
                     body = msgspec.json.encode({"run": run}).decode()
                     yield ServerSentEventMessage(event="change", id=str(sent), data=body)
@@ -67,12 +67,13 @@ def make_app(reader: FakeReader, queue: list[str]) -> Litestar:
 def serving(reader: FakeReader, port: int = 0) -> Iterator[Served]:
     """Run the server in a thread until the block ends."""
     queue: list[str] = []
+    stopping = threading.Event()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)  # connections wait in the queue until the server takes them
     config = uvicorn.Config(
-        make_app(reader, queue), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        make_app(reader, queue, stopping), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -80,6 +81,7 @@ def serving(reader: FakeReader, port: int = 0) -> Iterator[Served]:
     try:
         yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", reader, queue)
     finally:
+        stopping.set()
         server.should_exit = True
         thread.join(10)
         listener.close()

@@ -8,7 +8,7 @@ import pytest
 from conftest import Open
 from playwright.sync_api import Page, expect
 from serve_pages import Served, serving
-from web_fake import FakeReader
+from web_fake import FakeReader, big_columns
 
 pytestmark = pytest.mark.browser
 
@@ -62,7 +62,7 @@ def test_elements_do_not_grow_while_scrolling_or_searching(long_run: Served, ope
     assert elements(page) < ELEMENTS
 
 
-def test_errors_are_jumped_to_and_idle_time_is_folded(long_run: Served, open_context: Open) -> None:
+def test_errors_are_jumped_to_and_shown_alone(long_run: Served, open_context: Open) -> None:
     page = open_context().page()
     open_run(page, long_run)
     page.keyboard.press(".")
@@ -70,6 +70,24 @@ def test_errors_are_jumped_to_and_idle_time_is_folded(long_run: Served, open_con
     page.check("[data-only-errors]")
     shown = int(page.get_by_role("treegrid").get_attribute("aria-rowcount") or 0)
     assert 0 < shown < 1_000
+
+
+def test_idle_time_is_folded_and_said(open_context: Open) -> None:
+    reader = FakeReader()
+    columns = {"run": reader.runs()["runs"][0], "columns": big_columns(60, idle_s=86_400)}
+    reader.skeleton = lambda prefix: columns  # type: ignore[method-assign]
+    page = open_context().page()
+    with serving(reader) as served:
+        open_run(page, served)
+        assert "idle 1 d 0 h, folded" in page.inner_text("[data-axis]")
+        lefts = page.locator(".t-bar").evaluate_all(
+            "bars => bars.map(bar => (bar.getBoundingClientRect().left - bar.parentElement.getBoundingClientRect().left)"
+            " / bar.parentElement.clientWidth)"
+        )
+    # a day of nothing takes no more room than its fold: the busy seconds on both sides stay apart
+    assert lefts[1] < 0.05
+    assert 0.3 < lefts[29] < 0.65
+    assert lefts[-1] > 0.9
 
 
 @pytest.mark.soak

@@ -15,7 +15,6 @@ import pytest
 from test_server_ingest import PROTOBUF, request_of
 
 from tallystick import wiring
-from tallystick.adapters import sqlite
 from tallystick.api import shapes
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.config import load
@@ -24,8 +23,6 @@ from tallystick.model.journal import Draft
 _DATA = os.environ.get("TALLYSTICK_SHARED_DATA")
 DATA = Path(_DATA) if _DATA else Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SPANS = DATA / "framework-spans"
-
-pytestmark = pytest.mark.skipif(not hasattr(sqlite, "SqliteControl"), reason="the control store is not here")
 
 
 class Wired:
@@ -138,7 +135,7 @@ def test_a_change_is_told_live(wired: Wired) -> None:
         assert f"{9:032x}".encode() in told
 
 
-@pytest.mark.skipif(not SPANS.is_dir(), reason="the recorded framework spans are not here")
+@pytest.mark.skipif(not SPANS.is_dir(), reason="shared data is not here: framework-spans")
 def test_recorded_framework_spans_are_taken_whole(wired: Wired) -> None:
     bodies = [
         path

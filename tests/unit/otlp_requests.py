@@ -7,12 +7,15 @@ import json
 from typing import Any
 
 from google.protobuf import json_format
+from hypothesis import HealthCheck, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from tallystick.api.otlp import read_json, read_protobuf
 from tallystick.model.span import Span
 
+# A busy machine makes slow examples, which are no fault of what is tested.
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TRACE, SPAN = bytes(range(1, 17)), bytes(range(1, 9))
 
 

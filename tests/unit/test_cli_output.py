@@ -135,6 +135,15 @@ def test_a_step_says_what_must_not_be_overlooked() -> None:
     assert "repeats s2, not counted" in row(step_row("s", None, "model", "m", same_as="s2"), (True,))["note"]
 
 
+def test_an_error_is_one_line() -> None:
+    broken = step_row(
+        "s", None, "tool", "t", error={"type": "a.b.Stopped", "message": "five times\nthe same"}
+    )
+    assert row(broken, (True,))["note"] == "Stopped: five times⏎the same"
+    assert row(step_row("s", None, "tool", "t", error="plain"), (True,))["note"] == "plain"
+    assert row(step_row("s", None, "tool", "t", error={"type": None, "message": "x"}), (True,))["note"] == "x"
+
+
 def _terminal(monkeypatch: pytest.MonkeyPatch, *, colour: bool) -> tuple[Out, io.StringIO]:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "300")

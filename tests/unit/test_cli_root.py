@@ -15,7 +15,7 @@ from cli_parts import FakeParts, call
 from tallystick.cli import root as root_module
 from tallystick.cli.help import EXIT_CODES, error_tree
 from tallystick.cli.root import COMMANDS, invoke, root
-from tallystick.model.errors import Denied, StoreFault, TallystickError
+from tallystick.model.errors import ConfigError, Denied, StoreFault, TallystickError
 
 HEAVY = (
     "litestar",
@@ -45,7 +45,7 @@ def _fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_each_error_has_its_message_hint_and_exit_code(
     error: type[TallystickError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _fail(monkeypatch, error("it \x1b[2Jbroke", hint="mend it", file="x"))
+    _fail(monkeypatch, error("it \x1b[2Jbroke", hint="mend it", file="bro", line=None))
     assert invoke(["broken"]) == error.exit_code
     said = capsys.readouterr()
     assert said.out == ""
@@ -57,9 +57,27 @@ def test_each_error_has_its_message_hint_and_exit_code(
             "code": error.code,
             "message": "it \x1b[2Jbroke",
             "hint": "mend it",
-            "detail": {"file": "x"},
+            "detail": {"file": "bro", "line": None},
         }
     }
+
+
+def test_each_problem_of_several_has_its_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = [
+        {"file": "a.cedar", "line": 3, "message": "no such tool", "hint": "declare it"},
+        {"file": "b.cedar", "line": None, "message": "b.cedar is empty", "hint": ""},
+    ]
+    _fail(
+        monkeypatch, ConfigError("no such tool", hint="declare it", file="a.cedar", line=3, problems=problems)
+    )
+    assert invoke(["broken"]) == 2
+    said = capsys.readouterr().err
+    assert said == "tally: a.cedar:3: no such tool\n  hint: declare it\ntally: b.cedar is empty\n"
+    _fail(monkeypatch, ConfigError("bad", file="a.toml", line=7))
+    assert invoke(["broken"]) == 2
+    assert capsys.readouterr().err == "tally: a.toml:7: bad\n"
 
 
 def test_a_traceback_is_shown_only_when_asked_for(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from otlp_requests import SPAN, TRACE, a_request, as_json, only, put, varint
+from otlp_requests import SPAN, STEADY, TRACE, a_request, as_json, only, put, varint
 
 from tallystick.api.otlp import read_json, read_protobuf
 
@@ -24,7 +24,7 @@ leaves = (
     st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False)
-    | st.text(max_size=300)
+    | st.text(max_size=40)
     | st.binary(max_size=40)
 )
 contents = st.recursive(
@@ -35,7 +35,8 @@ contents = st.recursive(
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
-@given(attributes=st.dictionaries(st.text(max_size=150), contents, max_size=8))
+@STEADY
+@given(attributes=st.dictionaries(st.text(max_size=20), contents, max_size=6))
 def test_attributes_come_back_exactly(encoding: str, attributes: dict[str, Any]) -> None:
     span = only(a_request(attributes), encoding)
     assert span.attributes == attributes
@@ -140,7 +141,7 @@ def test_json_takes_snake_case_base64_numbers_names_and_unknown_keys() -> None:
 
 
 @pytest.mark.skipif(
-    not (DATA / "framework-spans").is_dir(), reason="the recorded framework spans are not here"
+    not (DATA / "framework-spans").is_dir(), reason="shared data is not here: framework-spans"
 )
 def test_recorded_dumps_read_the_same_in_both_encodings() -> None:
     dumps = [

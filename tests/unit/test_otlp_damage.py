@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from otlp_requests import SPAN, TRACE, a_request, as_json, varint
+from otlp_requests import SPAN, STEADY, TRACE, a_request, as_json, varint
 
 from tallystick.api.otlp import read_json, read_protobuf
 from tallystick.api.otlp.batch import Unreadable
@@ -133,6 +133,7 @@ def test_deep_nesting_rejects_the_span() -> None:
     assert "nested" in read_json(json.dumps(document).encode()).rejected[0].reason
 
 
+@STEADY
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for read in (read_protobuf, read_json):
@@ -142,6 +143,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
             continue
 
 
+@STEADY
 @given(st.data())
 def test_any_damage_to_a_real_request_is_read_or_refused(data: st.DataObject) -> None:
     body = bytearray(a_request({"a": "text", "b": [1, 2.5, {"c": b"x"}], "d": True}).SerializeToString())
@@ -182,6 +184,7 @@ json_values = st.recursive(
 )
 
 
+@STEADY
 @given(
     st.dictionaries(
         st.sampled_from(

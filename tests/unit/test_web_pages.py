@@ -232,7 +232,16 @@ def test_the_evidence_is_complete(client: Client) -> None:
 def test_hostile_text_stays_text(hostile: str) -> None:
     reader = FakeReader(taint=lambda _: hostile)
     with client_of(reader) as client:
-        for address in ("/", "/runs", "/agents", "/tools", "/models", "/cost", "/approvals", "/cost?by=agent"):
+        for address in (
+            "/",
+            "/runs",
+            "/agents",
+            "/tools",
+            "/models",
+            "/cost",
+            "/approvals",
+            "/cost?by=agent",
+        ):
             answer = client.get(address)
             assert answer.status_code == 200, address
             scan = Scan()
@@ -266,6 +275,13 @@ def test_scripts_and_styles_keep_the_house_rules() -> None:
         if name.endswith(".js"):
             assert text.startswith("// @ts-check"), name
             assert len(text.splitlines()) <= 300, name
-            for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+            for word in (
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+            ):
                 assert word not in text, (name, word)
         assert not re.search(r"https?://(?!www\.w3\.org/)", text), name

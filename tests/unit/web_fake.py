@@ -23,7 +23,7 @@ from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.query import parse_query
 
 
-def big_columns(size: int) -> dict[str, list[Any]]:
+def big_columns(size: int, idle_s: int = 3_600) -> dict[str, list[Any]]:
     """A run of ``size`` steps: agents with tool and model calls under them, some in trouble, one idle hour."""
     dice = random.Random(7)
     columns: dict[str, list[Any]] = {
@@ -47,7 +47,7 @@ def big_columns(size: int) -> dict[str, list[Any]]:
     moment, group = 0, 0
     for index in range(size):
         if index == size // 2:
-            moment += 3_600 * 1_000_000_000
+            moment += idle_s * 1_000_000_000
         if index == 0:
             row = (-1, 0, "agent", "long run", "ok")
         elif index % 25 == 1:

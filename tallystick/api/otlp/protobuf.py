@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tallystick.api.otlp.batch import Batch, Unreadable, flaw_of_ids, flaw_of_times
 from tallystick.api.otlp.locate import locate_fault

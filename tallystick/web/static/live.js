@@ -8,18 +8,10 @@ import { ago, say } from "./text.js";
  */
 export function listen(changed) {
   const source = new EventSource("/events");
-  /** @param {MessageEvent} event */
-  const read = (event) => {
-    let runs = [null];
-    try {
-      const body = JSON.parse(event.data);
-      runs = body.runs ?? (body.run ? [body.run] : []);
-    } catch {
-      return; // not an event of ours; the next one will be
-    }
-    for (const run of runs) changed(typeof run === "string" ? run : (run?.run ?? null));
-  };
-  for (const name of ["message", "change", "run"]) source.addEventListener(name, read);
+  source.addEventListener("change", (event) => {
+    const { run } = JSON.parse(event.data);
+    if (typeof run === "string") changed(run);
+  });
   source.addEventListener("resync", () => changed(null));
   addEventListener("pagehide", () => source.close());
 }

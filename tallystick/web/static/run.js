@@ -39,7 +39,7 @@ function address() {
 }
 
 function draw() {
-  if (tree.view) drawStick(stick, tree.columns, tree.time, (i) => trouble(tree.columns, i), tree.at);
+  if (tree.size) drawStick(stick, tree.columns, tree.time, (i) => trouble(tree.columns, i), tree.at);
 }
 
 /** @param {number} i @param {boolean} open */
@@ -81,7 +81,7 @@ function nextMatch() {
 }
 
 function nextError() {
-  const i = tree.view ? tree.next((at) => trouble(tree.columns, at) !== "") : -1;
+  const i = tree.size ? tree.next((at) => trouble(tree.columns, at) !== "") : -1;
   if (i < 0) say("no step is in trouble");
   else tree.choose(i);
   return i >= 0;
@@ -98,7 +98,7 @@ async function load() {
     return;
   }
   const { columns } = await answer.json();
-  const before = tree.columns && tree.at >= 0 ? tree.columns.step[tree.at] : new URLSearchParams(location.search).get("step");
+  const before = tree.at >= 0 ? tree.columns.step[tree.at] : new URLSearchParams(location.search).get("step");
   const parents = new Set(columns.parent);
   const time = layOut(columns, (i) => !parents.has(i));
   words = null;

@@ -93,12 +93,21 @@ export function writeAxis(axis, time) {
   }
 }
 
-/** @param {ReturnType<typeof layOut>} time @returns {string[]} */
+/** @param {ReturnType<typeof layOut>} time @returns {string[]} the longest idle stretches, in words */
 function folds(time) {
-  return time.gaps
-    .filter((gap) => gap.folded)
-    .slice(0, 2)
-    .map((gap) => `idle ${duration(gap.to - gap.from)} folded`);
+  const longest = [...time.gaps].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, 2);
+  return longest
+    .sort((a, b) => a.from - b.from)
+    .map((gap) => `idle ${duration(gap.to - gap.from)}${gap.folded ? ", folded" : ""}`);
+}
+
+/** Idle stretches as a background picture. @param {ReturnType<typeof layOut>} time @returns {string} */
+export function bands(time) {
+  const stops = time.gaps.map((gap) => {
+    const [from, to] = [time.at(gap.from) * 100, time.at(gap.to) * 100];
+    return `transparent ${from}%, var(--idle-tone) ${from}%, var(--idle-tone) ${to}%, transparent ${to}%`;
+  });
+  return stops.length ? `linear-gradient(to right, ${stops.join(", ")})` : "none";
 }
 
 /**

@@ -2,6 +2,7 @@
 // The tree of a run as an ARIA treegrid over columns: only the rows in sight exist, however many steps there are.
 import { cell, mark, span } from "./cells.js";
 import { count, duration, oneLine, usd } from "./text.js";
+import { bands, layOut } from "./timeline.js";
 
 const ROW = 24;
 const SPARE = 5; // rows kept beyond each edge
@@ -15,10 +16,20 @@ const TALLEST = 12_000_000; // browsers cap the height of an element; beyond thi
  *   same_as: (string | null)[] }} Columns
  */
 
+/** @type {Columns} */
+const NONE = {
+  step: [], parent: [], depth: [], kind: [], name: [], agent: [], status: [], started_ns: [], duration_ns: [],
+  cost_nano_usd: [], tokens: [], decision: [], same_as: [],
+};
+
+/** @type {Record<string, string>} */
+const BARS = { bad: "error", warn: "denied", held: "held" };
+
 /** What is wrong with a step: "bad" (error), "warn" (denied), "held", or "". @param {Columns} c @param {number} i */
 export function trouble(c, i) {
   const status = c.status[i];
   if (status === "error" || status === "failed") return "bad";
+  if (status === "stopped" && (c.kind[i] === "tool" || c.kind[i] === "model")) return "warn"; // where the stop fell
   if (status === "denied" || c.decision[i] === "deny") return "warn";
   if (status === "held" || c.decision[i] === "hold") return "held";
   return "";
@@ -35,6 +46,15 @@ export class Tree {
     this.marks = marks;
     this.hooks = hooks;
     this.at = -1; // the chosen step, by index
+    this.columns = NONE;
+    this.time = layOut(NONE, () => true);
+    this.size = 0;
+    this.end = new Int32Array(0); // where a step's descendants end
+    this.closed = new Uint8Array(0);
+    this.where = new Int32Array(0); // the row of each step, -1 for none
+    /** @type {number[]} */
+    this.view = []; // the steps that have a row, in order
+    this.scale = 1;
     /** @type {Set<number>} */
     this.matches = new Set();
     this.only = false;
@@ -46,7 +66,7 @@ export class Tree {
     new ResizeObserver(() => this.paint()).observe(root);
   }
 
-  /** @param {Columns} columns @param {ReturnType<import("./timeline.js").layOut>} time */
+  /** @param {Columns} columns @param {ReturnType<typeof layOut>} time */
   load(columns, time) {
     this.columns = columns;
     this.time = time;
@@ -60,11 +80,13 @@ export class Tree {
     this.closed = new Uint8Array(this.size);
     this.where = new Int32Array(this.size);
     this.root.removeAttribute("aria-busy");
+    this.root.style.setProperty("--idle", bands(time)); // one picture behind all rows, no element for each
     this.arrange();
   }
 
   /** Work out which steps can be seen, then paint. */
   arrange() {
+    /** @type {number[]} */
     const view = [];
     const keep = this.only ? this.kept() : null;
     this.where.fill(-1);
@@ -96,7 +118,7 @@ export class Tree {
   }
 
   paint() {
-    if (!this.view) return;
+    if (!this.size) return;
     const top = this.root.scrollTop;
     const first = (top * this.scale) / ROW;
     const from = Math.max(0, Math.floor(first) - SPARE);
@@ -153,7 +175,7 @@ export class Tree {
     const above = c.parent[i];
     if (c.agent[i] && c.agent[i] !== c.name[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
     const kind = trouble(c, i);
-    if (kind === "warn") box.append(span("t-note", "denied"));
+    if (kind === "warn") box.append(span("t-note", c.status[i] === "stopped" ? "stopped" : "denied"));
     if (kind === "held") box.append(span("t-note held", "held"));
     if (c.same_as[i]) box.append(span("t-note repeat", "repeat, not counted"));
     return box;
@@ -165,16 +187,9 @@ export class Tree {
     const { started_ns: starts, duration_ns: lengths, status, kind } = this.columns;
     const start = starts[i];
     if (!this.time.known || start === null || start === undefined) return box;
-    for (const gap of this.time.gaps) {
-      const band = span("t-idle", "");
-      band.style.left = `${this.time.at(gap.from) * 100}%`;
-      band.style.width = `${(this.time.at(gap.to) - this.time.at(gap.from)) * 100}%`;
-      band.title = `idle ${duration(gap.to - gap.from)}`;
-      if (gap.folded) box.append(band);
-    }
     const left = this.time.at(start);
     const right = lengths[i] === null ? 1 : this.time.at(start + (lengths[i] ?? 0));
-    const word = { bad: "error", warn: "denied", held: "held" }[trouble(this.columns, i)] ?? "";
+    const word = BARS[trouble(this.columns, i)] ?? "";
     const shape = /^[a-z]+$/.test(kind[i]) ? kind[i] : "other";
     const bar = span(`t-bar k-${shape} ${word ? `b-${word}` : status[i] === "running" ? "b-running" : ""}`, "");
     bar.style.left = `min(${left * 100}%, 100% - 2px)`;
@@ -240,7 +255,7 @@ export class Tree {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.view?.length) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.view.length) return;
     const page = Math.max(1, Math.floor(this.root.clientHeight / ROW) - 1);
     const i = this.at;
     const parent = i >= 0 && this.end[i] > i + 1;

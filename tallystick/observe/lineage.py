@@ -1,0 +1,33 @@
+"""Who did a step that does not say so: the agent of the nearest step around it that does.
+
+Instrumentors of model clients and tools rarely know the agent; the span around theirs does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tallystick.model.step import Step
+
+
+def with_agents(steps: Sequence[Step]) -> list[Step]:
+    """The steps of one run, each with its own agent or its nearest ancestor's; None where no ancestor has one.
+
+    The steps given are not changed. Linear in the number of steps; ancestors that form a ring have no agent.
+    """
+    by_id = {step.span: step for step in steps}
+    known: dict[str, str | None] = {step.span: step.agent for step in steps if step.agent is not None}
+    for step in steps:
+        chain: list[str] = []
+        at: Step | None = step
+        while at is not None and at.span not in known:
+            known[at.span] = None  # a second visit on the way up is a ring
+            chain.append(at.span)
+            at = by_id.get(at.parent) if at.parent else None
+        agent = known[at.span] if at is not None else None
+        for span in chain:
+            known[span] = agent
+    return [
+        step if step.agent == known[step.span] else replace(step, agent=known[step.span]) for step in steps
+    ]

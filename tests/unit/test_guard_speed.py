@@ -1,0 +1,59 @@
+"""The whole decision path against the evaluator alone: a ratio, so that a busy machine is no fault."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import cedarpy
+from guard_house import LOOK, REFUND, TEXT, House
+
+from tallystick.cost.loops import LoopLimits
+from tallystick.govern.schema import request
+from tallystick.model.control import ToolCall
+from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.step import Effect, EffectOutcome
+
+RULE = """@hold("g{n}")
+forbid (principal, action == Action::"t{tool}", resource)
+when {{ context.args.amount.greaterThan(decimal("{n}.00")) && context.agent == "agent{n}" }}
+unless {{ context.approvals.contains("g{n}") }};
+"""
+
+
+def best(work: Callable[[int], object]) -> float:
+    """Microseconds of CPU of one call, the least of several rounds."""
+    rounds = []
+    for turn in range(8):
+        began = time.process_time()
+        for number in range(60):
+            work(turn * 60 + number)
+        rounds.append((time.process_time() - began) / 60 * 1e6)
+    return min(rounds)
+
+
+def test_the_guard_costs_little_beside_the_evaluator() -> None:
+    text = TEXT + "".join(RULE.format(n=number, tool=number % 20) for number in range(96))
+    types = {"id": "string", "amount": "decimal"}
+    tools = (LOOK, REFUND, *(ToolDeclaration(f"t{n}", Effect.WRITE, arguments=types) for n in range(20)))
+    house = House(text, tools=tools, loops=LoopLimits(calls=10**9))
+    house.control.append = tuple  # type: ignore[method-assign,assignment]  # the journal's own cost is the store's
+
+    def whole_path(number: int) -> None:
+        arguments = {"id": str(number), "amount": "40.00"}
+        call = ToolCall("r1", f"s{number}", "desk", "refund", "d", arguments, "w", number)
+        verdict = house.guard.before_tool(call, REFUND)
+        house.guard.after_tool(call, verdict, EffectOutcome.LANDED, result={"row": number}, error=None)
+
+    policies = house.guard._house.book.current().policies
+    alone = cedarpy.PolicySet.from_str(text)
+    asked = request(
+        ToolCall("r1", "s", "desk", "refund", "d", {"id": "1", "amount": "40.00"}, "w"), REFUND, ()
+    )
+
+    def evaluator(_number: int) -> object:
+        assert policies.entities is not None
+        return cedarpy.is_authorized(asked, alone, policies.entities, policies.schema)
+
+    # About 1.3 on a quiet machine: rules that cannot match a tool are not asked, which pays for all the rest.
+    assert best(whole_path) < 4 * best(evaluator)
