@@ -8,7 +8,8 @@ from tallystick.model.run import Completeness, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import Usage
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
-from tallystick.observe.summary import Tally, count_all, recount_needed, run_of
+from tallystick.observe.recount import recount_needed
+from tallystick.observe.summary import Tally, count_all, run_of
 
 SEEN = 10**18
 LATE = SEEN + SILENT_AFTER_NS + 1
