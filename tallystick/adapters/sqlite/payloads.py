@@ -160,8 +160,7 @@ class Packer:
     def _keep(self, raw: bytes) -> int | None:
         """Take a content out; return its key, or None when it has to stay inline."""
         key, mark = _halves(sha256(raw).digest())
-        held = self.contents.setdefault(key, (mark, raw))
-        if held[0] != mark or key in self._avoid:
+        if key in self._avoid or self.contents.setdefault(key, (mark, raw))[0] != mark:
             return None
         return int(key)
 
