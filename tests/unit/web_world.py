@@ -56,6 +56,7 @@ def make_run(index: int, status: str = "ok", **changes: Any) -> Row:
         "started": stamp(started),
         "ended": stamp(started + timedelta(seconds=length / 1e9)),
         "duration_ns": length,
+        "seen": stamp(NOW),
         "source": "sdk",
         "stopped_by": "loop" if status == "stopped" else None,
     }
