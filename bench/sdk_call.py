@@ -1,9 +1,10 @@
 """What recording one call with 15 attributes costs, against the bare OpenTelemetry SDK in the same process.
 
-Three recorders take turns, block by block, so that whatever else the machine does falls on all of them:
+Four recorders take turns, block by block, so that whatever else the machine does falls on all of them:
 
 - bare:       TracerProvider + BatchSpanProcessor with an exporter that throws everything away
 - tallystick: TracerProvider + Tallystick's processor, spool on disk and shipper with a sink that throws everything away
+- step:       the same through Tallystick's own door (what its decorators do) instead of start_as_current_span
 - both:       the bare one joined by Tallystick (a program that already has an exporter of its own)
 
 Printed are medians over the blocks: CPU of the calling thread, and CPU of the whole process (with the background
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -30,6 +32,7 @@ from tallystick.sdk.place import PLACE_KEY, Place, RunState
 from tallystick.sdk.processor import RunProcessor
 from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import Spool
+from tallystick.sdk.stepping import open_step
 
 ATTRIBUTES = {
     "gen_ai.operation.name": "chat",
@@ -78,23 +81,26 @@ class Recorder:
         if tallystick:
             spool = Spool(folder / name)
             shipper = Shipper(spool, NullSink)
-            processor = RunProcessor(spool, wake=shipper.wake)
+            self.processor = processor = RunProcessor(spool, wake=shipper.wake)
             processor.visible = batch
             self.provider.add_span_processor(processor)
             self.flushes.append(lambda: shipper.flush(30))
             self.place = Place(RunState(0), "refunds", None, "support")
         self.tracer = self.provider.get_tracer("bench")
 
+    def work(self, calls: int) -> None:
+        tracer = self.tracer
+        for _ in range(calls):
+            with tracer.start_as_current_span("chat gpt-4o-mini", attributes=ATTRIBUTES):
+                pass
+
     def block(self, calls: int) -> tuple[float, float]:
         """(thread, process) CPU in µs a call for a block of calls inside one run."""
         token = None
         if self.place is not None:
             token = otel_context.attach(otel_context.set_value(PLACE_KEY, self.place))
-        tracer = self.tracer
         process, thread = time.process_time_ns(), time.thread_time_ns()
-        for _ in range(calls):
-            with tracer.start_as_current_span("chat gpt-4o-mini", attributes=ATTRIBUTES):
-                pass
+        self.work(calls)
         thread = time.thread_time_ns() - thread
         for flush in self.flushes:
             flush()
@@ -104,18 +110,31 @@ class Recorder:
         return thread / calls / 1_000, process / calls / 1_000
 
 
+class StepRecorder(Recorder):
+    """Calls made the way Tallystick's own decorators make them."""
+
+    def work(self, calls: int) -> None:
+        active: Any = self
+        for _ in range(calls):
+            step = open_step(active, "chat gpt-4o-mini", ATTRIBUTES)
+            token = otel_context.attach(step.context)
+            otel_context.detach(token)
+            step.close()
+
+
 def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         recorders = [
             Recorder("bare", Path(folder), batch=True, tallystick=False),
             Recorder("tallystick", Path(folder), batch=False, tallystick=True),
+            StepRecorder("step", Path(folder), batch=False, tallystick=True),
             Recorder("both", Path(folder), batch=True, tallystick=True),
         ]
         seen: dict[str, list[tuple[float, float]]] = {recorder.name: [] for recorder in recorders}
         for recorder in recorders:
             recorder.block(calls)
         for turn in range(blocks):
-            for recorder in recorders[turn % 3 :] + recorders[: turn % 3]:
+            for recorder in recorders[turn % 4 :] + recorders[: turn % 4]:
                 seen[recorder.name].append(recorder.block(calls))
         for recorder in recorders:
             recorder.provider.shutdown()
@@ -133,8 +152,8 @@ def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--blocks", type=int, default=45)
-    parser.add_argument("--calls", type=int, default=1_000)
+    parser.add_argument("--blocks", type=int, default=120)
+    parser.add_argument("--calls", type=int, default=250)
     options = parser.parse_args()
     result = measure(options.blocks, options.calls)
     if options.json:

@@ -29,6 +29,7 @@ class Hold:
     scopes: tuple[str, ...]  # those that had a budget when it was taken
     expires: int
     settled: bool = False
+    budgets: tuple[str, ...] = ()  # names of the budgets that hold the money: only these give it back
 
 
 class Views(Protocol):
@@ -183,7 +184,8 @@ def _hold_taken(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
     for one in touched:
         views.put_budget(replace(one, held_nano=one.held_nano + amount))
     scopes = tuple(dict.fromkeys(one.scope for one in touched))
-    views.put_hold(Hold(body["hold"], amount, scopes, int(body["expires_ns"])))
+    names = tuple(one.name for one in touched)
+    views.put_hold(Hold(body["hold"], amount, scopes, int(body["expires_ns"]), budgets=names))
 
 
 def budgets_for(views: Views, scope: str) -> list[Budget]:
@@ -218,8 +220,10 @@ def _hold_settled(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
         raise BadInput("what was spent cannot be negative")
     for scope in found.scopes:
         for one in views.budgets_on(scope):
-            left = max(one.held_nano - found.amount_nano, 0)  # a budget set after the hold does not hold it
-            views.put_budget(replace(one, held_nano=left, spent_nano=one.spent_nano + spent))
+            held = one.held_nano
+            if one.name in found.budgets:  # a budget set after the hold pays, but has nothing to give back
+                held = max(held - found.amount_nano, 0)
+            views.put_budget(replace(one, held_nano=held, spent_nano=one.spent_nano + spent))
     views.put_hold(replace(found, settled=True))
 
 

@@ -155,6 +155,7 @@ class StepDetailShape(StepShape):
     parameters: Any
     reasoning: Any
     goal: Any
+    stacktrace: Any
     attributes: dict[str, Any]
     resource: dict[str, Any]
     events: list[dict[str, Any]]

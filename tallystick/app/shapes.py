@@ -92,7 +92,7 @@ def step_json(step: Step, contents: Contents) -> Json:
         "call_id": step.call_id,
         "arguments": contents.arguments,
         "result": contents.result,
-        "output": contents.output_messages or None,
+        "output": contents.output if contents.output is not None else contents.output_messages or None,
         "model": step.model,
         "provider": step.provider,
         "usage": step.usage.as_json(),

@@ -44,7 +44,7 @@ def demo(call: Invocation, headless: bool, host: str | None, port: str | None) -
         out.json(dict(answer))
     if not headless:
         out.say(f"store {answer['store']}")
-        call.parts.serve(Path(answer["store"]), settings)
+        call.parts.serve_demo(Path(answer["store"]), settings)
     elif not out.as_json:
         out.say("every scene agrees" if agreed else "some scenes do not agree")
         out.say(f"look into them: tally runs ls --store {answer['store']}")

@@ -114,6 +114,12 @@ class Parts:
 
         return play(store, on_scene, on_start=on_start)
 
+    def serve_demo(self, store: Path, settings: Settings) -> None:
+        """Serve the demo's pages until interrupted, with one refund that waits for an answer."""
+        from tallystick.demo.serve import serve
+
+        serve(store, settings)
+
     def execute(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Become another program (signals and exit code are then its own)."""
         os.execvpe(command[0], list(command), dict(environment))

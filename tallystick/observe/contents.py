@@ -54,7 +54,9 @@ def read_contents(step: Step, span: Span) -> Contents:
     reader = READERS.get(step.dialect) or reader_for(span)
     attributes = span.attributes
     kind = step.kind
-    tool = kind is Kind.TOOL
+    tool = (
+        kind is Kind.TOOL or step.tool is not None
+    )  # a retrieval or a look into memory may be a tool's work
     asked, answered = _messages(span, reader, kind)
     return Contents(
         arguments=_tool_value(_first(attributes, reader, "arguments"), "inputs") if tool else None,

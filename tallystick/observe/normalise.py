@@ -163,7 +163,7 @@ def _step(span: Span, dialect: Dialect, found: Found) -> Step:
         scope if len(scope) <= LONGEST and scope.isascii() else clean_text(scope) or "",
         dialect.name, get("seq"), agent, workflow, error, get("provider"), get("model"),
         get("response_id"), usage, exclusive, cost, None,
-        get("tool") if kind is _TOOL or kind is _HANDOFF else None,
+        get("tool") if kind is _TOOL or kind is _HANDOFF or "gen_ai.tool.name" in span.attributes else None,
         get("call_id"), effect, outcome, decision,
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
     )  # fmt: skip

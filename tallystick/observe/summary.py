@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
-from tallystick.model.usage import Usage
+from tallystick.model.usage import NO_USAGE, Usage
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
 PART_TYPES = ("agent", "tool", "model", "workflow")
@@ -119,11 +119,12 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
     tally.dropped += sign * step.dropped
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
-    counted = step.same_as is None
-    error = counted and step.status == StepStatus.ERROR
+    error = False
     cost = gap = 0
-    if counted:
-        tally.errors += sign * error
+    if step.same_as is None:
+        error = step.status == StepStatus.ERROR
+        if error:
+            tally.errors += sign
         if step.decision == "deny":
             tally.denials += sign
         cost = step.cost_nano or 0
@@ -145,7 +146,10 @@ def _count_call(tally: Tally, step: Step, sign: int) -> None:
         tally.running_calls += sign
         return
     usage = step.usage
-    counts = _counts(usage)
+    if usage is NO_USAGE:
+        counts = _NOTHING
+    else:
+        counts = _counts(usage)
     if step.status == StepStatus.ERROR and counts == _NOTHING:
         return  # a call that failed without usage was not billed
     for index, count in enumerate(counts):
@@ -158,16 +162,19 @@ def _count_call(tally: Tally, step: Step, sign: int) -> None:
 
 
 def _count_session(tally: Tally, usage: Usage, sign: int) -> None:
+    if usage is NO_USAGE:
+        return
     for index, count in enumerate(_counts(usage)):
         if count is not None:
             tally.session[index] += sign * count
             tally.session_reports[index] += sign
 
 
-_NOTHING = (None, None, None, None, None)
+_Counts = tuple[int | None, int | None, int | None, int | None, int | None]
+_NOTHING: _Counts = (None, None, None, None, None)
 
 
-def _counts(usage: Usage) -> tuple[int | None, int | None, int | None, int | None, int | None]:
+def _counts(usage: Usage) -> _Counts:
     return (
         usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens,
         usage.reasoning_tokens,
@@ -185,37 +192,51 @@ def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | No
 
 
 def _count_parts(parts: dict[PartKey, Part], step: Step, sign: int, error: bool, cost: int, gap: int) -> None:
-    counts_usage = step.kind is Kind.MODEL and step.same_as is None and step.ended is not None
-    tokens_in = (step.usage.input_tokens or 0) if counts_usage else 0
-    tokens_out = (step.usage.output_tokens or 0) if counts_usage else 0
-    first, last = step.started, step.started if step.ended is None else step.ended
-    for key in zip(PART_TYPES, part_names(step), strict=True):
-        if key[1] is None:
-            continue
-        part = parts.get(key)  # type: ignore[arg-type]
+    kind = step.kind
+    tokens_in = tokens_out = 0
+    if kind is Kind.MODEL and step.same_as is None and step.ended is not None:
+        tokens_in, tokens_out = step.usage.input_tokens or 0, step.usage.output_tokens or 0
+    first = step.started
+    last = first if step.ended is None else step.ended
+    keys: list[PartKey] = []
+    if step.agent is not None:
+        keys.append(("agent", step.agent))
+    if step.workflow is not None:
+        keys.append(("workflow", step.workflow))
+    if kind is Kind.MODEL:
+        if step.model is not None:
+            keys.append(("model", step.model))
+    elif kind is Kind.TOOL and step.tool is not None:
+        keys.append(("tool", step.tool))
+    for key in keys:
+        part = parts.get(key)
         if part is None:
-            part = parts[key] = Part()  # type: ignore[index]
+            part = parts[key] = Part()
         part.steps += sign
-        part.errors += sign * error
-        part.cost_nano += sign * cost
-        part.cost_gaps += sign * gap
-        part.input_tokens += sign * tokens_in
-        part.output_tokens += sign * tokens_out
+        if error:
+            part.errors += sign
+        if cost:
+            part.cost_nano += sign * cost
+        if gap:
+            part.cost_gaps += sign
+        if tokens_in or tokens_out:
+            part.input_tokens += sign * tokens_in
+            part.output_tokens += sign * tokens_out
         if sign > 0:
-            part.first, part.last = _span_of(part.first, part.last, first, last)
-
-
-def _span_of(first: int, last: int, started: int, until: int) -> tuple[int, int]:
-    """Widen a time span; 0 is no time."""
-    if started and (not first or started < first):
-        first = started
-    return first, max(last, until)
+            if first and (not part.first or first < part.first):
+                part.first = first
+            if last > part.last:
+                part.last = last
 
 
 def _place(tally: Tally, step: Step) -> None:
     """Take what a step says of its run as a whole."""
-    until = step.started if step.ended is None else step.ended
-    tally.started, tally.ended = _span_of(tally.started, tally.ended, step.started, until)
+    started = step.started
+    until = started if step.ended is None else step.ended
+    if started and (not tally.started or started < tally.started):
+        tally.started = started
+    if until > tally.ended:
+        tally.ended = until
     if step.seq is not None and step.seq > tally.max_seq:
         tally.max_seq = step.seq
     facts = step.facts

@@ -74,7 +74,10 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def argument_types(function: Callable[..., Any]) -> dict[str, str]:
-    """Parameter name to string | long | decimal | bool | list | record; unannotated ones are records (worst case)."""
+    """Parameter name to string | long | decimal | bool | list | record; unannotated ones are records (worst case).
+
+    A "?" at the end says that the argument may be left out or be None.
+    """
     signature = signature_of(function)
     if signature is None:
         return {}
@@ -90,7 +93,8 @@ def argument_types(function: Callable[..., Any]) -> dict[str, str]:
             found[parameter.name] = "list"
             continue
         hint = hints.get(parameter.name, parameter.annotation)
-        found[parameter.name] = "record" if hint is parameter.empty else _word(hint)
+        word = "record" if hint is parameter.empty else _word(hint)
+        found[parameter.name] = word + "?" if parameter.default is None or _may_be_none(hint) else word
     return found
 
 
@@ -113,6 +117,12 @@ def bound_arguments(
         elif name not in ("self", "cls"):
             found[name] = value
     return found
+
+
+def _may_be_none(hint: Any) -> bool:
+    if typing.get_origin(hint) is typing.Annotated:
+        return _may_be_none(typing.get_args(hint)[0])
+    return typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in typing.get_args(hint)
 
 
 def _word(hint: Any) -> str:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits
 
 from tallystick.ports import Clock, Ids
 from tallystick.sdk import active as current
@@ -28,6 +28,7 @@ from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import caught, edge
 from tallystick.sdk.instrumentors import switch_on
 from tallystick.sdk.processor import RunProcessor
+from tallystick.sdk.providers import OpenProvider, welcome_latecomers
 from tallystick.sdk.runtime import Guard, Sink
 from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import LIMIT_BYTES, SEGMENT_BYTES, Spool
@@ -40,20 +41,6 @@ _ATTRIBUTES_MAX = 4_096  # OpenTelemetry's default of 128 loses the oldest ones 
 _lock = threading.RLock()
 _processors: dict[int, tuple[Any, RunProcessor]] = {}  # by id of the provider, which is kept alive beside it
 _hooked = False
-
-
-class OpenProvider(TracerProvider):
-    """Our own provider; knows when somebody else starts to listen, so that stamps are set where they can be seen."""
-
-    own: RunProcessor | None = None
-
-    def add_span_processor(self, span_processor: SpanProcessor) -> None:
-        """Add a processor; any but ours makes the stamps visible on the spans themselves."""
-        super().add_span_processor(span_processor)
-        if isinstance(span_processor, RunProcessor):
-            self.own = span_processor
-        elif self.own is not None:
-            self.own.visible = True
 
 
 class Pulse:
@@ -182,7 +169,7 @@ def _nothing() -> None:
 
 
 def _provider(agent: str | None) -> Any:
-    found = trace.get_tracer_provider()
+    found: Any = trace.get_tracer_provider()
     if hasattr(found, "add_span_processor"):
         return found
     limits = None
@@ -192,6 +179,7 @@ def _provider(agent: str | None) -> Any:
     # Our own exit hook flushes; the provider's would shut the processors down before it.
     made = OpenProvider(resource=Resource.create(named), span_limits=limits, shutdown_on_exit=False)
     trace.set_tracer_provider(made)
+    welcome_latecomers(_join_latecomer)
     return made
 
 
@@ -200,14 +188,27 @@ def _join(provider: Any) -> RunProcessor:
     if known is not None:
         return known[1]
     processor = RunProcessor(None)
-    processor.visible = not isinstance(provider, OpenProvider)
-    provider.add_span_processor(processor)
     _processors[id(provider)] = (provider, processor)
+    if isinstance(provider, OpenProvider):
+        provider.add_own_processor(processor)
+        provider.listened = lambda: setattr(processor, "visible", True)
+    else:
+        processor.visible = True
+        provider.add_span_processor(processor)
     return processor
 
 
+def _join_latecomer(provider: Any) -> None:
+    """A provider that was set after ours: the very processor that is at work joins it, with its open runs."""
+    made = current.recording()
+    processor = made.processor if made is not None else RunProcessor(None)
+    processor.visible = True
+    provider.add_span_processor(processor)
+    _processors[id(provider)] = (provider, processor)
+
+
 def _opener(sink: Sink | Callable[[], Sink]) -> Callable[[], Sink]:
-    if not hasattr(sink, "deliver"):
+    if isinstance(sink, type) or not hasattr(sink, "deliver"):
         return sink
     owner = os.getpid()
 

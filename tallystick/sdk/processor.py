@@ -30,6 +30,7 @@ _SOURCES_MAX = 4_096
 _LONG_STEP_NS = 1_000_000_000
 _ALIVE_NS = 15_000_000_000
 _EMPTY: tuple[Any, ...] = ()
+_AGENT, _SEQ = names.AGENT, names.SEQ
 _KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from 1 (internal)
 # What a span carries at its start when it is one model call, or belongs to a conversation that outlives its trace: such
 # a span, alone in its trace, is joined with others by the store and must not be stamped as a run of its own.
@@ -148,9 +149,11 @@ class RunProcessor(SpanProcessor):
             return
         entry = self._open.pop(context.span_id, None)
         attributes = _attributes(span)
+        if suspicious(attributes.values()):
+            attributes = mask(attributes)
         last = False
         if entry is not None and entry.place is not None:
-            _stamp(attributes, entry)
+            _stamp(attributes, entry.place, entry.seq)
             if entry.root:
                 last = True
                 self._close_run(attributes, entry.place.state, span)
@@ -188,8 +191,6 @@ class RunProcessor(SpanProcessor):
         source = self._sources.get(id(scope))
         events, links = span.events, span.links
         written = _events(events) if events else _EMPTY
-        if suspicious(attributes.values()):
-            attributes = mask(attributes)
         if (message or len(name) >= SHORTEST) and suspicious((name, message)):
             name, message = mask_text(name), mask_text(message)
         dropped = span.dropped_attributes
@@ -246,8 +247,9 @@ class RunProcessor(SpanProcessor):
         context = span.get_span_context()
         if spool is None or context is None:
             return
-        attributes = _attributes(span)
-        _stamp(attributes, entry)
+        attributes = mask(_attributes(span))
+        if entry.place is not None:
+            _stamp(attributes, entry.place, entry.seq)
         attributes[names.STARTED] = True
         attributes[names.PROCESS] = self.process
         if entry.root:
@@ -286,20 +288,20 @@ def _begins_run(span: Span) -> bool:
 def _attributes(span: ReadableSpan | Span) -> dict[str, Any]:
     """A fresh plain dict of a span's attributes; the public mapping's own copy() is ten times cheaper than dict()."""
     found: Any = span.attributes
-    copied = found.copy() if hasattr(found, "copy") else dict(found or {})
+    try:
+        copied = found.copy()
+    except AttributeError:  # an older or foreign mapping without copy(), or none at all
+        copied = found or {}
     return copied if type(copied) is dict else dict(copied)
 
 
-def _stamp(attributes: dict[str, Any], entry: Open) -> None:
-    if entry.place is None:
-        return
-    stamp = entry.place.stamp
-    own = attributes.get(names.AGENT) or attributes.get("gen_ai.agent.name")
-    attributes.update(stamp)
+def _stamp(attributes: dict[str, Any], place: Place, seq: int | None) -> None:
+    own = attributes.get(_AGENT) or attributes.get("gen_ai.agent.name")
+    attributes.update(place.stamp)
     if own is not None:  # the span speaks of an agent itself; the place's agent is only the one around it
-        attributes[names.AGENT] = own
-    if entry.seq is not None:
-        attributes[names.SEQ] = entry.seq
+        attributes[_AGENT] = own
+    if seq is not None:
+        attributes[_SEQ] = seq
 
 
 def _events(events: Any) -> list[tuple[str, int, dict[str, Any]]]:

@@ -138,6 +138,8 @@ class Shipper:
         sink = self._sink
         if sink is None:
             sink = self._sink = self._open_sink()
+            if getattr(sink, "on_refused", self) is None:  # a sink that can tell what a server refused
+                sink.on_refused = self.rejects.add  # type: ignore[attr-defined]
         try:
             sink.deliver(spans)
             self.delivered += len(spans)
@@ -146,6 +148,7 @@ class Shipper:
         except Exception as error:  # noqa: BLE001 - find the record that the sink cannot take
             if len(spans) == 1:
                 self.rejects.add(spans[0], f"{type(error).__name__}: {error}")
+                caught("shipping.rejected", error, answered=True)  # said aloud once, and counted
                 return
             middle = len(spans) // 2
             self._deliver(spans[:middle])
@@ -170,6 +173,7 @@ class Shipper:
         if not self._turn.acquire(timeout=max(0.0, timeout)):
             return False
         try:
+            self._kept_house = None  # what dead owners left counts as waiting too
             while not self.ship():
                 if time.monotonic() + _PAUSES[0] >= deadline:
                     return False

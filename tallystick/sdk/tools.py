@@ -66,6 +66,7 @@ def tool(
         )  # fmt: skip
         signature = signature_of(inner)
         what = Kind(kind)
+        _make_known(declaration)
 
         def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
             active = recording()
@@ -89,6 +90,32 @@ def guard(
         recovery=recovery,
     )  # fmt: skip
     return decorate(function)
+
+
+_declared: dict[str, ToolDeclaration] = {}  # by name, the newest counts
+
+
+def declared_tools() -> list[ToolDeclaration]:
+    """Every tool declared in this process so far, by name."""
+    return [_declared[name] for name in sorted(_declared)]
+
+
+def _make_known(declaration: ToolDeclaration) -> None:
+    """Rules that name a tool must be understood before its first call, so the guard hears of each at once."""
+    if _declared.get(declaration.name) == declaration:
+        return
+    _declared[declaration.name] = declaration
+    active = recording()
+    if active is not None:
+        tell_tools(active.guard, [declaration])
+
+
+@edge("guard.know", None)
+def tell_tools(guard: Any, tools: list[ToolDeclaration]) -> None:
+    """Tell a guard that wants to know (it has ``know``) which tools there are."""
+    know = getattr(guard, "know", None)
+    if know is not None and tools:
+        know(tools)
 
 
 def declaration_of(function: Callable[..., Any]) -> ToolDeclaration | None:

@@ -27,7 +27,7 @@ class ServerSink:
     """Delivers batches to ``<endpoint>/v1/traces``; ``deliver`` returns only after the server committed them.
 
     ``refused`` counts spans that the server took note of and refused (partial_success), ``reason`` says why; they are
-    handed to ``on_refused`` one by one where the server's answer concerns a single span.
+    handed to ``on_refused`` one by one where the server's answer concerns a single span (the shipper sets them aside).
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ServerSink:
         self._path = parts.path.rstrip("/") + "/v1/traces"
         self._token = token
         self._timeout = timeout
-        self._on_refused = on_refused
+        self.on_refused = on_refused
         self._sleep = sleep
         self._connection: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
@@ -78,8 +78,8 @@ class ServerSink:
     def _refuse(self, span: Span, reason: str) -> None:
         self.refused += 1
         self.reason = reason
-        if self._on_refused is not None:
-            self._on_refused(span, reason)
+        if self.on_refused is not None:
+            self.on_refused(span, reason)
 
     def _send(self, spans: Sequence[Span]) -> None:
         body = gzip.compress(encode(spans), 1)

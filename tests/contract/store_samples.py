@@ -13,6 +13,27 @@ START = 1_700_000_000 * SECOND
 SOURCE = Source({"service.name": "shop"}, "test.scope", "1")
 
 
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.at = 1_700_000_000 * 10**9
+
+    def now(self) -> int:
+        return self.at
+
+
+class Ids:
+    """Ids that count."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def new(self, prefix: str) -> str:
+        self.count += 1
+        return f"{prefix}_{self.count:06}"
+
+
 def trace_id(number: int) -> str:
     return f"{number + 1:032x}"
 

@@ -229,6 +229,9 @@ class FakeParts(Parts):
     def serve(self, path: Path, settings: Any) -> None:
         self.served.append((path, settings))
 
+    def serve_demo(self, store: Path, settings: Any) -> None:
+        self.served.append((store, settings))
+
     def run_environment(self, settings: Any) -> Mapping[str, str]:
         return {"PYTHONPATH": "switch", "TALLYSTICK_AGENT": settings.agent or ""}
 

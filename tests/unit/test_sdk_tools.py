@@ -176,7 +176,7 @@ def test_what_ends_the_run_is_raised_even_when_the_agent_swallows_it(
     assert root.attributes["tallystick.run.status"] == "stopped"
     assert root.attributes["tallystick.run.stopped_by"] == ("loop" if isinstance(stop, Stopped) else "budget")
     (step,) = (span for span in kit.spans() if span.name.startswith("execute_tool"))
-    assert step.status == 2
+    assert step.attributes["tallystick.stopped"]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_stop_after_the_call_is_raised_and_seen_on_the_step(kit: Kit) -> None:
         look()
     assert kit.named("run w").attributes["tallystick.run.stopped_by"] == "loop"
     step = kit.named("execute_tool look")
-    assert step.status == 2
+    assert step.attributes["tallystick.stopped"]
     assert step.attributes["gen_ai.tool.call.result"] == "x"
 
 
@@ -439,7 +439,7 @@ def test_argument_types_come_from_the_signature() -> None:
 
     assert argument_types(every) == {
         "a": "string", "b": "long", "c": "bool", "d": "decimal", "e": "decimal", "f": "list", "g": "record",
-        "h": "string", "i": "long", "j": "string", "k": "record", "l": "list", "m": "record", "n": "record",
+        "h": "string?", "i": "long", "j": "string", "k": "record", "l": "list", "m": "record", "n": "record",
     }  # fmt: skip
 
 

@@ -102,6 +102,7 @@ def make_step(index: int, parent: str | None, kind: str, name: str, **changes: A
         "tool_definitions": None,
         "documents": None,
         "plan": None,
+        "stacktrace": None,
         "handoff": None,
         "parameters": None,
         "reasoning": None,

@@ -34,8 +34,8 @@ _COLUMNS: Final = "seq, id, at, kind, subject, run, actor, body, previous, diges
 
 
 def _entry_of(row: Sequence[Any]) -> Entry:
-    seq, id, at, kind, subject, run, actor, body, previous, digest = row
-    return Entry(seq, id, at, kind, subject, run, actor, msgspec.json.decode(body), previous, digest)
+    seq, name, at, kind, subject, run, actor, body, previous, digest = row
+    return Entry(seq, name, at, kind, subject, run, actor, msgspec.json.decode(body), previous, digest)
 
 
 class SqliteControl:

@@ -44,7 +44,7 @@ CREATE TABLE budget (
 CREATE INDEX budget_scope ON budget (scope);
 CREATE TABLE hold (
     id TEXT PRIMARY KEY, amount_nano INTEGER NOT NULL, scopes BLOB NOT NULL, expires INTEGER NOT NULL,
-    settled INTEGER NOT NULL
+    settled INTEGER NOT NULL, budgets BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hold_open ON hold (expires) WHERE settled = 0;
 CREATE TABLE stopped (run TEXT PRIMARY KEY, seq INTEGER NOT NULL REFERENCES journal (seq)) STRICT, WITHOUT ROWID;

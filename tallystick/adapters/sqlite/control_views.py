@@ -18,15 +18,15 @@ APPROVAL_COLUMNS: Final = (
 )
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 DECLARED_COLUMNS: Final = "type, name, digest, version, body, retired"
-_HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled"
+_HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled, budgets"
 
 
 def approval_of(row: Sequence[Any]) -> Approval:
     """An approval from its row."""
-    (id, state, decision, run, agent, tool, arguments, binding, group, because, *times, by, note) = row
+    (name, state, decision, run, agent, tool, arguments, binding, group, because, *times, by, note) = row
     requested, expires, answered = times
     return Approval(
-        id, ApprovalState(state), decision, run, agent, tool, msgspec.json.decode(arguments), binding, group, because,
+        name, ApprovalState(state), decision, run, agent, tool, msgspec.json.decode(arguments), binding, group, because,
         requested, expires, answered, by, note,
     )  # fmt: skip
 
@@ -37,7 +37,8 @@ def declared_of(row: Sequence[Any]) -> Declared:
 
 
 def _hold_of(row: Sequence[Any]) -> Hold:
-    return Hold(row[0], row[1], tuple(msgspec.json.decode(row[2])), row[3], bool(row[4]))
+    scopes, budgets = tuple(msgspec.json.decode(row[2])), tuple(msgspec.json.decode(row[5]))
+    return Hold(row[0], row[1], scopes, row[3], bool(row[4]), budgets)
 
 
 class SqliteViews:
@@ -94,7 +95,8 @@ class SqliteViews:
     def put_hold(self, hold: Hold) -> None:
         """Add or replace one hold."""
         scopes = msgspec.json.encode(list(hold.scopes))
-        self._put("hold", (hold.id, hold.amount_nano, scopes, hold.expires, hold.settled))
+        budgets = msgspec.json.encode(list(hold.budgets))
+        self._put("hold", (hold.id, hold.amount_nano, scopes, hold.expires, hold.settled, budgets))
 
     def get_hold(self, hold: str) -> Hold | None:
         """One hold by id."""

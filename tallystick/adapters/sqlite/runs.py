@@ -121,8 +121,8 @@ class RunTable:
         number = self._connection.execute(
             "INSERT INTO run (id, stamped, revision, open, due, sort, source, status, completeness, steps, errors,"
             " tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, state)"
-            " VALUES (?, ?, (SELECT -1 - ifnull(max(no), 0) FROM run), 1, 0, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, x'')"
-            " RETURNING no",
+            " VALUES (?, ?, (SELECT -1 - ifnull(max(no), 0) FROM run),"
+            " 1, 0, 0, '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, x'') RETURNING no",
             (run, stamped),
         ).fetchone()[0]
         return RunRow(number, run, stamped, Tally(created=at, seen=at), fresh=True)

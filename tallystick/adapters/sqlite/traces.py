@@ -133,7 +133,8 @@ class SqliteTraces:
             )}  # fmt: skip
             if not found:
                 found = {row[0] for row in connection.execute(
-                    "SELECT DISTINCT r.id FROM trace t JOIN run r ON r.no = t.run WHERE t.id >= ? AND t.id <= ? LIMIT 3",
+                    "SELECT DISTINCT r.id FROM trace t JOIN run r ON r.no = t.run"
+                        " WHERE t.id >= ? AND t.id <= ? LIMIT 3",
                     _trace_range(prefix),
                 )}  # fmt: skip
         if len(found) == 1 and prefix:

@@ -167,7 +167,8 @@ class BatchWriter:
                     wanted.add((known[0], bytes.fromhex(step.parent)))
         names = {known[0]: trace for trace, known in traces.items()}
         found = pairs_in(
-            self._connection, "SELECT trace, span, id, duration, run, kind FROM step WHERE (trace, span) IN (VALUES {})",
+            self._connection,
+            "SELECT trace, span, id, duration, run, kind FROM step WHERE (trace, span) IN (VALUES {})",
             sorted(wanted),
         )  # fmt: skip
         return {(names[row[0]], row[1].hex()): (row[2], row[3], row[4], row[5]) for row in found}
