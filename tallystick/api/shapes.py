@@ -147,6 +147,7 @@ class StepDetailShape(StepShape):
     parameters: Any
     reasoning: Any
     goal: Any
+    input: Any
     stacktrace: Any
     attributes: dict[str, Any]
     resource: dict[str, Any]
