@@ -243,7 +243,9 @@ def test_several_entries_are_one_transaction(store: ControlStore) -> None:
 
 drafts = st.one_of(
     st.builds(declared, st.sampled_from("ab"), st.sampled_from(["d1", "d2"])),
-    st.builds(budget, st.sampled_from(["agent:a", "run:*", "run:r"]), st.integers(0, 20), st.sampled_from(["hard", "soft"])),
+    st.builds(
+        budget, st.sampled_from(["agent:a", "run:*", "run:r"]), st.integers(0, 20), st.sampled_from(["hard", "soft"])
+    ),
     st.builds(hold, st.sampled_from(["h1", "h2", "h3"]), st.integers(-1, 15), st.just("agent:a"), st.just("run:r")),
     st.builds(settle, st.sampled_from(["h1", "h2", "h3"]), st.integers(-1, 20)),
     st.builds(request, st.sampled_from(["apr_1", "apr_2"])),

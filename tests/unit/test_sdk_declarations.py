@@ -12,11 +12,14 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sdk_kit import Kit, Obeying, installed
+from sdk_kit import Kit, Obeying, installed, verdict
 
+from tallystick.model.control import Answer
 from tallystick.model.errors import ConfigError
 from tallystick.model.step import Effect
+from tallystick.sdk.agents import agent
 from tallystick.sdk.declaring import argument_types
+from tallystick.sdk.running import run
 from tallystick.sdk.tools import declaration_of, guard, tool
 
 
@@ -126,3 +129,30 @@ def test_what_the_guard_judges_is_what_the_tool_gets(given_arguments: dict[str, 
         k: str(v) if isinstance(v, int) and not -(2**63) <= v < 2**63 else v for k, v in got[0].items()
     }
     assert judged == expected
+
+
+def test_agent_and_run_are_those_of_the_innermost(kit: Kit) -> None:
+    @tool(effect="read")
+    def look() -> None:
+        return None
+
+    @agent(name="inner", version="3")
+    def inner() -> None:
+        look()
+
+    with run(workflow="w", agent="outer"):
+        look()
+        inner()
+    assert [call.agent for call, _ in asked(kit).calls] == ["outer", "inner"]
+    assert [call.seq for call, _ in asked(kit).calls] == [2, 4]
+
+
+def test_a_held_answer_is_recorded_as_it_is(kit: Kit) -> None:
+    asked(kit).before = lambda _call, _declared: verdict(False, "Ask finance.", Answer.HOLD)
+
+    @tool(effect="write")
+    def pay() -> None:
+        return None
+
+    assert pay() == "Ask finance."
+    assert kit.named("execute_tool pay").attributes["tallystick.decision"] == "hold"

@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 from sdk_kit import Kit, Obeying, installed, verdict
 
-from tallystick.model.control import Answer
 from tallystick.model.errors import BadInput, OverBudget, Stopped
 from tallystick.model.step import Effect, EffectOutcome
-from tallystick.sdk.agents import agent
 from tallystick.sdk.edge import faults
 from tallystick.sdk.running import run
 from tallystick.sdk.tools import REFUSED, guard, outcome, tool
@@ -381,30 +379,3 @@ def test_a_call_cancelled_while_it_is_held_settles_what_was_granted(kit: Kit) ->
     assert [(ended[1], ended[3]) for ended in asked(kit).ended] == [
         (EffectOutcome.DID_NOT_HAPPEN, "cancelled before it ran")
     ]
-
-
-def test_agent_and_run_are_those_of_the_innermost(kit: Kit) -> None:
-    @tool(effect="read")
-    def look() -> None:
-        return None
-
-    @agent(name="inner", version="3")
-    def inner() -> None:
-        look()
-
-    with run(workflow="w", agent="outer"):
-        look()
-        inner()
-    assert [call.agent for call, _ in asked(kit).calls] == ["outer", "inner"]
-    assert [call.seq for call, _ in asked(kit).calls] == [2, 4]
-
-
-def test_a_held_answer_is_recorded_as_it_is(kit: Kit) -> None:
-    asked(kit).before = lambda _call, _declared: verdict(False, "Ask finance.", Answer.HOLD)
-
-    @tool(effect="write")
-    def pay() -> None:
-        return None
-
-    assert pay() == "Ask finance."
-    assert kit.named("execute_tool pay").attributes["tallystick.decision"] == "hold"
