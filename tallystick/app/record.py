@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from tallystick.cost.rates import RateCard
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
+from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, TraceStore
 
@@ -56,6 +57,7 @@ class Recorder:
                 continue
             for step, original in read_span(span):
                 batch.append((self._priced(step), original))
+        link_hosted(batch)
         if not batch:
             return Receipt(0, 0, tuple(rejected), ())
         written = self._traces.write(batch, at=self._clock.now())
