@@ -52,5 +52,5 @@ soak: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600 $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist bench/work
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist bench/.work
 	find tallystick tests tools docs bench examples -name __pycache__ -type d -prune -exec rm -rf {} +

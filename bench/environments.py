@@ -1,4 +1,4 @@
-"""The peers' own virtual environments: found in TALLYSTICK_BENCH_ENVS, or made under bench/work/."""
+"""The peers' own virtual environments: found in TALLYSTICK_BENCH_ENVS, or made under bench/.work/."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-WORK = Path(__file__).resolve().parent / "work"
+WORK = Path(__file__).resolve().parent / ".work"
 PINS = {"phoenix": "arize-phoenix==20.26.1", "mlflow": "mlflow==3.17.2"}
 
 

@@ -54,12 +54,12 @@ ATTRIBUTES = {
 
 
 class NullExporter(SpanExporter):
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return SpanExportResult.SUCCESS
 
 
 class NullSink:
-    def deliver(self, spans: Sequence[Span]) -> None:  # noqa: ARG002
+    def deliver(self, spans: Sequence[Span]) -> None:
         return
 
     def close(self) -> None:

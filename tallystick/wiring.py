@@ -197,6 +197,7 @@ def init(
     Calling it again starts anew. Raises ConfigError for settings that cannot be read and StoreFault, StoreTooNew for a
     store that cannot be used: an agent that believes it is governed must not run ungoverned.
     """
+    from tallystick.sdk.edge import raise_faults
     from tallystick.sdk.install import install
     from tallystick.sdk.tools import declared_tools, tell_tools
 
@@ -209,6 +210,7 @@ def init(
     _started.append(stores.close)
     _started.append(guard.close)
     tell_tools(guard, declared_tools())
+    raise_faults(settings.telemetry_fail == "raise")
     install(
         spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores.path, settings), guard=guard,
         agent=agent or settings.agent, workflow=workflow, version=version,
@@ -304,13 +306,26 @@ def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: in
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note)
 
+    operator = _operator()
     read = reader(stores)
     return create_app(
         read, recorder(stores), answer,
-        ServerSettings(token=settings.token, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576),
+        ServerSettings(
+            token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
+        ),
         clock=clock(),
         extra_routes=routes(read, answer, PageSettings(clock().now, store=str(stores.path), address=address)),
     )  # fmt: skip
+
+
+def _operator() -> str:
+    """The name under answers given on the pages: without sign-in as a person, it is whoever runs the server."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"  # a container's user may have no name
 
 
 def serve(path: Path, settings: Settings) -> None:

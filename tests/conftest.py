@@ -13,8 +13,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+# Wall-clock deadlines of single examples say more about the machine's other work than about the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
 _DATA_IS_ABSENT = re.compile(r"shared[ _]data|recorded (runs|framework spans)", re.IGNORECASE)
 
 

@@ -53,14 +53,6 @@ class RunsShape(TypedDict):
     runs: list[RunShape]
 
 
-class FailureShape(TypedDict):
-    """How a step failed, in the words of whoever recorded it."""
-
-    type: str | None
-    message: str | None
-    stacktrace: str | None
-
-
 class StepShape(TypedDict):
     """One step. ``same_as`` names the step that it repeats; such a step is shown and never counted."""
 
@@ -85,7 +77,7 @@ class StepShape(TypedDict):
     call_id: str | None
     model: str | None
     provider: str | None
-    error: FailureShape | None
+    error: str | None
     effect: str | None
     outcome: str | None
     seq: int | None
@@ -155,6 +147,7 @@ class StepDetailShape(StepShape):
     parameters: Any
     reasoning: Any
     goal: Any
+    input: Any
     stacktrace: Any
     attributes: dict[str, Any]
     resource: dict[str, Any]

@@ -77,6 +77,7 @@ class Reader:
             "parameters": contents.parameters,
             "reasoning": contents.reasoning,
             "goal": contents.goal,
+            "input": contents.input,
             "stacktrace": (contents.error or {}).get("stacktrace"),
             "attributes": dict(span.attributes),
             "resource": dict(span.source.resource),

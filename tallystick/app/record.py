@@ -12,6 +12,7 @@ from typing import Final
 from tallystick.cost.rates import RateCard
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
+from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, TraceStore
 
@@ -64,6 +65,7 @@ class Recorder:
                 if step.kind is _MODEL and step.cost_nano is None and step.ended is not None:
                     self._price(step)
             batch += pairs
+        link_hosted(batch)
         if not batch:
             return Receipt(0, 0, tuple(rejected), ())
         written = self._traces.write(batch, at=self._clock.now())
@@ -72,8 +74,8 @@ class Recorder:
     def _price(self, step: Step) -> None:
         """Put the price into a step, which nobody else holds yet: a copy would cost more than the price does."""
         nano, gap = self._rates.price(step.provider, step.model, step.usage, at=step.started)
-        if gap == "no usage" and step.status == "error":
-            return  # a failed call without usage was not billed
+        if gap == "no usage" and step.status in ("error", "stopped"):
+            return  # a call that failed or was never sent was not billed
         step.cost_nano, step.cost_gap = nano, gap
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_PROSE = 40  # from this width on a column holds prose and may be cut
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its header, the key in a row, and how its cell is made for people and in a pipe.
@@ -99,23 +102,31 @@ class Out:
             self.line("\t".join(field(row.get(column.key)) for column in columns))
 
     def _grid(self, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        for column in columns:
+        lines = [[_cell(column, row) for column in columns] for row in rows]
+        longest = [
+            max([len(column.header), *(cell_len(line[at][0]) for line in lines)])
+            for at, column in enumerate(columns)
+        ]
+        console = self.console()
+        # Wide columns of prose give way first; the others keep theirs as long as the terminal has the room.
+        firm = [
+            None if (column.width or 0) >= _PROSE else min(most, column.width or most)
+            for column, most in zip(columns, longest, strict=True)
+        ]
+        roomy = sum((12 if least is None else least) + 2 for least in firm) <= console.width
+        for column, least in zip(columns, firm, strict=True):
             table.add_column(
-                column.header, justify="right" if column.right else "left", no_wrap=True,
-                overflow="ellipsis", max_width=column.width,
+                column.header, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis",
+                max_width=column.width, min_width=least if roomy else None,
             )  # fmt: skip
-        for row in rows:
-            cells = []
-            for column in columns:
-                value = row.get(column.key)
-                text, style = column.show(row) if column.show else ("–" if value is None else str(value), "")
-                cells.append(Text(one_line(text), style=style))
-            table.add_row(*cells)
-        self.console().print(table)
+        for line in lines:
+            table.add_row(*(Text(text, style=style) for text, style in line))
+        console.print(table)
 
     def console(self, *, talk: bool = False) -> Console:
         """A rich console on stdout, or on stderr for talk."""
@@ -132,3 +143,9 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON that is safe to print: control and bidi characters are escaped, other letters stay readable."""
     separators = (",", ":") if indent is None else None
     return json_safe(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=str))
+
+
+def _cell(column: Column, row: Mapping[str, Any]) -> tuple[str, str]:
+    value = row.get(column.key)
+    text, style = column.show(row) if column.show else ("–" if value is None else str(value), "")
+    return one_line(text), style

@@ -65,10 +65,23 @@ def label(step: Step) -> str:
     own = (
         step.get("tool") if step["kind"] == "tool" else step.get("model") if step["kind"] == "model" else None
     )
-    name = own or step.get("name") or ""
+    name = own or _bare(step["kind"], str(step.get("name") or ""))
     agent = step.get("agent")
-    named = f"{step['kind']} {one_line(str(name), 60)}{asked(step)}"
+    named = f"{step['kind']} {one_line(str(name), 60)}{asked(step)}".rstrip()
     return named if not agent or agent == name else f"{named} · {one_line(str(agent), 30)}"
+
+
+# How instrumentation begins the names of these kinds of steps; the kind stands before the name already.
+_OPERATIONS = {
+    "agent": "invoke_agent ",
+    "tool": "execute_tool ",
+    "retrieval": "execute_tool ",
+    "handoff": "handoff ",
+}
+
+
+def _bare(kind: str, name: str) -> str:
+    return "" if name == kind else name.removeprefix(_OPERATIONS.get(kind, f"{kind} "))
 
 
 def asked(step: Step) -> str:
@@ -89,7 +102,7 @@ def note(step: Step) -> str:
         said.append(str(step["decision"]))
     if step.get("outcome") not in (None, "landed"):
         said.append(str(step["outcome"]))
-    if step.get("error"):
+    if step.get("error") and (step.get("status") != "stopped" or step["kind"] in ("tool", "model", "goal")):
         said.append(one_line(wrong(step["error"]), 80))
     if step.get("same_as"):
         said.append(f"repeats {one_line(str(step['same_as']), 16)}, not counted")

@@ -194,6 +194,7 @@ def _ancestor(step: Step, by_id: Mapping[str, Step], kinds: frozenset[Kind]) -> 
 def _tool_repeats(tools: list[Step], by_id: Mapping[str, Step], same: dict[str, str]) -> None:
     recorded = [step for step in tools if not step.derived]
     _nested_tools(recorded, by_id, same)
+    _hosted_tools(recorded, same)
     _shared_calls(_left(recorded, same), same)
     derived = [step for step in tools if step.derived]
     if derived:
@@ -207,6 +208,27 @@ def _nested_tools(recorded: list[Step], by_id: Mapping[str, Step], same: dict[st
         outer = _ancestor(step, by_id, frozenset({step.kind}))
         if outer is not None and outer.scope != step.scope and _same_tool(outer, step):
             same[step.span] = outer.span
+
+
+def _hosted_tools(recorded: list[Step], same: dict[str, str]) -> None:
+    """A call served by an MCP server inside the agent's process: a root of another trace, within the call's time."""
+    guests = [step for step in recorded if step.dialect == "mcp" and step.parent is None]
+    for guest in guests:
+        for step in recorded:
+            if (
+                step.dialect != "mcp"
+                and step.span not in same
+                and _same_tool(step, guest)
+                and _during(step, guest)
+            ):
+                same[guest.span] = step.span
+                break
+
+
+def _during(outer: Step, inner: Step) -> bool:
+    if outer.ended is None or inner.ended is None:
+        return False
+    return outer.started <= inner.started and inner.ended <= outer.ended
 
 
 def _same_tool(outer: Step, inner: Step) -> bool:

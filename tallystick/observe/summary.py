@@ -104,7 +104,7 @@ def add(tally: Tally, parts: dict[PartKey, Part], step: Step, before: Step | Non
     """Count a step into a tally and its parts; ``before`` is the start record that it replaces.
 
     A replaced record must agree with its successor in ``started`` and in the names that parts are kept by (see
-    ``recount_needed``), otherwise the run has to be counted anew.
+    ``recount.recount_needed``), otherwise the run has to be counted anew.
     """
     if before is not None:
         _count(tally, parts, before, -1)
@@ -155,7 +155,7 @@ def _count_call(tally: Tally, step: Step, sign: int) -> None:
         tally.running_calls += sign
         return
     counts = _NOTHING if step.usage is NO_USAGE else _counts(step.usage)
-    if step.status == _ERROR and counts == _NOTHING:
+    if counts == _NOTHING and step.status in (_ERROR, StepStatus.STOPPED):
         return  # a call that failed without usage was not billed
     sums, unreported = tally.usage, tally.unreported
     index = 0
@@ -189,23 +189,24 @@ def _counts(usage: Usage) -> _Counts:
     )  # fmt: skip
 
 
-def part_names(step: Step) -> tuple[str | None, str | None, str | None, str | None]:
-    """The names (in the order of PART_TYPES) under which a step is summed up."""
-    kind = step.kind
-    return step.agent, step.tool if kind is _TOOL else None, step.model if kind is _MODEL else None, step.workflow
-
-
 def _count_parts(
     parts: dict[PartKey, Part], step: Step, sign: int, sums: tuple[bool, int, int, int, int]
 ) -> None:
     first = step.started
     last = first if step.ended is None else step.ended
-    for kind, name in zip(PART_TYPES, part_names(step), strict=True):
-        if name is None:
-            continue
-        part = parts.get((kind, name))
+    keys: list[PartKey] = []
+    if step.agent is not None:
+        keys.append(("agent", step.agent))
+    if step.workflow is not None:
+        keys.append(("workflow", step.workflow))
+    if step.kind is _MODEL and step.model is not None:
+        keys.append(("model", step.model))
+    elif step.kind is _TOOL and step.tool is not None:
+        keys.append(("tool", step.tool))
+    for key in keys:
+        part = parts.get(key)
         if part is None:
-            part = parts[kind, name] = Part()
+            part = parts[key] = Part()
         part.steps += sign
         if sums != _FREE:
             error, cost, gap, tokens_in, tokens_out = sums
@@ -290,50 +291,6 @@ def note_parents(tally: Tally, steps: Sequence[Step], here: Iterable[str]) -> No
     missing = tally.missing | wanted if wanted else tally.missing
     if missing:
         tally.missing = missing.difference([step.trace + step.span for step in steps])
-
-
-def recount_needed(
-    tally: Tally, steps: Sequence[tuple[Step, Step | None]], inside_models: bool = False
-) -> bool:
-    """Say whether new steps (each with the start record it replaces) may repeat others, and note what was seen.
-
-    Cheap and on the safe side: two scopes of model or of tool calls, a model call with a step inside it, steps read
-    out of a message history. ``inside_models`` says that a new step lies directly inside a model call that came
-    earlier. Two equal response ids have to be looked up besides. To be asked before ``note_parents``.
-    """
-    if tally.recount:
-        return True
-    calls = {step.trace + step.span for step, _ in steps if step.kind is Kind.MODEL}
-    layered = inside_models or not tally.missing.isdisjoint(calls)
-    if calls and not layered:
-        layered = any(step.parent is not None and step.trace + step.parent in calls for step, _ in steps)
-    for step, _ in steps:
-        if step.derived or step.same_as is not None:
-            layered = True
-        if step.kind is Kind.MODEL:
-            tally.call_scope = tally.call_scope or step.scope
-            layered = layered or tally.call_scope != step.scope
-        elif step.kind is Kind.TOOL or step.kind is Kind.HANDOFF:
-            tally.tool_scope = tally.tool_scope or step.scope
-            layered = layered or tally.tool_scope != step.scope
-    tally.recount = layered
-    return layered or any(before is not None and not _replaceable(step, before) for step, before in steps)
-
-
-def _replaceable(step: Step, before: Step) -> bool:
-    return (
-        step.started == before.started
-        and step.kind is before.kind
-        and step.parent == before.parent
-        and part_names(step) == part_names(before)
-        and step.scope == before.scope
-        and step.seq == before.seq
-        and _says_as_much(step.facts or {}, before.facts or {})
-    )
-
-
-def _says_as_much(facts: Mapping[str, object], before: Mapping[str, object]) -> bool:
-    return all(facts.get(name) == before[name] for name in ("goal", "source", "root") if name in before)
 
 
 def count_all(steps: Iterable[Step], like: Tally) -> tuple[Tally, dict[PartKey, Part]]:

@@ -20,6 +20,7 @@ _log = logging.getLogger("tallystick")
 _counts: dict[str, int] = {}
 _last: dict[str, str] = {}
 _swallow_under_tests = False
+_raise_always = False
 
 
 def caught(place: str, error: BaseException, *, answered: bool = False) -> None:
@@ -30,10 +31,16 @@ def caught(place: str, error: BaseException, *, answered: bool = False) -> None:
     seen = _counts.get(place, 0)
     _counts[place] = seen + 1
     _last[place] = f"{type(error).__name__}: {error}"
-    if not answered and "PYTEST_CURRENT_TEST" in os.environ and not _swallow_under_tests:
+    if not answered and (_raise_always or ("PYTEST_CURRENT_TEST" in os.environ and not _swallow_under_tests)):
         raise error
     if not seen:
         _log.warning("tallystick: a fault in %s was contained: %s", place, _last[place])
+
+
+def raise_faults(always: bool) -> None:
+    """Whether faults are raised instead of contained (the setting telemetry_fail)."""
+    global _raise_always
+    _raise_always = always
 
 
 def edge(place: str, default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:

@@ -1,55 +1,110 @@
-"""Records that no sink will ever take: set aside on disk with the reason, and counted."""
+"""Records that a sink cannot take: set aside on disk, whole and with the reason, and counted.
+
+A refused record is rarely worthless: most often the sink has a fault that a later release mends. So ``retry`` offers
+everything that was set aside once more.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from tallystick.model.span import Span
+from tallystick.model.errors import BadInput, StoreFull
+from tallystick.model.span import Event, Link, Source, Span
 from tallystick.sdk.frames import frame, read_frames
+from tallystick.sdk.runtime import Sink
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
+_lock = threading.Lock()
 
 
 class Rejects:
-    """An append-only file of frames ``[reason, trace, span, record]``; above MAX_BYTES the body is left out."""
+    """An append-only file of frames ``[reason, span]`` in a folder beside the owners' folders."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / "records.seg"
+        self._taken = folder / "retrying.seg"
 
     def add(self, span: Span, reason: str) -> None:
-        """Keep one record with the reason for which it was refused."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        body = {
-            "name": span.name,
-            "parent": span.parent,
-            "started": span.started,
-            "ended": span.ended,
-            "attributes": dict(span.attributes),
-        }
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            full = os.fstat(descriptor).st_size > MAX_BYTES
-            payload = _encoder.encode([reason[:500], span.trace, span.span, None if full else body])
-            os.write(descriptor, frame(payload))
-        finally:
-            os.close(descriptor)
+        """Keep one record with the reason for which it was refused.
+
+        Raises StoreFull beyond MAX_BYTES: so many refusals are the sink's fault, and the spool must keep the rest.
+        """
+        data = frame(_encoder.encode([reason[:500], _packed(span)]))
+        with _lock:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(descriptor).st_size + len(data) > MAX_BYTES:
+                    raise StoreFull(f"too many records were refused; the newest reason: {reason[:200]}")
+                os.write(descriptor, data)
+            finally:
+                os.close(descriptor)
 
     def count(self) -> int:
-        """How many records were set aside."""
-        return len(self.listed())
+        """How many records are set aside."""
+        return sum(1 for _ in self._read())
 
     def listed(self) -> list[tuple[str, str, str]]:
         """(reason, trace, span) of each record set aside, oldest first."""
-        if not self._path.is_file():
-            return []
-        found = []
-        for payload, _ in read_frames(self._path.read_bytes()):
-            reason, trace, span, _body = _decoder.decode(payload)
-            found.append((reason, trace, span))
-        return found
+        return [(reason, span.trace, span.span) for reason, span in self._read()]
+
+    def retry(self, sink: Sink) -> tuple[int, int]:
+        """Offer everything to a sink once more; returns (taken, still refused). What is still refused stays.
+
+        Raises Unreachable and the like from the sink; then everything stays.
+        """
+        with _lock:
+            if not self._taken.exists() and self._path.exists():
+                self._path.rename(self._taken)  # what is refused meanwhile goes into a new file
+        kept = list(_read(self._taken))
+        refused: list[tuple[str, Span]] = []
+        for _, span in kept:
+            try:
+                sink.deliver([span])
+            except (BadInput, KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+                refused.append((f"{type(error).__name__}: {error}", span))
+        for reason, span in refused:
+            self.add(span, reason)
+        self._taken.unlink(missing_ok=True)
+        return len(kept) - len(refused), len(refused)
+
+    def _read(self) -> Iterator[tuple[str, Span]]:
+        yield from _read(self._taken)  # left by a retry that was cut short
+        yield from _read(self._path)
+
+
+def _read(path: Path) -> Iterator[tuple[str, Span]]:
+    if path.is_file():
+        for payload, _ in read_frames(path.read_bytes()):
+            reason, packed = _decoder.decode(payload)
+            yield reason, _unpacked(packed)
+
+
+def _packed(span: Span) -> list[Any]:
+    source = span.source
+    return [
+        span.trace, span.span, span.parent, span.name, span.started, span.ended,
+        [dict(source.resource), source.scope, source.scope_version, source.schema_url],
+        span.kind, span.status, span.status_message, dict(span.attributes),
+        [[event.name, event.at, dict(event.attributes)] for event in span.events],
+        [[link.trace, link.span, dict(link.attributes)] for link in span.links],
+        span.dropped,
+    ]  # fmt: skip
+
+
+def _unpacked(packed: list[Any]) -> Span:
+    (trace, span, parent, name, started, ended, source, kind, status, message, attributes, events, links,
+     dropped) = packed  # fmt: skip
+    return Span(
+        trace, span, parent, name, started, ended, Source(*source), kind, status, message, attributes,
+        tuple(Event(*event) for event in events), tuple(Link(*link) for link in links), dropped,
+    )  # fmt: skip

@@ -148,6 +148,7 @@ class Shipper:
         except Exception as error:  # noqa: BLE001 - find the record that the sink cannot take
             if len(spans) == 1:
                 self.rejects.add(spans[0], f"{type(error).__name__}: {error}")
+                caught("shipping.rejected", error, answered=True)  # said aloud once, and counted
                 return
             middle = len(spans) // 2
             self._deliver(spans[:middle])

@@ -102,7 +102,8 @@ def _unpriced(money: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shadow(things: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [thing["name"] for thing in things if thing["observed"] and not thing["declared"]]
+    shadow = [thing for thing in things if thing["observed"] and not thing["declared"]]
+    return [thing["name"] for thing in sorted(shadow, key=lambda thing: -thing["runs"])]
 
 
 def _declared(things: Sequence[Mapping[str, Any]]) -> int:

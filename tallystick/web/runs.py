@@ -70,7 +70,8 @@ def _facets(site: Site, query: str) -> list[dict[str, Any]]:
         total = site.reader.runs(f"{rest} status:{status}".strip(), limit=1)["total"]
         if total or toggled(query, "status", status) == rest:
             statuses.append({"value": status, "total": total, "label": status})
-    agents = [row for row in rows(site.reader.agents(), "agents") if row["observed"]]
+    seen = [row for row in rows(site.reader.agents(), "agents") if row["observed"]]
+    agents = sorted(seen, key=lambda row: -row["runs"])
     named = [{"value": row["name"], "total": None, "label": row["name"]} for row in agents[:AGENTS_SHOWN]]
     times = [{"value": age, "total": None, "label": label} for age, label in SPANS]
     return [

@@ -67,7 +67,9 @@ class Watched:
         assert self.outside == []
 
 
-@pytest.fixture(scope="session")
+# One for each module and not for the session: while it is open, playwright keeps an event loop running in this thread,
+# and tests elsewhere could not start theirs.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM} (set TALLYSTICK_CHROMIUM)")
@@ -105,7 +107,7 @@ def open_context(chromium: Browser) -> Iterator[Open]:
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk() -> Iterator[Served]:
     """The invented refund desk, shared by tests that change nothing."""
     with serving(FakeReader()) as served:

@@ -13,6 +13,10 @@ from web_fake import FakeReader, big_columns
 pytestmark = pytest.mark.browser
 
 STEPS = 50_000
+LEFTS = """bars => bars.map(bar => {
+  const [inner, outer] = [bar.getBoundingClientRect(), bar.parentElement.getBoundingClientRect()];
+  return (inner.left - outer.left) / outer.width;
+})"""
 OPEN_MS = 1_000
 ELEMENTS = 1_000
 
@@ -76,14 +80,11 @@ def test_idle_time_is_folded_and_said(open_context: Open) -> None:
     reader = FakeReader()
     columns = {"run": reader.runs()["runs"][0], "columns": big_columns(60, idle_s=86_400)}
     reader.skeleton = lambda prefix: columns  # type: ignore[method-assign]
-    page = open_context().page()
+    page = open_context(height=2_000).page()
     with serving(reader) as served:
         open_run(page, served)
         assert "idle 1 d 0 h, folded" in page.inner_text("[data-axis]")
-        lefts = page.locator(".t-bar").evaluate_all(
-            "bars => bars.map(bar => (bar.getBoundingClientRect().left - bar.parentElement.getBoundingClientRect().left)"
-            " / bar.parentElement.clientWidth)"
-        )
+        lefts = page.locator(".t-bar").evaluate_all(LEFTS)
     # a day of nothing takes no more room than its fold: the busy seconds on both sides stay apart
     assert lefts[1] < 0.05
     assert 0.3 < lefts[29] < 0.65

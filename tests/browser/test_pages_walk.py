@@ -83,7 +83,7 @@ def test_search_goes_over_all_steps(desk: Served, open_context: Open) -> None:
     page.keyboard.type("model case")
     expect(page.locator("[data-found]")).to_have_text("2 of 14")
     page.keyboard.press("Enter")
-    assert chosen(page) == "chat gpt-4.1-mini"
+    assert chosen(page) == "gpt-4.1-mini"
     page.keyboard.press("n")
     assert chosen(page) == "ChatCompletion"
 

@@ -243,7 +243,9 @@ def test_several_entries_are_one_transaction(store: ControlStore) -> None:
 
 drafts = st.one_of(
     st.builds(declared, st.sampled_from("ab"), st.sampled_from(["d1", "d2"])),
-    st.builds(budget, st.sampled_from(["agent:a", "run:*", "run:r"]), st.integers(0, 20), st.sampled_from(["hard", "soft"])),
+    st.builds(
+        budget, st.sampled_from(["agent:a", "run:*", "run:r"]), st.integers(0, 20), st.sampled_from(["hard", "soft"])
+    ),
     st.builds(hold, st.sampled_from(["h1", "h2", "h3"]), st.integers(-1, 15), st.just("agent:a"), st.just("run:r")),
     st.builds(settle, st.sampled_from(["h1", "h2", "h3"]), st.integers(-1, 20)),
     st.builds(request, st.sampled_from(["apr_1", "apr_2"])),
@@ -286,10 +288,8 @@ def test_both_stores_answer_alike_and_hard_budgets_hold(
 
 
 def _plural(sizes: dict) -> dict:
-    return {
-        {"approval": "approvals", "budget": "budgets", "hold": "holds"}.get(key, key): n
-        for key, n in sizes.items()
-    }
+    plurals = {"approval": "approvals", "budget": "budgets", "hold": "holds"}
+    return {plurals.get(key, key): count for key, count in sizes.items()}
 
 
 def _outcome(store: ControlStore, batch: list) -> object:

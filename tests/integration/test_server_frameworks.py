@@ -31,6 +31,10 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         process.wait(20)
 
 
+# Dumps in which nothing saw a model call: every run of theirs must say so.
+BLIND = {"claude-agent-sdk.native", "langchain.agentops.pre", "pydantic-ai.native.uni-span"}
+
+
 def ask(port: int, path: str, body: bytes | None = None, kind: str = "") -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(connection):
@@ -64,11 +68,7 @@ def test_a_posted_dump_shows_what_happened(port: int, name: str) -> None:
             shown, [ask(port, f"/api/runs/{run['run']['run']}") for run in shown], strict=True
         )
     ]
-    _check(name, [run for run in shown if _has_an_agents_side(run)] or shown)
-
-
-def _has_an_agents_side(run: dict[str, Any]) -> bool:
-    return any(step["kind"] != "other" and not step["name"].startswith("tools/") for step in run["steps"])
+    _check(name, shown)
 
 
 def _check(name: str, shown: list[dict[str, Any]]) -> None:
@@ -81,7 +81,7 @@ def _check(name: str, shown: list[dict[str, Any]]) -> None:
         ("input_tokens", real["input_tokens_including_cache"]),
         ("output_tokens", real["output_tokens_including_reasoning"]),
     ):
-        counts = [one["usage"][field] for one in totals]
+        counts = [one["usage"][field] for one in totals if one["model_calls"] or name in BLIND]
         if truth["dump"]["input_tokens_recoverable"] == "complete":
             if field not in ("output_tokens",) or "output" not in missing:
                 assert sum(counts) == expected

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -20,30 +19,30 @@ from test_server_ingest import PROTOBUF, request_of
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.model.query import EVERYTHING
 
-DOUBLE = Path(__file__).with_name("server_double.py")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Process:
-    """A server process over a folder; ``port`` is known once it answers."""
+    """``tally up`` in a process of its own; ``port`` is known once it answers."""
 
     def __init__(self, folder: Path) -> None:
-        environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-        self.born = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, str(DOUBLE), str(folder)], stdout=subprocess.PIPE, env=environment
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        self.up_after = time.monotonic() - self.born
-        self.port = int(json.loads(line)["url"].rsplit(":", 1)[1])
+        environment = os.environ | {
+            "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+            "TALLYSTICK_PORT": "0",
+            "TALLYSTICK_OTLP_PORT": "0",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "tallystick", "up", "--store", str(folder)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
+        assert self.process.stderr is not None
+        told = next(line for line in self.process.stderr if line.strip().startswith("pages"))
+        self.port = int(told.rsplit(":", 1)[1])
 
     def end(self, number: int) -> int:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
         code = self.process.wait(20)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
         return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import shutil
 import sqlite3
@@ -254,14 +255,14 @@ def test_an_old_store_still_opens(tmp_path):
 
 def _chat(turns: int, whole: bool) -> list[tuple[Step, Span]]:
     """A chat that sends its whole history with every call; ``whole`` makes every request unlike the others."""
-    words = [f"{number * 7919 % 104729:05x}" for number in range(5000)]
-    history = [json.dumps({"role": "system", "content": " ".join(words[:120])})]
+    dice = random.Random(4)
+    words = ["".join(dice.choices("etaoinshrdlu", k=dice.randint(2, 9))) for _ in range(4000)]
+    history = [json.dumps({"role": "system", "content": " ".join(dice.choices(words, k=120))})]
     made = []
     for turn in range(turns):
         for role in ("user", "assistant"):
-            place = 50 + turn * 370
-            text = " ".join(words[(place + n) % 5000] for n in range(60 if role == "user" else 250))
-            history.append(json.dumps({"role": role, "content": text + str(turn)}))
+            text = " ".join(dice.choices(words, k=60 if role == "user" else 250))
+            history.append(json.dumps({"role": role, "content": text}))
         sent = "[" + ", ".join(history[:-1]) + "]"
         if whole:
             sent = f"[{turn}" + sent[1:].replace('": "', f'":"{turn} ')

@@ -209,7 +209,7 @@ def _foreign() -> list[tuple[str, re.Pattern[str]]]:
         "NPM_CONFIG_REGISTRY",
     ):
         host = urlsplit(os.environ.get(variable, "")).hostname
-        if host and host not in ("pypi.org", "registry.npmjs.org", "localhost"):
+        if host and host != "localhost":
             rules.append((f"the host of {variable}", re.compile(re.escape(host))))
     return rules
 

@@ -13,6 +13,7 @@ from sdk_kit import Remembering
 
 from tallystick.model.errors import StoreFull, Unreachable
 from tallystick.sdk.adoption import adopt, read_segment, waiting_bytes
+from tallystick.sdk.edge import faults
 from tallystick.sdk.frames import MAGIC, SPAN, frame, read_frames
 from tallystick.sdk.shipping import Shipper, spool_info
 from tallystick.sdk.spool import Spool
@@ -148,6 +149,12 @@ def test_a_record_the_sink_can_never_take_is_set_aside_and_the_rest_goes_on(tmp_
     assert "cannot be read" in reason
     assert span == f"{13:016x}"
     assert spool_info(tmp_path)["rejected"] == 1
+    assert faults()["shipping.rejected"] >= 1
+    assert shipper.rejects.retry(sink) == (0, 1)
+    sink.fail = None
+    assert shipper.rejects.retry(sink) == (1, 0)
+    assert sink.spans[-1].attributes == record(13)[11]
+    assert spool_info(tmp_path)["rejected"] == 0
 
 
 def test_the_bound_holds_and_losses_ride_on_the_next_record(tmp_path: Path) -> None:

@@ -88,8 +88,9 @@ def test_every_page_is_clean_html(client: Client, reader: FakeReader) -> None:
 def test_every_page_is_json_too(client: Client, reader: FakeReader) -> None:
     run, step = run_of(reader), refund_steps()[8]["step"]
     for address in (
-        "/home.json", "/runs.json?q=status:failed", f"/runs/{run}.json", f"/runs/{run}/steps/{step}.json", "/agents.json",
-        "/agent.json?name=planner", "/tools.json", "/models.json", "/cost.json?by=model", "/approvals.json?state=all",
+        "/home.json", "/runs.json?q=status:failed", f"/runs/{run}.json", f"/runs/{run}/steps/{step}.json",
+        "/agents.json", "/agent.json?name=planner", "/tools.json", "/models.json",
+        "/cost.json?by=model", "/approvals.json?state=all",
         "/approvals/apr_0001.json", "/keys.json",
     ):  # fmt: skip
         answer = client.get(address)

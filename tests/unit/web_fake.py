@@ -80,10 +80,15 @@ class FakeReader:
     """Answers like the read model; ``taint`` is applied to every text, to see what hostile content does."""
 
     def __init__(
-        self, *, empty: bool = False, taint: Callable[[str], str] | None = None, big: int = 0
+        self,
+        *,
+        empty: bool = False,
+        taint: Callable[[str], str] | None = None,
+        big: int = 0,
+        runs: int = 130,
     ) -> None:
         statuses = ["running", "ok", "ok", "failed", "ok", "stopped", "ok", "crashed"]
-        self._runs = [] if empty else [make_run(index, statuses[index % 8]) for index in range(130)]
+        self._runs = [] if empty else [make_run(index, statuses[index % 8]) for index in range(runs)]
         self._steps = [] if empty else refund_steps()
         self._big = big
         self._approvals: list[Row] = []

@@ -56,6 +56,7 @@ def make_run(index: int, status: str = "ok", **changes: Any) -> Row:
         "started": stamp(started),
         "ended": stamp(started + timedelta(seconds=length / 1e9)),
         "duration_ns": length,
+        "seen": stamp(NOW),
         "source": "sdk",
         "stopped_by": "loop" if status == "stopped" else None,
     }
@@ -122,9 +123,8 @@ def _text(role: str, words: str) -> Row:
     return {"role": role, "parts": [{"type": "text", "content": words}]}
 
 
-def refund_steps() -> list[Row]:
-    """One run of the desk, root first, depth first."""
-    root = make_step(0, None, "agent", "refunds", duration_ns=9_400_000_000)
+def _opening_steps(root: Row) -> list[Row]:
+    """The plan and the first handoff."""
     plan = make_step(
         1, root["step"], "plan", "plan", depth=1, plan=["find the order", "check the policy", "refund"]
     )
@@ -136,6 +136,11 @@ def refund_steps() -> list[Row]:
         depth=1,
         handoff={"from": "planner", "to": "researcher", "reason": "needs the policy page", "payload": None},
     )
+    return [plan, hand]
+
+
+def _research_steps(root: Row) -> list[Row]:
+    """The researcher looks the policy up."""
     research = make_step(
         3, root["step"], "agent", "researcher", depth=1, agent="researcher", duration_ns=1_900_000_000
     )
@@ -172,6 +177,11 @@ def refund_steps() -> list[Row]:
             }
         ],
     )
+    return [research, find, ask]
+
+
+def _look_up_steps(root: Row) -> list[Row]:
+    """The case agent looks the order up; one look-up fails."""
     case = make_step(6, root["step"], "agent", "case agent", depth=1, agent="case", duration_ns=4_000_000_000)
     call = make_step(
         7,
@@ -227,6 +237,11 @@ def refund_steps() -> list[Row]:
         duration_ns=2_000_000_000,
         arguments={"id": 77},
     )
+    return [case, call, look, bad]
+
+
+def _trouble_steps(case: Row, call: Row) -> list[Row]:
+    """What the guard refused and held, and a model call recorded twice."""
     wire = make_step(
         10,
         case["step"],
@@ -266,10 +281,18 @@ def refund_steps() -> list[Row]:
         same_as=call["step"],
         scope="openinference",
     )
+    return [wire, held, twin]
+
+
+def refund_steps() -> list[Row]:
+    """One run of the desk, root first, depth first."""
+    root = make_step(0, None, "agent", "refunds", duration_ns=9_400_000_000)
+    looked_up = _look_up_steps(root)
+    trouble = _trouble_steps(looked_up[0], looked_up[1])
     output = make_step(
         13, root["step"], "output", "answer", depth=1, output="Your refund waits for our finance team."
     )
-    return [root, plan, hand, research, find, ask, case, call, look, bad, wire, held, twin, output]
+    return [root, *_opening_steps(root), *_research_steps(root), *looked_up, *trouble, output]
 
 
 def make_approval(index: int, run: str, state: str = "waiting") -> Row:

@@ -253,7 +253,10 @@ class Database:
 
 
 def script(text: str) -> Migration:
-    """A migration that runs SQL statements one by one (``executescript`` would commit behind our back)."""
+    """A migration that runs SQL statements one by one (``executescript`` would commit behind our back).
+
+    A statement ends with its line.
+    """
 
     def migrate(connection: sqlite3.Connection) -> None:
         pending = ""

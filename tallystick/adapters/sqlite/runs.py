@@ -12,6 +12,7 @@ from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
 from tallystick.observe import stitch
 from tallystick.observe.completeness import Verdict, judge, watched
+from tallystick.observe.recount import recount_needed
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import (
     PART_TYPES,
@@ -22,7 +23,6 @@ from tallystick.observe.summary import (
     count_all,
     note_parents,
     order_of,
-    recount_needed,
     run_of,
 )
 

@@ -30,3 +30,11 @@ export function mark(marks, status) {
   svg.append(use);
   return svg;
 }
+
+const SAID = { tool: "execute_tool ", retrieval: "execute_tool ", agent: "invoke_agent ", model: "chat " };
+
+/** A step's name without the operation that its kind says already. @param {string | null} name @param {string} kind */
+export function bare(name, kind) {
+  const said = SAID[/** @type {keyof typeof SAID} */ (kind)];
+  return name && said && name.startsWith(said) ? name.slice(said.length) : name;
+}

@@ -1,6 +1,6 @@
 // @ts-check
 // The tree of a run as an ARIA treegrid over columns: only the rows in sight exist, however many steps there are.
-import { cell, mark, span } from "./cells.js";
+import { bare, cell, mark, span } from "./cells.js";
 import { count, duration, oneLine, usd } from "./text.js";
 import { bands, layOut } from "./timeline.js";
 
@@ -171,9 +171,9 @@ export class Tree {
     box.style.paddingLeft = `${Math.min(c.depth[i], 14) * 14}px`;
     const twist = span("t-twist", parent ? (this.closed[i] ? "▶" : "▼") : "");
     twist.setAttribute("aria-hidden", "true");
-    box.append(twist, mark(this.marks, c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(c.name[i] || "unnamed", 200)));
+    box.append(twist, mark(this.marks, c.status[i]), span("kind", oneLine(c.kind[i], 12)), span("t-label", oneLine(bare(c.name[i], c.kind[i]) || "unnamed", 200)));
     const above = c.parent[i];
-    if (c.agent[i] && c.agent[i] !== c.name[i] && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
+    if (c.agent[i] && c.agent[i] !== bare(c.name[i], c.kind[i]) && (above < 0 || c.agent[above] !== c.agent[i])) box.append(span("t-agent", oneLine(c.agent[i], 60)));
     const kind = trouble(c, i);
     if (kind === "warn") box.append(span("t-note", c.status[i] === "stopped" ? "stopped" : "denied"));
     if (kind === "held") box.append(span("t-note held", "held"));
