@@ -272,6 +272,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
     from tallystick.adapters.project import open_book
     from tallystick.app.guard import GuardSettings, RunGuard
     from tallystick.app.registrar import known_tools
+    from tallystick.cost.loops import LoopLimits
 
     if folder is not None:
         try:
@@ -287,7 +288,9 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
         stores.control, clock(), ids(), book, rate_card(),
         waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9),
         settings=GuardSettings(
-            run_budget_nano=settings.run_budget_nano, approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000
+            run_budget_nano=settings.run_budget_nano,
+            approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
+            loops=LoopLimits(calls=settings.run_tool_calls),
         ),
     )  # fmt: skip
 

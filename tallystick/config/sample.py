@@ -12,6 +12,7 @@ _EXAMPLES = {
     "agent": '"refunds"',
     "token_file": '"/etc/tallystick/token"',
     "run_budget_usd": '"0.50"',
+    "run_tool_calls": "500",
 }
 
 

@@ -44,6 +44,7 @@ class Settings:
     policies: Path
     policy_mode: str
     run_budget_usd: Decimal | None
+    run_tool_calls: int | None
     approval_timeout_s: int
     crash_after_s: int
     capture_content: str

@@ -12,7 +12,7 @@ R2     a cycle of 2 to 8 calls with their results                  end of the 3r
 R1/R2  the same, but patiently (a round takes 2 s or more, the     20th, 40th, 41st round
        effects are none or read, at most 2 calls a round)
 R3     one tool with one empty or failing result, any arguments    5th, 6th, 7th call; pages: 20th, 24th, 25th
-R6     number of tool calls in the run                             stopped at the cap
+R6     number of tool calls in the run                             stopped at the cap, where one is set
 =====  ==========================================================  =========================================
 
 Rule numbers leave room for stagnation, cost velocity and retry budgets. Pure: times come in as arguments.
@@ -40,6 +40,9 @@ class Rung(IntEnum):
     STOPPED = 4
 
 
+_KNOWN: Final = 20_000  # call and answer pairs kept in mind; a longer run is judged by its newest dead ends
+
+
 @dataclass(frozen=True, slots=True)
 class LoopLimits:
     """Where each rung stands. Counts are calls (R1, R3), rounds (R2, patient), or calls of the run (R6)."""
@@ -51,7 +54,7 @@ class LoopLimits:
     patient_refuse: int = 40
     fruitless: int = 6
     pages: int = 24
-    calls: int = 500
+    calls: int | None = None  # long runs are no loops: a cap is somebody's wish, not a default
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class LoopDetector:
         self, tool: str, arguments: Mapping[str, Any], *, at: int, effect: Effect | None
     ) -> LoopFinding:
         """Judge a call about to be made, without remembering it. ``at`` is nanoseconds since the epoch."""
-        if self.calls >= self.limits.calls:
+        if self.limits.calls is not None and self.calls >= self.limits.calls:
             return LoopFinding(Rung.STOPPED, "R6", self.calls + 1, f"the run made {self.calls} tool calls")
         call = call_print(tool, arguments)
         quiet = effect in (Effect.NONE, Effect.READ)
@@ -210,7 +213,7 @@ class LoopDetector:
     ) -> None:
         """Keep count of R3: anything new that another tool, or this one, finds ends the dead end."""
         fresh = call + answer not in self._known
-        if len(self._known) < 4 * self.limits.calls:
+        if len(self._known) < _KNOWN:
             self._known.add(call + answer)
         page = paging_key(arguments)
         if not failed and not nothing:

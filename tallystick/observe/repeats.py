@@ -62,12 +62,13 @@ def _model_repeats(models: list[Step], by_id: Mapping[str, Step], same: dict[str
         outer = _ancestor(step, by_id, frozenset({Kind.MODEL}))
         if outer is not None and not outer.derived:
             inner[outer.span].append(step)
-    for span, children in inner.items():
-        outer = by_id[span]
+    for span in sorted(inner, key=lambda span: _order(by_id[span])):
+        outer, children = by_id[span], inner[span]
+        repeat, counted = span, min(children, key=_order).span
         if len(children) == 1 and _known(outer) > 0 and _known(children[0]) == 0:
-            same[children[0].span] = span
-        else:
-            same[span] = min(children, key=_order).span
+            repeat, counted = counted, span
+        if _final(same, counted) != repeat:  # parents that form a ring must not name each other
+            same[repeat] = counted
     _by_response(_left(recorded, same), same)
     _twins(_left(recorded, same), same)
     totals = [step for step in models if step.derived]
@@ -160,14 +161,15 @@ def _session_totals(
         for step in totals:
             same[step.span] = first.span
         return
-    owners = {step.parent: step for step in totals if step.parent}
-    for step in totals:  # an outer agent's total holds the inner one's
+    ordered = sorted(totals, key=_order)
+    owners = {step.parent: step for step in reversed(ordered) if step.parent}
+    for step in ordered:  # an outer agent's total holds the inner one's
         seen: set[str] = set()
         at = by_id.get(step.parent or "")
         while at is not None and at.parent and at.parent not in seen and len(seen) <= _FARTHEST:
             seen.add(at.parent)
             outer = owners.get(at.parent)
-            if outer is not None and outer is not step:
+            if outer is not None and outer is not step and _final(same, outer.span) != step.span:
                 same[step.span] = outer.span
                 break
             at = by_id.get(at.parent)

@@ -77,7 +77,9 @@ class SqliteTraces:
     def _write(self, batch: Sequence[tuple[Step, Span]], at: int) -> Written:
         try:
             with self._database.writing() as connection:
-                return BatchWriter(connection, self._memory, self._compress, self._silent_after).write(batch, at=at)
+                return BatchWriter(connection, self._memory, self._compress, self._silent_after).write(
+                    batch, at=at
+                )
         except BaseException:
             self._memory.forget()
             raise
