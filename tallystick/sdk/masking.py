@@ -14,6 +14,9 @@ from typing import Any
 MASK = "[masked]"
 
 SHORTEST = 19  # characters: no shape below is shorter, so shorter texts need no look
+_CLEAN_LENGTH = 64
+_CLEAN_MAX = 1_024
+_clean: set[str] = set()  # short texts that were looked at and held nothing
 _GITHUB = re.compile(r"gh[pousr]_|github_pat_")
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _SHAPES = re.compile(
@@ -33,19 +36,25 @@ _SHAPES = re.compile(
 
 def suspicious(values: Collection[Any]) -> bool:
     """Whether any text among the values, however deep, may hold a credential (never misses a shape above)."""
+    try:
+        fresh: Collection[Any] = set(values) - _clean  # what calls repeat (names, addresses) is looked at once
+    except TypeError:  # a list or a mapping cannot be in a set
+        fresh = values
     texts = []
-    for value in values:  # one plain loop: this runs for every span
+    for value in fresh:  # one plain loop: this runs for every span
         kind = type(value)
         if kind is str:
             if len(value) >= SHORTEST:
                 texts.append(value)
+            elif len(_clean) < _CLEAN_MAX:
+                _clean.add(value)
         elif kind is not int and kind is not float and kind is not bool:
             texts.extend(_nested((value,), 0))
     if not texts:
         return False
     joined = "\n".join(texts)
     # Every shape holds one of these. Looking for plain text is many times cheaper than matching the shapes.
-    return (
+    if (
         "sk-" in joined
         or "eyJ" in joined
         or ("gh" in joined and _GITHUB.search(joined) is not None)
@@ -55,7 +64,19 @@ def suspicious(values: Collection[Any]) -> bool:
         or "AIza" in joined
         or "xox" in joined
         or "PRIVATE KEY" in joined
-    )
+    ):
+        return True
+    _remember(texts)
+    return False
+
+
+def _remember(texts: Iterable[str]) -> None:
+    """Keep short texts that are clean. Only exact strings are kept, so nothing else can be equal to one by its own say."""
+    for text in texts:
+        if len(text) <= _CLEAN_LENGTH:
+            if len(_clean) >= _CLEAN_MAX:
+                _clean.clear()
+            _clean.add(text)
 
 
 def _nested(values: Iterable[Any], depth: int) -> list[str]:
