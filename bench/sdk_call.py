@@ -14,6 +14,7 @@ threads), in microseconds a call, and the ratios to bare. Run: python bench/sdk_
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -53,6 +54,24 @@ ATTRIBUTES = {
 }
 
 
+_calls = itertools.count()
+
+
+def attributes_of_calls(calls: int) -> list[dict[str, Any]]:
+    """Fresh attributes for each call: ids, counts and messages differ from call to call, as they do in real life."""
+    return [
+        {
+            **ATTRIBUTES,
+            "gen_ai.response.id": f"chatcmpl-{number:012x}",
+            "gen_ai.usage.input_tokens": 512 + number % 7_919,
+            "gen_ai.usage.output_tokens": 16 + number % 1_009,
+            "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Order '
+            f'{number} was sent today."}}]}}]',
+        }
+        for number in itertools.islice(_calls, calls)
+    ]
+
+
 class NullExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return SpanExportResult.SUCCESS
@@ -88,10 +107,10 @@ class Recorder:
             self.place = Place(RunState(0), "refunds", None, "support")
         self.tracer = self.provider.get_tracer("bench")
 
-    def work(self, calls: int) -> None:
+    def work(self, facts: list[dict[str, Any]]) -> None:
         tracer = self.tracer
-        for _ in range(calls):
-            with tracer.start_as_current_span("chat gpt-4o-mini", attributes=ATTRIBUTES):
+        for attributes in facts:
+            with tracer.start_as_current_span("chat gpt-4o-mini", attributes=attributes):
                 pass
 
     def block(self, calls: int) -> tuple[float, float]:
@@ -99,8 +118,9 @@ class Recorder:
         token = None
         if self.place is not None:
             token = otel_context.attach(otel_context.set_value(PLACE_KEY, self.place))
+        facts = attributes_of_calls(calls)
         process, thread = time.process_time_ns(), time.thread_time_ns()
-        self.work(calls)
+        self.work(facts)
         thread = time.thread_time_ns() - thread
         for flush in self.flushes:
             flush()
@@ -113,10 +133,10 @@ class Recorder:
 class StepRecorder(Recorder):
     """Calls made the way Tallystick's own decorators make them."""
 
-    def work(self, calls: int) -> None:
+    def work(self, facts: list[dict[str, Any]]) -> None:
         active: Any = self
-        for _ in range(calls):
-            step = open_step(active, "chat gpt-4o-mini", ATTRIBUTES)
+        for attributes in facts:
+            step = open_step(active, "chat gpt-4o-mini", attributes)
             token = otel_context.attach(step.context)
             otel_context.detach(token)
             step.close()

@@ -16,7 +16,7 @@ MASK = "[masked]"
 SHORTEST = 19  # characters: no shape below is shorter, so shorter texts need no look
 _CLEAN_LENGTH = 64
 _CLEAN_MAX = 1_024
-_clean: set[str] = set()  # short texts that were looked at and held nothing
+_clean: set[Any] = set()  # short values that were looked at and held nothing
 _GITHUB = re.compile(r"gh[pousr]_|github_pat_")
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _SHAPES = re.compile(
@@ -46,37 +46,44 @@ def suspicious(values: Collection[Any]) -> bool:
         if kind is str:
             if len(value) >= SHORTEST:
                 texts.append(value)
-            elif len(_clean) < _CLEAN_MAX:
-                _clean.add(value)
         elif kind is not int and kind is not float and kind is not bool:
             texts.extend(_nested((value,), 0))
-    if not texts:
-        return False
-    joined = "\n".join(texts)
-    # Every shape holds one of these. Looking for plain text is many times cheaper than matching the shapes.
-    if (
-        "sk-" in joined
-        or "eyJ" in joined
-        or ("gh" in joined and _GITHUB.search(joined) is not None)
-        or "earer " in joined
-        or "EARER " in joined
-        or ("IA" in joined and ("AKIA" in joined or "ASIA" in joined))
-        or "AIza" in joined
-        or "xox" in joined
-        or "PRIVATE KEY" in joined
-    ):
+    if texts and _held(texts[0] if len(texts) == 1 else "\n".join(texts)):
         return True
-    _remember(texts)
+    if fresh:
+        _remember(fresh)
     return False
 
 
-def _remember(texts: Iterable[str]) -> None:
-    """Keep short texts that are clean. Only exact strings are kept, so nothing else can be equal to one by its own say."""
-    for text in texts:
-        if len(text) <= _CLEAN_LENGTH:
+def _held(text: str) -> bool:
+    # Every shape holds one of these. Looking for plain text is many times cheaper than matching the shapes.
+    return (
+        "sk-" in text
+        or "eyJ" in text
+        or ("gh" in text and _GITHUB.search(text) is not None)
+        or "earer " in text
+        or "EARER " in text
+        or ("IA" in text and ("AKIA" in text or "ASIA" in text))
+        or "AIza" in text
+        or "xox" in text
+        or "PRIVATE KEY" in text
+    )
+
+
+def _remember(values: Iterable[Any]) -> None:
+    """Keep short values that are clean; only exact types, which are equal to nothing but their like."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            keep = len(value) <= _CLEAN_LENGTH
+        elif kind is tuple:
+            keep = len(value) <= 4 and all(type(one) is str and len(one) <= _CLEAN_LENGTH for one in value)
+        else:
+            keep = kind is int or kind is float
+        if keep:
             if len(_clean) >= _CLEAN_MAX:
                 _clean.clear()
-            _clean.add(text)
+            _clean.add(value)
 
 
 def _nested(values: Iterable[Any], depth: int) -> list[str]:

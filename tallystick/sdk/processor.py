@@ -41,6 +41,7 @@ _MODEL_WORDS = {
 }
 
 
+Known: TypeAlias = tuple[Any, Any, int, Spool | None]  # scope, resource, and their index in the spool
 # A span that has begun, its place, its sequence number, and whether it opened its run. A plain tuple: one per span.
 Open: TypeAlias = tuple[Span, Place | None, int | None, bool]
 
@@ -64,8 +65,8 @@ class RunProcessor(SpanProcessor):
         self._open: dict[int, Open] = {}
         self._announced: weakref.WeakKeyDictionary[Span, int] = weakref.WeakKeyDictionary()
         self._traces: dict[int, Place] = {}
-        self._sources: dict[int, tuple[Any, Any, int]] = {}
-        self._last_source: tuple[Any, Any, int] = (self, self, 0)
+        self._sources: dict[int, Known] = {}
+        self._last_source: Known = (self, self, 0, None)
         self._unset: Any = self  # what spans without a status have in its place; until the first one, nothing is
         self._lock = threading.Lock()
 
@@ -188,7 +189,7 @@ class RunProcessor(SpanProcessor):
             code, message = self._status(status)
         scope, resource = span.instrumentation_scope, span.resource
         known = self._last_source
-        if known[0] is scope and known[1] is resource:
+        if known[0] is scope and known[1] is resource and known[3] is spool:
             source = known[2]
         else:
             source = self._source(spool, scope, resource)
@@ -227,14 +228,14 @@ class RunProcessor(SpanProcessor):
 
     def _source(self, spool: Spool, scope: Any, resource: Any) -> int:
         found = self._sources.get(id(scope))
-        if found is None or found[0] is not scope or found[1] is not resource:
+        if found is None or found[0] is not scope or found[1] is not resource or found[3] is not spool:
             name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
             key = (name, version, schema, id(resource))
             index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
             if len(self._sources) >= _SOURCES_MAX:
                 self._sources.clear()
             # Holding both keeps their identities from being reused.
-            found = self._sources[id(scope)] = (scope, resource, index)
+            found = self._sources[id(scope)] = (scope, resource, index, spool)
         self._last_source = found
         return found[2]
 
