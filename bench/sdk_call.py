@@ -1,10 +1,12 @@
 """What recording one call with 15 attributes costs, against the bare OpenTelemetry SDK in the same process.
 
-Four recorders take turns, block by block, so that whatever else the machine does falls on all of them:
+The recorders take turns, block by block, so that whatever else the machine does falls on all of them. All of
+Tallystick's write each call to a spool on disk before it returns, and ship it to a sink that throws it away:
 
 - bare:       TracerProvider + BatchSpanProcessor with an exporter that throws everything away
-- tallystick: TracerProvider + Tallystick's processor, spool on disk and shipper with a sink that throws everything away
+- tallystick: what ``tallystick.init()`` puts in place where there is no provider yet
 - step:       the same through Tallystick's own door (what its decorators do) instead of start_as_current_span
+- joined:     the SDK's own TracerProvider, which Tallystick joined; nobody else listens
 - both:       the bare one joined by Tallystick (a program that already has an exporter of its own)
 
 Printed are medians over the blocks: CPU of the calling thread, and CPU of the whole process (with the background
@@ -31,6 +33,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from tallystick.model.span import Span
 from tallystick.sdk.place import PLACE_KEY, Place, RunState
 from tallystick.sdk.processor import RunProcessor
+from tallystick.sdk.providers import OpenProvider
 from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import Spool
 from tallystick.sdk.stepping import open_step
@@ -86,11 +89,13 @@ class NullSink:
 
 
 class Recorder:
-    """One of the three; ``call`` is one traced call, ``settle`` waits until the background has caught up."""
+    """One of them; ``call`` is one traced call, ``settle`` waits until the background has caught up."""
 
-    def __init__(self, name: str, folder: Path, *, batch: bool, tallystick: bool) -> None:
+    def __init__(self, name: str, folder: Path, *, batch: bool, tallystick: bool, own: bool = False) -> None:
         self.name = name
-        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider = (
+            OpenProvider(shutdown_on_exit=False, light=True) if own else TracerProvider(shutdown_on_exit=False)
+        )
         self.flushes: list[Callable[[], object]] = []
         if batch:
             exporter = BatchSpanProcessor(NullExporter(), max_queue_size=50_000)
@@ -102,7 +107,10 @@ class Recorder:
             shipper = Shipper(spool, NullSink)
             self.processor = processor = RunProcessor(spool, wake=shipper.wake)
             processor.visible = batch
-            self.provider.add_span_processor(processor)
+            if isinstance(self.provider, OpenProvider):
+                self.provider.add_own_processor(processor)
+            else:
+                self.provider.add_span_processor(processor)
             self.flushes.append(lambda: shipper.flush(30))
             self.place = Place(RunState(0), "refunds", None, "support")
         self.tracer = self.provider.get_tracer("bench")
@@ -146,15 +154,16 @@ def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         recorders = [
             Recorder("bare", Path(folder), batch=True, tallystick=False),
-            Recorder("tallystick", Path(folder), batch=False, tallystick=True),
-            StepRecorder("step", Path(folder), batch=False, tallystick=True),
+            Recorder("tallystick", Path(folder), batch=False, tallystick=True, own=True),
+            StepRecorder("step", Path(folder), batch=False, tallystick=True, own=True),
+            Recorder("joined", Path(folder), batch=False, tallystick=True),
             Recorder("both", Path(folder), batch=True, tallystick=True),
         ]
         seen: dict[str, list[tuple[float, float]]] = {recorder.name: [] for recorder in recorders}
         for recorder in recorders:
             recorder.block(calls)
         for turn in range(blocks):
-            for recorder in recorders[turn % 4 :] + recorders[: turn % 4]:
+            for recorder in recorders[turn % len(recorders) :] + recorders[: turn % len(recorders)]:
                 seen[recorder.name].append(recorder.block(calls))
         for recorder in recorders:
             recorder.provider.shutdown()

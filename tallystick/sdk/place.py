@@ -58,7 +58,7 @@ class RunState:
 
 
 class Place:
-    """A point in a run. ``stamp`` holds the attributes that every span begun here carries; ``packed`` is its msgpack."""
+    """A point in a run. ``stamp`` holds the attributes that every span begun here carries, ``packed`` its msgpack."""
 
     __slots__ = ("agent", "packed", "stamp", "state", "version", "workflow")
 

@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tallystick.model import attributes as names
 from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import SPAN
+from tallystick.sdk.lightspan import UNSET, LightSpan
 from tallystick.sdk.masking import SHORTEST, mask, mask_text, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
@@ -141,13 +142,14 @@ class RunProcessor(SpanProcessor):
 
     # -- ending -------------------------------------------------------------------------------------------------
 
-    def _ended(self, spool: Spool, span: ReadableSpan) -> None:
+    def _ended(self, spool: Spool, span: Any) -> None:
         context = span.get_span_context()
         if context is None:
             return
         span_id = context.span_id
         entry = self._open.pop(span_id, None)
-        attributes = _attributes(span)
+        light = type(span) is LightSpan
+        attributes = span.facts if light else _attributes(span)  # a light span's are final and need no copy
         if suspicious(attributes.values()):
             attributes = mask(attributes)
         place = seq = None
@@ -155,10 +157,13 @@ class RunProcessor(SpanProcessor):
         if entry is not None:
             _, place, seq, last = entry
             if last and place is not None:
+                attributes = attributes.copy()
                 self._close_run(attributes, place.state, span)
-        spool.append(
-            self._record(spool, span, context.trace_id, span_id, attributes, span.end_time, place, seq), last=last
-        )
+        if light:
+            record = self._light_record(spool, span, attributes, place, seq)
+        else:
+            record = self._record(spool, span, context.trace_id, span_id, attributes, span.end_time, place, seq)
+        spool.append(record, last=last)
         if spool.asleep:
             self.wake()
 
@@ -214,6 +219,44 @@ class RunProcessor(SpanProcessor):
             attributes,
             _events(events) if events else _EMPTY,
             [_link(link) for link in links] if links else _EMPTY,
+            dropped,
+            None if place is None else place.packed,
+            seq,
+        )
+
+    def _light_record(
+        self, spool: Spool, span: LightSpan, attributes: dict[str, Any], place: Place | None, seq: int | None
+    ) -> tuple[Any, ...]:
+        """The same for an ended light span, from its fields."""
+        ids, above, origin, name, kind = span.ids, span.above, span.origin, span.title, span.sort
+        known = self._last_source
+        if known[0] is origin.scope and known[1] is origin.resource and known[3] is spool:
+            source = known[2]
+        else:
+            source = self._source(spool, origin.scope, origin.resource)
+        code, message = (0, "") if span.state is UNSET else self._status(span.state)
+        if (message or len(name) >= SHORTEST) and suspicious((name, message)):
+            name, message = mask_text(name), mask_text(message)
+        dropped, events, links = span.cut, _EMPTY, _EMPTY
+        if span.happened is not None:
+            events, dropped = tuple(_events(span.happened.kept)), dropped + span.happened.dropped
+        if span.pointers is not None:
+            links, dropped = tuple(map(_link, span.pointers.kept)), dropped + span.pointers.dropped
+        return (
+            SPAN,
+            source,
+            ids.trace_id.to_bytes(16, "big"),
+            ids.span_id.to_bytes(8, "big"),
+            None if above is None else above.span_id.to_bytes(8, "big"),
+            name,
+            span.begun,
+            span.done,
+            1 if kind is _INTERNAL else _KINDS[kind],
+            code,
+            message,
+            attributes,
+            events,
+            links,
             dropped,
             None if place is None else place.packed,
             seq,
