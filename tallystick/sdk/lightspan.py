@@ -67,13 +67,19 @@ class LightSpan(SdkSpan):
             self._take(attributes)
 
     def _take(self, attributes: Mapping[str, Any]) -> None:
-        """Set attributes, cleaned as OpenTelemetry cleans them; a key that is set again moves to the end."""
+        """Set attributes, cleaned as OpenTelemetry cleans them. The loop holds _put's lines: it runs for every span."""
         facts = self.facts
         for key, value in attributes.items():
-            if type(value) not in _PLAIN or type(key) is not str or not key:
-                cleaned = BoundedAttributes(None, {key: value})
+            if type(key) is not str or not key:  # keys that are cleaned may collide: leave them all to OpenTelemetry
+                cleaned = BoundedAttributes(None, attributes)
                 self.cut += cleaned.dropped
-                if key not in cleaned:
+                for name in cleaned:
+                    self._put(name, cleaned[name])
+                return
+            if type(value) not in _PLAIN:
+                cleaned = BoundedAttributes(None, {key: value})
+                if key not in cleaned:  # older releases drop what they cannot clean, newer ones put None
+                    self.cut += cleaned.dropped
                     continue
                 value = cleaned[key]
             if key in facts:
@@ -82,6 +88,16 @@ class LightSpan(SdkSpan):
                 del facts[next(iter(facts))]
                 self.cut += 1
             facts[key] = value
+
+    def _put(self, key: str, value: Any) -> None:
+        """Set one clean attribute; a key that is set again moves to the end."""
+        facts = self.facts
+        if key in facts:
+            del facts[key]
+        elif len(facts) >= ATTRIBUTES_MAX:
+            del facts[next(iter(facts))]
+            self.cut += 1
+        facts[key] = value
 
     # -- beginning and ending -----------------------------------------------------------------------------------
 
@@ -135,8 +151,16 @@ class LightSpan(SdkSpan):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute."""
-        if not self._ended("Setting attribute on ended span."):
-            self._take({key: value})
+        if self._ended("Setting attribute on ended span."):
+            return
+        if type(value) in _PLAIN and type(key) is str and key:
+            self._put(key, value)
+            return
+        cleaned = BoundedAttributes(None, immutable=False)
+        cleaned[key] = value
+        self.cut += cleaned.dropped
+        for name in cleaned:
+            self._put(name, cleaned[name])
 
     def update_name(self, name: str) -> None:
         """Give another name."""

@@ -117,8 +117,9 @@ def _scope(
     attributes: Any = None,
 ) -> InstrumentationScope:
     """The scope of a tracer; takes what ``TracerProvider.get_tracer`` takes."""
+    more = () if attributes is None else (attributes,)  # older releases know none
     return InstrumentationScope(
-        instrumenting_module_name or "", instrumenting_library_version or "", schema_url, attributes
+        instrumenting_module_name or "", instrumenting_library_version or "", schema_url, *more
     )
 
 
