@@ -8,6 +8,9 @@ Tallystick's write each call to a spool on disk before it returns, and ship it t
 - step:       the same through Tallystick's own door (what its decorators do) instead of start_as_current_span
 - joined:     the SDK's own TracerProvider, which Tallystick joined; nobody else listens
 - both:       the bare one joined by Tallystick (a program that already has an exporter of its own)
+- store:      as tallystick, but shipped into the local store in the same process. What the bare one leaves out (making
+              and sending OTLP, and the database at the other end) is in this row, so its process figure is no ratio to
+              hold anything against; it says what zero configuration costs a program all in all
 
 Printed are medians over the blocks: CPU of the calling thread, and CPU of the whole process (with the background
 threads), in microseconds a call, and the ratios to bare. Run: python bench/sdk_call.py [--json]
@@ -30,10 +33,13 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from tallystick import wiring
 from tallystick.model.span import Span
+from tallystick.sdk.local import StoreSink
 from tallystick.sdk.place import PLACE_KEY, Place, RunState
 from tallystick.sdk.processor import RunProcessor
 from tallystick.sdk.providers import OpenProvider
+from tallystick.sdk.runtime import Sink
 from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import Spool
 from tallystick.sdk.stepping import open_step
@@ -91,7 +97,10 @@ class NullSink:
 class Recorder:
     """One of them; ``call`` is one traced call, ``settle`` waits until the background has caught up."""
 
-    def __init__(self, name: str, folder: Path, *, batch: bool, tallystick: bool, own: bool = False) -> None:
+    def __init__(
+        self, name: str, folder: Path, *, batch: bool, tallystick: bool, own: bool = False,
+        sink: Callable[[], Sink] = NullSink,
+    ) -> None:  # fmt: skip
         self.name = name
         self.provider = (
             OpenProvider(shutdown_on_exit=False, light=True) if own else TracerProvider(shutdown_on_exit=False)
@@ -104,7 +113,7 @@ class Recorder:
         self.place: Place | None = None
         if tallystick:
             spool = Spool(folder / name)
-            shipper = Shipper(spool, NullSink)
+            shipper = Shipper(spool, sink)
             self.processor = processor = RunProcessor(spool, wake=shipper.wake)
             processor.visible = batch
             if isinstance(self.provider, OpenProvider):
@@ -138,6 +147,16 @@ class Recorder:
         return thread / calls / 1_000, process / calls / 1_000
 
 
+def store_sink(folder: Path) -> Callable[[], Sink]:
+    """The sink that zero configuration gives: the local store."""
+
+    def made() -> Sink:
+        stores = wiring.open_stores(folder)
+        return StoreSink(wiring.recorder(stores), stores.close)
+
+    return made
+
+
 class StepRecorder(Recorder):
     """Calls made the way Tallystick's own decorators make them."""
 
@@ -158,6 +177,9 @@ def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
             StepRecorder("step", Path(folder), batch=False, tallystick=True, own=True),
             Recorder("joined", Path(folder), batch=False, tallystick=True),
             Recorder("both", Path(folder), batch=True, tallystick=True),
+            Recorder(
+                "store", Path(folder), batch=False, tallystick=True, own=True, sink=store_sink(Path(folder) / "db")
+            ),
         ]
         seen: dict[str, list[tuple[float, float]]] = {recorder.name: [] for recorder in recorders}
         for recorder in recorders:

@@ -112,7 +112,8 @@ class LightSpan(SdkSpan):
     def end(self, end_time: int | None = None) -> None:
         """End once, at ``end_time`` (nanoseconds since the epoch) or now."""
         if self.begun is None:
-            raise RuntimeError("Calling end() on a not started span.")
+            _log.warning("Calling end() on a not started span.")
+            return
         if self.done is not None:
             _log.warning("Calling end() on an ended span.")
             return

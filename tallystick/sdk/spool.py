@@ -31,6 +31,7 @@ _FIRST_BYTES = 128 * 1024  # the first segment's size; each further one is twice
 LOCK_NAME = "lock"
 LOST_NAME = "lost"
 COUNTS = Struct("<QQ")  # records lost so far, records reported as lost so far
+_LEAST_BYTES = 16 * 1024  # what is asked for when the disk has no room for a segment as it was planned
 _NEW = "new-"  # a folder that is being made: not yet locked, nobody may adopt it
 _ROOT_RESERVE = 1024 * 1024  # room above the limit for a run's last record, so that the loss becomes known
 
@@ -187,10 +188,16 @@ class Spool:
         if self.own is None:
             self._open_folder()
         assert self.own is not None
-        planned = min(self._segment_bytes, _FIRST_BYTES << min(self._number, 16))
+        planned = min(self._segment_bytes, _FIRST_BYTES << min(self._number, 16), left)
+        path = self.own / f"{self._number + 1:08d}.seg"
+        try:
+            segment = Segment(path, max(needed, planned), mapped=self._mapped)
+        except OSError:
+            if planned <= max(needed, _LEAST_BYTES):
+                raise
+            # The disk is nearly full: take what is left in small pieces.
+            segment = Segment(path, max(needed, _LEAST_BYTES), mapped=self._mapped)
         self._number += 1
-        path = self.own / f"{self._number:08d}.seg"
-        segment = Segment(path, max(needed, min(planned, left)), mapped=self._mapped)
         segment.map[0 : len(head)] = head
         segment.size = len(head)
         self.pending += segment.room
