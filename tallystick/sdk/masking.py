@@ -16,7 +16,7 @@ MASK = "[masked]"
 SHORTEST = 19  # characters: no shape below is shorter, so shorter texts need no look
 _CLEAN_LENGTH = 64
 _CLEAN_MAX = 1_024
-_clean: set[Any] = set()  # short values that were looked at and held nothing
+_clean: set[str] = set()  # texts that were looked at and held nothing
 _GITHUB = re.compile(r"gh[pousr]_|github_pat_")
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _SHAPES = re.compile(
@@ -36,22 +36,31 @@ _SHAPES = re.compile(
 
 def suspicious(values: Collection[Any]) -> bool:
     """Whether any text among the values, however deep, may hold a credential (never misses a shape above)."""
-    try:
-        fresh: Collection[Any] = set(values) - _clean  # what calls repeat (names, addresses) is looked at once
-    except TypeError:  # a list or a mapping cannot be in a set
-        fresh = values
     texts = []
-    for value in fresh:  # one plain loop: this runs for every span
+    for value in values:  # one plain loop: this runs for every span
         kind = type(value)
         if kind is str:
-            if len(value) >= SHORTEST:
+            if len(value) >= SHORTEST and value not in _clean:
                 texts.append(value)
-        elif kind is not int and kind is not float and kind is not bool:
+        elif kind is not int and kind is not float and kind is not bool and (kind is not tuple or _long(value)):
             texts.extend(_nested((value,), 0))
-    if texts and _held(texts[0] if len(texts) == 1 else "\n".join(texts)):
+    if not texts:
+        return False
+    if _held(texts[0] if len(texts) == 1 else "\n".join(texts)):
         return True
-    if fresh:
-        _remember(fresh)
+    for text in texts:
+        if len(text) <= _CLEAN_LENGTH:  # names and addresses that come back with the next call are looked at once
+            if len(_clean) >= _CLEAN_MAX:
+                _clean.clear()
+            _clean.add(text)
+    return False
+
+
+def _long(values: tuple[Any, ...]) -> bool:
+    """Whether there is anything but texts too short to hold something."""
+    for value in values:  # noqa: SIM110 - a generator would cost more than it finds
+        if type(value) is not str or len(value) >= SHORTEST:
+            return True
     return False
 
 
@@ -68,22 +77,6 @@ def _held(text: str) -> bool:
         or "xox" in text
         or "PRIVATE KEY" in text
     )
-
-
-def _remember(values: Iterable[Any]) -> None:
-    """Keep short values that are clean; only exact types, which are equal to nothing but their like."""
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            keep = len(value) <= _CLEAN_LENGTH
-        elif kind is tuple:
-            keep = len(value) <= 4 and all(type(one) is str and len(one) <= _CLEAN_LENGTH for one in value)
-        else:
-            keep = kind is int or kind is float
-        if keep:
-            if len(_clean) >= _CLEAN_MAX:
-                _clean.clear()
-            _clean.add(value)
 
 
 def _nested(values: Iterable[Any], depth: int) -> list[str]:
