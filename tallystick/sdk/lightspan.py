@@ -25,6 +25,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 ATTRIBUTES_MAX: Final = 4_096  # OpenTelemetry's default of 128 loses the oldest ones of any chat with a history
 _OTHERS_MAX: Final = 128  # events, links, and attributes of either: OpenTelemetry's defaults
 _PLAIN = frozenset({str, int, float, bool})
+_ONCE = (True,)
 UNSET: Final = Status(StatusCode.UNSET)
 _log = logging.getLogger("opentelemetry.sdk.trace")  # complaints come from where a program expects them
 
@@ -63,6 +64,7 @@ class LightSpan(SdkSpan):
         self.state = UNSET
         self.begun: int | None = None
         self.done: int | None = None
+        self.ends = iter(_ONCE)  # one step of an iterator is atomic and costs less than a lock
         if attributes:
             self._take(attributes)
 
@@ -83,9 +85,9 @@ class LightSpan(SdkSpan):
                     continue
                 value = cleaned[key]
             if key in facts:
-                del facts[key]
+                facts.pop(key, None)  # not del: another thread may be setting it too
             elif len(facts) >= ATTRIBUTES_MAX:
-                del facts[next(iter(facts))]
+                facts.pop(next(iter(facts)), None)
                 self.cut += 1
             facts[key] = value
 
@@ -93,9 +95,9 @@ class LightSpan(SdkSpan):
         """Set one clean attribute; a key that is set again moves to the end."""
         facts = self.facts
         if key in facts:
-            del facts[key]
+            facts.pop(key, None)  # not del: another thread may be setting it too
         elif len(facts) >= ATTRIBUTES_MAX:
-            del facts[next(iter(facts))]
+            facts.pop(next(iter(facts)), None)
             self.cut += 1
         facts[key] = value
 
@@ -114,7 +116,7 @@ class LightSpan(SdkSpan):
         if self.begun is None:
             _log.warning("Calling end() on a not started span.")
             return
-        if self.done is not None:
+        if next(self.ends, None) is None:
             _log.warning("Calling end() on an ended span.")
             return
         self.done = time_ns() if end_time is None else end_time

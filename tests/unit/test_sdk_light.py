@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +21,13 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, S
 from tallystick.sdk import install as installing
 from tallystick.sdk.lightspan import LightSpan
 from tallystick.sdk.providers import OpenProvider
+
+
+@pytest.fixture(autouse=True)
+def silent() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 class Kept(SpanProcessor):
@@ -196,3 +205,29 @@ def test_the_environment_decides_whether_spans_may_be_light(
     assert installing._nothing_asked()
     monkeypatch.setenv(name, "1")
     assert installing._nothing_asked() is light
+
+
+def test_many_threads_on_one_span_raise_nothing_and_end_it_once() -> None:
+    _, kept, tracer = provider()
+    faults: list[BaseException] = []
+    for _ in range(20):
+        span = tracer.start_span("shared")
+        gate = threading.Barrier(4)
+
+        def work(span: trace.Span = span, gate: threading.Barrier = gate) -> None:
+            gate.wait()
+            try:
+                for number in range(300):
+                    span.set_attribute("k", number)
+                    span.set_attributes({"a": number, "b": (number,)})
+                span.end()
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is a failure
+                faults.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert faults == []
+    assert len(kept.ended) == 20
