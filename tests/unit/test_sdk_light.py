@@ -23,7 +23,6 @@ from tallystick.sdk import install as installing
 from tallystick.sdk.lightspan import LightSpan
 from tallystick.sdk.providers import OpenProvider
 
-
 # Older releases of the SDK do not hand on that a trace id is random.
 KNOWN_FLAGS = 3 if hasattr(RandomIdGenerator, "is_trace_id_random") else 1
 
