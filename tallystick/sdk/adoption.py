@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tallystick.model.attributes import LOST
 from tallystick.model.span import Span
-from tallystick.sdk.frames import MAGIC, RecordReader, read_frames
+from tallystick.sdk.frames import MAGIC, OLD_MAGIC, SEED, RecordReader, read_frames
 from tallystick.sdk.runtime import Sink
 from tallystick.sdk.spool import COUNTS, LOCK_NAME, LOST_NAME
 
@@ -75,14 +75,15 @@ def waiting_bytes(folder: Path, *, keep: Path | None = None) -> int:
 def read_segment(path: Path) -> tuple[list[Span], int, int]:
     """All spans of a segment, the bytes of its torn tail, and the loss report it ends with."""
     data = path.read_bytes()
-    if not data.startswith(MAGIC):
+    if not data.startswith((MAGIC, OLD_MAGIC)):
         return [], len(data), 0
     reader, spans, end = RecordReader(), [], len(MAGIC)
-    for payload, end in read_frames(data, len(MAGIC)):  # noqa: B007 - the last end is wanted
+    seed = SEED if data.startswith(MAGIC) else 0
+    for payload, end in read_frames(data, len(MAGIC), seed):  # noqa: B007 - the last end is wanted
         span = reader.read(payload)
         if span is not None:
             spans.append(span)
-    return spans, len(data) - end, reader.reported
+    return spans, len(data[end:].rstrip(b"\0")), reader.reported
 
 
 def _lock(owner: Path) -> int | None:

@@ -4,12 +4,15 @@ A segment begins with MAGIC. A frame is ``<II`` (length of the payload, CRC-32 o
 is an array whose first item says what it is:
 
 - ``[0, index, resource, scope, scope_version, schema_url]``: a source; records of the same segment name it by index.
-- ``[1, source, trace, span, parent, name, started, ended, kind, status, message, attributes, events, links, dropped]``:
-  a span; ids are raw bytes, ``ended`` is nil in a start record, events are ``[name, at, attributes]``, links
-  ``[trace, span, attributes]``.
+- ``[1, source, trace, span, parent, name, started, ended, kind, status, message, attributes, events, links, dropped,
+  stamp, seq]``: a span; ids are raw bytes, ``ended`` is nil in a start record, events are ``[name, at, attributes]``,
+  links ``[trace, span, attributes]``. The attributes in ``stamp`` (a mapping) and the sequence number ``seq`` are put
+  on the span when it is read; both may be nil, or missing altogether.
 - ``[2, total]``: how many records this owner has reported as lost so far.
 
-Whatever follows the last whole frame is a torn tail: the write that a crash cut short.
+Segments are allocated before they are filled, so whole frames are followed by zeros. The checksum begins with SEED,
+so that no frame is all zeros: the zeros end the segment. Anything else after the last whole frame is a torn tail.
+Segments that begin with OLD_MAGIC have the same records under a checksum that begins with 0.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ from zlib import crc32
 
 import msgspec
 
+from tallystick.model import attributes as names
 from tallystick.model.span import Event, Link, Source, Span
 
-MAGIC = b"TLYSPOOL1\n"
+MAGIC = b"TLYSPOOL2\n"
+OLD_MAGIC = b"TLYSPOOL1\n"
+SEED = 0x7A11  # where the checksum begins
 SOURCE, SPAN, REPORTED = 0, 1, 2
 
 HEADER = Struct("<II")
@@ -31,12 +37,12 @@ HEADER_SIZE = HEADER.size
 _decoder = msgspec.msgpack.Decoder()
 
 
-def frame(payload: bytes) -> bytes:
+def frame(payload: bytes, seed: int = SEED) -> bytes:
     """One frame around a payload."""
-    return HEADER.pack(len(payload), crc32(payload)) + payload
+    return HEADER.pack(len(payload), crc32(payload, seed)) + payload
 
 
-def read_frames(data: bytes, start: int = 0) -> Iterator[tuple[bytes, int]]:
+def read_frames(data: bytes, start: int = 0, seed: int = SEED) -> Iterator[tuple[bytes, int]]:
     """Yield (payload, offset after the frame) for each whole frame from ``start``; stop at the first that is not."""
     at, size = start, len(data)
     while at + HEADER_SIZE <= size:
@@ -45,7 +51,7 @@ def read_frames(data: bytes, start: int = 0) -> Iterator[tuple[bytes, int]]:
         if end > size:
             return
         payload = data[at + HEADER_SIZE : end]
-        if crc32(payload) != checksum:
+        if crc32(payload, seed) != checksum:
             return
         yield payload, end
         at = end
@@ -73,7 +79,9 @@ class RecordReader:
 
     def _span(self, record: list[Any]) -> Span:
         (_, source, trace, span, parent, name, started, ended, kind, status, message, attributes,
-         events, links, dropped) = record  # fmt: skip
+         events, links, dropped) = record[:15]  # fmt: skip
+        if len(record) > 15:
+            _put_stamp(attributes, record[15], record[16])
         return Span(
             trace.hex(),
             span.hex(),
@@ -90,3 +98,13 @@ class RecordReader:
             tuple(Link(trace.hex(), span.hex(), facts) for trace, span, facts in links) if links else (),
             dropped,
         )
+
+
+def _put_stamp(attributes: dict[str, Any], stamp: dict[str, Any] | None, seq: int | None) -> None:
+    if stamp is not None:
+        own = attributes.get(names.AGENT) or attributes.get("gen_ai.agent.name")
+        attributes.update(stamp)
+        if own is not None:  # the span speaks of an agent itself; the stamp's agent is only the one around it
+            attributes[names.AGENT] = own
+    if seq is not None:
+        attributes[names.SEQ] = seq

@@ -18,6 +18,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.environment_variables import (
     OTEL_ATTRIBUTE_COUNT_LIMIT,
     OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT,
+    OTEL_TRACES_SAMPLER,
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits
@@ -27,6 +28,7 @@ from tallystick.sdk import active as current
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import caught, edge
 from tallystick.sdk.instrumentors import switch_on
+from tallystick.sdk.lightspan import ATTRIBUTES_MAX
 from tallystick.sdk.processor import RunProcessor
 from tallystick.sdk.providers import OpenProvider, welcome_latecomers
 from tallystick.sdk.runtime import Guard, Sink
@@ -34,9 +36,9 @@ from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import LIMIT_BYTES, SEGMENT_BYTES, Spool
 
 SCOPE = "tallystick"
+OTEL_PYTHON_SDK_INTERNAL_METRICS = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"  # older SDKs do not name it
 EXIT_SECONDS = 5.0
 _PULSE_SECONDS = 1.0
-_ATTRIBUTES_MAX = 4_096  # OpenTelemetry's default of 128 loses the oldest ones of any chat with a history
 
 _lock = threading.RLock()
 _processors: dict[int, tuple[Any, RunProcessor]] = {}  # by id of the provider, which is kept alive beside it
@@ -174,13 +176,24 @@ def _provider(agent: str | None) -> Any:
         return found
     limits = None
     if not any(name in os.environ for name in (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT)):
-        limits = SpanLimits(max_span_attributes=_ATTRIBUTES_MAX)
+        limits = SpanLimits(max_span_attributes=ATTRIBUTES_MAX)
     named = {"service.name": agent} if agent and "OTEL_SERVICE_NAME" not in os.environ else {}
     # Our own exit hook flushes; the provider's would shut the processors down before it.
-    made = OpenProvider(resource=Resource.create(named), span_limits=limits, shutdown_on_exit=False)
+    made = OpenProvider(
+        resource=Resource.create(named), span_limits=limits, shutdown_on_exit=False, light=_nothing_asked()
+    )
     trace.set_tracer_provider(made)
     welcome_latecomers(_join_latecomer)
     return made
+
+
+def _nothing_asked() -> bool:
+    """Whether the environment leaves sampling, limits and self-measurement of spans as OpenTelemetry has them."""
+    return not any(
+        name in (OTEL_TRACES_SAMPLER, OTEL_PYTHON_SDK_INTERNAL_METRICS)
+        or (name.startswith("OTEL_") and name.endswith("_LIMIT"))
+        for name in os.environ
+    )
 
 
 def _join(provider: Any) -> RunProcessor:

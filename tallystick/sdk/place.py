@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
+import msgspec
 from opentelemetry import context as otel_context
 
 from tallystick.model import attributes as names
@@ -21,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PLACE_KEY: Final = "tallystick.place"
+_encoder = msgspec.msgpack.Encoder()
 
 
 class RunState:
@@ -56,9 +58,9 @@ class RunState:
 
 
 class Place:
-    """A point in a run. ``stamp`` holds the attributes that every span begun here carries."""
+    """A point in a run. ``stamp`` holds the attributes that every span begun here carries, ``packed`` its msgpack."""
 
-    __slots__ = ("agent", "stamp", "state", "version", "workflow")
+    __slots__ = ("agent", "packed", "stamp", "state", "version", "workflow")
 
     def __init__(
         self,
@@ -71,7 +73,6 @@ class Place:
         self.agent = agent
         self.version = version
         self.workflow = workflow
-        self.stamp: dict[str, Any] = {}
         self.restamp()
 
     def restamp(self) -> None:
@@ -82,7 +83,8 @@ class Place:
             names.AGENT_VERSION: self.version,
             names.WORKFLOW: self.workflow,
         }
-        self.stamp = {name: value for name, value in facts.items() if value is not None}
+        self.stamp: dict[str, Any] = {name: value for name, value in facts.items() if value is not None}
+        self.packed = msgspec.Raw(_encoder.encode(self.stamp))
 
     def within(self, *, agent: str | None, version: str | None) -> Place:
         """The same run and workflow, another agent."""

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from opentelemetry.context import Context, get_value
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tallystick.model import attributes as names
 from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import SPAN
+from tallystick.sdk.lightspan import UNSET, LightSpan
 from tallystick.sdk.masking import SHORTEST, mask, mask_text, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
@@ -30,7 +31,7 @@ _SOURCES_MAX = 4_096
 _LONG_STEP_NS = 1_000_000_000
 _ALIVE_NS = 15_000_000_000
 _EMPTY: tuple[Any, ...] = ()
-_AGENT, _SEQ = names.AGENT, names.SEQ
+_INTERNAL = SpanKind.INTERNAL
 _KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from 1 (internal)
 # What a span carries at its start when it is one model call, or belongs to a conversation that outlives its trace: such
 # a span, alone in its trace, is joined with others by the store and must not be stamped as a run of its own.
@@ -41,13 +42,9 @@ _MODEL_WORDS = {
 }
 
 
-class Open(NamedTuple):
-    """A span that has begun; ``root`` when it opened its run."""
-
-    span: Span
-    place: Place | None
-    seq: int | None
-    root: bool
+Known: TypeAlias = tuple[Any, Any, int, Spool | None]  # scope, resource, and their index in the spool
+# A span that has begun, its place, its sequence number, and whether it opened its run. A plain tuple: one per span.
+Open: TypeAlias = tuple[Span, Place | None, int | None, bool]
 
 
 class RunProcessor(SpanProcessor):
@@ -69,7 +66,9 @@ class RunProcessor(SpanProcessor):
         self._open: dict[int, Open] = {}
         self._announced: weakref.WeakKeyDictionary[Span, int] = weakref.WeakKeyDictionary()
         self._traces: dict[int, Place] = {}
-        self._sources: dict[int, tuple[Any, Any, int]] = {}
+        self._sources: dict[int, Known] = {}
+        self._last_source: Known = (self, self, 0, None)
+        self._unset: Any = self  # what spans without a status have in its place; until the first one, nothing is
         self._lock = threading.Lock()
 
     # -- OpenTelemetry's side -----------------------------------------------------------------------------------
@@ -104,14 +103,14 @@ class RunProcessor(SpanProcessor):
 
     def _started(self, span: Span, parent_context: Context | None) -> None:
         context = span.get_span_context()
-        trace, span_id = context.trace_id, context.span_id
-        place = get_value(PLACE_KEY, parent_context) or self._place(span, trace, parent_context)
+        span_id = context.span_id
+        place: Any = get_value(PLACE_KEY, parent_context) or self._place(span, context.trace_id, parent_context)
         root, seq = False, None
         if type(place) is Place:
             state = place.state
             if state.run is None:
                 root = True
-                self._begin_run(place, trace, span_id)
+                self._begin_run(place, context.trace_id, span_id)
             if state.generation == self.generation:
                 with state.lock:
                     seq = state.seq = state.seq + 1
@@ -119,7 +118,7 @@ class RunProcessor(SpanProcessor):
                 span.set_attributes(place.stamp if seq is None else {**place.stamp, names.SEQ: seq})
         else:
             place = None
-        entry = Open(span, place, seq, root)
+        entry = (span, place, seq, root)
         if len(self._open) < _OPEN_MAX:
             self._open[span_id] = entry
         if root:
@@ -143,21 +142,28 @@ class RunProcessor(SpanProcessor):
 
     # -- ending -------------------------------------------------------------------------------------------------
 
-    def _ended(self, spool: Spool, span: ReadableSpan) -> None:
+    def _ended(self, spool: Spool, span: Any) -> None:
         context = span.get_span_context()
         if context is None:
             return
-        entry = self._open.pop(context.span_id, None)
-        attributes = _attributes(span)
+        span_id = context.span_id
+        entry = self._open.pop(span_id, None)
+        light = type(span) is LightSpan
+        attributes = span.facts if light else _attributes(span)  # a light span's are final and need no copy
         if suspicious(attributes.values()):
             attributes = mask(attributes)
+        place = seq = None
         last = False
-        if entry is not None and entry.place is not None:
-            _stamp(attributes, entry.place, entry.seq)
-            if entry.root:
-                last = True
-                self._close_run(attributes, entry.place.state, span)
-        spool.append(self._record(spool, span, context, attributes, span.end_time), last=last)
+        if entry is not None:
+            _, place, seq, last = entry
+            if last and place is not None:
+                attributes = attributes.copy()
+                self._close_run(attributes, place.state, span)
+        if light:
+            record = self._light_record(spool, span, attributes, place, seq)
+        else:
+            record = self._record(spool, span, context.trace_id, span_id, attributes, span.end_time, place, seq)
+        spool.append(record, last=last)
         if spool.asleep:
             self.wake()
 
@@ -177,20 +183,22 @@ class RunProcessor(SpanProcessor):
             attributes[names.RUN_STATUS] = "ok"
 
     def _record(
-        self,
-        spool: Spool,
-        span: ReadableSpan | Span,
-        context: Any,
-        attributes: dict[str, Any],
-        ended: int | None,
-    ) -> tuple[Any, ...]:
+        self, spool: Spool, span: ReadableSpan | Span, trace: int, span_id: int, attributes: dict[str, Any],
+        ended: int | None, place: Place | None, seq: int | None,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        """The record of a span (see frames.py). Every property is read once: each is a call into OpenTelemetry."""
         parent, status, name, kind = span.parent, span.status, span.name, span.kind
-        message = status.description or ""
-        code = status.status_code
+        if status is self._unset:
+            code, message = 0, ""
+        else:
+            code, message = self._status(status)
         scope, resource = span.instrumentation_scope, span.resource
-        source = self._sources.get(id(scope))
+        known = self._last_source
+        if known[0] is scope and known[1] is resource and known[3] is spool:
+            source = known[2]
+        else:
+            source = self._source(spool, scope, resource)
         events, links = span.events, span.links
-        written = _events(events) if events else _EMPTY
         if (message or len(name) >= SHORTEST) and suspicious((name, message)):
             name, message = mask_text(name), mask_text(message)
         dropped = span.dropped_attributes
@@ -198,36 +206,81 @@ class RunProcessor(SpanProcessor):
             dropped += span.dropped_events + span.dropped_links
         return (
             SPAN,
-            source[2]
-            if source is not None and source[0] is scope and source[1] is resource
-            else self._source(spool, scope, resource),
-            context.trace_id.to_bytes(16, "big"),
-            context.span_id.to_bytes(8, "big"),
+            source,
+            trace.to_bytes(16, "big"),
+            span_id.to_bytes(8, "big"),
             None if parent is None else parent.span_id.to_bytes(8, "big"),
             name,
             span.start_time,
             ended,
-            1 if kind is SpanKind.INTERNAL else _KINDS[kind],  # an enum's hash and value are slow
-            0 if code is StatusCode.UNSET else code.value,
+            1 if kind is _INTERNAL else _KINDS[kind],  # an enum's hash and value are slow
+            code,
             message,
             attributes,
-            written,
+            _events(events) if events else _EMPTY,
             [_link(link) for link in links] if links else _EMPTY,
             dropped,
+            None if place is None else place.packed,
+            seq,
         )
 
+    def _light_record(
+        self, spool: Spool, span: LightSpan, attributes: dict[str, Any], place: Place | None, seq: int | None
+    ) -> tuple[Any, ...]:
+        """The same for an ended light span, from its fields."""
+        ids, above, origin, name, kind = span.ids, span.above, span.origin, span.title, span.sort
+        known = self._last_source
+        if known[0] is origin.scope and known[1] is origin.resource and known[3] is spool:
+            source = known[2]
+        else:
+            source = self._source(spool, origin.scope, origin.resource)
+        code, message = (0, "") if span.state is UNSET else self._status(span.state)
+        if (message or len(name) >= SHORTEST) and suspicious((name, message)):
+            name, message = mask_text(name), mask_text(message)
+        dropped, events, links = span.cut, _EMPTY, _EMPTY
+        if span.happened is not None:
+            events, dropped = tuple(_events(span.happened.kept)), dropped + span.happened.dropped
+        if span.pointers is not None:
+            links, dropped = tuple(map(_link, span.pointers.kept)), dropped + span.pointers.dropped
+        return (
+            SPAN,
+            source,
+            ids.trace_id.to_bytes(16, "big"),
+            ids.span_id.to_bytes(8, "big"),
+            None if above is None else above.span_id.to_bytes(8, "big"),
+            name,
+            span.begun,
+            span.done,
+            1 if kind is _INTERNAL else _KINDS[kind],
+            code,
+            message,
+            attributes,
+            events,
+            links,
+            dropped,
+            None if place is None else place.packed,
+            seq,
+        )
+
+    def _status(self, status: Any) -> tuple[int, str]:
+        """Code and message. OpenTelemetry gives all spans without a status one and the same object: remember it."""
+        code, message = status.status_code, status.description or ""
+        if code is StatusCode.UNSET and not message:
+            self._unset = status
+        return code.value, message
+
     def _source(self, spool: Spool, scope: Any, resource: Any) -> int:
-        name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
-        key = (name, version, schema, id(resource))
-        index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
-        if len(self._sources) >= _SOURCES_MAX:
-            self._sources.clear()
-        self._sources[id(scope)] = (
-            scope,
-            resource,
-            index,
-        )  # holding both keeps their identities from being reused
-        return index
+        found = self._sources.get(id(scope))
+        if found is None or found[0] is not scope or found[1] is not resource or found[3] is not spool:
+            name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
+            key = (name, version, schema, id(resource))
+            index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
+            if len(self._sources) >= _SOURCES_MAX:
+                self._sources.clear()
+            # Holding both keeps their identities from being reused.
+            found = self._sources[id(scope)] = (scope, resource, index, spool)
+        self._last_source = found
+        return found[2]
 
     # -- start records ------------------------------------------------------------------------------------------
 
@@ -235,38 +288,40 @@ class RunProcessor(SpanProcessor):
         """Write start records for steps that have been open long, and signs of life for open runs."""
         now = self.clock()
         for entry in list(self._open.values()):
-            announced = self._announced.get(entry.span)
+            span, _, _, root = entry
+            announced = self._announced.get(span)
             if announced is not None:
-                if entry.root and now - announced >= _ALIVE_NS:
+                if root and now - announced >= _ALIVE_NS:
                     self._announce(entry, now)
-            elif now - (entry.span.start_time or now) >= _LONG_STEP_NS:
+            elif now - (span.start_time or now) >= _LONG_STEP_NS:
                 self._announce(entry, now)
 
     def _announce(self, entry: Open, now: int) -> None:
-        spool, span = self.spool, entry.span
+        spool, (span, place, seq, root) = self.spool, entry
         context = span.get_span_context()
         if spool is None or context is None:
             return
         attributes = mask(_attributes(span))
-        if entry.place is not None:
-            _stamp(attributes, entry.place, entry.seq)
         attributes[names.STARTED] = True
         attributes[names.PROCESS] = self.process
-        if entry.root:
+        if root:
             attributes[names.RUN_ROOT] = True
             attributes.setdefault(names.RUN_SOURCE, "sdk")
         if span in self._announced:
             attributes[names.ALIVE] = now
         self._announced[span] = now
-        spool.append(self._record(spool, span, context, attributes, None))
+        spool.append(
+            self._record(spool, span, context.trace_id, context.span_id, attributes, None, place, seq)
+        )
         if spool.asleep:
             self.wake()
 
     # -- for the rest of the SDK --------------------------------------------------------------------------------
 
-    def opened(self, span_id: int) -> Open | None:
-        """The entry of an open span."""
-        return self._open.get(span_id)
+    def opened(self, span_id: int) -> tuple[Place | None, int | None]:
+        """Place and sequence number of an open span; (None, None) when it is not known."""
+        entry = self._open.get(span_id)
+        return (None, None) if entry is None else entry[1:3]
 
     def after_fork(self) -> None:
         """In a forked child: the open spans and the sequence numbers are the parent's."""
@@ -293,15 +348,6 @@ def _attributes(span: ReadableSpan | Span) -> dict[str, Any]:
     except AttributeError:  # an older or foreign mapping without copy(), or none at all
         copied = found or {}
     return copied if type(copied) is dict else dict(copied)
-
-
-def _stamp(attributes: dict[str, Any], place: Place, seq: int | None) -> None:
-    own = attributes.get(_AGENT) or attributes.get("gen_ai.agent.name")
-    attributes.update(place.stamp)
-    if own is not None:  # the span speaks of an agent itself; the place's agent is only the one around it
-        attributes[_AGENT] = own
-    if seq is not None:
-        attributes[_SEQ] = seq
 
 
 def _events(events: Any) -> list[tuple[str, int, dict[str, Any]]]:

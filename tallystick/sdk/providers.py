@@ -3,6 +3,9 @@
 OpenTelemetry lets a process set its global provider once. A program that sets its own after Tallystick would be refused
 and its exporters would stay empty. So our provider hands out relays: when another provider is set later, that one is
 joined by our processor and every relay, old or new, draws its spans from it.
+
+As long as nobody but Tallystick listens, the relays draw light spans (lightspan.py). The first processor that somebody
+adds changes that for all spans that begin from then on.
 """
 
 from __future__ import annotations
@@ -12,7 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from tallystick.sdk.lightspan import Origin
+from tallystick.sdk.lighttracer import LightTracer
 
 
 class Relay(trace.Tracer):
@@ -34,26 +41,51 @@ class Relay(trace.Tracer):
 class OpenProvider(TracerProvider):
     """Our provider. ``listened`` is called when somebody else adds a processor and so can see the spans."""
 
-    def __init__(self, *args: Any, listened: Callable[[], None] = lambda: None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, listened: Callable[[], None] = lambda: None, light: bool = False, **kwargs: Any
+    ) -> None:
+        """``light``: no setting asks for what light spans do not do (a sampler, other limits)."""
         super().__init__(*args, **kwargs)
         self.listened = listened
         self.successor: Any = None
+        self._light = light
+        self._default_sampler = self.sampler
+        self._own: SpanProcessor | None = None
+        self._others: list[SpanProcessor] = []
         self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """A relay; the arguments are those of OpenTelemetry."""
-        made = (
-            super().get_tracer(*args, **kwargs)
-            if self.successor is None
-            else self.successor.get_tracer(*args, **kwargs)
-        )
-        relay = Relay((args, kwargs), made)
+        relay = Relay((args, kwargs), self._tracer(*args, **kwargs))
         self._relays.add(relay)
         return relay
+
+    def _tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        if self.successor is not None:
+            made: trace.Tracer = self.successor.get_tracer(*args, **kwargs)
+            return made
+        made = super().get_tracer(*args, **kwargs)
+        if (
+            self._own is None
+            or self._others
+            or not self._light
+            or not isinstance(made, Tracer)  # OpenTelemetry is switched off
+            or self.sampler is not self._default_sampler
+        ):
+            return made
+        origin = Origin(self._own, self._others, self.resource, _scope(*args, **kwargs))
+        return LightTracer(made, origin, self.id_generator)
+
+    def _renew(self) -> None:
+        for relay in list(self._relays):
+            args, kwargs = relay.made_with
+            relay.tracer = self._tracer(*args, **kwargs)
 
     def add_own_processor(self, processor: SpanProcessor) -> None:
         """Add Tallystick's processor, which is no stranger."""
         super().add_span_processor(processor)
+        self._own = processor
+        self._renew()
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor where the spans are made now."""
@@ -61,14 +93,14 @@ class OpenProvider(TracerProvider):
             self.successor.add_span_processor(span_processor)
             return
         super().add_span_processor(span_processor)
+        self._others.append(span_processor)
         self.listened()
+        self._renew()
 
     def step_back(self, successor: Any) -> None:
         """From now on all spans are made by ``successor``."""
         self.successor = successor
-        for relay in list(self._relays):
-            args, kwargs = relay.made_with
-            relay.tracer = successor.get_tracer(*args, **kwargs)
+        self._renew()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush our processors and the successor's."""
@@ -76,6 +108,19 @@ class OpenProvider(TracerProvider):
         if self.successor is not None and hasattr(self.successor, "force_flush"):
             done = bool(self.successor.force_flush(timeout_millis)) and done
         return done
+
+
+def _scope(
+    instrumenting_module_name: str,
+    instrumenting_library_version: str | None = None,
+    schema_url: str | None = None,
+    attributes: Any = None,
+) -> InstrumentationScope:
+    """The scope of a tracer; takes what ``TracerProvider.get_tracer`` takes."""
+    more = () if attributes is None else (attributes,)  # older releases know none
+    return InstrumentationScope(
+        instrumenting_module_name or "", instrumenting_library_version or "", schema_url, *more
+    )
 
 
 def welcome_latecomers(join: Callable[[Any], None]) -> None:

@@ -38,7 +38,7 @@ class Rejects:
 
         Raises StoreFull beyond MAX_BYTES: so many refusals are the sink's fault, and the spool must keep the rest.
         """
-        data = frame(_encoder.encode([reason[:500], _packed(span)]))
+        data = frame(_encoder.encode([reason[:500], _packed(span)]), 0)
         with _lock:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -84,7 +84,7 @@ class Rejects:
 
 def _read(path: Path) -> Iterator[tuple[str, Span]]:
     if path.is_file():
-        for payload, _ in read_frames(path.read_bytes()):
+        for payload, _ in read_frames(path.read_bytes(), 0, 0):
             reason, packed = _decoder.decode(payload)
             yield reason, _unpacked(packed)
 

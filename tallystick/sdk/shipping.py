@@ -19,7 +19,8 @@ from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import MAGIC, RecordReader, read_frames
 from tallystick.sdk.rejects import Rejects
 from tallystick.sdk.runtime import Sink
-from tallystick.sdk.spool import Segment, Spool
+from tallystick.sdk.segments import Segment
+from tallystick.sdk.spool import Spool
 
 BATCH_SPANS = 512
 BATCH_BYTES = 2 * 1024 * 1024

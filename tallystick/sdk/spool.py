@@ -1,7 +1,7 @@
 """The durable spool: every finished step is in the kernel's hands before its span's end returns.
 
 Each process owns one folder below the spool folder and holds an flock on its ``lock`` file for as long as it lives. It
-appends frames (frames.py) to segment files with one write(2) each, so that ``kill -9`` loses at most the step in
+copies frames (frames.py) into mapped segment files (segments.py), so that ``kill -9`` loses at most the step in
 progress. The folder's size is bounded: what does not fit is dropped, counted in a small pre-allocated file, and
 reported on the next record that is written. ``shipping.py`` reads the segments and deletes them once they were
 delivered; the folder of a dead owner is adopted by whoever ships next (adoption.py).
@@ -13,7 +13,6 @@ import fcntl
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -23,26 +22,22 @@ import msgspec
 
 from tallystick.model.attributes import LOST
 from tallystick.sdk.edge import caught
-from tallystick.sdk.frames import HEADER, MAGIC, REPORTED, SOURCE, frame
+from tallystick.sdk.frames import HEADER, HEADER_SIZE, MAGIC, REPORTED, SEED, SOURCE, frame
+from tallystick.sdk.segments import Segment, may_map
 
 LIMIT_BYTES = 256 * 1024 * 1024
 SEGMENT_BYTES = 4 * 1024 * 1024
+_FIRST_BYTES = 128 * 1024  # the first segment's size; each further one is twice as large, up to SEGMENT_BYTES
 LOCK_NAME = "lock"
 LOST_NAME = "lost"
 COUNTS = Struct("<QQ")  # records lost so far, records reported as lost so far
+_LEAST_BYTES = 16 * 1024  # what is asked for when the disk has no room for a segment as it was planned
 _NEW = "new-"  # a folder that is being made: not yet locked, nobody may adopt it
 _ROOT_RESERVE = 1024 * 1024  # room above the limit for a run's last record, so that the loss becomes known
 
-_encoder = msgspec.msgpack.Encoder()
-
-
-@dataclass(slots=True)
-class Segment:
-    """One segment file. ``size`` counts whole frames only; a sealed segment gets no more of them."""
-
-    path: Path
-    size: int = 0
-    sealed: bool = False
+_encode = msgspec.msgpack.Encoder().encode
+_pack_header = HEADER.pack
+_REFUSALS = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 class Spool:
@@ -66,11 +61,12 @@ class Spool:
         self._late: list[tuple[tuple[Any, ...], bytes, bool]] = []
         self.own: Path | None = None
         self.segments: list[Segment] = []
-        self.pending = 0  # bytes in segments that were not yet deleted
+        self.pending = 0  # bytes allocated to segments that were not yet deleted
         self._reported = 0
         self._number = 0
+        self._mapped = False
         self._segment: Segment | None = None
-        self._descriptor = self._lock_descriptor = self._lost_descriptor = -1
+        self._lock_descriptor = self._lost_descriptor = -1
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -94,62 +90,77 @@ class Spool:
 
         ``last`` marks the record that ends a run: it may use a small reserve beyond the limit.
         """
-        payload = encode_record(record)
-        data = HEADER.pack(len(payload), crc32(payload)) + payload
+        try:
+            payload = _encode(record)
+        except _REFUSALS:
+            payload = encode_record(record)
+        header = _pack_header(len(payload), crc32(payload, SEED))
         with self._lock:
             if self._writing:  # a finaliser ended a span while this thread was inside a write
-                self._late.append((record, data, last))
+                self._late.append((record, header + payload, last))
                 return True
             self._writing = True
             try:
-                if self.lost != self._reported:
-                    done = self._append_report(record, data, last)
-                else:
-                    done = self._append(record, data, last)
-                while self._late:
-                    self._append(*self._late.pop(0))
-                return done
+                segment = self._segment
+                if segment is not None and self.lost == self._reported:
+                    at = segment.size
+                    start = at + HEADER_SIZE
+                    end = start + len(payload)
+                    if end <= segment.room:
+                        # The header comes last: until it is there, the frame reads as the zeros after the last one.
+                        segment.map[start:end] = payload
+                        segment.map[at:start] = header
+                        segment.size = end
+                        self.records += 1
+                        return True
+                return self._append(record, header + payload, last)
+            except OSError as error:
+                return self._refuse(record, error)
+            finally:
+                self._writing = False
+                if self._late:
+                    self._append_late()
+
+    def _append_late(self) -> None:
+        while self._late:
+            record, data, last = self._late.pop(0)
+            self._writing = True
+            try:
+                self._append(record, data, last)
+            except OSError as error:
+                self._refuse(record, error)
             finally:
                 self._writing = False
 
     def _append(self, record: tuple[Any, ...], data: bytes, last: bool) -> bool:
-        size = len(data)
-        room = self.limit - self.others - self.pending
-        if (size <= room or (last and size <= room + _ROOT_RESERVE)) and self._write(data):
-            self.records += 1
-            return True
+        """The same for whole frames, when a new segment may be needed or losses are to be reported."""
+        lost = self.lost
+        reporting = lost != self._reported and record[0] != SOURCE
+        if reporting:  # the first record after a loss carries the number of records lost before it
+            data = frame(encode_record(_with_lost(record, lost - self._reported)))
+            data += frame(encode_record((REPORTED, lost)))
+        segment = self._segment
+        if segment is None or segment.size + len(data) > segment.room:
+            segment = self._open_segment(len(data), last)
+            if segment is None:
+                return self._refuse(record, None)
+        at = segment.size
+        start, end = at + HEADER_SIZE, at + len(data)
+        segment.map[start:end] = data[HEADER_SIZE:]
+        segment.map[at:start] = data[:HEADER_SIZE]
+        segment.size = end
+        self.records += 1
+        if reporting:
+            self._reported = lost
+            self._save_counts()
+        return True
+
+    def _refuse(self, record: tuple[Any, ...], error: OSError | None) -> bool:
+        if error is not None:
+            caught("spool.write", error, answered=True)
         if record[0] != SOURCE:
             self._lose()
         return False
-
-    def _append_report(self, record: tuple[Any, ...], data: bytes, last: bool) -> bool:
-        """The same for the first record after a loss: it carries the number of records lost before it."""
-        if record[0] == SOURCE:
-            return self._append(record, data, last)
-        lost = self.lost
-        data = frame(encode_record(_with_lost(record, lost - self._reported)))
-        if not self._append(record, data + frame(encode_record((REPORTED, lost))), last):
-            return False
-        self._reported = lost
-        self._save_counts()
-        return True
-
-    def _write(self, data: bytes) -> bool:
-        """Append whole frames to the open segment; leaves no torn frame behind when the disk is full."""
-        segment = self._segment
-        try:
-            if segment is None or segment.size + len(data) > self._segment_bytes:
-                segment = self._open_segment()
-            written = os.write(self._descriptor, data)
-            if written < len(data):
-                os.ftruncate(self._descriptor, segment.size)
-                raise OSError(f"only {written} of {len(data)} bytes could be written")
-        except OSError as error:
-            caught("spool.write", error, answered=True)
-            return False
-        segment.size += written
-        self.pending += written
-        return True
 
     def _lose(self) -> None:
         self.lost += 1
@@ -166,23 +177,30 @@ class Spool:
 
     # -- files --------------------------------------------------------------------------------------------------
 
-    def _open_segment(self) -> Segment:
+    def _open_segment(self, needed: int, last: bool) -> Segment | None:
+        """A new segment with room for ``needed`` bytes of frames, or None when the limit does not allow it."""
+        self.seal()
+        head = MAGIC + b"".join(frame(payload) for _, payload in self._sources.values())
+        needed += len(head)
+        left = self.limit - self.others - self.pending
+        if needed > left + (_ROOT_RESERVE if last else 0):
+            return None
         if self.own is None:
             self._open_folder()
         assert self.own is not None
-        self.seal()
+        planned = min(self._segment_bytes, _FIRST_BYTES << min(self._number, 16), left)
+        path = self.own / f"{self._number + 1:08d}.seg"
+        try:
+            segment = Segment(path, max(needed, planned), mapped=self._mapped)
+        except OSError:
+            if planned <= max(needed, _LEAST_BYTES):
+                raise
+            # The disk is nearly full: take what is left in small pieces.
+            segment = Segment(path, max(needed, _LEAST_BYTES), mapped=self._mapped)
         self._number += 1
-        segment = Segment(self.own / f"{self._number:08d}.seg")
-        head = MAGIC + b"".join(frame(payload) for _, payload in self._sources.values())
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(segment.path, flags, 0o600)
-        written = os.write(self._descriptor, head)
-        if written < len(head):
-            os.close(self._descriptor)
-            segment.path.unlink()
-            raise OSError("no room for a new segment")
-        segment.size = written
-        self.pending += written
+        segment.map[0 : len(head)] = head
+        segment.size = len(head)
+        self.pending += segment.room
         self._segment = segment
         self.segments.append(segment)
         return segment
@@ -201,14 +219,16 @@ class Spool:
         self._lost_descriptor = os.open(draft / LOST_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.pwrite(self._lost_descriptor, COUNTS.pack(self.lost, self._reported), 0)
         self.own = _settle(draft, self.folder, stem)
+        self._mapped = may_map(self.own)
 
     def seal(self) -> None:
         """Close the open segment, so that it can be deleted once it was delivered."""
         with self._lock:
-            if self._segment is not None:
-                self._segment.sealed = True
-                os.close(self._descriptor)
-                self._segment, self._descriptor = None, -1
+            segment, self._segment = self._segment, None
+            if segment is not None:
+                self.pending -= segment.room
+                segment.seal()
+                self.pending += segment.room
 
     def delivered(self, segment: Segment) -> None:
         """Delete a sealed segment whose records were all delivered."""
@@ -242,7 +262,9 @@ class Spool:
 
         The descriptors are only closed: unlocking would take the lock from the parent, which shares it.
         """
-        for descriptor in (self._descriptor, self._lost_descriptor, self._lock_descriptor):
+        if self._segment is not None:
+            self._segment.forget()
+        for descriptor in (self._lost_descriptor, self._lock_descriptor):
             if descriptor >= 0:
                 os.close(descriptor)
         self.lost = self.records = 0
@@ -280,14 +302,14 @@ def _with_lost(record: tuple[Any, ...], number: int) -> tuple[Any, ...]:
 def encode_record(record: tuple[Any, ...]) -> bytes:
     """msgpack of a record; values that msgpack cannot hold are written as text, huge nesting is cut."""
     try:
-        return _encoder.encode(record)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return _encoder.encode(_encodable(record))
+        return _encode(record)
+    except _REFUSALS:
+        return _encode(_encodable(record))
 
 
 def _encodable(value: Any, depth: int = 0) -> Any:
     """The value with what msgpack refuses (huge integers, lone surrogates, foreign objects) turned into text."""
-    if value is None or isinstance(value, bool | float | bytes):
+    if value is None or isinstance(value, bool | float | bytes | msgspec.Raw):
         return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**64 else str(value)

@@ -69,14 +69,13 @@ def open_step(
     if place is not None:
         where = otel_context.set_value(PLACE_KEY, place, where)
     span = active.tracer.start_span(name, where, kind, {k: v for k, v in attributes.items() if v is not None})
-    entry = active.processor.opened(span.get_span_context().span_id)
-    if entry is not None and entry.place is not None:
-        place = entry.place
+    opened, seq = active.processor.opened(span.get_span_context().span_id)
+    if opened is not None:
+        place = opened
         where = otel_context.set_value(PLACE_KEY, place, where)
     elif place is None:
         place = here(where)
-    seq = entry.seq if entry is not None and entry.seq is not None else 0
-    return OpenStep(span, trace.set_span_in_context(span, where), place, seq)
+    return OpenStep(span, trace.set_span_in_context(span, where), place, seq or 0)
 
 
 def open_run(
@@ -91,11 +90,10 @@ def open_run(
         context = span.get_span_context()
         state.run = f"{context.trace_id:032x}" if context.is_valid else active.ids.new("run")
         place.restamp()
-    entry = active.processor.opened(span.get_span_context().span_id)
+    _, seq = active.processor.opened(span.get_span_context().span_id)
     # Everything else in the caller's context (baggage, framework values) stays; only span and place are new.
     inside = otel_context.set_value(PLACE_KEY, place, otel_context.get_current())
-    seq = entry.seq if entry is not None and entry.seq is not None else 0
-    return OpenStep(span, trace.set_span_in_context(span, inside), place, seq)
+    return OpenStep(span, trace.set_span_in_context(span, inside), place, seq or 0)
 
 
 def describe_error(span: trace.Span, error: BaseException) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +17,10 @@ from sdk_kit import Remembering
 from tallystick.model.errors import StoreFull, Unreachable
 from tallystick.sdk.adoption import adopt, read_segment, waiting_bytes
 from tallystick.sdk.edge import faults
-from tallystick.sdk.frames import MAGIC, SPAN, frame, read_frames
+from tallystick.sdk.frames import MAGIC, OLD_MAGIC, SOURCE, SPAN, frame, read_frames
+from tallystick.sdk.segments import Written, may_map
 from tallystick.sdk.shipping import Shipper, spool_info
-from tallystick.sdk.spool import Spool
+from tallystick.sdk.spool import Spool, encode_record
 
 
 def record(number: int, size: int = 10, source: int = 0, **attributes: Any) -> tuple[Any, ...]:
@@ -246,38 +250,132 @@ def test_many_threads_write_whole_records(tmp_path: Path) -> None:
 def test_a_full_disk_is_counted_and_leaves_whole_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool = Spool(tmp_path)
-    assert spool.append(record(1))
-    real = os.write
+    spool = Spool(tmp_path, segment=1_000)
+    assert spool.append(record(1, 400))
 
-    def short(descriptor: int, data: bytes) -> int:
-        return real(descriptor, data[: len(data) // 2])
+    def full(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("tallystick.sdk.spool.os.write", short)
-    assert not spool.append(record(2))
-    monkeypatch.setattr("tallystick.sdk.spool.os.write", real)
+    with monkeypatch.context() as patched:
+        patched.setattr("tallystick.sdk.segments.os.posix_fallocate", full)
+        assert not spool.append(record(2, 900))
     assert spool.append(record(3))
-    spans, torn, _ = read_segment(spool.segments[0].path)
-    assert torn == 0
+    found = [read_segment(segment.path) for segment in spool.segments]
+    assert [torn for _, torn, _ in found] == [0, 0]
+    spans = [span for spans, _, _ in found for span in spans]
     assert [span.attributes["n"] for span in spans] == [1, 3]
     assert spans[1].attributes["tallystick.spool.lost"] == 1
+    assert len(list(tmp_path.rglob("*.seg"))) == 2
 
 
-def test_a_step_ended_by_a_finaliser_inside_a_write_is_written_too(
+def test_a_filesystem_that_is_not_known_is_written_to_instead_of_mapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tallystick.sdk.spool.may_map", lambda _folder: False)
     spool = Spool(tmp_path)
     assert spool.append(record(1))
-    real, nested = os.write, []
+    real = os.pwrite
 
-    def interrupted(descriptor: int, data: bytes) -> int:
+    def short(descriptor: int, data: bytes, offset: int) -> int:
+        return real(descriptor, data[: len(data) // 2], offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tallystick.sdk.segments.os.pwrite", short)
+        assert not spool.append(record(2))
+    assert spool.append(record(3))
+    assert spool.append(record(4))
+    assert isinstance(spool.segments[0].map, Written)
+    spans, _, _ = read_segment(spool.segments[0].path)
+    assert [span.attributes["n"] for span in spans] == [1, 3, 4]
+    assert [span.attributes.get("tallystick.spool.lost") for span in spans] == [None, 1, None]
+
+
+def test_only_filesystems_that_keep_an_allocation_are_mapped(tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    line = "36 35 {}:{} / /mnt rw,noatime shared:1 - {} /dev/sda1 rw\n"
+    for kind, expected in (("ext4", True), ("nfs4", False), ("btrfs", False), ("tmpfs", True)):
+        mounts.write_text(
+            line.format(999, 999, "ext4") + line.format(os.major(device), os.minor(device), kind)
+        )
+        assert may_map(tmp_path, mounts) is expected
+    mounts.write_text(line.format(999, 999, "ext4"))
+    assert not may_map(tmp_path, mounts)
+    assert not may_map(tmp_path, tmp_path / "absent")
+
+
+class Interrupted:
+    """A mapping in whose copying a finaliser runs."""
+
+    def __init__(self, inner: Any, run: Callable[[], None]) -> None:
+        self.inner, self.run = inner, run
+
+    def __setitem__(self, where: slice, data: bytes) -> None:
+        self.run()
+        self.inner[where] = data
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def test_a_step_ended_by_a_finaliser_inside_a_write_is_written_too(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    assert spool.append(record(1))
+    nested: list[bool] = []
+
+    def finaliser() -> None:
         if not nested:
             nested.append(spool.append(record(3)))
-        return real(descriptor, data)
 
-    monkeypatch.setattr("tallystick.sdk.spool.os.write", interrupted)
+    segment = spool.segments[0]
+    segment.map = Interrupted(segment.map, finaliser)
     assert spool.append(record(2))
     assert nested == [True]
-    spans, torn, _ = read_segment(spool.segments[0].path)
+    spans, torn, _ = read_segment(segment.path)
     assert torn == 0
     assert [span.attributes["n"] for span in spans] == [1, 2, 3]
+
+
+def test_a_segment_of_the_former_format_is_still_read(tmp_path: Path) -> None:
+    owner = tmp_path / "4711"
+    owner.mkdir()
+    (owner / "lock").touch()
+    source = encode_record((SOURCE, 0, {"service.name": "old"}, "scope", "1", ""))
+    whole = OLD_MAGIC + frame(source, 0) + b"".join(frame(encode_record(record(n)), 0) for n in (1, 2))
+    (owner / "00000001.seg").write_bytes(whole + frame(encode_record(record(3)), 0)[:-1])
+    (owner / "00000002.seg").write_bytes(OLD_MAGIC + frame(encode_record(record(4))))  # another format's frame
+    sink = Remembering()
+    done = adopt(tmp_path, sink)
+    assert numbers(sink) == [1, 2]
+    assert sink.spans[0].source.resource == {"service.name": "old"}
+    assert done.torn > 0
+
+
+def test_a_stamp_is_put_on_the_span_when_it_is_read(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    stamp = msgspec.Raw(msgspec.msgpack.encode({"tallystick.agent.name": "around", "tallystick.run.id": "r"}))
+    spool.append((*record(1), stamp, 7))
+    spool.append((*record(2, **{"gen_ai.agent.name": "own", "tallystick.run.id": "forged"}), stamp, None))
+    spool.append((*record(3, huge=2**80), stamp, 9))  # what msgpack refuses does not spoil the stamp
+    spool.append((*record(4), None, None))
+    spans, _, _ = read_segment(spool.segments[0].path)
+    facts = [
+        {name.removeprefix("tallystick."): value for name, value in span.attributes.items() if "tally" in name}
+        for span in spans
+    ]
+    assert facts == [
+        {"agent.name": "around", "run.id": "r", "seq": 7},
+        {"agent.name": "own", "run.id": "r"},
+        {"agent.name": "around", "run.id": "r", "seq": 9},
+        {},
+    ]
+
+
+def test_an_open_segment_is_cut_down_when_it_is_closed(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit=1_000_000)
+    spool.append(record(1))
+    path, size = spool.segments[0].path, spool.segments[0].size
+    assert path.stat().st_size == spool.pending > size
+    spool.close()
+    assert path.stat().st_size == size
+    assert read_segment(path)[1] == 0

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.model.errors import TooLarge
+from tallystick.sdk import masking
 from tallystick.sdk.masking import MASK, mask, mask_text, suspicious
 from tallystick.sdk.values import bounded_json, cut_text, plain
 
@@ -140,3 +141,19 @@ def test_ordinary_text_is_left_alone() -> None:
         "gh",
     ):
         assert mask_text(text) == text
+
+
+def test_what_was_looked_at_once_hides_nothing_later() -> None:
+    secret = "sk-" + "a1" * 12
+    clean = ["gpt-4o-mini-2024-07-18", "api.example.com", ("stop", "length"), 443, 0.5, True, None]
+    for _ in range(3):
+        assert not suspicious(clean)
+        assert suspicious([*clean, secret])
+        assert suspicious([*clean, ("stop", secret)])
+        assert suspicious([*clean, {"deep": [secret]}])
+        assert suspicious([*clean, ["stop", ["length", secret]]])
+        assert not suspicious([*clean, ["stop"]])
+    for number in range(5_000):
+        assert not suspicious([f"an id of its own {number:08d}", number])
+    assert suspicious([secret])
+    assert len(masking._clean) <= masking._CLEAN_MAX
