@@ -103,7 +103,9 @@ class Recorder:
     ) -> None:  # fmt: skip
         self.name = name
         self.provider = (
-            OpenProvider(shutdown_on_exit=False, light=True) if own else TracerProvider(shutdown_on_exit=False)
+            OpenProvider(shutdown_on_exit=False, light=True)
+            if own
+            else TracerProvider(shutdown_on_exit=False)
         )
         self.flushes: list[Callable[[], object]] = []
         if batch:
@@ -178,7 +180,12 @@ def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
             Recorder("joined", Path(folder), batch=False, tallystick=True),
             Recorder("both", Path(folder), batch=True, tallystick=True),
             Recorder(
-                "store", Path(folder), batch=False, tallystick=True, own=True, sink=store_sink(Path(folder) / "db")
+                "store",
+                Path(folder),
+                batch=False,
+                tallystick=True,
+                own=True,
+                sink=store_sink(Path(folder) / "db"),
             ),
         ]
         seen: dict[str, list[tuple[float, float]]] = {recorder.name: [] for recorder in recorders}

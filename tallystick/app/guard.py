@@ -25,6 +25,7 @@ from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
 from tallystick.model.errors import BadInput, Conflict, OverBudget, Stopped
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
+from tallystick.model.masking import mask
 from tallystick.model.step import Effect, EffectOutcome
 from tallystick.model.usage import Usage
 from tallystick.ports import Clock, ControlStore, Ids
@@ -260,7 +261,7 @@ class RunGuard:
         approval = self._ids.new("apr")
         body = {
             "approval": approval, "decision": decision.id, "run": act.call.run, "agent": act.call.agent,
-            "tool": act.call.tool, "arguments": dict(act.call.arguments), "binding": bound, "group": group,
+            "tool": act.call.tool, "arguments": mask(dict(act.call.arguments)), "binding": bound, "group": group,
             "because": act.ruling.because, "expires_ns": expires,
         }  # fmt: skip
         asked = self._draft("approval.requested", approval, act, body)
@@ -294,7 +295,12 @@ class RunGuard:
         drafts: list[Draft] = []
         if effect in EFFECTS:
             key = _effect_id(verdict.decision.id)
-            body = {"effect": key, "outcome": outcome.value, "error": error, "result_digest": _digest(result)}
+            body = {
+                "effect": key,
+                "outcome": outcome.value,
+                "error": mask(error),
+                "result_digest": _digest(result),
+            }
             drafts.append(Draft("effect.ended", key, body, run=call.run, actor=call.agent))
         if verdict.decision.hold is not None:
             settlement = _tool_settlement(verdict.price_nano or 0, outcome, effect)

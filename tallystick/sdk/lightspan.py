@@ -22,7 +22,9 @@ from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-ATTRIBUTES_MAX: Final = 4_096  # OpenTelemetry's default of 128 loses the oldest ones of any chat with a history
+ATTRIBUTES_MAX: Final = (
+    4_096  # OpenTelemetry's default of 128 loses the oldest ones of any chat with a history
+)
 _OTHERS_MAX: Final = 128  # events, links, and attributes of either: OpenTelemetry's defaults
 _PLAIN = frozenset({str, int, float, bool})
 _ONCE = (True,)
@@ -36,7 +38,11 @@ class Origin:
     __slots__ = ("listener", "others", "resource", "scope")
 
     def __init__(
-        self, listener: SpanProcessor, others: Sequence[SpanProcessor], resource: Any, scope: InstrumentationScope
+        self,
+        listener: SpanProcessor,
+        others: Sequence[SpanProcessor],
+        resource: Any,
+        scope: InstrumentationScope,
     ) -> None:
         self.listener = listener
         self.others = others
@@ -72,7 +78,9 @@ class LightSpan(SdkSpan):
         """Set attributes, cleaned as OpenTelemetry cleans them. The loop holds _put's lines: it runs for every span."""
         facts = self.facts
         for key, value in attributes.items():
-            if type(key) is not str or not key:  # keys that are cleaned may collide: leave them all to OpenTelemetry
+            if (
+                type(key) is not str or not key
+            ):  # keys that are cleaned may collide: leave them all to OpenTelemetry
                 cleaned = BoundedAttributes(None, attributes)
                 self.cut += cleaned.dropped
                 for name in cleaned:
@@ -132,7 +140,10 @@ class LightSpan(SdkSpan):
         return self.done is None
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
     ) -> None:
         if exc_val is not None and self.done is None:
             self.record_exception(exc_val, escaped=True)
@@ -205,11 +216,19 @@ class LightSpan(SdkSpan):
             self.state = Status(status, description)
 
     def record_exception(
-        self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
+        self,
+        exception: BaseException,
+        attributes: Any = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
     ) -> None:
         """Add an event that tells of an exception, with its stack."""
         kind = type(exception)
-        named = kind.__qualname__ if kind.__module__ in ("", "builtins") else f"{kind.__module__}.{kind.__qualname__}"
+        named = (
+            kind.__qualname__
+            if kind.__module__ in ("", "builtins")
+            else f"{kind.__module__}.{kind.__qualname__}"
+        )
         facts = {
             "exception.type": named,
             "exception.message": str(exception),

@@ -52,7 +52,9 @@ class LightTracer(trace.Tracer):
             ids = SpanContext(parent.trace_id, self._ids.generate_span_id(), False, flags, parent.trace_state)
         else:
             parent = None
-            ids = SpanContext(self._ids.generate_trace_id(), self._ids.generate_span_id(), False, self._root_flags)
+            ids = SpanContext(
+                self._ids.generate_trace_id(), self._ids.generate_span_id(), False, self._root_flags
+            )
         span = LightSpan(name, ids, parent, self._origin, kind, attributes)
         span.start(start_time, context)
         return span

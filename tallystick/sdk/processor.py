@@ -17,10 +17,11 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tallystick.model import attributes as names
+from tallystick.model.masking import mask, mask_text
 from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import SPAN
 from tallystick.sdk.lightspan import UNSET, LightSpan
-from tallystick.sdk.masking import SHORTEST, mask, mask_text, suspicious
+from tallystick.sdk.masking import SHORTEST, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
 from tallystick.sdk.spool import Spool
@@ -68,7 +69,9 @@ class RunProcessor(SpanProcessor):
         self._traces: dict[int, Place] = {}
         self._sources: dict[int, Known] = {}
         self._last_source: Known = (self, self, 0, None)
-        self._unset: Any = self  # what spans without a status have in its place; until the first one, nothing is
+        self._unset: Any = (
+            self  # what spans without a status have in its place; until the first one, nothing is
+        )
         self._lock = threading.Lock()
 
     # -- OpenTelemetry's side -----------------------------------------------------------------------------------
@@ -104,7 +107,9 @@ class RunProcessor(SpanProcessor):
     def _started(self, span: Span, parent_context: Context | None) -> None:
         context = span.get_span_context()
         span_id = context.span_id
-        place: Any = get_value(PLACE_KEY, parent_context) or self._place(span, context.trace_id, parent_context)
+        place: Any = get_value(PLACE_KEY, parent_context) or self._place(
+            span, context.trace_id, parent_context
+        )
         root, seq = False, None
         if type(place) is Place:
             state = place.state
@@ -162,7 +167,9 @@ class RunProcessor(SpanProcessor):
         if light:
             record = self._light_record(spool, span, attributes, place, seq)
         else:
-            record = self._record(spool, span, context.trace_id, span_id, attributes, span.end_time, place, seq)
+            record = self._record(
+                spool, span, context.trace_id, span_id, attributes, span.end_time, place, seq
+            )
         spool.append(record, last=last)
         if spool.asleep:
             self.wake()

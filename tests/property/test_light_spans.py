@@ -32,7 +32,12 @@ class Ends(SpanProcessor):
 
 
 plain = st.one_of(
-    st.text(max_size=8), st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.binary(max_size=4)
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.booleans(),
+    st.none(),
+    st.binary(max_size=4),
 )
 values = st.one_of(
     plain,
@@ -49,10 +54,14 @@ operations = st.one_of(
     st.tuples(st.just("set_attributes"), facts),
     st.tuples(st.just("update_name"), st.text(max_size=5)),
     st.tuples(st.just("add_event"), st.text(max_size=5), st.one_of(st.none(), facts), times),
-    st.tuples(st.just("add_link"), st.sampled_from([IDS, SpanContext(0, 0, False)]), st.one_of(st.none(), facts)),
+    st.tuples(
+        st.just("add_link"), st.sampled_from([IDS, SpanContext(0, 0, False)]), st.one_of(st.none(), facts)
+    ),
     st.tuples(
         st.just("set_status"),
-        st.sampled_from([*StatusCode, *(Status(code) for code in StatusCode), Status(StatusCode.ERROR, "why")]),
+        st.sampled_from(
+            [*StatusCode, *(Status(code) for code in StatusCode), Status(StatusCode.ERROR, "why")]
+        ),
         st.sampled_from([None, "said"]),
     ),
     st.tuples(st.just("end"), times),

@@ -12,6 +12,7 @@ from tallystick.app.approvals import answer
 from tallystick.app.guard import DENIED
 from tallystick.model.control import ApprovalState, ToolCall
 from tallystick.model.errors import Conflict, Stopped
+from tallystick.model.step import EffectOutcome
 
 
 def yes(house: House, _ns: int) -> None:
@@ -50,6 +51,18 @@ def test_an_approval_is_for_one_call_only() -> None:
     assert len(asked) == 2
     assert "rejected by ada" in second.decision.reasons
     assert second.text == f"{DENIED} Refunds over 100 need a yes from finance."
+
+
+def test_a_credential_never_reaches_the_journal_and_the_call_keeps_it() -> None:
+    secret = "sk-" + "a1b2c3d4" * 5
+    house = House(waiter=yes)
+    call = house.call("refund", id=secret, amount="400")
+    verdict = house.guard.before_tool(call, REFUND)
+    assert verdict.allowed
+    house.guard.after_tool(call, verdict, EffectOutcome.IN_DOUBT, result=None, error=f"refused {secret}")
+    assert house.control.approvals()[0].arguments["id"] == "[masked]"
+    assert secret not in str(house.control.journal)
+    assert call.arguments["id"] == secret
 
 
 def test_silence_is_a_no() -> None:

@@ -343,7 +343,9 @@ def test_a_segment_of_the_former_format_is_still_read(tmp_path: Path) -> None:
     source = encode_record((SOURCE, 0, {"service.name": "old"}, "scope", "1", ""))
     whole = OLD_MAGIC + frame(source, 0) + b"".join(frame(encode_record(record(n)), 0) for n in (1, 2))
     (owner / "00000001.seg").write_bytes(whole + frame(encode_record(record(3)), 0)[:-1])
-    (owner / "00000002.seg").write_bytes(OLD_MAGIC + frame(encode_record(record(4))))  # another format's frame
+    (owner / "00000002.seg").write_bytes(
+        OLD_MAGIC + frame(encode_record(record(4)))
+    )  # another format's frame
     sink = Remembering()
     done = adopt(tmp_path, sink)
     assert numbers(sink) == [1, 2]
@@ -360,7 +362,11 @@ def test_a_stamp_is_put_on_the_span_when_it_is_read(tmp_path: Path) -> None:
     spool.append((*record(4), None, None))
     spans, _, _ = read_segment(spool.segments[0].path)
     facts = [
-        {name.removeprefix("tallystick."): value for name, value in span.attributes.items() if "tally" in name}
+        {
+            name.removeprefix("tallystick."): value
+            for name, value in span.attributes.items()
+            if "tally" in name
+        }
         for span in spans
     ]
     assert facts == [

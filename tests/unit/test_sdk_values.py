@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.model.errors import TooLarge
+from tallystick.model.masking import MASK, mask, mask_text
 from tallystick.sdk import masking
-from tallystick.sdk.masking import MASK, mask, mask_text, suspicious
+from tallystick.sdk.masking import suspicious
 from tallystick.sdk.values import bounded_json, cut_text, plain
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
