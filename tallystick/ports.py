@@ -37,7 +37,8 @@ class RunPage:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Money by one key. ``unknown`` counts the steps of the group whose cost is not known."""
+    """Money by one key. ``unknown`` counts the steps whose cost is not known, ``token_gaps`` the model calls whose
+    tokens are not."""
 
     key: str | None
     cost_nano: int
@@ -46,6 +47,7 @@ class Spend:
     runs: int
     input_tokens: int
     output_tokens: int
+    token_gaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,7 @@ class SpendShape(TypedDict):
     runs: int
     input_tokens: int | None
     output_tokens: int | None
+    token_gaps: int
 
 
 class CostShape(TypedDict):

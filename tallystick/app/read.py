@@ -193,8 +193,9 @@ def _spend_json(row: Spend) -> Json:
         "gaps": row.unknown,
         "steps": row.steps,
         "runs": row.runs,
-        "input_tokens": row.input_tokens,
-        "output_tokens": row.output_tokens,
+        "input_tokens": None if row.token_gaps else row.input_tokens,
+        "output_tokens": None if row.token_gaps else row.output_tokens,
+        "token_gaps": row.token_gaps,
     }
 
 

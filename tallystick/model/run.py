@@ -65,3 +65,9 @@ class Run:
     def total_cost_nano(self) -> int | None:
         """The run's cost in nano-dollars, or None when any part of it is unknown."""
         return None if self.cost_gaps else self.cost_nano
+
+    @property
+    def token_gaps(self) -> int:
+        """How many model calls, at least, did not report their tokens; 0 only when both totals are known."""
+        unknown = self.usage.input_tokens is None or self.usage.output_tokens is None
+        return max(self.usage_gaps, int(unknown))

@@ -16,8 +16,8 @@ from tallystick.model.usage import NO_USAGE, Usage
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
 PART_TYPES = ("agent", "tool", "model", "workflow")
-_MODEL, _TOOL, _AGENT, _ERROR = Kind.MODEL, Kind.TOOL, Kind.AGENT, StepStatus.ERROR
-_FREE = (False, 0, 0, 0, 0)
+_MODEL, _TOOL, _AGENT, _HANDOFF, _ERROR = Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.HANDOFF, StepStatus.ERROR
+_FREE = (False, 0, 0, 0, 0, 0)
 
 Order = tuple[int, int, str, str]
 PartKey = tuple[str, str]
@@ -33,6 +33,7 @@ class Part:
     cost_gaps: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    token_gaps: int = 0  # model calls that did not report theirs
     first: int = 0
     last: int = 0
 
@@ -125,7 +126,7 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
     error = False
-    cost = gap = tokens_in = tokens_out = 0
+    cost = gap = tokens_in = tokens_out = token_gap = 0
     if step.same_as is None:
         error = step.status == _ERROR
         if error:
@@ -141,22 +142,23 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
         if kind is _MODEL:
             if ended is not None:
                 tokens_in, tokens_out = step.usage.input_tokens or 0, step.usage.output_tokens or 0
-            _count_call(tally, step, sign)
+            token_gap = _count_call(tally, step, sign)
         elif kind is _TOOL:
             tally.tool_calls += sign
         elif kind is _AGENT:
             _count_session(tally, step.usage, sign)
-    _count_parts(parts, step, sign, (error, cost, gap, tokens_in, tokens_out))
+    _count_parts(parts, step, sign, (error, cost, gap, tokens_in, tokens_out, token_gap))
 
 
-def _count_call(tally: Tally, step: Step, sign: int) -> None:
+def _count_call(tally: Tally, step: Step, sign: int) -> int:
+    """Count a model call; 1 when it has ended and did not say how many tokens it used, else 0."""
     tally.model_calls += sign
     if step.ended is None:
         tally.running_calls += sign
-        return
+        return 0
     counts = _NOTHING if step.usage is NO_USAGE else _counts(step.usage)
     if counts == _NOTHING and step.status in (_ERROR, StepStatus.STOPPED):
-        return  # a call that failed without usage was not billed
+        return 0  # a call that failed without usage was not billed
     sums, unreported = tally.usage, tally.unreported
     index = 0
     for count in counts:
@@ -165,8 +167,10 @@ def _count_call(tally: Tally, step: Step, sign: int) -> None:
         elif count:
             sums[index] += sign * count
         index += 1  # noqa: SIM113 - half the time of enumerate
-    if counts[0] is None or counts[1] is None:
-        tally.usage_gaps += sign
+    if counts[0] is not None and counts[1] is not None:
+        return 0
+    tally.usage_gaps += sign
+    return 1
 
 
 def _count_session(tally: Tally, usage: Usage, sign: int) -> None:
@@ -190,7 +194,7 @@ def _counts(usage: Usage) -> _Counts:
 
 
 def _count_parts(
-    parts: dict[PartKey, Part], step: Step, sign: int, sums: tuple[bool, int, int, int, int]
+    parts: dict[PartKey, Part], step: Step, sign: int, sums: tuple[bool, int, int, int, int, int]
 ) -> None:
     first = step.started
     last = first if step.ended is None else step.ended
@@ -201,7 +205,7 @@ def _count_parts(
         keys.append(("workflow", step.workflow))
     if step.kind is _MODEL and step.model is not None:
         keys.append(("model", step.model))
-    elif step.kind is _TOOL and step.tool is not None:
+    elif step.tool is not None and step.kind is not _HANDOFF:  # a retrieval may be a tool's work too
         keys.append(("tool", step.tool))
     for key in keys:
         part = parts.get(key)
@@ -209,12 +213,13 @@ def _count_parts(
             part = parts[key] = Part()
         part.steps += sign
         if sums != _FREE:
-            error, cost, gap, tokens_in, tokens_out = sums
+            error, cost, gap, tokens_in, tokens_out, token_gap = sums
             part.errors += sign * error
             part.cost_nano += sign * cost
             part.cost_gaps += sign * gap
             part.input_tokens += sign * tokens_in
             part.output_tokens += sign * tokens_out
+            part.token_gaps += sign * token_gap
         if sign > 0:
             if first and (not part.first or first < part.first):
                 part.first = first

@@ -117,7 +117,7 @@ class FakeReader:
 
     def cost(self, by: str, query: str = "") -> dict[str, Any]:
         row = {"key": "refunds", "cost_nano_usd": None, "cost_known_nano_usd": 5_000_000, "gaps": 2, "steps": 4,
-               "runs": 2, "input_tokens": 10, "output_tokens": 20}  # fmt: skip
+               "runs": 2, "input_tokens": 10, "output_tokens": 20, "token_gaps": 0}  # fmt: skip
         return {"by": by, "total_nano_usd": None, "known_nano_usd": 5_000_000, "gaps": 2, "rows": [row]}
 
     def approvals(self, state: str | None = None) -> dict[str, Any]:

@@ -222,6 +222,7 @@ class FakeReader:
                     "runs": 42,
                     "input_tokens": 120_400,
                     "output_tokens": 9_120,
+                    "token_gaps": 0,
                 }
             )
         known = sum(row["cost_known_nano_usd"] for row in rows)

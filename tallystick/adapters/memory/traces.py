@@ -257,13 +257,20 @@ class MemoryTraces:
             runs: dict[str | None, set[str]] = {}
             for held, run in self._chosen(query, now):
                 for key, part in _shares(by, run, held.parts):
-                    total = sums.setdefault(key, [0] * 5)
+                    total = sums.setdefault(key, [0] * 6)
                     for index, value in enumerate(
-                        (part.cost_nano, part.cost_gaps, part.steps, part.input_tokens, part.output_tokens)
+                        (
+                            part.cost_nano,
+                            part.cost_gaps,
+                            part.steps,
+                            part.input_tokens,
+                            part.output_tokens,
+                            part.token_gaps,
+                        )
                     ):
                         total[index] += value
                     runs.setdefault(key, set()).add(run.run)
-        rows = [Spend(key, t[0], t[1], t[2], len(runs[key]), t[3], t[4]) for key, t in sums.items()]
+        rows = [Spend(key, t[0], t[1], t[2], len(runs[key]), t[3], t[4], t[5]) for key, t in sums.items()]
         return sorted(rows, key=lambda row: (-row.cost_nano, -row.unknown, row.key is None, row.key or ""))
 
     def sightings(self, type: str) -> Sequence[Sighting]:
@@ -320,7 +327,13 @@ def _shares(by: str, run: Run, parts: Mapping[PartKey, Part]) -> list[tuple[str 
     """How a run's sums fall to the keys of one type; what no part claims goes to the run's own agent or workflow."""
     known = run.usage_known
     rest = Part(
-        run.steps, run.errors, run.cost_nano, run.cost_gaps, known.input_tokens or 0, known.output_tokens or 0
+        run.steps,
+        run.errors,
+        run.cost_nano,
+        run.cost_gaps,
+        known.input_tokens or 0,
+        known.output_tokens or 0,
+        run.token_gaps,
     )
     if by == "run":
         return [(run.run, rest)]
@@ -334,6 +347,7 @@ def _shares(by: str, run: Run, parts: Mapping[PartKey, Part]) -> list[tuple[str 
         rest.cost_gaps -= part.cost_gaps
         rest.input_tokens -= part.input_tokens
         rest.output_tokens -= part.output_tokens
+        rest.token_gaps -= part.token_gaps
     if rest != Part():
         named.append((getattr(run, by) if by in ("agent", "workflow") else None, rest))
     return named

@@ -38,10 +38,11 @@ _SUMMARY = (
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
 _NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
 _ADD_PART = (
-    "INSERT INTO part (type, run, name, steps, errors, cost_nano, cost_gaps, input_tokens, output_tokens, first, last)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET steps=steps+excluded.steps,"
+    "INSERT INTO part (type, run, name, steps, errors, cost_nano, cost_gaps, input_tokens, output_tokens,"
+    " token_gaps, first, last) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET steps=steps+excluded.steps,"
     " errors=errors+excluded.errors, cost_nano=cost_nano+excluded.cost_nano, cost_gaps=cost_gaps+excluded.cost_gaps,"
     " input_tokens=input_tokens+excluded.input_tokens, output_tokens=output_tokens+excluded.output_tokens,"
+    " token_gaps=token_gaps+excluded.token_gaps,"
     " first=CASE WHEN first=0 THEN excluded.first WHEN excluded.first=0 THEN first ELSE min(first, excluded.first) END,"
     " last=max(last, excluded.last)"
 )
@@ -249,7 +250,7 @@ class RunTable:
                 code = codes.get(name) or self._names.code(self._connection, name)
                 parts.append((
                     PART_TYPES.index(kind), row.no, code, part.steps, part.errors, part.cost_nano, part.cost_gaps,
-                    part.input_tokens, part.output_tokens, part.first, part.last,
+                    part.input_tokens, part.output_tokens, part.token_gaps, part.first, part.last,
                 ))  # fmt: skip
         if new:
             self._connection.executemany(_NEW, new)
@@ -272,12 +273,12 @@ def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> 
     run = run_of(row.id, tally, verdict.completeness, verdict.status, verdict.missing)
     known = run.usage_known
     tokens_in, tokens_out = known.input_tokens or 0, known.output_tokens or 0
-    gaps = int(run.usage.input_tokens is None or run.usage.output_tokens is None)
     is_open = verdict.completeness is Completeness.OPEN
     return (
         row.stamped, revision, is_open, min(_BIGGEST, tally.seen + silent_after), watched(tally),
         tally.started or tally.created, run.agent, run.workflow, run.goal, run.source, str(run.status),
-        str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, gaps, run.cost_nano,
+        str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, run.token_gaps,
+        run.cost_nano,
         run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, rows.pack_tally(tally), row.no,
     )  # fmt: skip
 

@@ -15,27 +15,31 @@ SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
 _SPEND = """
 WITH chosen AS (SELECT r.* FROM run r WHERE {where}),
 named AS (
-    SELECT p.run, n.text AS key, p.cost_nano, p.cost_gaps, p.steps, p.input_tokens, p.output_tokens
+    SELECT p.run, n.text AS key, p.cost_nano, p.cost_gaps, p.steps, p.input_tokens, p.output_tokens,
+        p.token_gaps
     FROM chosen c JOIN part p ON p.type = {type} AND p.run = c.no JOIN name n ON n.id = p.name),
 sums AS (
     SELECT run, sum(cost_nano) AS cost_nano, sum(cost_gaps) AS cost_gaps, sum(steps) AS steps,
-        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+        sum(token_gaps) AS token_gaps
     FROM named GROUP BY run),
 rest AS (
     SELECT c.no AS run, {own} AS key, c.cost_nano - ifnull(s.cost_nano, 0) AS cost_nano,
         c.cost_gaps - ifnull(s.cost_gaps, 0) AS cost_gaps, c.steps - ifnull(s.steps, 0) AS steps,
         c.input_tokens - ifnull(s.input_tokens, 0) AS input_tokens,
-        c.output_tokens - ifnull(s.output_tokens, 0) AS output_tokens
+        c.output_tokens - ifnull(s.output_tokens, 0) AS output_tokens,
+        c.token_gaps - ifnull(s.token_gaps, 0) AS token_gaps
     FROM chosen c LEFT JOIN sums s ON s.run = c.no)
-SELECT key, sum(cost_nano), sum(cost_gaps), sum(steps), count(DISTINCT run), sum(input_tokens), sum(output_tokens)
+SELECT key, sum(cost_nano), sum(cost_gaps), sum(steps), count(DISTINCT run), sum(input_tokens), sum(output_tokens),
+    sum(token_gaps)
 FROM (
     SELECT * FROM named UNION ALL
-    SELECT * FROM rest WHERE steps OR cost_nano OR cost_gaps OR input_tokens OR output_tokens)
+    SELECT * FROM rest WHERE steps OR cost_nano OR cost_gaps OR input_tokens OR output_tokens OR token_gaps)
 GROUP BY key ORDER BY 2 DESC, 3 DESC, key IS NULL, key
 """
 
 _BY_RUN = """
-SELECT r.id, r.cost_nano, r.cost_gaps, r.steps, 1, r.input_tokens, r.output_tokens
+SELECT r.id, r.cost_nano, r.cost_gaps, r.steps, 1, r.input_tokens, r.output_tokens, r.token_gaps
 FROM run r WHERE {where} ORDER BY 2 DESC, 3 DESC, 1
 """
 

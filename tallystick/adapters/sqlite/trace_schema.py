@@ -64,7 +64,7 @@ CREATE INDEX step_response ON step (run, response) WHERE response IS NOT NULL;
 CREATE TABLE part (
     type INTEGER NOT NULL, run INTEGER NOT NULL, name INTEGER NOT NULL,
     steps INTEGER NOT NULL, errors INTEGER NOT NULL, cost_nano INTEGER NOT NULL, cost_gaps INTEGER NOT NULL,
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, token_gaps INTEGER NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL,
     PRIMARY KEY (type, run, name)
 ) WITHOUT ROWID;
