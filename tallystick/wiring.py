@@ -6,6 +6,7 @@ use.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -183,6 +184,7 @@ def check_policies(settings: Settings) -> Mapping[str, Any]:
 # ── an agent's process ──────────────────────────────────────────────────────────────────────────────────────────
 
 _started: list[Callable[[], None]] = []
+_at_exit: list[int] = []  # the processes that have registered shutdown
 
 
 def init(
@@ -202,6 +204,9 @@ def init(
     from tallystick.sdk.tools import declared_tools, tell_tools
 
     shutdown()
+    if os.getpid() not in _at_exit:  # a program that ends without a word loses no decision
+        _at_exit.append(os.getpid())
+        atexit.register(shutdown)
     flags = {"store": None if store is None else str(store), "server": server}
     settings = load(flags, os.environ, Path(project) if project else Path.cwd())
     folder = Path(project) if project else settings.project

@@ -141,6 +141,16 @@ def close_run(step: OpenStep, state: RunState, error: BaseException | None) -> N
     for handoff in list(state.pending):
         handoff.end()
     step.close(error)
+    _settle_guard()
+
+
+@edge("guard.flush", None)
+def _settle_guard() -> None:
+    """When a run has ended, the journal has all of its decisions, also those that waited for company."""
+    active = recording()
+    flush = getattr(active.guard, "flush", None) if active is not None else None
+    if flush is not None:
+        flush()
 
 
 def remember_stop(state: RunState | None, error: Stopped | OverBudget) -> None:
