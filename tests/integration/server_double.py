@@ -1,16 +1,11 @@
-"""Stand-ins for what is behind the doors, and a server process over the real trace store.
+"""Stand-ins for what is behind the doors: a server in a thread whose answers and faults a test can steer.
 
-In a thread (``Serving``) the doors stand before stand-ins that tests can steer. Run as a program
-(``python server_double.py FOLDER``) the server records into a real trace store, so that "200 only after commit" is
-tested against a real commit and a real ``kill -9``.
+The doors over the real stores are tested in test_server_wired.py and test_server_process.py.
 """
 
 from __future__ import annotations
 
-import json
-import signal
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,14 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.api.app import App, create_app
-from tallystick.api.server import ServerThread, address_of, listen, run
+from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.api.settings import ServerSettings
-from tallystick.app.record import Receipt, Recorder, Rejection
-from tallystick.cost.rates import load_card
+from tallystick.app.record import Receipt, Rejection
 from tallystick.model.errors import Conflict, StoreFull, UnknownThing
-from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Span
 from tallystick.ports import Change
 
@@ -92,7 +84,8 @@ STEP: dict[str, Any] = {
 STEP_MORE: dict[str, Any] = {
     "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,
     "tool_definitions": None,
-    "documents": None, "plan": None, "handoff": None, "parameters": None, "reasoning": None, "goal": None,
+    "documents": None, "plan": None, "handoff": None, "parameters": None, "reasoning": None, "goal": None, "input": None,
+    "stacktrace": None,
     "attributes": {"k": b"\x00\xff", "n": 2**62}, "resource": {}, "events": [], "links": [], "dropped": 0,
     "scope": "s", "dialect": "canonical",
 }  # fmt: skip
@@ -166,7 +159,7 @@ class CannedReader:
 
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
         row = {"key": None, "cost_nano_usd": None, "cost_known_nano_usd": 0, "gaps": 1, "steps": 1, "runs": 1}
-        rows = [row | {"input_tokens": 0, "output_tokens": 0}]
+        rows = [row | {"input_tokens": None, "output_tokens": None, "token_gaps": 1}]
         return {"by": by, "total_nano_usd": None, "known_nano_usd": 0, "gaps": 1, "rows": rows}
 
     def approvals(self, state: str | None = None, run: str | None = None) -> Mapping[str, Any]:
@@ -231,35 +224,3 @@ class Serving:
 
     def __exit__(self, *_: object) -> None:
         self._thread.stop()
-
-
-class StoreReader(CannedReader):
-    """Asks a real trace store where a test looks: how many runs, and what changed."""
-
-    def __init__(self, traces: SqliteTraces) -> None:
-        super().__init__()
-        self._traces = traces
-
-    def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
-        page = self._traces.runs(EVERYTHING, now=time.time_ns(), limit=limit, before=before)
-        return {"total": page.total, "runs": []}
-
-    def events(self, after: int) -> tuple[Sequence[Change], int]:
-        changes = self._traces.changes(after)
-        return [change for change in changes if change.run], changes[-1].cursor if changes else after
-
-
-def main(folder: Path) -> None:
-    """Serve from ``folder``; the address goes to stdout once the server answers."""
-    traces = SqliteTraces(folder / "traces.db")
-    opened = listen("127.0.0.1", 0, token=None)
-    clock = SystemClock()
-    recorder = Recorder(traces, load_card([]), clock)
-    app = create_app(StoreReader(traces), recorder, None, ServerSettings(), clock=clock)
-    run(app, [opened], on_ready=lambda: print(json.dumps({"url": address_of(opened)}), flush=True))
-    traces.close()
-
-
-if __name__ == "__main__":
-    signal.alarm(300)  # a test that dies must not leave a server behind
-    main(Path(sys.argv[1]))
