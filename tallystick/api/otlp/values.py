@@ -37,6 +37,7 @@ def read_attributes(raws: Iterable[bytes]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     names, pairs = _NAMES, _PAIRS
     known = pairs.get
+    value: Any
     for raw in raws:
         whole = len(raw)
         if whole < _SHORT and (pair := known(raw)) is not None:
