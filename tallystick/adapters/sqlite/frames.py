@@ -34,6 +34,7 @@ _LARGEST = 2**31
 _GENERATION = 32_768  # contents remembered: between one and two generations, at most about 15 MB
 _WARM = 8_192  # … of them read from the newest frames by a process that has just started
 _entry = struct.Struct(">16sII")
+_pack_entry = _entry.pack
 
 
 def compressor() -> Callable[[bytes], bytes]:
@@ -42,33 +43,36 @@ def compressor() -> Callable[[bytes], bytes]:
 
 
 class Recent:
-    """Where the newest contents are, by the first 128 bits of their SHA-256. One for each writer."""
+    """Where the newest contents are, by the first 128 bits of their SHA-256. One for each writer.
 
-    __slots__ = ("_newer", "_newest", "_older")
+    ``newer`` and ``older`` are the two generations, for the writer's own look-ups; everybody else asks ``get``.
+    """
+
+    __slots__ = ("_newest", "newer", "older")
 
     def __init__(self) -> None:
-        self._newer: dict[bytes, Place] = {}
-        self._older: dict[bytes, Place] = {}
+        self.newer: dict[bytes, Place] = {}
+        self.older: dict[bytes, Place] = {}
         self._newest = 0  # the last frame whose list is known
 
     def forget(self) -> None:
         """Drop everything, after a rollback: what was learnt inside the transaction is not true."""
-        self._newer, self._older, self._newest = {}, {}, 0
+        self.newer, self.older, self._newest = {}, {}, 0
 
     def get(self, digest: bytes) -> Place | None:
         """The place of a content, or None when it is not remembered."""
-        place = self._newer.get(digest)
-        if place is None and self._older:
-            place = self._older.get(digest)
+        place = self.newer.get(digest)
+        if place is None and self.older:
+            place = self.older.get(digest)
             if place is not None:
                 self.put(digest, place)
         return place
 
     def put(self, digest: bytes, place: Place) -> None:
         """Remember a place; the oldest are forgotten by the generation."""
-        if len(self._newer) >= _GENERATION:
-            self._older, self._newer = self._newer, {}
-        self._newer[digest] = place
+        if len(self.newer) >= _GENERATION:
+            self.older, self.newer = self.newer, {}
+        self.newer[digest] = place
 
     def catch_up(self, connection: sqlite3.Connection) -> int:
         """Read the lists of frames that other processes wrote meanwhile; return the number of the newest frame."""
@@ -122,11 +126,12 @@ class FrameWriter:
     def keep(self, raw: bytes) -> Place:
         """The place of a content, which is written unless it is remembered."""
         digest = sha256(raw).digest()[:16]
-        place = self._recent.get(digest)
-        if place is None:
+        recent = self._recent
+        place = recent.newer.get(digest)
+        if place is None and (not recent.older or (place := recent.get(digest)) is None):
             place = self.add(raw)
-            self._entries.append(_entry.pack(digest, place[1], place[2]))
-            self._recent.put(digest, place)
+            self._entries.append(_pack_entry(digest, place[1], place[2]))
+            recent.put(digest, place)
         return place
 
     def flush(self) -> None:

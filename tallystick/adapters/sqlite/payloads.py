@@ -159,7 +159,9 @@ class Packer:
                 break
         else:
             return None
-        items: list[str | Place] = [keep(part.encode()) if len(part) > _ITEM_INLINE else part for part in parts]
+        items: list[str | Place] = [
+            keep(part.encode()) if len(part) > _ITEM_INLINE else part for part in parts
+        ]
         whole = len(items) - len(items) % _BLOCK
         blocks = [keep(_encode(items[start : start + _BLOCK])) for start in range(0, whole, _BLOCK)]
         return Ext(_ITEMS, _encode((separator, blocks, items[whole:])))

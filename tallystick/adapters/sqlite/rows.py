@@ -19,7 +19,9 @@ from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.summary import Root, Tally
 
 ENDED, MODEL = 1, 2  # flags of a row: the step has ended; it is a model call
-_INSERT = "INSERT INTO step (run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?)"
+_INSERT = (
+    "INSERT INTO step (run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?)"
+)
 _ROWS = 16  # rows in one statement: half the time of as many statements
 _INSERT_ROWS = _INSERT + ",(?,?,?,?,?,?,?,?)" * (_ROWS - 1)
 UPDATE = "UPDATE step SET run=?, trace=?, span=?, flags=?, response=?, same_as=?, shape=?, body=? WHERE id=?"
@@ -42,6 +44,8 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 _first_half = struct.Struct(">q").unpack_from
 fromhex = bytes.fromhex
+
+
 class Names:
     """The dictionary of names, with what this process knows of it kept in memory.
 
@@ -66,6 +70,7 @@ class Names:
             self.codes = {None: None}
         self.codes[text] = row[0]
         return int(row[0])
+
 
 class Shapes:
     """The shapes of steps, with those that this process has met kept in memory.

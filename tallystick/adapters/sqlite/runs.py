@@ -253,7 +253,9 @@ class RunTable:
                 ))  # fmt: skip
         if new:
             self._connection.executemany(_NEW, new)
-            for held in pairs_in(self._connection, "SELECT id FROM alias WHERE id IN ({})", [row[-1] for row in new]):
+            for held in pairs_in(
+                self._connection, "SELECT id FROM alias WHERE id IN ({})", [row[-1] for row in new]
+            ):
                 self._connection.execute("DELETE FROM alias WHERE id=?", held)
         if summaries:
             self._connection.executemany(_SAVE, summaries)

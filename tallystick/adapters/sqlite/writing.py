@@ -232,7 +232,9 @@ class BatchWriter:
                 source_id = self._source(source)
             shape = shape_of(step)
             number = shapes.numbers.get(shape) or shapes.number(connection, shape)
-            row = to_row(step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number)
+            row = to_row(
+                step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number
+            )
             if item.row is None:
                 new.append(row)
             else:
