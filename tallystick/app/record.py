@@ -19,6 +19,7 @@ from tallystick.ports import Clock, TraceStore
 _MODEL: Final = Kind.MODEL
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
+_END_OF_TIME: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,15 @@ class Recorder:
         batch: list[tuple[Step, Span]] = []
         rejected: list[Rejection] = []
         for span in spans:
-            reason = _flaw(span)
-            if reason is not None:
-                rejected.append(Rejection(span.trace, span.span, reason))
-                continue
+            started, ended = span.started, span.ended
+            if (
+                len(span.trace) != 32 or len(span.span) != 16 or span.trace == _NO_TRACE or span.span == _NO_SPAN
+                or ended is None or not 0 <= started <= ended < _END_OF_TIME
+            ):  # fmt: skip
+                reason = _flaw(span)
+                if reason is not None:
+                    rejected.append(Rejection(span.trace, span.span, reason))
+                    continue
             pairs = read_span(span)
             for step, _ in pairs:
                 if step.kind is _MODEL and step.cost_nano is None and step.ended is not None:

@@ -38,8 +38,9 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
     Never raises for anything an attribute may hold: a value of the wrong shape is unknown, not zero and not
     an error."""
     reader = reader_for(span)
-    found = _find(span, reader)
-    step = _step(span, reader.dialect, found)
+    plan = _plan(span.attributes, reader)
+    found = _find(span, reader.dialect, plan)
+    step = _step(span, reader.dialect, found, plan.facts)
     pairs = [(step, span)]
     if step.ended is None or step.derived:
         return pairs
@@ -57,29 +58,34 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
     return pairs
 
 
-def _find(span: Span, reader: Reader) -> Found:
+def _find(span: Span, dialect: Dialect, plan: Plan) -> Found:
     """Pick the columns out of the attributes; of several names for one column the best ranked usable value
     wins."""
     found: Found = {}
     attributes = span.attributes
-    for key, column, shape in _plan(attributes, reader):
+    for key, column in plan.texts:
         value = attributes[key]
-        if shape == TEXT:
-            # the common case first: short ASCII text needs no cleaning
-            if type(value) is not str or not value or len(value) > LONGEST or not value.isascii():
-                value = clean_text(value)
-        elif shape == COUNT:
-            if type(value) is not int or not 0 <= value < TOP:
-                value = clean_count(value)
-        elif shape == PROVIDER:
-            value = _provider(value)
-        else:
-            value = value is True or None
+        # the common case first: short ASCII text needs no cleaning
+        if type(value) is not str or not value or len(value) > LONGEST or not value.isascii():
+            value = clean_text(value)
+            if value is None:
+                continue
+        found[column] = value
+    for key, column in plan.counts:
+        value = attributes[key]
+        if type(value) is not int or not 0 <= value < TOP:
+            value = clean_count(value)
+            if value is None:
+                continue
+        found[column] = value
+    for key, column, shape in plan.others:
+        value = attributes[key]
+        value = _provider(value) if shape == PROVIDER else value is True or None
         if value is not None:
             found[column] = value
-    found["kind"] = _kind(found, reader.dialect)
-    if reader.dialect.refine is not None:
-        reader.dialect.refine(span, found)
+    found["kind"] = _kind(found, dialect)
+    if dialect.refine is not None:
+        dialect.refine(span, found)
     return found
 
 
@@ -93,8 +99,14 @@ def _plan(attributes: Attributes, reader: Reader) -> Plan:
     plan = plans.get(keys)
     if plan is None:
         known = reader.keys
-        hits = sorted((key for key in keys if key in known), key=lambda key: -known[key][1])
-        plan = tuple((key, known[key][0], known[key][2]) for key in hits)
+        hits = [(key, *known[key]) for key in keys if key in known]
+        hits.sort(key=lambda hit: -hit[2])
+        plan = Plan(
+            tuple((key, column) for key, column, _, shape in hits if shape == TEXT),
+            tuple((key, column) for key, column, _, shape in hits if shape == COUNT),
+            tuple((key, column, shape) for key, column, _, shape in hits if shape not in (TEXT, COUNT)),
+            not _FACT_KEYS.isdisjoint(keys),
+        )
         if len(keys) <= _PLANNED_KEYS:
             if len(plans) >= _PLANS:
                 plans.clear()
@@ -131,7 +143,7 @@ def _kind(found: Found, dialect: Dialect) -> Kind:
     return _OTHER
 
 
-def _step(span: Span, dialect: Dialect, found: Found) -> Step:
+def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
     kind: Kind = found["kind"]
     get = found.get
     usage, exclusive = _usage(found, dialect) if kind is _MODEL else (NO_USAGE, False)
@@ -151,7 +163,7 @@ def _step(span: Span, dialect: Dialect, found: Found) -> Step:
     cost = get("cost")
     if cost is None and kind is _TOOL and "tool_price" in found and _ran(span, status, outcome):
         cost = found["tool_price"]
-    if not _FACT_KEYS.isdisjoint(span.attributes):
+    if has_facts:
         facts = _facts(span)
     if status is _ERROR:
         error = get("error") or _error(span)

@@ -19,17 +19,20 @@ def recount_needed(
     """
     if tally.recount:
         return True
-    calls = {step.trace + step.span for step, _ in steps if step.kind is Kind.MODEL}
+    model, tool, handoff = Kind.MODEL, Kind.TOOL, Kind.HANDOFF
+    calls = {step.trace + step.span for step, _ in steps if step.kind is model}
     layered = inside_models or not tally.missing.isdisjoint(calls)
     if calls and not layered:
-        layered = any(step.parent is not None and step.trace + step.parent in calls for step, _ in steps)
+        around = {step.trace + step.parent for step, _ in steps if step.parent is not None}
+        layered = not around.isdisjoint(calls)
     for step, _ in steps:
         if step.derived or step.same_as is not None:
             layered = True
-        if step.kind is Kind.MODEL:
+        kind = step.kind
+        if kind is model:
             tally.call_scope = tally.call_scope or step.scope
             layered = layered or tally.call_scope != step.scope
-        elif step.kind is Kind.TOOL or step.kind is Kind.HANDOFF:
+        elif kind is tool or kind is handoff:
             tally.tool_scope = tally.tool_scope or step.scope
             layered = layered or tally.tool_scope != step.scope
     tally.recount = layered

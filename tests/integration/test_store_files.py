@@ -353,6 +353,6 @@ def test_what_is_remembered_of_contents_is_bounded():
     recent = Recent()
     for number in range(200_000):
         recent.put(number.to_bytes(16), (1, number, 1))
-    assert len(recent._newer) + len(recent._older) <= 65_536
+    assert len(recent.newer) + len(recent.older) <= 65_536
     assert recent.get((199_999).to_bytes(16)) == (1, 199_999, 1)
     assert recent.get((0).to_bytes(16)) is None

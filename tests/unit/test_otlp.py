@@ -51,6 +51,14 @@ def test_texts_of_every_length_class(encoding: str, length: int) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 255, 16_383, 16_384, 2**21, 2**63 - 1, -1, -(2**63)])
+def test_whole_numbers_of_every_length(encoding: str, number: int) -> None:
+    read = only(a_request({"llm.token_count.prompt": number}), encoding).attributes
+    assert read == {"llm.token_count.prompt": number}
+    assert type(read["llm.token_count.prompt"]) is int
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
 def test_doubles_that_json_cannot_say(encoding: str) -> None:
     span = only(a_request({"a": math.nan, "b": math.inf, "c": -math.inf}), encoding)
     assert math.isnan(span.attributes["a"])

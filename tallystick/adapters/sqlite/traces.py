@@ -9,12 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
 from tallystick.adapters import process
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
-from tallystick.adapters.sqlite.frames import LEVEL, FrameReader
+from tallystick.adapters.sqlite.frames import FrameReader, compressor
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.selection import condition
@@ -61,7 +59,7 @@ class SqliteTraces:
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
         self._frames = FrameReader()
-        self._compress = zstandard.ZstdCompressor(level=LEVEL).compress
+        self._compress = compressor()
         self._lock = threading.Lock()
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:

@@ -10,7 +10,8 @@ from tallystick.model.errors import BadInput
 from tallystick.model.span import Span
 
 MAX_DEPTH: Final = 64  # arrays and maps inside each other; deeper is an attack, not an attribute
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+NO_TRACE: Final = "0" * 32
+NO_SPAN: Final = "0" * 16
 
 
 @dataclass(slots=True)
@@ -31,9 +32,9 @@ def flaw_of_ids(trace: str, span: str) -> str | None:
         return f"trace id has {len(trace) // 2} bytes instead of 16"
     if len(span) != 16:
         return f"span id has {len(span) // 2} bytes instead of 8"
-    if trace == _NO_TRACE:
+    if trace == NO_TRACE:
         return "trace id is all zero"
-    if span == _NO_SPAN:
+    if span == NO_SPAN:
         return "span id is all zero"
     return None
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tallystick.api.otlp.batch import Batch, Unreadable, flaw_of_ids, flaw_of_times
+from tallystick.api.otlp.batch import NO_SPAN, NO_TRACE, Batch, Unreadable, flaw_of_ids, flaw_of_times
 from tallystick.api.otlp.locate import locate_fault
-from tallystick.api.otlp.values import read_attributes, read_scope, read_status
+from tallystick.api.otlp.values import known_text, read_attributes, read_scope, read_status, read_text
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Event, Link, Source, Span
@@ -88,6 +88,7 @@ def _compile() -> Any:
 
 
 _REQUEST: Final = _compile()
+_STATUSES: Final = {b"": (0, ""), b"\x18\x01": (1, ""), b"\x18\x02": (2, "")}  # nearly all there are
 
 
 def read_protobuf(body: bytes) -> Batch:
@@ -122,21 +123,32 @@ def _read_part(group: Any, part: Any, batch: Batch) -> None:
         batch.rejected.extend(Rejection(raw.trace_id.hex(), raw.span_id.hex(), reason) for raw in part.spans)
         return
     spans = batch.spans
+    ids: dict[bytes, str] = {}  # traces and parents come many times: one text for all
     for raw in part.spans:
         try:
-            spans.append(_read_span(raw, source))
+            spans.append(_read_span(raw, source, ids))
         except Unreadable as error:
             batch.rejected.append(Rejection(raw.trace_id.hex(), raw.span_id.hex(), error.message))
 
 
-def _read_span(raw: Any, source: Source) -> Span:
-    trace, span = raw.trace_id.hex(), raw.span_id.hex()
-    parent: str | None = raw.parent_span_id.hex()
+def _read_span(raw: Any, source: Source, ids: dict[bytes, str]) -> Span:
+    trace_id, parent_id, span = raw.trace_id, raw.parent_span_id, raw.span_id.hex()
     started, ended = raw.start, raw.end or None
-    flaw = flaw_of_ids(trace, span) or flaw_of_times(started, ended)
-    if flaw is not None:
-        raise Unreadable(flaw)
-    status, message = read_status(raw.status)
+    trace = ids.get(trace_id)
+    if trace is None:
+        trace = ids[trace_id] = trace_id.hex()
+    if len(trace) != 32 or len(span) != 16 or trace == NO_TRACE or span == NO_SPAN:
+        raise Unreadable(flaw_of_ids(trace, span) or "")
+    if ended is None or not started <= ended < 2**63:
+        flaw = flaw_of_times(started, ended)
+        if flaw is not None:
+            raise Unreadable(flaw)
+    parent: str | None = None
+    if parent_id:
+        parent = ids.get(parent_id)
+        if parent is None:
+            parent = ids[parent_id] = parent_id.hex()
+    status, message = _STATUSES.get(raw.status) or read_status(raw.status)
     dropped = raw.dropped_attributes + raw.dropped_events + raw.dropped_links
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
@@ -153,25 +165,13 @@ def _read_span(raw: Any, source: Source) -> Span:
         )
         dropped += sum(link.dropped_attributes for link in raw_links)
     return Span(
-        trace,
-        span,
-        parent or None,
-        _text(raw.name, "its name"),
-        started,
-        ended,
-        source,
-        raw.kind,
-        status,
-        message,
-        read_attributes(raw.attributes),
-        events,
-        links,
-        dropped,
-    )
+        trace, span, parent, known_text(raw.name) or _text(raw.name, "its name"), started, ended, source, raw.kind,
+        status, message, read_attributes(raw.attributes), events, links, dropped,
+    )  # fmt: skip
 
 
 def _text(raw: bytes, what: str) -> str:
     try:
-        return str(raw, "utf-8")
+        return read_text(raw)
     except UnicodeDecodeError as error:
         raise Unreadable(f"{what} is not UTF-8: {error.reason} at byte {error.start}") from None

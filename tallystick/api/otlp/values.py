@@ -16,12 +16,14 @@ from typing import Any, Final
 
 from tallystick.api.otlp.batch import MAX_DEPTH, Unreadable
 
-# Most attributes of agents say what was said before (operation, provider, model, agent). Both tables are bounded and
-# start anew when full; an entry's key is the whole serialised form, so a hit can never be wrong.
+# Most attributes of agents say what was said before (operation, provider, model, agent, settings). The tables are
+# bounded and start anew when full; an entry's key is the whole serialised form, so a hit can never be wrong. They also
+# make equal names one object, which every later look-up of it is faster for.
 _NAMES: dict[bytes, str] = {}
 _PAIRS: dict[bytes, tuple[str, Any]] = {}
+_TEXTS: dict[bytes, str] = {}
 _MOST: Final = 8_192
-_SHORT: Final = 48  # bytes; longer ones are ids and texts, which seldom come twice
+_SHORT: Final = 96  # bytes; longer ones are contents, which seldom come twice
 _MUTABLE: Final = (list, dict)
 _DOUBLE: Final = Struct("<d").unpack_from
 _TEXT, _BOOL, _INT, _FLOAT, _ARRAY, _MAP, _BYTES = 0x0A, 0x10, 0x18, 0x21, 0x2A, 0x32, 0x3A
@@ -34,8 +36,11 @@ def read_attributes(raws: Iterable[bytes]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     names, pairs = _NAMES, _PAIRS
+    known = pairs.get
+    value: Any
     for raw in raws:
-        if len(raw) < _SHORT and (pair := pairs.get(raw)) is not None:
+        whole = len(raw)
+        if whole < _SHORT and (pair := known(raw)) is not None:
             found[pair[0]] = pair[1]
             continue
         try:
@@ -43,15 +48,19 @@ def read_attributes(raws: Iterable[bytes]) -> dict[str, Any]:
             size, at = raw[end + 1], end + 2
             if size >= 0x80 and raw[at] < 0x80:
                 size, at = size & 0x7F | raw[at] << 7, at + 1
-            if end < 130 and raw[0] == 0x0A and raw[end] == 0x12 and at + size == len(raw):
+            if end < 130 and raw[0] == 0x0A and raw[end] == 0x12 and at + size == whole:
                 name = names.get(raw[2:end]) or _name(raw[2:end])
-                first = raw[at + 1]
-                if raw[at] != _TEXT:
-                    value = _value(raw[at:], 0)
-                elif size < 130 and first == size - 2:
+                tag, first = raw[at], raw[at + 1]
+                if tag == _TEXT and first == size - 2 and size < 130:
                     value = str(raw[at + 2 :], "utf-8")
-                elif first >= 0x80 and first & 0x7F | raw[at + 2] << 7 == size - 3:
+                elif tag == _TEXT and first >= 0x80 and first & 0x7F | raw[at + 2] << 7 == size - 3:
                     value = str(raw[at + 3 :], "utf-8")
+                elif tag == _INT and size == 2 and first < 0x80:
+                    found[name] = first  # read as quickly as looked up
+                    continue
+                elif tag == _INT and size == 3 and first >= 0x80 > raw[at + 2]:
+                    found[name] = first & 0x7F | raw[at + 2] << 7
+                    continue
                 else:
                     value = _value(raw[at:], 0)
             else:
@@ -59,7 +68,7 @@ def read_attributes(raws: Iterable[bytes]) -> dict[str, Any]:
         except (IndexError, UnicodeDecodeError):
             name, value = _careful(raw)
         found[name] = value
-        if len(raw) < _SHORT and value.__class__ not in _MUTABLE:
+        if whole < _SHORT and value.__class__ not in _MUTABLE:
             if len(pairs) >= _MOST:
                 pairs.clear()
             pairs[raw] = name, value
@@ -74,6 +83,19 @@ def _careful(raw: bytes) -> tuple[str, Any]:
         raise Unreadable("an attribute is cut off") from None
     except UnicodeDecodeError as error:
         raise Unreadable(f"an attribute is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def read_text(raw: bytes) -> str:
+    """A name that many spans share, as one object for all of them. Raises UnicodeDecodeError."""
+    text = str(raw, "utf-8")
+    if len(raw) < _SHORT:
+        if len(_TEXTS) >= _MOST:
+            _TEXTS.clear()
+        _TEXTS[raw] = text
+    return text
+
+
+known_text: Final = _TEXTS.get
 
 
 def _name(raw: bytes) -> str:

@@ -14,13 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from tallystick.model.span import Span
 from tallystick.model.step import Kind
 
 Found: TypeAlias = dict[str, Any]  # column -> cleaned value; "kind" holds the resolved Kind
-Plan: TypeAlias = tuple[tuple[str, str, int], ...]  # (attribute key, column, shape)
+
+
+class Plan(NamedTuple):
+    """The look-ups for one set of attribute keys: (attribute key, column), worst rank first, by shape."""
+
+    texts: tuple[tuple[str, str], ...]
+    counts: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str, int], ...]  # … with the shape
+    facts: bool  # a key says something of the run as a whole
+
 
 TEXT: Final = 0
 COUNT: Final = 1
