@@ -41,10 +41,20 @@ def text(results: list[Result], sdk: str | None, *, command: str) -> str:
         _table(results),
         _HOW,
         "## The SDK's cost of one traced call\n",
+        _SDK,
         f"```\n{sdk}\n```\n" if sdk else "Not measured: bench/sdk_call.py is missing.\n",
     ]
     faults = [f"## {result.name}: fault\n\n```\n{result.fault}\n```\n" for result in results if result.fault]
     return "\n".join(parts + faults)
+
+
+_SDK = """\
+*bare* is the OpenTelemetry SDK with its batch processor and an exporter that does nothing; every other row has
+written its record to the spool on disk before the call returned. *tallystick* is what `tallystick.init()` sets up,
+*step* the same through the decorators, *joined* a provider of the program's own that Tallystick joins, *both* the
+bare exporter and Tallystick beside each other, *store* the first with the local store as its sink (the process then
+also maps and commits, which the bare row leaves out).
+"""
 
 
 def _table(results: list[Result]) -> str:

@@ -50,6 +50,8 @@ def _with_pip() -> None:
         if not _has_ensurepip(python):
             _install_ensurepip(python)
         _run(python, "-m", "venv", str(VENV))
+    if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode != 0:
+        _run(str(PYTHON), "-m", "ensurepip", "--upgrade")  # an environment that uv made has no pip
     # Dependency groups came with pip 25.1; the one that ships with Python may be older.
     _run(
         str(PYTHON),
