@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tallystick.model.step import Step
+from tallystick.observe.lineage import agents_of
 
 
 def order(steps: Sequence[Step]) -> list[tuple[int, int, int]]:
@@ -44,8 +45,12 @@ def order(steps: Sequence[Step]) -> list[tuple[int, int, int]]:
 
 
 def columns(steps: Sequence[Step], started: int) -> dict[str, list[Any]]:
-    """The columns of a run's tree; ``started_ns`` counts from the run's start, unknown values are None."""
+    """The columns of a run's tree; ``started_ns`` counts from the run's start, unknown values are None.
+
+    A step that names no agent has that of the nearest step around it that does.
+    """
     rows = order(steps)
+    agents = agents_of(steps)
     ordered = [steps[position] for position, _, _ in rows]
     return {
         "step": [step.span for step in ordered],
@@ -53,7 +58,7 @@ def columns(steps: Sequence[Step], started: int) -> dict[str, list[Any]]:
         "depth": [depth for _, _, depth in rows],
         "kind": [step.kind.value for step in ordered],
         "name": [step.name for step in ordered],
-        "agent": [step.agent for step in ordered],
+        "agent": [agents[step.span] for step in ordered],
         "status": [step.status.value for step in ordered],
         "started_ns": [step.started - started if step.started else None for step in ordered],
         "duration_ns": [

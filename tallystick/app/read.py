@@ -49,7 +49,7 @@ class Reader:
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         return {
             "run": run_json(run),
-            "columns": columns(with_agents(self._traces.steps(run.run)), run.started),
+            "columns": columns(self._traces.steps(run.run), run.started),
         }
 
     def step(self, prefix: str, step_id: str) -> Json:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from tallystick.model.step import Step
 
 
-def with_agents(steps: Sequence[Step]) -> list[Step]:
-    """The steps of one run, each with its own agent or its nearest ancestor's; None where no ancestor has one.
+def agents_of(steps: Sequence[Step]) -> dict[str, str | None]:
+    """Span id -> the step's own agent or its nearest ancestor's, for all steps of one run; None where none has one.
 
-    The steps given are not changed. Linear in the number of steps; ancestors that form a ring have no agent.
+    Linear in the number of steps; ancestors that form a ring have no agent.
     """
     by_id = {step.span: step for step in steps}
     known: dict[str, str | None] = {step.span: step.agent for step in steps if step.agent is not None}
@@ -28,6 +28,12 @@ def with_agents(steps: Sequence[Step]) -> list[Step]:
         agent = known[at.span] if at is not None else None
         for span in chain:
             known[span] = agent
+    return known
+
+
+def with_agents(steps: Sequence[Step]) -> list[Step]:
+    """The steps of one run with their agents as ``agents_of`` says; the steps given are not changed."""
+    known = agents_of(steps)
     return [
         step if step.agent == known[step.span] else replace(step, agent=known[step.span]) for step in steps
     ]
