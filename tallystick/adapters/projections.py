@@ -247,3 +247,13 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "hold.settled": _hold_settled,
     "run.stopped": _run_stopped,
 }
+
+
+def the_one(found: Sequence[Approval], prefix: str) -> Approval:
+    """The single approval that a prefix means. Raises UnknownThing."""
+    if len(found) != 1:
+        count = "no approval" if not found else "several approvals"
+        raise UnknownThing(
+            f"{count} {'starts' if not found else 'start'} with {prefix!r}", hint="tally approvals ls"
+        )
+    return found[0]

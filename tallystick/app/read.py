@@ -169,15 +169,6 @@ class Reader:
             for item in self._control.budgets()
         ]
 
-    def decisions(self, prefix: str) -> list[Json]:
-        """Journal entries of a run, oldest first. Raises UnknownThing."""
-        run = self._traces.resolve(prefix)
-        return [
-            {"seq": entry.seq, "at": time_text(entry.at), "kind": entry.kind, "subject": entry.subject,
-             "actor": entry.actor, "body": dict(entry.body), "digest": entry.digest}
-            for entry in self._control.entries(run=run)
-        ]  # fmt: skip
-
     def events(self, after: int) -> tuple[list[Change], int]:
         """Runs changed since a cursor and the new cursor; ``after=-1`` starts from now."""
         changes = list(self._traces.changes(after))

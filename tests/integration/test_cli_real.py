@@ -15,8 +15,6 @@ import pytest
 
 from tallystick.cli.root import invoke
 
-pytest.importorskip("tallystick.wiring")
-
 DATA = Path(
     os.environ.get("TALLYSTICK_SHARED_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data"
 )

@@ -8,10 +8,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from tallystick.adapters.projections import Hold, apply, lapsed
+from tallystick.adapters.projections import Hold, apply, lapsed, the_one
 from tallystick.adapters.sealing import checked_chain, sealed
 from tallystick.model.control import Approval, Budget, Declared
-from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import GENESIS, Draft, Entry
 from tallystick.ports import Clock, Ids
 
@@ -191,16 +190,6 @@ class MemoryControl:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def the_one(found: Sequence[Approval], prefix: str) -> Approval:
-    """The single approval that a prefix means. Raises UnknownThing."""
-    if len(found) != 1:
-        count = "no approval" if not found else "several approvals"
-        raise UnknownThing(
-            f"{count} {'starts' if not found else 'start'} with {prefix!r}", hint="tally approvals ls"
-        )
-    return found[0]
 
 
 def _is_kind(kind: str, wanted: str) -> bool:

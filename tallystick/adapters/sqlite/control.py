@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tallystick.adapters.memory.control import the_one
-from tallystick.adapters.projections import apply, lapsed
+from tallystick.adapters.projections import apply, lapsed, the_one
 from tallystick.adapters.sealing import body_bytes, checked_chain, sealed
 from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS, VIEWS
 from tallystick.adapters.sqlite.control_views import (
