@@ -168,9 +168,9 @@ def test_the_theme_is_chosen_and_kept(desk: Served, open_context: Open) -> None:
 def test_live_changes_wait_in_a_pill_and_move_nothing(own_desk: Served, open_context: Open) -> None:
     watched = open_context()
     page = watched.page()
-    page.goto(f"{own_desk.url}/runs")
+    # Listened for before the page is opened: the stream may answer at once.
     with page.expect_response("**/events"):
-        pass
+        page.goto(f"{own_desk.url}/runs")
     before = page.locator("tr[data-run]").evaluate_all(
         "rows => rows.map(row => row.getBoundingClientRect().top)"
     )
