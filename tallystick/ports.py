@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Declared
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.query import Query
@@ -126,6 +127,60 @@ class TraceStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Records of one run that the journal has not attested yet: leaf hashes of records ``first`` and following."""
+
+    run: str
+    first: int
+    leaves: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a run's log (see docs/reference/proof-format.md, section 5).
+
+    ``log`` is the run id under which it arrived. ``salt`` opens its content (None: the content was erased).
+    ``replaced_by`` is the number of the record that took its place; such a record has only its hash.
+    """
+
+    log: str
+    n: int
+    trace: str
+    span: str
+    hash: bytes
+    salt: bytes | None
+    commitment: bytes | None = None  # set where the salt was erased
+    replaced_by: int | None = None
+
+
+class RecordLog(Protocol):
+    """What the trace store keeps so that the journal can attest its steps. The trace stores implement it.
+
+    ``TraceStore.write`` adds one record for each span it stores, in the same transaction.
+    """
+
+    def unattested(self, *, limit: int = 10_000) -> Sequence[Segment]:
+        """Records that were not marked as attested, one segment a run at most, oldest runs first."""
+        ...
+
+    def attested(self, marks: Mapping[str, int]) -> None:
+        """Mark the first ``n`` records of each run as attested. Marking fewer than before changes nothing."""
+        ...
+
+    def records(self, run: str) -> Sequence[Record]:
+        """All records of a run and of the runs that were merged into it, by log and number. Raises UnknownThing."""
+        ...
+
+    def unsealed(self, *, limit: int = 500) -> Sequence[tuple[str, int]]:
+        """Runs that have ended and changed since they were sealed, with the revision to seal: (run, revision)."""
+        ...
+
+    def sealed(self, marks: Mapping[str, int]) -> None:
+        """Remember the revision at which each run was sealed."""
+        ...
+
+
 class ControlStore(Protocol):
     """The journal and its views (registry, approvals, budgets, holds)."""
 
@@ -151,8 +206,36 @@ class ControlStore(Protocol):
         """Entries in order of ``seq``. ``kind`` may end in ``.*``."""
         ...
 
-    def head(self) -> tuple[int, str]:
-        """The last ``seq`` and its digest; (0, GENESIS) for an empty journal."""
+    def head(self) -> tuple[int, bytes]:
+        """The number of entries and the root of the Merkle tree over them, from one moment."""
+        ...
+
+    def nodes(self, wanted: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Hashes of complete subtrees (level, index), in the order asked for; see ``proof.merkle.Nodes``."""
+        ...
+
+    def tile(self, level: int, index: int, width: int = 256) -> bytes:
+        """``width`` hashes of a tlog-tiles tile (level counts in steps of eight). Raises UnknownThing."""
+        ...
+
+    def openings(self, seqs: Sequence[int]) -> Mapping[int, Sequence[Opening]]:
+        """What opens the commitments of entries, by seq; what was erased or never kept comes without content."""
+        ...
+
+    def text(self, digest: str) -> str:
+        """A text that an entry names by digest. Raises UnknownThing."""
+        ...
+
+    def erase(self, seqs: Sequence[int]) -> Sequence[str]:
+        """Erase the openings of entries; returns the commitments that were opened until now. Proofs stand."""
+        ...
+
+    def add_checkpoint(self, size: int, note: str) -> None:
+        """Keep a signed checkpoint, or the same one with more signatures. Raises Conflict for another root."""
+        ...
+
+    def checkpoints(self, *, limit: int = 50) -> Sequence[tuple[int, str]]:
+        """Checkpoints as (size, note), newest first."""
         ...
 
     def declared(self, type: str | None = None) -> Sequence[Declared]:
@@ -178,7 +261,11 @@ class ControlStore(Protocol):
         ...
 
     def verify(self) -> int:
-        """Recompute the chain of digests; return the number of entries. Raises StoreFault naming the bad entry."""
+        """Recompute every leaf, every tile and the root; return the number of entries.
+
+        Raises StoreFault naming the entry (``seq``) that was changed, is missing or stands in the wrong place, the
+        opening or text that does not fit, or the checkpoint that the journal no longer leads to.
+        """
         ...
 
     def rebuild(self) -> Mapping[str, int]:
@@ -207,4 +294,21 @@ class Ids(Protocol):
 
     def new(self, prefix: str) -> str:
         """A fresh id such as ``apr_01J…``: sortable by time, unguessable."""
+        ...
+
+    def salt(self) -> bytes:
+        """16 random bytes for a commitment."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs for this journal. The private key never leaves the adapter."""
+
+    @property
+    def verifier_key(self) -> str:
+        """The public key as a C2SP verifier key; its name is the journal's origin."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature (64 bytes)."""
         ...

@@ -29,3 +29,7 @@ class TimeIds:
         """A fresh id such as ``apr_01J…``."""
         milliseconds = (self._now() // 1_000_000) & (2**48 - 1)
         return f"{prefix}_{encode(milliseconds << 80 | secrets.randbits(80))}"
+
+    def salt(self) -> bytes:
+        """16 random bytes for a commitment."""
+        return secrets.token_bytes(16)

@@ -75,15 +75,26 @@ class Views(Protocol):
         """Remember the entry that stopped a run; the first one stays."""
         ...
 
+    def get_attested(self, run: str) -> int:
+        """How many records of a run are in the journal."""
+        ...
 
-def apply(views: Views, entry: Entry) -> None:
-    """Check one entry against the views and apply it. Raises OverBudget, Conflict, UnknownThing or BadInput."""
+    def put_attested(self, run: str, count: int) -> None:
+        """Remember how many records of a run are in the journal."""
+        ...
+
+
+def apply(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
+    """Check one entry against the views and apply it; ``body`` is its body with contents open (erased ones None).
+
+    Raises OverBudget, Conflict, UnknownThing or BadInput.
+    """
     function = _KINDS.get(entry.kind)
     if entry.kind not in _KINDS:
         raise BadInput(f"the journal has no entry kind {entry.kind!r}")
     if function is not None:
         try:
-            function(views, entry, entry.body)
+            function(views, entry, body)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"a {entry.kind} entry is not complete: {error!r}") from error
 
@@ -117,7 +128,7 @@ def _approval_requested(views: Views, entry: Entry, body: Mapping[str, Any]) -> 
     views.put_approval(
         Approval(
             body["approval"], ApprovalState.WAITING, body["decision"], body["run"], body["agent"], body["tool"],
-            dict(body["arguments"]), body["binding"], body["group"], body["because"], entry.at,
+            dict(body["arguments"] or {}), body["binding"], body["group"], body["because"], entry.at,
             int(body["expires_ns"]),
         )
     )  # fmt: skip
@@ -231,6 +242,18 @@ def _run_stopped(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
     views.put_stopped(body["run"], entry)
 
 
+def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    run, first, count = body["run"], int(body["first"]), int(body["count"])
+    known = views.get_attested(run)
+    if first != known:
+        raise Conflict(
+            f"{known} records of run {run} are in the journal, and these begin at {first}", known=known
+        )
+    if count < 1:
+        raise BadInput("a segment has at least one record")
+    views.put_attested(run, first + count)
+
+
 _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None]] = {
     "object.declared": _object_declared,
     "object.retired": _object_retired,
@@ -246,6 +269,16 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "hold.taken": _hold_taken,
     "hold.settled": _hold_settled,
     "run.stopped": _run_stopped,
+    "rates.loaded": None,
+    "records.accepted": _records_accepted,
+    "run.sealed": None,
+    "run.charged": None,
+    "key.created": None,
+    "key.retired": None,
+    "journal.reopened": None,
+    "content.erased": None,
+    "signin.made": None,
+    "signin.refused": None,
 }
 
 

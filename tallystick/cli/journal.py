@@ -22,13 +22,13 @@ def journal() -> None:
 @journal.command()
 @common
 def head(call: Invocation) -> None:
-    """The last entry's number and digest: the digest covers every entry before it."""
+    """The number of entries and the root of the Merkle tree over them."""
     with call.stores() as stores:
-        seq, digest = stores.control.head()
+        size, root = stores.control.head()
     if call.out.as_json:
-        call.out.json({"seq": seq, "digest": digest})
+        call.out.json({"size": size, "root": root.hex()})
     else:
-        call.out.line(f"{seq}\t{digest}")
+        call.out.line(f"{size}\t{root.hex()}")
 
 
 @journal.command()
@@ -44,11 +44,11 @@ def verify(call: Invocation) -> None:
             entries = stores.control.verify()
         except StoreFault as error:
             raise AnswerIsNo(f"not verified: {error.message}", hint=error.hint, **error.detail) from error
-        seq, digest = stores.control.head()
+        size, root = stores.control.head()
     if call.out.as_json:
-        call.out.json({"verified": True, "entries": entries, "head": {"seq": seq, "digest": digest}})
+        call.out.json({"verified": True, "entries": entries, "head": {"size": size, "root": root.hex()}})
     else:
-        call.out.line(f"verified {count(entries)} entries; head {seq} {digest}")
+        call.out.line(f"verified {count(entries)} entries; root {root.hex()}")
 
 
 def row(entry: Entry) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def row(entry: Entry) -> dict[str, Any]:
 
     return {
         "seq": entry.seq, "id": entry.id, "at": time_text(entry.at), "kind": entry.kind, "subject": entry.subject,
-        "run": entry.run, "actor": entry.actor, "body": dict(entry.body), "previous": entry.previous,
+        "run": entry.run, "actor": entry.actor, "body": dict(entry.body), "nth": entry.nth,
         "digest": entry.digest,
     }  # fmt: skip
 

@@ -1,46 +1,88 @@
 """Canonical bytes and digests (RFC 8785 JSON, SHA-256).
 
-The only module of the ground floor with a dependency: ``rfc8785``, because canonical JSON that is almost
-right gives digests that nobody else can reproduce.
+The only module of the ground floor with dependencies: ``rfc8785``, because canonical JSON that is almost right gives
+digests that nobody else can reproduce, and ``msgspec`` where it is installed, because nearly every value needs no more
+than sorted keys and it does that forty times faster. A property test holds the two to the same bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
-
-import rfc8785
+from typing import Any, Final
 
 from tallystick.model.errors import BadInput
 
-_EXACT = 2**53 - 1  # RFC 8785 follows IEEE doubles: larger integers are written as strings
+_EXACT: Final = 2**53 - 1  # RFC 8785 follows IEEE doubles: larger integers are written as strings
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e16  # between these every common way of writing a float is RFC 8785's
 
 
 def canonical_json(value: Any) -> bytes:
     """Return the RFC 8785 bytes of a JSON-like value.
 
     Integers outside ±(2^53-1) and Decimals become strings, because JSON numbers cannot hold them exactly.
-    Raises BadInput for what JSON cannot express (NaN, sets, objects).
+    Raises BadInput for what JSON cannot express (NaN, sets, objects, half a surrogate pair).
     """
+    odd: list[Any] = []
     try:
-        return rfc8785.dumps(_plain(value))
-    except rfc8785.CanonicalizationError as error:
+        plain = _plain(value, odd)
+        return _whole(plain) if odd else _fast(plain)
+    except (UnicodeEncodeError, ValueError, RecursionError) as error:
         raise BadInput(f"this value has no canonical JSON: {error}") from error
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bool) or value is None or isinstance(value, str | float):
+def _fast_encoder() -> Callable[[Any], bytes]:
+    try:
+        import msgspec
+    except ImportError:  # a verifier may run without it
+        return _whole
+    return msgspec.json.Encoder(order="sorted").encode
+
+
+def _whole(plain: Any) -> bytes:
+    import rfc8785
+
+    return rfc8785.dumps(plain)
+
+
+_fast: Final = _fast_encoder()
+
+
+def _plain(value: Any, odd: list[Any]) -> Any:
+    """The value in JSON's own types; what only the full encoder writes right is noted in ``odd``."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
         return value
+    if kind is dict:
+        return {_key(key, odd): _plain(item, odd) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_plain(item, odd) for item in value]
     if isinstance(value, int):
-        return value if -_EXACT <= value <= _EXACT else str(value)
+        return int(value) if -_EXACT <= value <= _EXACT else str(int(value))
+    if isinstance(value, float):
+        whole = value.is_integer()
+        if whole and -_EXACT <= value <= _EXACT:
+            return int(value)
+        if whole or not _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+            odd.append(value)
+        return float(value)
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {_key(key, odd): _plain(item, odd) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    raise BadInput(f"a {type(value).__name__} has no canonical JSON")
+        return [_plain(item, odd) for item in value]
+    raise BadInput(f"a {kind.__name__} has no canonical JSON")
+
+
+def _key(key: Any, odd: list[Any]) -> str:
+    text = key if type(key) is str else str(key)
+    if not text.isascii():
+        odd.append(text)  # RFC 8785 sorts by UTF-16 units
+    return text
 
 
 def digest_bytes(content: bytes) -> str:

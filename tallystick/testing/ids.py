@@ -18,3 +18,7 @@ class CountingIds:
             number = self._last.get(prefix, 0) + 1
             self._last[prefix] = number
             return f"{prefix}_{number:04}"
+
+    def salt(self) -> bytes:
+        """16 bytes, different at each call and the same in each test."""
+        return int(self.new("salt").rpartition("_")[2]).to_bytes(16, "big")

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.adapters.projections import Hold, apply, lapsed, the_one
-from tallystick.adapters.sealing import checked_chain, sealed
+from tallystick.adapters.sealing import checked_leaves, checked_root, sealed, values_of
+from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Declared
-from tallystick.model.journal import GENESIS, Draft, Entry
+from tallystick.model.errors import Conflict, UnknownThing
+from tallystick.model.journal import Draft, Entry, opened
 from tallystick.ports import Clock, Ids
+from tallystick.proof.merkle import root_of
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class MemoryViews:
     budgets: dict[str, Budget] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     stopped: dict[str, Entry] = field(default_factory=dict)
+    attested: dict[str, int] = field(default_factory=dict)
 
     def put_declared(self, declared: Declared) -> None:
         """Add or replace one object."""
@@ -66,6 +70,14 @@ class MemoryViews:
         """Remember the entry that stopped a run; the first one stays."""
         self.stopped.setdefault(run, entry)
 
+    def get_attested(self, run: str) -> int:
+        """How many records of a run are in the journal."""
+        return self.attested.get(run, 0)
+
+    def put_attested(self, run: str, count: int) -> None:
+        """Remember how many records of a run are in the journal."""
+        self.attested[run] = count
+
     def copied(self) -> MemoryViews:
         """A copy that changes apart; the rows themselves never change."""
         return MemoryViews(
@@ -74,6 +86,7 @@ class MemoryViews:
             copy(self.budgets),
             copy(self.holds),
             copy(self.stopped),
+            copy(self.attested),
         )
 
     def sizes(self) -> dict[str, int]:
@@ -81,6 +94,7 @@ class MemoryViews:
         return {
             "declared": len(self.declared), "approvals": len(self.approvals), "budgets": len(self.budgets),
             "holds": len(self.holds), "stopped": len(self.stopped),
+            "attested": len(self.attested),
         }  # fmt: skip
 
 
@@ -93,22 +107,39 @@ class MemoryControl:
         self._lock = threading.RLock()
         self._journal: list[Entry] = []
         self._views = MemoryViews()
+        self._openings: dict[int, list[Opening]] = {}
+        self._texts: dict[str, str] = {}
+        self._checkpoints: dict[int, str] = {}
 
     def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
         with self._lock:
             at = self._clock.now()
             views = self._views.copied()
-            _, previous = self.head()
             made: list[Entry] = []
+            openings: dict[int, list[Opening]] = {}
+            texts: dict[str, str] = {}
             for draft in [*lapsed(views, drafts, at), *drafts]:
-                entry = sealed(
-                    draft, seq=len(self._journal) + len(made) + 1, entry_id=self._ids.new("ent"), at=at,
-                    previous=previous,
-                )  # fmt: skip
-                apply(views, entry)
-                made.append(entry)
-                previous = entry.digest
+                nth = None
+                if draft.run is not None:
+                    nth = 1 + sum(one.run == draft.run for one in (*self._journal, *made))
+                one = sealed(
+                    draft,
+                    seq=len(self._journal) + len(made) + 1,
+                    entry_id=self._ids.new("ent"),
+                    at=at,
+                    nth=nth,
+                )
+                apply(views, one.entry, one.open_body)
+                made.append(one.entry)
+                openings[one.entry.seq] = [
+                    Opening(item.commitment, item.salt, item.bytes) if item.keep
+                    else Opening(item.commitment, None, None, item.why)
+                    for item in one.contents
+                ]  # fmt: skip
+                texts.update(draft.texts)
+            self._openings.update(openings)
+            self._texts.update(texts)
             self._views = views
             self._journal.extend(made)
             return tuple(made[len(made) - len(drafts) :])
@@ -128,10 +159,63 @@ class MemoryControl:
             ]
         return found[:limit]
 
-    def head(self) -> tuple[int, str]:
-        """The last ``seq`` and its digest."""
+    def head(self) -> tuple[int, bytes]:
+        """The number of entries and the root over them."""
         with self._lock:
-            return (self._journal[-1].seq, self._journal[-1].digest) if self._journal else (0, GENESIS)
+            return len(self._journal), root_of(self._leaves())
+
+    def _leaves(self) -> list[bytes]:
+        return [bytes.fromhex(entry.digest) for entry in self._journal]
+
+    def nodes(self, wanted: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Hashes of complete subtrees, in the order asked for."""
+        with self._lock:
+            leaves = self._leaves()
+        return [root_of(leaves[index << level : (index + 1) << level]) for level, index in wanted]
+
+    def tile(self, level: int, index: int, width: int = 256) -> bytes:
+        """Hashes of one tile. Raises UnknownThing."""
+        nodes = [(8 * level, index * 256 + place) for place in range(width)]
+        size, _ = self.head()
+        if not 0 < width <= 256 or (nodes[-1][1] + 1) << nodes[-1][0] > size:
+            raise UnknownThing(f"the journal has no tile {level}/{index} of {width} hashes")
+        return b"".join(self.nodes(nodes))
+
+    def openings(self, seqs: Sequence[int]) -> Mapping[int, Sequence[Opening]]:
+        """What opens the commitments of entries, by seq."""
+        with self._lock:
+            return {seq: list(self._openings[seq]) for seq in seqs if self._openings.get(seq)}
+
+    def text(self, digest: str) -> str:
+        """A text that an entry names by digest. Raises UnknownThing."""
+        with self._lock:
+            if digest not in self._texts:
+                raise UnknownThing(f"the journal has no text {digest[:12]}")
+            return self._texts[digest]
+
+    def erase(self, seqs: Sequence[int]) -> Sequence[str]:
+        """Erase the openings of entries; the commitments that were opened until now."""
+        gone: list[str] = []
+        with self._lock:
+            for seq in seqs:
+                for place, one in enumerate(self._openings.get(seq, ())):
+                    if one.content is not None:
+                        gone.append(one.commitment)
+                        self._openings[seq][place] = Opening(one.commitment, None, None, "erased")
+        return gone
+
+    def add_checkpoint(self, size: int, note: str) -> None:
+        """Keep a signed checkpoint. Raises Conflict where another root of that size was signed before."""
+        with self._lock:
+            known = self._checkpoints.get(size)
+            if known is not None and known.split("\n")[:3] != note.split("\n")[:3]:
+                raise Conflict(f"a checkpoint of {size} entries with another root was signed before")
+            self._checkpoints[size] = note
+
+    def checkpoints(self, *, limit: int = 50) -> Sequence[tuple[int, str]]:
+        """Checkpoints as (size, note), newest first."""
+        with self._lock:
+            return sorted(self._checkpoints.items(), reverse=True)[:limit]
 
     def declared(self, type: str | None = None) -> Sequence[Declared]:
         """Declared objects that are not retired, by type and name."""
@@ -169,16 +253,17 @@ class MemoryControl:
             return self._views.stopped.get(run)
 
     def verify(self) -> int:
-        """Recompute the chain of digests."""
+        """Recompute every leaf; the number of entries."""
         with self._lock:
-            return checked_chain(self._journal)
+            return checked_root(checked_leaves(self._journal)).size
 
     def rebuild(self) -> Mapping[str, int]:
         """Make the views anew from the journal."""
         with self._lock:
             views = MemoryViews()
             for entry in self._journal:
-                apply(views, entry)
+                values = values_of(self._openings.get(entry.seq, ()))
+                apply(views, entry, opened(entry.body, values))
             changed = int(views != self._views)
             self._views = views
             return {**views.sizes(), "changed": changed}

@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from tallystick.adapters.projections import apply, lapsed, the_one
-from tallystick.adapters.sealing import body_bytes, checked_chain, sealed
+from tallystick.adapters.sealing import Sealed, body_bytes, checked_leaves, checked_root, sealed, values_of
 from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS, VIEWS
+from tallystick.adapters.sqlite.control_tree import add_leaf, read_edge, read_nodes, read_tile, save_edge
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
@@ -25,16 +26,19 @@ from tallystick.adapters.sqlite.control_views import (
     declared_of,
 )
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
+from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Declared
-from tallystick.model.journal import GENESIS, Draft, Entry
+from tallystick.model.errors import Conflict, StoreFault, UnknownThing
+from tallystick.model.journal import Draft, Entry, opened
 from tallystick.ports import Clock, Ids
 
-_COLUMNS: Final = "seq, id, at, kind, subject, run, actor, body, previous, digest"
+_COLUMNS: Final = "seq, id, at, kind, subject, run, actor, body, previous, digest, nth"
 
 
 def _entry_of(row: Sequence[Any]) -> Entry:
-    seq, name, at, kind, subject, run, actor, body, previous, digest = row
-    return Entry(seq, name, at, kind, subject, run, actor, msgspec.json.decode(body), previous, digest)
+    seq, name, at, kind, subject, run, actor, body, previous, digest, nth = row
+    plain = msgspec.json.decode(body)
+    return Entry(seq, name, at, kind, subject, run, actor, plain, digest, nth, previous or None)
 
 
 class SqliteControl:
@@ -58,15 +62,17 @@ class SqliteControl:
         with self._database.writing() as connection:
             at = self._clock.now()
             views = SqliteViews(connection)
-            seq, previous = _head(connection)
+            edge = read_edge(connection)
+            counts: dict[str, int] = {}
             made: list[Entry] = []
             for draft in [*lapsed(views, drafts, at), *drafts]:
-                seq += 1
-                entry = sealed(draft, seq=seq, entry_id=self._ids.new("ent"), at=at, previous=previous)
-                _insert(connection, entry)
-                apply(views, entry)
-                made.append(entry)
-                previous = entry.digest
+                nth = _next_of(connection, draft.run, counts)
+                one = sealed(draft, seq=edge.size + 1, entry_id=self._ids.new("ent"), at=at, nth=nth)
+                _insert(connection, one, draft)
+                add_leaf(connection, edge, bytes.fromhex(one.entry.digest))
+                apply(views, one.entry, one.open_body)
+                made.append(one.entry)
+            save_edge(connection, edge)
         return tuple(made[len(made) - len(drafts) :])
 
     def entries(
@@ -86,10 +92,68 @@ class SqliteControl:
         with self._database.reading() as connection:
             return [_entry_of(row) for row in connection.execute(sql, (*values, limit))]
 
-    def head(self) -> tuple[int, str]:
-        """The last ``seq`` and its digest."""
+    def head(self) -> tuple[int, bytes]:
+        """The number of entries and the root over them."""
         with self._database.reading() as connection:
-            return _head(connection)
+            edge = read_edge(connection)
+        return edge.size, edge.root()
+
+    def nodes(self, wanted: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Hashes of complete subtrees, in the order asked for."""
+        with self._database.reading() as connection:
+            return read_nodes(connection, wanted)
+
+    def tile(self, level: int, index: int, width: int = 256) -> bytes:
+        """Hashes of one tile. Raises UnknownThing."""
+        with self._database.reading() as connection:
+            return read_tile(connection, level, index, width)
+
+    def openings(self, seqs: Sequence[int]) -> Mapping[int, Sequence[Opening]]:
+        """What opens the commitments of entries, by seq."""
+        found: dict[int, list[Opening]] = {}
+        with self._database.reading() as connection:
+            for seq in seqs:
+                rows = _openings(connection, seq)
+                if rows:
+                    found[seq] = rows
+        return found
+
+    def text(self, digest: str) -> str:
+        """A text that an entry names by digest. Raises UnknownThing."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT body FROM text WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            raise UnknownThing(f"the journal has no text {digest[:12]}")
+        return str(row[0])
+
+    def erase(self, seqs: Sequence[int]) -> Sequence[str]:
+        """Erase the openings of entries; the commitments that were opened until now."""
+        gone: list[str] = []
+        with self._database.writing() as connection:
+            for seq in seqs:
+                gone += [row[0] for row in connection.execute(
+                    "SELECT commitment FROM opening WHERE seq = ? AND content IS NOT NULL ORDER BY place", (seq,)
+                )]  # fmt: skip
+                connection.execute(
+                    "UPDATE opening SET salt = NULL, content = NULL, why = 'erased'"
+                    " WHERE seq = ? AND content IS NOT NULL",
+                    (seq,),
+                )
+        return gone
+
+    def add_checkpoint(self, size: int, note: str) -> None:
+        """Keep a signed checkpoint. Raises Conflict where another root of that size was signed before."""
+        with self._database.writing() as connection:
+            row = connection.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
+            if row is not None and row[0].split("\n")[:3] != note.split("\n")[:3]:
+                raise Conflict(f"a checkpoint of {size} entries with another root was signed before")
+            connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (size, note))
+
+    def checkpoints(self, *, limit: int = 50) -> Sequence[tuple[int, str]]:
+        """Checkpoints as (size, note), newest first."""
+        sql = "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT ?"
+        with self._database.reading() as connection:
+            return [(size, note) for size, note in connection.execute(sql, (limit,))]
 
     def declared(self, type: str | None = None) -> Sequence[Declared]:
         """Declared objects that are not retired, by type and name."""
@@ -134,9 +198,16 @@ class SqliteControl:
         return _entry_of(row) if row else None
 
     def verify(self) -> int:
-        """Recompute the chain of digests; the number of entries."""
+        """Recompute every leaf, tile and the root; the number of entries."""
         with self._database.reading() as connection:
-            return checked_chain(_all(connection))
+            edge = checked_root(checked_leaves(_all(connection)))
+            kept = read_edge(connection)
+            if (edge.size, edge.peaks) != (kept.size, kept.peaks):
+                raise StoreFault(
+                    f"the journal has {edge.size} entries, and its tree was made over {kept.size}",
+                    hint="put a backup in its place, and find out who changed it", seq=min(edge.size, kept.size) + 1,
+                )  # fmt: skip
+            return edge.size
 
     def rebuild(self) -> Mapping[str, int]:
         """Make the views anew from the journal; ``changed`` counts the views that were not true."""
@@ -146,7 +217,7 @@ class SqliteControl:
                 connection.execute(f"DELETE FROM {view}")
             views = SqliteViews(connection)
             for entry in _all(connection):
-                apply(views, entry)
+                apply(views, entry, opened(entry.body, values_of(_openings(connection, entry.seq))))
             after = {view: _rows(connection, view) for view in VIEWS}
         sizes = {view: len(rows) for view, rows in after.items()}
         return {**sizes, "changed": sum(before[view] != after[view] for view in VIEWS)}
@@ -154,15 +225,15 @@ class SqliteControl:
     def info(self) -> Mapping[str, Any]:
         """Facts for ``tally store info``."""
         with self._database.reading() as connection:
-            seq, digest = _head(connection)
+            edge = read_edge(connection)
             counts = {
                 view: connection.execute(f"SELECT count(*) FROM {view}").fetchone()[0] for view in VIEWS
             }
         files = [self._database.path, *self._database.path.parent.glob(self._database.path.name + "-*")]
         size = sum(file.stat().st_size for file in files if file.exists())
         return {
-            "path": str(self._database.path), "schema": self._database.version, "entries": seq, "head": digest,
-            "bytes": size, **counts,
+            "path": str(self._database.path), "schema": self._database.version, "entries": edge.size,
+            "root": edge.root().hex(), "bytes": size, **counts,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -170,19 +241,42 @@ class SqliteControl:
         self._database.close()
 
 
-def _head(connection: sqlite3.Connection) -> tuple[int, str]:
-    row = connection.execute("SELECT seq, digest FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
-    return (row[0], row[1]) if row else (0, GENESIS)
+def _next_of(connection: sqlite3.Connection, run: str | None, counts: dict[str, int]) -> int | None:
+    """The number that the next entry of a run has among the run's entries."""
+    if run is None:
+        return None
+    if run not in counts:
+        row = connection.execute(
+            "SELECT nth FROM journal WHERE run = ? ORDER BY seq DESC LIMIT 1", (run,)
+        ).fetchone()
+        if row is not None and row[0] is None:  # entries of the first version were not numbered
+            row = connection.execute("SELECT count(*) FROM journal WHERE run = ?", (run,)).fetchone()
+        counts[run] = row[0] if row else 0
+    counts[run] += 1
+    return counts[run]
 
 
-def _insert(connection: sqlite3.Connection, entry: Entry) -> None:
+def _insert(connection: sqlite3.Connection, one: Sealed, draft: Draft) -> None:
+    entry = one.entry
     connection.execute(
-        f"INSERT INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)",
         (
             entry.seq, entry.id, entry.at, entry.kind, entry.subject, entry.run, entry.actor,
-            body_bytes(entry.body), entry.previous, entry.digest,
+            body_bytes(entry.body), entry.digest, entry.nth,
         ),
     )  # fmt: skip
+    for place, content in enumerate(one.contents):
+        kept = (content.salt, content.bytes, None) if content.keep else (None, None, content.why)
+        connection.execute(
+            "INSERT INTO opening VALUES (?, ?, ?, ?, ?, ?)", (entry.seq, place, content.commitment, *kept)
+        )
+    for digest, text in draft.texts.items():
+        connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", (digest, text))
+
+
+def _openings(connection: sqlite3.Connection, seq: int) -> list[Opening]:
+    sql = "SELECT commitment, salt, content, why FROM opening WHERE seq = ? ORDER BY place"
+    return [Opening(*row) for row in connection.execute(sql, (seq,))]
 
 
 def _all(connection: sqlite3.Connection) -> Iterator[Entry]:

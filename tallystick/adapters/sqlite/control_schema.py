@@ -5,8 +5,15 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+import msgspec
+
+from tallystick.adapters.sqlite.control_tree import add_leaf, save_edge
+from tallystick.adapters.sqlite.database import script
+from tallystick.model.journal import Entry, leaf_bytes, leaf_digest
+from tallystick.proof.merkle import CompactRange
+
 APPLICATION: Final = 0x54435401  # "TCT", 1
-VIEWS: Final = ("declared", "approval", "budget", "hold", "stopped")
+VIEWS: Final = ("declared", "approval", "budget", "hold", "stopped", "attested")
 
 _FIRST: Final = """
 CREATE TABLE journal (
@@ -51,13 +58,45 @@ CREATE TABLE stopped (run TEXT PRIMARY KEY, seq INTEGER NOT NULL REFERENCES jour
 """
 
 
-def _first(connection: sqlite3.Connection) -> None:
-    statement = ""
-    for line in _FIRST.splitlines():  # executescript would commit the migration's transaction
-        statement += line + "\n"
-        if sqlite3.complete_statement(statement):
-            connection.execute(statement)
-            statement = ""
+_SECOND: Final = """
+DROP TRIGGER journal_stays;
+ALTER TABLE journal ADD COLUMN nth INTEGER;
+
+-- The right edge of the Merkle tree over the journal: 32 bytes for each complete subtree, largest first.
+CREATE TABLE tree (only INTEGER PRIMARY KEY CHECK (only = 0), size INTEGER NOT NULL, peaks BLOB NOT NULL) STRICT;
+-- Full tiles of 256 hashes (level counts in steps of eight); the leaves behind the last full tile are in the journal.
+CREATE TABLE tile (
+    level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, idx)
+) STRICT, WITHOUT ROWID;
+-- What opens commitments of entries. May be erased: no proof needs it. content NULL: it was not kept, ``why`` says.
+CREATE TABLE opening (
+    seq INTEGER NOT NULL, place INTEGER NOT NULL, commitment TEXT NOT NULL, salt BLOB, content BLOB, why TEXT,
+    PRIMARY KEY (seq, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE text (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+CREATE TABLE attested (run TEXT PRIMARY KEY, records INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+_STAYS: Final = (
+    "CREATE TRIGGER journal_stays BEFORE UPDATE ON journal"
+    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;"
+)
 
 
-MIGRATIONS: Final = (_first,)
+def _merkle(connection: sqlite3.Connection) -> None:
+    """Entries of the first version become leaves: their digest is now the leaf hash of the same content."""
+    script(_SECOND)(connection)
+    edge = CompactRange()
+    rows = connection.execute(
+        "SELECT seq, id, at, kind, subject, run, actor, body, previous FROM journal ORDER BY seq"
+    ).fetchall()
+    for seq, name, at, kind, subject, run, actor, body, previous in rows:
+        entry = Entry(seq, name, at, kind, subject, run, actor, msgspec.json.decode(body), "", None, previous)
+        digest = leaf_digest(leaf_bytes(entry))
+        connection.execute("UPDATE journal SET digest = ? WHERE seq = ?", (digest, seq))
+        add_leaf(connection, edge, bytes.fromhex(digest))
+    save_edge(connection, edge)
+    connection.execute(_STAYS)
+
+
+MIGRATIONS: Final = (script(_FIRST), _merkle)

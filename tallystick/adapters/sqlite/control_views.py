@@ -111,3 +111,12 @@ class SqliteViews:
     def put_stopped(self, run: str, entry: Entry) -> None:
         """Remember the entry that stopped a run; the first one stays."""
         self._connection.execute("INSERT OR IGNORE INTO stopped VALUES (?, ?)", (run, entry.seq))
+
+    def get_attested(self, run: str) -> int:
+        """How many records of a run are in the journal."""
+        row = self._connection.execute("SELECT records FROM attested WHERE run = ?", (run,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def put_attested(self, run: str, count: int) -> None:
+        """Remember how many records of a run are in the journal."""
+        self._put("attested", (run, count))
