@@ -170,7 +170,9 @@ def _short(error: object) -> str:
 def _decoder() -> Callable[[bytes], Any]:
     try:
         import msgspec
-    except ImportError:  # the standard library does as well; what differs is no canonical JSON and is refused there
+    except (
+        ImportError
+    ):  # the standard library does as well; what differs is no canonical JSON and is refused there
         return lambda raw: json.loads(raw.decode("utf-8"))
     return msgspec.json.Decoder().decode
 

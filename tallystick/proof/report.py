@@ -73,7 +73,9 @@ class Checklist:
 
     def __init__(self) -> None:
         self._ledgers = {check: _Ledger() for check in CHECKS}
-        self.outside = False  # somebody outside vouches for the checkpoint: a witness, or an earlier checkpoint
+        self.outside = (
+            False  # somebody outside vouches for the checkpoint: a witness, or an earlier checkpoint
+        )
 
     def holds(self, check: str, count: int = 1) -> None:
         """Something was checked and is as it should be."""

@@ -143,7 +143,8 @@ class Approvals:
             self._say(entry, f"approval {approval} was given for another call")
         if asked.body["group"] not in made["approved"]:
             self._say(
-                entry, f"decision {made['decision']} does not count the group that approval {approval} is from"
+                entry,
+                f"decision {made['decision']} does not count the group that approval {approval} is from",
             )
 
     def _say(self, entry: Entry, text: str) -> None:

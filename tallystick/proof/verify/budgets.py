@@ -75,9 +75,7 @@ class Budgets:
             self._told.finding(_CHECK, place, f"hold {hold} was taken before")
         if amount < 0:
             self._told.finding(_CHECK, place, f"hold {hold} is negative")
-        touched = [
-            (scope, name) for scope in dict.fromkeys(body["scopes"]) for name in self._named(scope)
-        ]
+        touched = [(scope, name) for scope in dict.fromkeys(body["scopes"]) for name in self._named(scope)]
         for scope, name in touched:
             budget = self._budgets[scope][name]
             if not self._own(scope):

@@ -19,7 +19,11 @@ from tallystick.proof.verify.seen import Seen, hash_of
 
 _CHECK: Final = "charges"
 _BUCKETS: Final = ("fresh", "read", "write", "output", "reasoning")
-_PLAIN: Final = {"read": "fresh", "write": "fresh", "reasoning": "output"}  # billed so where it has no price of its own
+_PLAIN: Final = {
+    "read": "fresh",
+    "write": "fresh",
+    "reasoning": "output",
+}  # billed so where it has no price of its own
 
 
 class Charges:

@@ -91,7 +91,9 @@ class Conduct:
             )
         approval = made["approval"]
         if approval is not None and self._approvals.binding(approval) != body["binding"]:
-            self._told.finding(_CHECK, place, f"effect {effect} is not what approval {approval} was given for")
+            self._told.finding(
+                _CHECK, place, f"effect {effect} is not what approval {approval} was given for"
+            )
         self._told.holds(_CHECK)
 
     def _end(self, entry: Entry) -> None:
@@ -128,7 +130,9 @@ class Conduct:
         call = made["call"]
         if made["policy_state"] != "permissive":
             if call in self._refused:
-                self._told.finding(_CHECK, place, f"a call ran that decision {self._refused[call]} had refused")
+                self._told.finding(
+                    _CHECK, place, f"a call ran that decision {self._refused[call]} had refused"
+                )
             if call in self._held and made["approval"] is None:
                 self._told.finding(
                     _CHECK, place, f"a call ran that decision {self._held[call]} held, without an approval"

@@ -37,7 +37,9 @@ class Decisions:
         if entry.kind == "policy.loaded":
             if entry.subject != entry.body["digest"]:
                 self._told.finding(
-                    "decisions", f"entry {entry.seq}", "the entry and its policy set do not name the same thing"
+                    "decisions",
+                    f"entry {entry.seq}",
+                    "the entry and its policy set do not name the same thing",
                 )
             self._policies[entry.subject] = entry.body
         if entry.kind != "decision.made":

@@ -106,7 +106,9 @@ class Records:
             self._told.finding(_CHECK, line.place, "the record is of a run that this file is not about")
         log = self._logs.setdefault(log_id, _Log())
         if n != len(log.hashes):
-            self._told.finding(_CHECK, line.place, f"record {len(log.hashes)} is wanted here, and this is {n}")
+            self._told.finding(
+                _CHECK, line.place, f"record {len(log.hashes)} is wanted here, and this is {n}"
+            )
         self._count += 1
         self._seen.keep(256)
         if "hash" in value:
@@ -134,17 +136,15 @@ class Records:
             self._told.finding("openings", line.place, "the content is not what its record committed to")
             return
         self._told.holds("openings")
+        named = _source_named(content)
+        self._unused.discard(named)
         if self._judge is None:
             self._told.not_checked("readings", line.place, NO_JUDGE)
             return
-        named = _source_named(content)
-        self._unused.discard(named)
         if named not in self._sources:
             self._told.finding("readings", line.place, "the source that the span names is not here")
             return
-        tell(
-            self._told, "readings", line.place, self._judge.reading(leaf, content, self._sources[named])
-        )
+        tell(self._told, "readings", line.place, self._judge.reading(leaf, content, self._sources[named]))
 
     def _joined(self, line: Line) -> bytes:
         parts: list[bytes] = []
@@ -167,7 +167,7 @@ class Records:
 
     def finish(self) -> None:
         """Hold the logs against the segments and the seal in the journal."""
-        for named in sorted(self._unused if self._judge is not None else ())[:3]:
+        for named in sorted(self._unused):
             self._told.finding("format", f"digest {named[:12]}", "nothing refers to this payload or source")
         for log_id, log in sorted(self._logs.items()):
             self._segments(log_id, log)
