@@ -35,7 +35,7 @@ FIELDS: Final[dict[str, frozenset[frozenset[str]]]] = {
         "withheld": ("commitment why",),
         "payload": ("digest text",),
         "source": ("digest value",),
-        "record": ("log n leaf salt content", "log n leaf withheld", "log n hash replaced_by"),
+        "record": ("log n leaf salt content", "log n leaf withheld", "log n hash replaced_by replaced_in"),
         "charge": ("leaf buckets rates price",),
         "inclusion": ("size hashes",),
         "consistency": ("size hashes note",),

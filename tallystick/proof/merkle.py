@@ -8,6 +8,7 @@ subtrees, so a log of any size needs only a few look-ups. A verifier needs no lo
 from __future__ import annotations
 
 from bisect import bisect_left
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
@@ -212,11 +213,15 @@ def prove_many(indexes: Sequence[int], size: int, nodes: Nodes) -> list[bytes]:
     """
     if list(indexes) != sorted(set(indexes)) or (indexes and not 0 <= indexes[0] <= indexes[-1] < size):
         raise ValueError("indexes must be ascending and below the size")
-    return (
-        [_hash_of(first, last, nodes) for first, last in _gaps(0, size, indexes, 0, len(indexes))]
-        if size
-        else []
-    )
+    if not size:
+        return []
+    ranges = list(_gaps(0, size, indexes, 0, len(indexes)))
+    covers = [_cover(first, last) for first, last in ranges]
+    found = iter(nodes([node for cover in covers for node in cover]))  # a store answers one question faster than many
+    return [
+        CompactRange(last - first, [next(found) for _ in cover]).root()
+        for (first, last), cover in zip(ranges, covers, strict=True)
+    ]
 
 
 def root_from_many(

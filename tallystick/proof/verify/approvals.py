@@ -124,7 +124,7 @@ class Approvals:
             self._say(entry, f"approval {approval} was used for another binding")
         asked.consumed = entry.seq
 
-    def used_by(self, entry: Entry, decisions: Decisions) -> None:
+    def used_by(self, entry: Entry) -> None:
         """A decision that names an approval: it must be about the call that was held, and have consumed it."""
         made = entry.body
         approval = made["approval"]

@@ -76,6 +76,8 @@ class Budgets:
         if amount < 0:
             self._told.finding(_CHECK, place, f"hold {hold} is negative")
         touched = [(scope, name) for scope in dict.fromkeys(body["scopes"]) for name in self._named(scope)]
+        if not touched:
+            self._told.finding(_CHECK, place, f"no budget is here that hold {hold} was taken from")
         for scope, name in touched:
             budget = self._budgets[scope][name]
             if not self._own(scope):

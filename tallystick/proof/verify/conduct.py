@@ -66,7 +66,7 @@ class Conduct:
             self._told.finding(_CHECK, place, f"decision {decision} is not about the call that it names")
         self._decisions[decision] = (entry.seq, body)
         if body["approval"] is not None:
-            self._approvals.used_by(entry, self._decisions)
+            self._approvals.used_by(entry)
         if answer == "hold":
             self._held.setdefault(call, decision)
         elif answer == "deny" and body["policy_state"] != "permissive":

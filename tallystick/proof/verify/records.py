@@ -1,8 +1,8 @@
-"""Records: the run's spans, number by number, are those whose root the journal attests; opened ones read as recorded."""
+"""Records: the run's spans, number by number, are those that the journal attests, and opened ones read as recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -25,7 +25,7 @@ _FIELDS: Final = {"content", "ended", "parent", "span", "started", "step", "trac
 @dataclass(slots=True)
 class _Log:
     hashes: list[bytes] = field(default_factory=list)
-    replaced: dict[int, int] = field(default_factory=dict)
+    replaced: dict[int, tuple[str, int]] = field(default_factory=dict)
     segments: list[tuple[int, int, str, int]] = field(default_factory=list)  # first, count, root, entry
 
 
@@ -113,11 +113,7 @@ class Records:
         self._seen.keep(256)
         if "hash" in value:
             log.hashes.append(hash_of(value["hash"]))
-            if type(value["replaced_by"]) is not int or value["replaced_by"] <= n:
-                self._told.finding(
-                    _CHECK, line.place, f"record {n} is replaced by one that did not come after it"
-                )
-            log.replaced[n] = value["replaced_by"]
+            self._replaced(line, log_id, n)
             return
         leaf = value["leaf"]
         _check_leaf(leaf)
@@ -128,6 +124,16 @@ class Records:
             self._told.not_checked("readings", line.place, f"content withheld: {value['withheld']}")
             return
         self._content(line, leaf)
+
+    def _replaced(self, line: Line, log_id: str, n: int) -> None:
+        """A record of which only the hash is known: another one, here or in another log, took its place."""
+        by, log = line.value["replaced_by"], line.value["replaced_in"] or log_id
+        if by is None:
+            self._told.not_checked("readings", line.place, "the step of the record is not part of this run any more")
+        elif type(by) is not int or type(log) is not str or (log == log_id and by <= n):
+            self._told.finding(_CHECK, line.place, f"record {n} is replaced by one that did not come after it")
+        elif log in self._seen.runs:
+            self._logs[log_id].replaced[n] = (log, by)
 
     def _content(self, line: Line, leaf: Mapping[str, Any]) -> None:
         content = self._joined(line)
@@ -171,8 +177,8 @@ class Records:
             self._told.finding("format", f"digest {named[:12]}", "nothing refers to this payload or source")
         for log_id, log in sorted(self._logs.items()):
             self._segments(log_id, log)
-            for n, by in log.replaced.items():
-                if by >= len(log.hashes):
+            for n, (other, by) in log.replaced.items():
+                if other not in self._logs or by >= len(self._logs[other].hashes):
                     self._told.finding(
                         _CHECK, f"record {n}", f"it is replaced by record {by}, which is not here"
                     )
@@ -223,8 +229,3 @@ def _source_named(content: bytes) -> str:
     """The source that a content names: the last text of that name, found without reading the whole."""
     at = content.rfind(b'"source":"')
     return content[at + 10 : at + 74].decode("ascii", "replace") if at >= 0 else ""
-
-
-def ordered(costed: Sequence[Costed]) -> bool:
-    """Whether records stand in the order of their log."""
-    return all(low.order < high.order for low, high in zip(costed, costed[1:], strict=False))
