@@ -1,7 +1,7 @@
 """Signed checkpoints in a file of their own, outside control.db.
 
-Each line is JSON, ``{"note": "<the signed note>"}``. The file only grows. Whoever puts an older or another control.db in
-the place of the journal has this file against him, and a copy of it elsewhere is worth more still.
+Each line is JSON, ``{"note": "<the signed note>"}``. The file only grows. Whoever puts an older or another control.db
+in the place of the journal has this file against him, and a copy of it elsewhere is worth more still.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class CheckpointLog:
             return []
         except OSError as error:
             raise StoreFault(
-                f"{self.path} cannot be read: {error.strerror}", hint=f"check {self.path}", path=str(self.path)
+                f"{self.path} cannot be read: {error.strerror}",
+                hint=f"check {self.path}",
+                path=str(self.path),
             ) from error
         lines = content.split(b"\n")[:-1]  # behind the last newline: nothing, or a line that a crash tore
         return [_note_of(line) for line in (lines[1:] if start else lines)]

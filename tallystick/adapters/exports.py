@@ -1,7 +1,7 @@
 """Places outside the store that get every checkpoint: a file, a git repository, an HTTP address.
 
-A checkpoint in other hands is what shows a rewritten journal. Each place takes a checkpoint that it has already as done,
-so that a failed export can simply be tried again.
+A checkpoint in other hands is what shows a rewritten journal. Each place takes a checkpoint that it has already as
+done, so that a failed export can simply be tried again.
 """
 
 from __future__ import annotations
@@ -14,11 +14,19 @@ from pathlib import Path
 from typing import Final
 
 from tallystick.adapters.posting import post, shown
+from tallystick.app.checkpoints import Signed
 from tallystick.model.errors import StoreFault, Unreachable
 
 _GIT_S: Final = 20.0
 _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
-_ME: Final = ("-c", "user.name=Tallystick", "-c", "user.email=journal@tallystick.invalid", "-c", "commit.gpgsign=false")
+_ME: Final = (
+    "-c",
+    "user.name=Tallystick",
+    "-c",
+    "user.email=journal@tallystick.invalid",
+    "-c",
+    "commit.gpgsign=false",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +40,12 @@ class FileTarget:
         """The target as it stands in the settings."""
         return f"file:{self.path}"
 
-    def send(self, origin: str, size: int, note: str) -> None:
+    def send(self, signed: Signed) -> None:
         """Append a note; on the disk on return. Raises StoreFault."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
-                file.write(f"{note}\n".encode())
+                file.write(f"{signed.note}\n".encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -55,9 +63,10 @@ class GitTarget:
         """The target as it stands in the settings."""
         return f"git:{self.path}"
 
-    def send(self, origin: str, size: int, note: str) -> None:
+    def send(self, signed: Signed) -> None:
         """Write and commit a note. Raises StoreFault with what git said."""
-        place = Path("checkpoints") / slug(origin) / str(size)
+        checkpoint = signed.checkpoint
+        place = Path("checkpoints") / slug(checkpoint.origin) / str(checkpoint.size)
         if not (self.path / ".git").exists():
             raise StoreFault(f"{self.path} is not the top of a git repository", hint=f"git init {self.path}")
         try:
@@ -65,12 +74,12 @@ class GitTarget:
             file.parent.mkdir(parents=True, exist_ok=True)
             if not file.resolve().is_relative_to(self.path.resolve()):
                 raise StoreFault(f"{file} leads out of the repository by a link")
-            file.write_text(note, encoding="utf-8")
+            file.write_text(signed.note, encoding="utf-8")
         except OSError as error:
             raise StoreFault(f"{self.path / place} cannot be written: {error.strerror}") from error
         self._git("add", "--force", "--", place.as_posix())
         if self._git("status", "--porcelain", "--", place.as_posix()).strip():
-            message = f"Checkpoint {size} of {origin}"
+            message = f"Checkpoint {checkpoint.size} of {checkpoint.origin}"
             self._git(
                 *_ME, "commit", "--quiet", "--no-verify", "--only", "-m", message, "--", place.as_posix()
             )
@@ -106,9 +115,9 @@ class HttpTarget:
         """The target without a query, which may hold a secret."""
         return shown(self.url)
 
-    def send(self, origin: str, size: int, note: str) -> None:
+    def send(self, signed: Signed) -> None:
         """Post a note. Raises Unreachable."""
-        answer = post(self.url, note.encode(), "text/plain; charset=utf-8")
+        answer = post(self.url, signed.note.encode(), "text/plain; charset=utf-8")
         if not 200 <= answer.status < 300:
             raise Unreachable(f"{self.name} answered HTTP {answer.status}")
 
@@ -126,5 +135,3 @@ def target_of(text: str) -> FileTarget | GitTarget | HttpTarget:
 def slug(origin: str) -> str:
     """An origin as the name of a folder: small letters, digits and hyphens."""
     return _NOT_SLUG.sub("-", origin.lower()).strip("-")[:100] or "journal"
-
-

@@ -45,7 +45,9 @@ def post(url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT_S
         return Answer(response.status, kind, response.read(_MOST_ANSWER))
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise Unreachable(f"no answer from {shown(url)} ({why})", hint="is it up, and the address right?") from error
+        raise Unreachable(
+            f"no answer from {shown(url)} ({why})", hint="is it up, and the address right?"
+        ) from error
     finally:
         connection.close()
 

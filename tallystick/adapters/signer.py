@@ -2,8 +2,8 @@
 
 ``journal.key`` holds one line as Go's ``note`` package writes private keys,
 ``PRIVATE+KEY+<name>+<key id>+<base64(type ‖ seed)>``: the key carries its name, so every process that signs for a
-journal signs under the same origin, whatever its settings say. ``journal.pub`` beside it holds the verifier keys to hand
-out, newest first; those of retired keys stay there, since what they signed must still be verifiable.
+journal signs under the same origin, whatever its settings say. ``journal.pub`` beside it holds the verifier keys to
+hand out, newest first; those of retired keys stay there, since what they signed must still be verifiable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tallystick.model.errors import ConfigError, StoreFault
-from tallystick.proof.keys import ED25519, VerifierKey
+from tallystick.proof.keys import COSIGNATURE, ED25519, VerifierKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -71,7 +71,7 @@ def rotate(path: Path, *, name: str | None = None) -> FileSigner:
     with _turn(path):
         if name is None and path.exists():
             old = read_signer(path).key
-            name = None if old.name == _default_name(old.public) else old.name
+            name = None if old.name == _default_name(old.type, old.public) else old.name
         _write(path, _fresh(name, ED25519))
     return read_signer(path)
 
@@ -119,14 +119,15 @@ def _pair(seed: bytes) -> tuple[Ed25519PrivateKey, bytes]:
     return private, private.public_key().public_bytes_raw()
 
 
-def _default_name(public: bytes) -> str:
-    return f"tallystick.local/{sha256(public).hexdigest()[:8]}"
+def _default_name(algorithm: int, public: bytes) -> str:
+    place = "witness.local" if algorithm == COSIGNATURE else "tallystick.local"
+    return f"{place}/{sha256(public).hexdigest()[:8]}"
 
 
 def _fresh(name: str | None, algorithm: int) -> tuple[str, VerifierKey]:
     seed = os.urandom(_SEED_BYTES)
     _, public = _pair(seed)
-    key = VerifierKey.of(name or _default_name(public), algorithm, public)
+    key = VerifierKey.of(name or _default_name(algorithm, public), algorithm, public)
     blob = base64.b64encode(bytes((algorithm,)) + seed).decode()
     return f"{_HEAD}{key.name}+{key.id.hex()}+{blob}\n", key
 
@@ -170,4 +171,3 @@ def _replace(path: Path, text: str, mode: int) -> None:
     finally:
         os.close(descriptor)
     os.replace(fresh, path)
-

@@ -34,7 +34,7 @@ class StateFile:
         return found
 
     def change(self, function: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Read, let ``function`` change the object, write: one process at a time. Raises StoreFault."""
+        """Read, let ``function`` change the object, write it if it did: one at a time. Raises StoreFault."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY)
@@ -43,7 +43,10 @@ class StateFile:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             found = self.read()
+            before = msgspec.json.encode(found)
             function(found)
+            if msgspec.json.encode(found) == before:
+                return found
             fresh = self.path.with_name(f"{self.path.name}.new")
             with fresh.open("wb") as file:
                 file.write(msgspec.json.encode(found))

@@ -7,20 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tallystick.app.checkpoints import Signed
-from tallystick.model.errors import BadInput, TallystickError
+from tallystick.model.errors import TallystickError
 from tallystick.ports import ControlStore
 from tallystick.proof.merkle import prove_consistency
-from tallystick.proof.notes import (
-    Signature,
-    VerifierKey,
-    extend_note,
-    format_note,
-    parse_note,
-    verified,
-)
-from tallystick.proof.witness import parse_response, request_body
+from tallystick.proof.notes import Signature, VerifierKey, extend_note, format_note, parse_note
+from tallystick.proof.witness import SIZE_TYPE, parse_response, parse_size, request_body
 
-SIZE_TYPE: Final = "text/x.tlog.size"
 _TRIES: Final = 4  # another process may submit at the same time; then the witness's size has changed between
 
 
@@ -70,8 +62,8 @@ class WitnessDoor(Protocol):
 class Told:
     """How a submission ended.
 
-    ``state`` is "signed", "failed" (no answer, or one that is of no use) or "fork": the witness says that the journal is
-    not the one it saw before. ``size`` is what the witness is known to have co-signed.
+    ``state`` is "signed", "failed" (no answer, or one that is of no use) or "fork": the witness says that the journal
+    is not the one it saw before. ``size`` is what the witness is known to have co-signed.
     """
 
     state: str
@@ -82,20 +74,22 @@ class Told:
 
 def submit(control: ControlStore, witness: WitnessDoor, signed: Signed, known: int) -> Told:
     """Ask a witness to co-sign a checkpoint; ``known`` is the size that it co-signed last, as far as we know."""
-    size = signed.checkpoint.size
+    size, note = signed.checkpoint.size, parse_note(signed.note)
     old = known if known <= size else 0
     try:
         for _ in range(_TRIES):
             proof = prove_consistency(old, size, control.nodes)
-            reply = witness.ask(request_body(old, proof, signed.note))
+            reply = witness.ask(request_body(old, proof, note))
             if reply.status == 200:
-                return _accepted(witness, signed, reply.body, known)
+                return Told("signed", size, None, parse_response(reply.body, note, [witness.key]))
             if reply.status == 422:
-                return Told("fork", old, f"it says that the journal is no continuation of the {old} entries it saw")
+                return Told(
+                    "fork", old, f"it says that the journal is no continuation of the {old} entries it saw"
+                )
             if reply.status != 409:
-                return Told("failed", known, _why(reply.status, witness))
-            theirs = _size_of(reply)
-            if theirs == old:
+                return Told("failed", known, _why(reply.status))
+            theirs = parse_size(reply.body) if reply.content_type == SIZE_TYPE else old
+            if theirs == old:  # our size was right, so the root is not
                 return Told("fork", old, f"it says that it co-signed another journal of {old} entries")
             if theirs > size:
                 return _ahead(control, theirs)
@@ -103,14 +97,6 @@ def submit(control: ControlStore, witness: WitnessDoor, signed: Signed, known: i
     except TallystickError as error:
         return Told("failed", known, error.message)
     return Told("failed", known, "its size changed with every try")
-
-
-def _accepted(witness: WitnessDoor, signed: Signed, body: bytes, known: int) -> Told:
-    note = parse_note(signed.note)
-    by = [one for one in parse_response(body) if (one.name, one.id) == (witness.key.name, witness.key.id)]
-    if not verified(extend_note(note, by), [witness.key]):
-        return Told("failed", known, "it answered with a cosignature that does not hold")
-    return Told("signed", signed.checkpoint.size, None, tuple(by))
 
 
 def _ahead(control: ControlStore, theirs: int) -> Told:
@@ -121,14 +107,7 @@ def _ahead(control: ControlStore, theirs: int) -> Told:
     return Told("fork", theirs, f"it says that it co-signed {theirs} entries, and the journal has {here}")
 
 
-def _size_of(reply: Reply) -> int:
-    text = reply.body.decode("ascii", "replace").removesuffix("\n")
-    if reply.content_type != SIZE_TYPE or not text.isdigit() or len(text) > 19:
-        raise BadInput("it answered 409 without its size")
-    return int(text)
-
-
-def _why(status: int, witness: WitnessDoor) -> str:
+def _why(status: int) -> str:
     if status == 404:
         return "it does not know this journal: hand it the key that `tally journal key` prints"
     if status == 403:

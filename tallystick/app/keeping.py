@@ -24,8 +24,8 @@ class Target(Protocol):
         """How the place is called in settings and on pages."""
         ...
 
-    def send(self, origin: str, size: int, note: str) -> None:
-        """Deliver a note; again is allowed. Raises StoreFault or Unreachable."""
+    def send(self, signed: Signed) -> None:
+        """Deliver a checkpoint; again is allowed. Raises StoreFault or Unreachable."""
         ...
 
 
@@ -96,7 +96,7 @@ class Keeper:
                 continue
             now = {"state": "written", "size": checkpoint.size, "error": None}
             try:
-                target.send(checkpoint.origin, checkpoint.size, signed.note)
+                target.send(signed)
             except TallystickError as error:
                 now = {"state": "failed", "size": was.get("size", 0), "error": error.message}
             self._remember("exports", target.name, was, now, f"checkpoint export to {target.name}")
@@ -113,4 +113,9 @@ class Keeper:
 
         self._states.change(change)
         if failed and now["error"] != was.get("error"):
-            self._say(f"{what}: {now['error']}")
+            self._say(_printable(f"{what}: {now['error']}"))
+
+
+def _printable(text: str) -> str:
+    """What a witness, git or a server said, harmless for a terminal."""
+    return "".join(letter if letter.isprintable() else "·" for letter in text)

@@ -6,7 +6,9 @@ import textwrap
 
 from tallystick.config.keys import Key, keys
 
-_WITNESS = "witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0"  # nobody has its private key
+_WITNESS = (
+    "witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0"  # nobody has its private key
+)
 _EXAMPLES = {
     "store": '".tallystick"',
     "server": '"http://127.0.0.1:4777"',
