@@ -6,7 +6,7 @@ Commands never import wiring, app or demo themselves; tests put other parts in t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,15 @@ class Parts:
         from tallystick import wiring
 
         return wiring.check_policies(settings)
+
+    def evidence(
+        self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str]
+    ) -> tuple[str, Iterator[bytes]]:
+        """A run's whole id, and its evidence file line by line."""
+        from tallystick import wiring
+
+        whole = stores.traces.resolve(run)
+        return whole, wiring.evidence(stores, settings).evidence(whole, redact=redact, since=since)
 
     def play(
         self,
