@@ -32,7 +32,7 @@ COMMANDS = {
     "apply": ("tallystick.cli.apply:apply", "Declare agents/*.toml and tools/*.toml."),
     "evidence": ("tallystick.cli.evidence:evidence", "Write a file that proves a run."),
     "verify": ("tallystick.cli.verify:verify", "Check an evidence file, offline."),
-    "journal": ("tallystick.cli.journal:journal", "Read and verify the journal."),
+    "journal": ("tallystick.cli.journal:journal", "Read, verify, sign and copy the journal."),
     "store": ("tallystick.cli.store:store", "Where the store is and what is in it."),
     "config": ("tallystick.cli.config:config", "Settings in force, and where each came from."),
     "help": ("tallystick.cli.help:help_command", "Help on a command or a topic."),
