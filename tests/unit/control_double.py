@@ -1,4 +1,4 @@
-"""A control store for tests of the guard: the one in memory, and what a test needs to see or break besides."""
+"""A control store for tests of the guard: the one in memory, with a journal to look into and faults to order."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Ids:
             return f"{prefix}_{self._last:06}"
 
     def salt(self) -> bytes:
-        return int(self.new("salt").rpartition("_")[2]).to_bytes(16, "big")
+        return self.new("salt").encode().ljust(16, b"-")
 
 
 class Control(MemoryControl):
-    """Tells what was written together; raises ``broken`` instead of writing where it is set."""
+    """``broken`` is raised instead of writing; ``transactions`` are the kinds of what was appended together."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock=clock, ids=Ids())
@@ -44,13 +44,14 @@ class Control(MemoryControl):
         self.transactions: list[list[str]] = []
         self.broken: Exception | None = None
 
-    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
-        if self.broken is not None:
-            raise self.broken
-        entries = super().append(drafts)
-        self.transactions.append([draft.kind for draft in drafts])
-        return entries
-
     @property
     def journal(self) -> list[Entry]:
-        return list(self.entries(limit=100_000))
+        return list(self._journal)
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        with self._lock:
+            if self.broken is not None:
+                raise self.broken
+            made = super().append(drafts)
+            self.transactions.append([draft.kind for draft in drafts])
+            return made
