@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tallystick.app.checkpoints import Signed, read
 from tallystick.app.shapes import time_text
@@ -18,7 +18,8 @@ from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
-from tallystick.ports import Clock, ControlStore, Kept, Record, Signer, Traces
+from tallystick.observe.normalise import read_span
+from tallystick.ports import Clock, ControlStore, Record, Signer
 from tallystick.proof.evidence import (
     ChargeLine,
     Earlier,
@@ -42,6 +43,9 @@ from tallystick.proof.records import (
     source_bytes,
     source_digest,
 )
+
+if TYPE_CHECKING:
+    from tallystick.ports import Kept, Traces
 
 MOST_EARLIER: Final = 16  # earlier checkpoints in a file: the newest, and then ever sparser ones
 _NEWEST: Final = 8
@@ -189,14 +193,15 @@ class EvidenceDesk:
         leaves = [leaf_hash(canonical_json(row)) for row in rows]
         ours = root_of(leaves).hex() == card
         places = {(row["provider"], row["model"]): at for at, row in enumerate(rows) if "model" in row}
-        steps = {(one.step.trace, one.step.span): one.step for one in kept}
+        steps = {(one.step.trace, one.step.span): one for one in kept}
         used: set[int] = set()
         lines: list[ChargeLine] = []
         for charge in self.traces.charges(run):
             leaf = charge_leaf(charge.trace, charge.span, charge.nano, charge.gap)
-            step = steps.get((charge.trace, charge.span))
+            stored = steps.get((charge.trace, charge.span))
             found = None
-            if ours and step is not None and charge.nano is not None and not _named_by_sender(step):
+            if ours and stored is not None and charge.nano is not None and not _named_by_sender(stored):
+                step = stored.step
                 priced_by = self.rates.find(step.provider, step.model)
                 if priced_by is not None:
                     at = places[priced_by.provider, priced_by.model]
@@ -278,6 +283,11 @@ def _record_line(record: Record, stored: Kept) -> RecordLine:
     return OpenedRecord(
         record.log, record.n, leaf, record.salt, value, content, read_json(source_bytes(span.source))
     )
+
+
+def _named_by_sender(stored: Kept) -> bool:
+    """Whether the span says what it cost, so that no rate card was asked."""
+    return read_span(stored.span)[0][0].cost_nano is not None
 
 
 def _nodes_of(leaves: Sequence[bytes]) -> Callable[[Sequence[Node]], list[bytes]]:

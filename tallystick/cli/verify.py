@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -60,7 +61,7 @@ def verify(
 
 def _opened(path: Path, stack: ExitStack) -> BinaryIO:
     if str(path) == "-":
-        return click.get_binary_stream("stdin")
+        return sys.stdin.buffer
     try:
         return stack.enter_context(path.open("rb"))
     except OSError as error:
