@@ -66,7 +66,11 @@ def test_the_shared_way_is_the_library_where_it_is_installed() -> None:
 @pytest.mark.parametrize(("private", "message", "signature"), VECTORS)
 def test_vectors_of_rfc_8032(private: str, message: str, signature: str) -> None:
     secret = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private))
-    public, text, signed = secret.public_key().public_bytes_raw(), bytes.fromhex(message), bytes.fromhex(signature)
+    public, text, signed = (
+        secret.public_key().public_bytes_raw(),
+        bytes.fromhex(message),
+        bytes.fromhex(signature),
+    )
     assert secret.sign(text) == signed
     assert both(public, text, signed)
     assert not both(public, text + b"x", signed)
@@ -114,7 +118,9 @@ def test_a_second_signature_by_adding_the_order_is_refused() -> None:
 
 def small_order_points() -> list[ed25519._Point]:
     """The eight multiples of a point of order 8."""
-    eighth = ed25519._decoded(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"))
+    eighth = ed25519._decoded(
+        bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+    )
     assert eighth is not None
     points, point = [], ed25519._NEUTRAL
     for _ in range(8):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallystick.model.errors import BadInput
 from tallystick.proof.merkle import (
     EMPTY_ROOT,
     CompactRange,
@@ -251,8 +252,12 @@ def test_a_tree_of_nothing() -> None:
     assert is_consistent(0, 5, EMPTY_ROOT, leaf_hash(b"any"), [])
     assert not is_consistent(0, 5, leaf_hash(b"any"), leaf_hash(b"any"), [])
     assert root_from_inclusion(0, 0, leaf_hash(b"a"), []) is None
-    with pytest.raises(ValueError, match="not in a tree"):
+    with pytest.raises(BadInput):
         prove_inclusion(0, 0, nodes)
+    for refused in (lambda: prove_consistency(1, 0, nodes), lambda: prove_many([0], 0, nodes),
+                    lambda: prove_many([1, 0], 2, nodes), lambda: CompactRange(1), lambda: CompactRange(1, [b"short"])):  # fmt: skip
+        with pytest.raises(BadInput):
+            refused()
 
 
 def test_a_proof_of_the_forks_own_tree_gives_the_fork_away() -> None:
