@@ -281,6 +281,8 @@ class LampsShape(TypedDict):
     integrity: Literal["unchecked", "holds", "broken"]
     completeness: Literal["grey", "green", "red"]
     why: str
+    integrity_why: str
+    completeness_why: str
 
 
 class JournalShape(TypedDict):

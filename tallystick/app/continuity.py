@@ -41,4 +41,4 @@ def _fault(finding: str, message: str, size: int, entries: int) -> StoreFault:
     hint = (
         "put the newest backup in its place; if history is lost for good, admit it: tally journal reopen --because TEXT"
     )
-    return StoreFault(message, hint=hint, finding=finding, size=size, entries=entries, lost=max(size - entries, 0))
+    return StoreFault(message, hint=hint, finding=finding, size=size, entries=entries)

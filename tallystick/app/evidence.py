@@ -14,7 +14,7 @@ from tallystick.app.checkpoints import Signed, read
 from tallystick.app.shapes import time_text
 from tallystick.app.verification import priced
 from tallystick.cost.rates import RateCard
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
@@ -32,7 +32,7 @@ from tallystick.proof.evidence import (
     write,
 )
 from tallystick.proof.keys import VerifierKey
-from tallystick.proof.lines import FORMAT, read_json
+from tallystick.proof.lines import FORMAT
 from tallystick.proof.merkle import Node, leaf_hash, prove_consistency, prove_inclusion, prove_many, root_of
 from tallystick.proof.records import (
     charge_leaf,
@@ -281,7 +281,7 @@ def _record_line(record: Record, stored: Kept) -> RecordLine:
     if record.salt is None:
         return WithheldRecord(record.log, record.n, leaf, "erased")
     return OpenedRecord(
-        record.log, record.n, leaf, record.salt, value, content, read_json(source_bytes(span.source))
+        record.log, record.n, leaf, record.salt, value, content, read_canonical(source_bytes(span.source))
     )
 
 

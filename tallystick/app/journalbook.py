@@ -11,7 +11,8 @@ else runs has co-signed.
      "witnesses": [{"name": text, "url": text, "outside": bool, "state": "waiting" | "signed" | "failed" | "fork",
                     "size": n, "error": text | None}],
      "exports": [{"target": text, "state": "waiting" | "written" | "failed", "error": text | None}],
-     "lamps": {"integrity": "unchecked" | "holds" | "broken", "completeness": "grey" | "green" | "red", "why": text}}
+     "lamps": {"integrity": "unchecked" | "holds" | "broken", "completeness": "grey" | "green" | "red", "why": text,
+               "integrity_why": text, "completeness_why": text}}
 
 A checkpoint's ``at`` is when the last entry that it covers was written. ``JournalBook.verify_steps()`` yields
 ``{"step": text, "state": "holds" | "finding" | "not checked", "detail": text, "count": n}`` as each part is done.
@@ -144,7 +145,10 @@ class JournalBook:
             completeness, second = "red", f"Entries are missing or replaced: {loss}."
         else:
             completeness, second = self._completeness(known)
-        return {"integrity": integrity, "completeness": completeness, "why": f"{first} {second}"}
+        return {
+            "integrity": integrity, "completeness": completeness, "why": f"{first} {second}",
+            "integrity_why": first, "completeness_why": second,
+        }  # fmt: skip
 
     def _loss(self) -> str | None:
         """Why the journal does not lead on from its last kept checkpoint, or None."""

@@ -17,12 +17,11 @@ from tallystick.cost.loops import LoopLimits, Rung, replay
 from tallystick.cost.rates import buckets as buckets_of
 from tallystick.cost.rates import load_card
 from tallystick.govern.policy import PolicySet
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
 from tallystick.model.errors import BadInput, TallystickError
 from tallystick.model.usage import Usage
 from tallystick.observe.normalise import read_span
-from tallystick.proof.lines import read_json
 from tallystick.proof.records import reading_of, source_of, span_of
 from tallystick.proof.report import State
 from tallystick.proof.verify.judge import HOLDS, Asked, LoopEvent, Opinion
@@ -117,7 +116,7 @@ class HouseJudge:
         try:
             ended = leaf["ended"]
             span = span_of(
-                read_json(content), leaf["trace"], leaf["span"], leaf["parent"], int(leaf["started"]),
+                read_canonical(content), leaf["trace"], leaf["span"], leaf["parent"], int(leaf["started"]),
                 None if ended is None else int(ended), source_of(source),
             )  # fmt: skip
             again = reading_of(read_span(span)[0][0])
@@ -126,7 +125,7 @@ class HouseJudge:
         then = dict(leaf["step"])
         if "cost_nano" not in again:  # the price came from a rate card: see the charges
             then = {name: value for name, value in then.items() if name not in _COSTS}
-        now = read_json(canonical_json(again))
+        now = read_canonical(canonical_json(again))
         if now == then:
             return HOLDS
         names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))

@@ -6,13 +6,12 @@ than its reader keeps it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.errors import BadInput
 
 FORMAT: Final = "tallystick.evidence/1"
@@ -136,17 +135,11 @@ class LineReader:
 def read_line(number: int, raw: bytes) -> Line:
     """One line. Never raises: what is wrong with it is its ``flaw``."""
     try:
-        value = _decode(raw)
-    except (ValueError, RecursionError) as error:
-        return Line(number, raw, {}, f"it is not JSON: {_short(error)}")
+        value = read_canonical(raw)
+    except BadInput as error:
+        return Line(number, raw, {}, error.message)
     if not isinstance(value, dict):
         return Line(number, raw, {}, "it is not a JSON object")
-    try:
-        canonical = canonical_json(value) == raw
-    except BadInput as error:
-        return Line(number, raw, {}, _short(error))
-    if not canonical:
-        return Line(number, raw, value, "it is not canonical JSON (RFC 8785)")
     kind = value.get("line")
     if not isinstance(kind, str) or kind not in FIELDS:
         return Line(number, raw, value, f"nothing is known of a line {_short(kind)!r}")
@@ -155,29 +148,8 @@ def read_line(number: int, raw: bytes) -> Line:
     return Line(number, raw, value)
 
 
-def read_json(raw: bytes) -> Any:
-    """JSON that is not a line of its own (a record's content, a recorded text). Raises BadInput."""
-    try:
-        return _decode(raw)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"this is not JSON: {_short(error)}") from error
-
-
 def _short(error: object) -> str:
     return str(error)[:120]
-
-
-def _decoder() -> Callable[[bytes], Any]:
-    try:
-        import msgspec
-    except (
-        ImportError
-    ):  # the standard library does as well; what differs is no canonical JSON and is refused there
-        return lambda raw: json.loads(raw.decode("utf-8"))
-    return msgspec.json.Decoder().decode
-
-
-_decode: Final = _decoder()
 
 
 def _chunks(source: Readable | Iterable[bytes]) -> Iterator[bytes]:

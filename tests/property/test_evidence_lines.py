@@ -22,9 +22,9 @@ GOOD = {"line": "checkpoint", "note": "text"}
 @pytest.mark.parametrize(
     ("raw", "flaw"),
     [
-        (b"", "not JSON"),
-        (b"\xff", "not JSON"),
-        (b'{"line":"checkpoint","note":"\xed\xa0\x80"}', "not JSON"),
+        (b"", "not JSON that can be read"),
+        (b"\xff", "not JSON that can be read"),
+        (b'{"line":"checkpoint","note":"\xed\xa0\x80"}', "not JSON that can be read"),
         (b"[1]", "not a JSON object"),
         (b'{"line": "checkpoint","note":"x"}', "not canonical"),
         (b'{"note":"x","line":"checkpoint"}', "not canonical"),
@@ -32,13 +32,13 @@ GOOD = {"line": "checkpoint", "note": "text"}
         (b'{"line":"checkpoint","note":1.0}', "not canonical"),
         (b'{"line":"checkpoint","note":12345678901234567890}', "not canonical"),
         (b'{"line":"checkpoint","note":"\\u0041"}', "not canonical"),
-        (b'\xef\xbb\xbf{"line":"checkpoint","note":"x"}', "not JSON"),
+        (b'\xef\xbb\xbf{"line":"checkpoint","note":"x"}', "not JSON that can be read"),
         (b'{"line":"cheque","note":"x"}', "nothing is known"),
         (b'{"line":["checkpoint"],"note":"x"}', "nothing is known"),
         (b'{"line":"checkpoint","more":1,"note":"x"}', "does not have the fields"),
         (b'{"line":"checkpoint"}', "does not have the fields"),
         (b'{"line":"checkpoint","note":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ""),
-        (b'{"line":"checkpoint","note":' + b"9" * 10_000 + b"}", "not JSON"),
+        (b'{"line":"checkpoint","note":' + b"9" * 10_000 + b"}", "not JSON that can be read"),
     ],
 )
 def test_what_is_no_line_has_a_flaw(raw: bytes, flaw: str) -> None:

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.journal import Entry
 from tallystick.proof.dsse import payload_of, verify_envelope
-from tallystick.proof.lines import FORMAT, Line, read_json
+from tallystick.proof.lines import FORMAT, Line
 from tallystick.proof.notes import parse_note, verified
 from tallystick.proof.report import Checklist
-from tallystick.proof.statements import statement
+from tallystick.proof.statements import answer_statement, statement
 from tallystick.proof.verify.inclusion import Trust
 
 _CHECK: Final = "signature"
-_SIGNED: Final = ("approval", "binding", "answer", "by", "at")
 
 
 class Signatures:
@@ -50,8 +49,9 @@ class Signatures:
                 _CHECK, place, f"the answer to approval {body['approval']} is not signed by the key given"
             )
             return
-        signed = read_json(payload)["predicate"]
-        if any(signed[key] != body[key] for key in ("approval", "binding", "answer", "by")):
+        signed = read_canonical(payload)
+        given = {key: body[key] for key in ("approval", "binding", "answer", "by")}
+        if signed != answer_statement({**given, "at": signed["predicate"]["at"]}):
             self._told.finding(_CHECK, place, "what was signed is another answer than the one in the journal")
         else:
             self._told.holds(_CHECK)
