@@ -115,7 +115,7 @@ def request(call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str]) -> 
 
 def _arguments(given: Mapping[str, Any], tool: ToolDeclaration) -> dict[str, Any]:
     bound: dict[str, Any] = {}
-    for name, written in tool.arguments.items():
+    for name, written in sorted(tool.arguments.items()):  # the record of a declaration keeps no other order
         kind, optional = _kind(tool, name, written)
         value = given.get(name)
         if value is None:
