@@ -315,8 +315,10 @@ def build_app(
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
+    sign = wiring_journal.sign_answers(stores.path, settings)
+
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
-        return give(stores.control, clock(), ids(), approval, answer, by, note)
+        return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
     operator = _operator()
     read = reader(stores)

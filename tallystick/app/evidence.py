@@ -6,9 +6,9 @@ stands now. What is gathered is held against the journal once more: evidence of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tallystick.app.checkpoints import Signed, read
 from tallystick.app.shapes import time_text
@@ -132,9 +132,7 @@ class EvidenceDesk:
             yield from self._last_before(first, kind="policy.loaded", subject=named)
         names = {str(body[key]) for body in decided for key in ("agent", "tool") if body[key] is not None}
         for name in sorted(names):
-            yield from (
-                one for one in self._all(subject=name) if one.kind == "object.declared"
-            )
+            yield from (one for one in self._all(subject=name) if one.kind == "object.declared")
         holds = [one.body for one in entries if one.kind == "hold.taken"]
         scopes = {str(scope) for body in holds for scope in body["scopes"]}
         if scopes:
@@ -162,9 +160,7 @@ class EvidenceDesk:
         self, *, kind: str | None = None, run: str | None = None, subject: str | None = None
     ) -> Iterator[Entry]:
         after = 0
-        while page := self.control.entries(
-            after=after, limit=_PAGE, kind=kind, run=run, subject=subject
-        ):
+        while page := self.control.entries(after=after, limit=_PAGE, kind=kind, run=run, subject=subject):
             yield from page
             if len(page) < _PAGE:
                 return

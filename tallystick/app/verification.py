@@ -65,7 +65,9 @@ class HouseJudge:
             return Opinion(State.NOT_CHECKED, ruling.why)
         found = differences(body, inputs, policies, ruling)
         if policy["evaluator"] != evaluator() and policies.decides:
-            return Opinion(State.NOT_CHECKED, f"made by {str(policy['evaluator'])[:60]}, and here is {evaluator()}")
+            return Opinion(
+                State.NOT_CHECKED, f"made by {str(policy['evaluator'])[:60]}, and here is {evaluator()}"
+            )
         return Opinion(State.FINDING, f"decision {body['decision']}: {'; '.join(found)}") if found else HOLDS
 
     def _policies(self, asked: Asked, policy: Mapping[str, Any]) -> PolicySet | Opinion:
@@ -92,7 +94,9 @@ class HouseJudge:
             except _WRONG as error:
                 return [(event.seq, Opinion(State.FINDING, _said(error)))]
             if record is None or record.turn != len(told) + 1:
-                return [(event.seq, Opinion(State.FINDING, f"turn {len(told) + 1} of the detector is not here"))]
+                return [
+                    (event.seq, Opinion(State.FINDING, f"turn {len(told) + 1} of the detector is not here"))
+                ]
             limits = limits or record.limits
             told.append((event.seq, event, record))
         if limits is None:

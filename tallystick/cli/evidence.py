@@ -24,7 +24,9 @@ _SHORT = 12
     "-o", "--output", "target", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
     help="File to write (- is stdout); left out: run-<id>.evidence.jsonl here.",
 )  # fmt: skip
-@click.option("--redact", is_flag=True, help="Leave out all contents; what they were committed to stays proved.")
+@click.option(
+    "--redact", is_flag=True, help="Leave out all contents; what they were committed to stays proved."
+)
 @click.option(
     "--checkpoint", "since", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
     help="Prove too that the journal leads on from this earlier checkpoint; may be given again.",
@@ -39,8 +41,10 @@ def evidence(
     The run is sealed and a checkpoint of the journal is signed first. Check the file anywhere with `tally verify`.
     """
     notes = [read_text(path) for path in since]
-    with call.stores(create=False) as stores:
-        whole, lines = call.parts.evidence(stores, call.settings, run, redact=redact, since=notes)
+    with call.stores(create=False, writing=True) as stores:
+        whole, lines = call.parts.evidence(
+            stores, call.settings, run, redact=redact, since=notes, say=call.out.say
+        )
         if target is not None and str(target) == "-":
             for line in lines:
                 sys.stdout.buffer.write(line)
@@ -81,4 +85,6 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', error)}", file=str(path)) from error
+        raise BadInput(
+            f"{path} cannot be read: {getattr(error, 'strerror', error)}", file=str(path)
+        ) from error

@@ -131,13 +131,14 @@ class Parts:
         return {**receipt, "rejected": [*unreadable, *receipt["rejected"]]}
 
     def answer(
-        self, stores: Stores, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: str, note: str | None
     ) -> Mapping[str, Any]:
-        """Approve or reject one held call. Raises Conflict when somebody was first."""
-        from tallystick import wiring
+        """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
+        from tallystick import wiring, wiring_journal
         from tallystick.app.approvals import answer as give
 
-        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note)
+        sign = wiring_journal.sign_answers(stores.path, settings)
+        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign)
 
     def declare(self, stores: Stores, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
         """Declare a project's agents and tools."""
@@ -152,13 +153,19 @@ class Parts:
         return wiring.check_policies(settings)
 
     def evidence(
-        self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str]
-    ) -> tuple[str, Iterator[bytes]]:
+        self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str],
+        say: Callable[[str], None],
+    ) -> tuple[str, Iterator[bytes]]:  # fmt: skip
         """A run's whole id, and its evidence file line by line."""
-        from tallystick import wiring
+        from tallystick import wiring, wiring_journal
 
+        wiring.adopt(stores)
         whole = stores.traces.resolve(run)
-        return whole, wiring.evidence(stores, settings).evidence(whole, redact=redact, since=since)
+        desk = wiring_journal.evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=wiring.rate_card(), clock=wiring.clock(),
+            say=say,
+        )  # fmt: skip
+        return whole, desk.evidence(whole, redact=redact, since=since)
 
     def play(
         self,

@@ -48,7 +48,9 @@ def verify(
         tuple(key for text in witnesses for key in keys_of(text)),
     )
     if not trust.keys:
-        call.out.say("no key was given: signatures are not checked, and anybody could have made this file (--key)")
+        call.out.say(
+            "no key was given: signatures are not checked, and anybody could have made this file (--key)"
+        )
     with ExitStack() as stack:
         report = check(_opened(file, stack), trust, HouseJudge())
     if call.out.as_json:

@@ -30,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", help="the evidence file; - reads standard input")
     parser.add_argument(
-        "--key", action="append", default=[], help="the log's public key, or a file with it; may be given again"
+        "--key",
+        action="append",
+        default=[],
+        help="the log's public key, or a file with it; may be given again",
     )
     parser.add_argument("--checkpoint", action="append", default=[], help="a file with an earlier checkpoint")
     parser.add_argument("--witness", action="append", default=[], help="a witness's key, or a file with it")

@@ -8,7 +8,6 @@ subtrees, so a log of any size needs only a few look-ups. A verifier needs no lo
 from __future__ import annotations
 
 from bisect import bisect_left
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
@@ -225,7 +224,9 @@ def prove_many(indexes: Sequence[int], size: int, nodes: Nodes) -> list[bytes]:
         return []
     ranges = list(_gaps(0, size, indexes, 0, len(indexes)))
     covers = [_cover(first, last) for first, last in ranges]
-    found = iter(nodes([node for cover in covers for node in cover]))  # a store answers one question faster than many
+    found = iter(
+        nodes([node for cover in covers for node in cover])
+    )  # a store answers one question faster than many
     return [
         CompactRange(last - first, [next(found) for _ in cover]).root()
         for (first, last), cover in zip(ranges, covers, strict=True)

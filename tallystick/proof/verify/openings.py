@@ -53,7 +53,9 @@ class Openings:
         self._named.update(named)
         for one in named:
             if one not in self._seen.texts:
-                self._told.finding(_CHECK, f"entry {entry.seq}", f"text {str(one)[:12]}, which it names, is not here")
+                self._told.finding(
+                    _CHECK, f"entry {entry.seq}", f"text {str(one)[:12]}, which it names, is not here"
+                )
 
     def opening(self, line: Line) -> None:
         """What opens a commitment of the entry before."""

@@ -129,9 +129,13 @@ class Records:
         """A record of which only the hash is known: another one, here or in another log, took its place."""
         by, log = line.value["replaced_by"], line.value["replaced_in"] or log_id
         if by is None:
-            self._told.not_checked("readings", line.place, "the step of the record is not part of this run any more")
+            self._told.not_checked(
+                "readings", line.place, "the step of the record is not part of this run any more"
+            )
         elif type(by) is not int or type(log) is not str or (log == log_id and by <= n):
-            self._told.finding(_CHECK, line.place, f"record {n} is replaced by one that did not come after it")
+            self._told.finding(
+                _CHECK, line.place, f"record {n} is replaced by one that did not come after it"
+            )
         elif log in self._seen.runs:
             self._logs[log_id].replaced[n] = (log, by)
 
