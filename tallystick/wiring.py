@@ -22,7 +22,7 @@ from tallystick.adapters.ids import TimeIds
 from tallystick.config import Settings, load
 from tallystick.config.place import find_store as find_store
 from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
-from tallystick.ports import Clock, ControlStore, Ids, TraceStore
+from tallystick.ports import Clock, ControlStore, Ids, Traces, TraceStore
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
@@ -41,7 +41,7 @@ _ADOPT_EVERY_S = 5.0
 class Stores:
     """Both stores of one folder, open."""
 
-    traces: TraceStore
+    traces: Traces
     control: ControlStore
     path: Path
     doubt: StoreFault | None = (
@@ -116,7 +116,7 @@ def open_stores(
     return stores
 
 
-def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
+def _open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     from tallystick.adapters.sqlite import SqliteTraces
 
     if silent_after_s is None:

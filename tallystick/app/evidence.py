@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from tallystick.app.checkpoints import Signed, read
+from tallystick.app.ratecards import name_card
 from tallystick.app.shapes import time_text
 from tallystick.app.verification import priced
 from tallystick.cost.rates import RateCard
@@ -19,7 +20,7 @@ from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
 from tallystick.observe.normalise import read_span
-from tallystick.ports import Clock, ControlStore, Record, Signer
+from tallystick.ports import Clock, ControlStore, Kept, Record, Signer, Traces
 from tallystick.proof.evidence import (
     ChargeLine,
     Earlier,
@@ -43,9 +44,6 @@ from tallystick.proof.records import (
     source_bytes,
     source_digest,
 )
-
-if TYPE_CHECKING:
-    from tallystick.ports import Kept, Traces
 
 MOST_EARLIER: Final = 16  # earlier checkpoints in a file: the newest, and then ever sparser ones
 _NEWEST: Final = 8
@@ -86,6 +84,8 @@ class EvidenceDesk:
 
     def gather(self, run: str, *, redact: bool = False, since: Sequence[str] = ()) -> Gathered:
         """Everything that goes into the file, gathered and held against the journal."""
+        if self.rates.rows():
+            name_card(self.control, self.rates)
         self.notary.seal(run)
         signed = self.keep()
         size = signed.checkpoint.size
@@ -194,7 +194,7 @@ class EvidenceDesk:
         steps = {(one.step.trace, one.step.span): one for one in kept}
         used: set[int] = set()
         lines: list[ChargeLine] = []
-        for charge in self.traces.charges(run):
+        for charge in self.traces.account(run).charges:
             leaf = charge_leaf(charge.trace, charge.span, charge.nano, charge.gap)
             stored = steps.get((charge.trace, charge.span))
             found = None
