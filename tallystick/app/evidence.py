@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tallystick.app.checkpoints import Signed, read
-from tallystick.app.ratecards import name_card
 from tallystick.app.shapes import time_text
 from tallystick.app.verification import priced
 from tallystick.cost.rates import RateCard
@@ -19,6 +18,7 @@ from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
+from tallystick.model.money import round_pico
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, ControlStore, Kept, Record, Signer, Traces
 from tallystick.proof.evidence import (
@@ -35,6 +35,7 @@ from tallystick.proof.evidence import (
 from tallystick.proof.keys import VerifierKey
 from tallystick.proof.lines import FORMAT
 from tallystick.proof.merkle import Node, leaf_hash, prove_consistency, prove_inclusion, prove_many, root_of
+from tallystick.proof.verify.charges import pico
 from tallystick.proof.records import (
     charge_leaf,
     content_of,
@@ -84,8 +85,6 @@ class EvidenceDesk:
 
     def gather(self, run: str, *, redact: bool = False, since: Sequence[str] = ()) -> Gathered:
         """Everything that goes into the file, gathered and held against the journal."""
-        if self.rates.rows():
-            name_card(self.control, self.rates)
         self.notary.seal(run)
         signed = self.keep()
         size = signed.checkpoint.size
@@ -204,6 +203,8 @@ class EvidenceDesk:
                 if priced_by is not None:
                     at = places[priced_by.provider, priced_by.model]
                     found = priced(reading_of(step), step.started, rows[at])
+                    if found is not None and round_pico(pico(*found)) != charge.nano:
+                        found = None  # it was priced by an earlier card
             if found is None:
                 lines.append(ChargeLine(leaf))
             else:

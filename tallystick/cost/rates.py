@@ -7,7 +7,7 @@ model has no price: that is said, never guessed, and never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -162,17 +162,10 @@ class _Provider:
 class RateCard:
     """Prices model calls. Pure: the same card and arguments give the same answer; lookups are remembered."""
 
-    def __init__(
-        self, providers: Mapping[str, _Provider], made: str | None = None, rows: Sequence[Mapping[str, Any]] = ()
-    ) -> None:  # fmt: skip
+    def __init__(self, providers: Mapping[str, _Provider], made: str | None = None) -> None:
         self._providers = providers
         self._known: dict[tuple[str | None, str | None], Priced | None] = {}
-        self._rows = tuple(rows)
         self.made = made
-
-    def rows(self) -> Sequence[Mapping[str, Any]]:
-        """Every row that the card was made of, in its order."""
-        return self._rows
 
     def price(
         self, provider: str | None, model: str | None, usage: Usage, *, at: int
@@ -330,8 +323,7 @@ def load_card(rows: Iterable[Mapping[str, Any]]) -> RateCard:
     """
     providers: dict[str, _Provider] = {}
     made: str | None = None
-    given = tuple(rows)
-    for number, row in enumerate(given, 1):
+    for number, row in enumerate(rows, 1):
         try:
             if "card" in row:
                 made = row["made"]
@@ -342,7 +334,7 @@ def load_card(rows: Iterable[Mapping[str, Any]]) -> RateCard:
                 providers[row["provider"]] = _Provider(row)
         except (KeyError, TypeError) as error:
             raise BadInput(f"row {number} of the rate card cannot be read: {error!r}", row=number) from error
-    return RateCard(providers, made, given)
+    return RateCard(providers, made)
 
 
 def _check_model(row: Mapping[str, Any]) -> None:
