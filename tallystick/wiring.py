@@ -20,11 +20,12 @@ from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.config import Settings, load
 from tallystick.model.errors import TallystickError, UnknownThing
-from tallystick.ports import Clock, ControlStore, Ids, TraceStore
+from tallystick.ports import Clock, ControlStore, Ids, Traces
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
     from tallystick.app.guard import RunGuard
+    from tallystick.app.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
     from tallystick.cost.rates import RateCard
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
 
 STORE_FOLDER = ".tallystick"
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
-_ADOPT_EVERY_S = 5.0
+_KEEP_UP_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Both stores of one folder, open."""
 
-    traces: TraceStore
+    traces: Traces
     control: ControlStore
     path: Path
 
@@ -116,7 +117,7 @@ def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None =
     return Stores(traces, control, path)
 
 
-def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
+def _open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     from tallystick.adapters.sqlite import SqliteTraces
 
     if silent_after_s is None:
@@ -125,22 +126,34 @@ def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
 
 
 def reader(stores: Stores) -> Reader:
-    """The read model over open stores; what dead processes left in the spool is taken in first."""
+    """The read model over open stores; what dead processes left is taken in and attested first."""
     from tallystick.app.read import Reader
 
     adopt(stores)
+    _attest(stores)
     return Reader(stores.traces, stores.control, clock())
 
 
 def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
-    return _recorder(stores.traces)
-
-
-def _recorder(traces: TraceStore) -> Recorder:
     from tallystick.app.record import Recorder
 
-    return Recorder(traces, rate_card(), clock())
+    return Recorder(stores.traces, rate_card(), clock())
+
+
+def notary(stores: Stores) -> Notary:
+    """What brings the trace store's records into the journal."""
+    from tallystick.app.notary import Notary
+
+    return Notary(stores.traces, stores.control, clock())
+
+
+def _attest(stores: Stores) -> None:
+    """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
+    try:
+        notary(stores).attest()
+    except TallystickError as error:
+        _say(f"records could not be attested: {error.message}")
 
 
 def adopt(stores: Stores) -> int:
@@ -217,7 +230,7 @@ def init(
     tell_tools(guard, declared_tools())
     raise_faults(settings.telemetry_fail == "raise")
     install(
-        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores.path, settings), guard=guard,
+        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores, settings), guard=guard,
         agent=agent or settings.agent, workflow=workflow, version=version,
         contents=settings.capture_content == "full", instrument=instrument,
         spool_limit=settings.spool_limit_mb * 1_048_576,
@@ -253,7 +266,7 @@ def run_env(settings: Settings) -> Mapping[str, str]:
     return autostart_env({**os.environ, **told})
 
 
-def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
+def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
     server, token, silent = settings.server, settings.token, settings.crash_after_s
 
     def to_server() -> Sink:
@@ -265,8 +278,8 @@ def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
     def to_store() -> Sink:
         from tallystick.sdk.local import StoreSink
 
-        traces = _open_traces(path, silent)
-        return StoreSink(_recorder(traces), traces.close)
+        own = Stores(_open_traces(stores.path, silent), stores.control, stores.path)
+        return StoreSink(recorder(own), own.traces.close, notary(own).attest)
 
     return to_store if server is None else to_server
 
@@ -348,20 +361,26 @@ def serve(path: Path, settings: Settings) -> None:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
         app = build_app(stores, settings, address=address, otlp_port=otlp_port)
-        threading.Thread(target=_keep_adopting, args=(stores, stopping), daemon=True).start()
+        keeper = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        keeper.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
+        stopping.set()
+        keeper.join()
+        _attest(stores)
     finally:
         stopping.set()
         stores.close()
 
 
-def _keep_adopting(stores: Stores, stopping: threading.Event) -> None:
-    while not stopping.wait(_ADOPT_EVERY_S):
+def _keep_up(stores: Stores, stopping: threading.Event) -> None:
+    """Every few seconds: take in what dead processes left, and bring the journal up to the trace store."""
+    while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
             adopt(stores)
         except TallystickError as error:
             _say(f"the spool could not be taken in: {error.message}")
+        _attest(stores)
 
 
 def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:
