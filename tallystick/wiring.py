@@ -308,6 +308,7 @@ def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: in
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
     from tallystick.app.approvals import answer as give
+    from tallystick.app.journalbook import JournalBook
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
@@ -322,7 +323,10 @@ def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: in
             token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
         ),
         clock=clock(),
-        extra_routes=routes(read, answer, PageSettings(clock().now, store=str(stores.path), address=address)),
+        extra_routes=routes(
+            read, answer, PageSettings(clock().now, store=str(stores.path), address=address),
+            JournalBook(stores.control),
+        ),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ _BAD: Final = (
 KEYS: Final = (
     ("?", "show these keys", "everywhere"),
     ("/", "search", "Runs, a run, Cost"),
-    ("g then h r a t m c p", "go to Home, Runs, Agents, Tools, Models, Cost, approvals (p)", "everywhere"),
+    ("g then h r a t m c p j", "go to Home, Runs, Agents, Tools, Models, Cost, approvals (p), Journal", "everywhere"),
     ("j k", "next, previous row", "lists and the tree"),
     ("Enter", "open the row", "lists and the tree"),
     ("↑ ↓ Home End PgUp PgDn", "move in the tree", "a run"),
