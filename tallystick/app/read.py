@@ -183,9 +183,10 @@ class Reader:
         return {"total": total, "entries": [entry_json(entry) for entry in reversed(found)]}
 
     def recorded(self, run: str) -> Json:
-        """How far a run's record is in the journal: ``{"run", "records", "sealed": {"seq", "at", "records"} | None}``.
+        """How far a run's record is in the journal.
 
-        ``run`` is a whole id. ``records`` counts what the journal accepted under this id; ``sealed`` is the newest seal.
+        ``{"run", "records", "sealed": {"seq", "at", "records"} | None}``: ``run`` is a whole id, ``records`` counts
+        what the journal accepted under this id, ``sealed`` is the newest seal.
         """
         records = 0
         for entry in self._all("records.accepted", run):

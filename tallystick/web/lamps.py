@@ -87,7 +87,9 @@ def covering(recorded: Json, checkpoints: Iterable[Json]) -> int | None:
 
 def _run_integrity(recorded: Json, cover: int | None, journal: str) -> Lamp:
     if journal == "broken":
-        return _lamp("integrity", BAD, "journal broken", "The journal that holds this run's record is broken.")
+        return _lamp(
+            "integrity", BAD, "journal broken", "The journal that holds this run's record is broken."
+        )
     sealed = recorded["sealed"]
     if sealed is not None:
         what = f"{plural(sealed['records'], 'record')} sealed by entry {count(sealed['seq'])}"
@@ -104,7 +106,9 @@ def _run_completeness(run: Json, *, seen: bool) -> Lamp:
     standing = run["completeness"]
     if standing == "complete":
         if seen:
-            return _lamp("completeness", ON, "complete", "Nothing is missing, and an outside witness co-signed.")
+            return _lamp(
+                "completeness", ON, "complete", "Nothing is missing, and an outside witness co-signed."
+            )
         why = "Nothing is known to be missing; no outside witness has co-signed."
         return _lamp("completeness", OFF, "complete by its own count", why)
     if standing == "lossy":

@@ -105,7 +105,7 @@ class PageReader(Protocol):
         ...
 
     def recorded(self, run: str, /) -> Mapping[str, Any]:
-        """How far a run's record is in the journal: ``{"run", "records", "sealed": {"seq", "at", "records"} | None}``."""
+        """How far a run's record is in the journal: ``{"run", "records", "sealed": {"seq", "at", "records"}}``."""
         ...
 
 

@@ -62,7 +62,11 @@ def make_app(
         return ServerSentEvent(stream())
 
     settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick")
-    handlers: list[Any] = [skeleton, events, *routes(reader, reader.answer, settings, journal, FakeEvidence())]
+    handlers: list[Any] = [
+        skeleton,
+        events,
+        *routes(reader, reader.answer, settings, journal, FakeEvidence()),
+    ]
     return Litestar(handlers, openapi_config=None)
 
 
@@ -77,7 +81,10 @@ def serving(reader: FakeReader, port: int = 0) -> Iterator[Served]:
     listener.bind(("127.0.0.1", port))
     listener.listen(128)  # connections wait in the queue until the server takes them
     config = uvicorn.Config(
-        make_app(reader, journal, queue, stopping), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        make_app(reader, journal, queue, stopping),
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

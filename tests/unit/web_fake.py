@@ -128,7 +128,15 @@ class FakeReader:
         )
         self._entries = [] if empty else self._journal()
         if taint:
-            for rows in (self._entries, self._runs, self._steps, self._approvals, self._agents, self._tools, self._models):
+            for rows in (
+                self._entries,
+                self._runs,
+                self._steps,
+                self._approvals,
+                self._agents,
+                self._tools,
+                self._models,
+            ):
                 for row in rows:
                     _poison(row, taint)
 
@@ -291,11 +299,13 @@ class FakeJournal:
         self.fault: Exception | None = None
         self.go = threading.Event()  # a test holds the last step back by clearing it
         self.go.set()
+        self.begun = threading.Event()
 
     def state(self) -> Row:
         return self.told
 
     def verify_steps(self) -> Iterator[Row]:
+        self.begun.set()
         yield from self.steps[:-1]
         assert self.go.wait(20)
         if self.fault is not None:
@@ -309,7 +319,6 @@ class FakeEvidence:
     def __init__(self) -> None:
         self.asked: list[tuple[str, bool]] = []
         self.fault: Exception | None = None
-        self.late: Exception | None = None
 
     def __call__(self, run: str, redact: bool) -> Iterator[bytes]:
         self.asked.append((run, redact))
@@ -317,8 +326,6 @@ class FakeEvidence:
             raise self.fault
         yield b'{"line":"header"}\n'
         yield b'{"line":"entry"}\n' * 9_000
-        if self.late is not None:
-            raise self.late
         yield b'{"line":"trailer"}\n'
 
 

@@ -402,7 +402,12 @@ def check_steps(size: int) -> list[Row]:
             "detail": "every entry is what it was",
             "count": size,
         },
-        {"step": "checkpoints", "state": "holds", "detail": "signed, and prefixes of one another", "count": 2},
+        {
+            "step": "checkpoints",
+            "state": "holds",
+            "detail": "signed, and prefixes of one another",
+            "count": 2,
+        },
         {"step": "witnesses", "state": "not checked", "detail": "none outside has co-signed", "count": 0},
         {"step": "stored steps", "state": "holds", "detail": "each is what its record says", "count": 310},
     ]
