@@ -1,4 +1,4 @@
-"""The fuse box: the only file that picks adapters and puts rooms, doors and drains together.
+"""The fuse box: picks adapters and puts rooms, doors and drains together (``wiring_journal`` is the journal's part).
 
 Everything is imported when it is asked for, so that ``tally --help`` and an agent's import load nothing they do not
 use.
@@ -11,15 +11,17 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallystick import wiring_journal
 from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.config import Settings, load
-from tallystick.model.errors import TallystickError, UnknownThing
+from tallystick.config.place import find_store as find_store
+from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
 from tallystick.ports import Clock, ControlStore, Ids, TraceStore
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
     from tallystick.app.guard import RunGuard
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
+    from tallystick.app.signins import SignIns
     from tallystick.cost.rates import RateCard
     from tallystick.sdk.runtime import Sink
 
-STORE_FOLDER = ".tallystick"
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
 _ADOPT_EVERY_S = 5.0
 
@@ -42,6 +44,9 @@ class Stores:
     traces: TraceStore
     control: ControlStore
     path: Path
+    doubt: StoreFault | None = (
+        None  # why the journal may only be read: it does not lead on from its checkpoints
+    )
 
     def close(self) -> None:
         """Release both. Closing twice is allowed."""
@@ -78,26 +83,13 @@ def rate_card() -> RateCard:
 # ── stores ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def find_store(explicit: Path | None, *, project: Path | None = None) -> Path:
-    """The store's folder: what was asked for, else beside the nearest tallystick.toml, else the user's data folder."""
-    if explicit is not None:
-        return explicit
-    if project is None:
-        from tallystick.config.settings import find_project_file
-
-        found = find_project_file(Path.cwd())
-        project = found.parent if found is not None else None
-    if project is not None:
-        return project / STORE_FOLDER
-    if os.environ.get("XDG_DATA_HOME"):
-        return Path(os.environ["XDG_DATA_HOME"]) / "tallystick"
-    return Path.home() / ".local" / "share" / "tallystick"
-
-
-def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None = None) -> Stores:
+def open_stores(
+    path: Path, *, create: bool = True, silent_after_s: int | None = None, writing: bool = True
+) -> Stores:
     """Open a store folder.
 
-    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault.
+    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault; the latter also for a
+    journal that does not lead on from its last checkpoint, unless ``writing`` is false: then ``doubt`` has it.
     """
     from tallystick.adapters.sqlite import SqliteControl
 
@@ -113,7 +105,15 @@ def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None =
     except BaseException:
         traces.close()
         raise
-    return Stores(traces, control, path)
+    stores = Stores(traces, control, path)
+    try:
+        wiring_journal.guard(control, path)
+    except StoreFault as doubt:
+        if writing:
+            stores.close()
+            raise
+        return replace(stores, doubt=doubt)
+    return stores
 
 
 def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
@@ -213,6 +213,7 @@ def init(
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
     guard = _guard(stores, folder, settings)
     _started.append(stores.close)
+    _started.append(wiring_journal.at_exit(stores.control, stores.path, settings, _say))
     _started.append(guard.close)
     tell_tools(guard, declared_tools())
     raise_faults(settings.telemetry_fail == "raise")
@@ -303,12 +304,14 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 # ── the server ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: int | None = None) -> App:
-    """The server's ASGI application over open stores."""
+def build_app(
+    stores: Stores, settings: Settings, *, address: str, otlp_port: int | None = None,
+    signins: SignIns | None = None,
+) -> App:  # fmt: skip
+    """The server's ASGI application over open stores; ``signins`` hears who signs in."""
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
     from tallystick.app.approvals import answer as give
-    from tallystick.app.journalbook import JournalBook
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
@@ -317,15 +320,17 @@ def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: in
 
     operator = _operator()
     read = reader(stores)
+    journal = wiring_journal.book(stores.control, stores.path, settings)
     return create_app(
         read, recorder(stores), answer,
         ServerSettings(
             token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
         ),
         clock=clock(),
+        journal=journal,
+        signins=signins,
         extra_routes=routes(
-            read, answer, PageSettings(clock().now, store=str(stores.path), address=address),
-            JournalBook(stores.control),
+            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal
         ),
     )  # fmt: skip
 
@@ -343,20 +348,26 @@ def _operator() -> str:
 def serve(path: Path, settings: Settings) -> None:
     """Serve a store folder until interrupted. Raises ConfigError for an address that may not or cannot be had."""
     from tallystick.api import server
+    from tallystick.app.signins import SignIns
 
     main = server.listen(settings.host, settings.port, token=settings.token)
     otlp = server.listen_otlp(settings.host, settings.otlp_port, token=settings.token, say=_say)
     stores = open_stores(path, silent_after_s=settings.crash_after_s)
     stopping = threading.Event()
+    signins = SignIns(stores.control, clock(), _say)
+    keeper = wiring_journal.keeper(stores.control, stores.path, settings, _say)
+    checkpoints = wiring_journal.Schedule(keeper, settings.checkpoint_every_s, _say)
     try:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
-        app = build_app(stores, settings, address=address, otlp_port=otlp_port)
+        app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
         threading.Thread(target=_keep_adopting, args=(stores, stopping), daemon=True).start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
     finally:
         stopping.set()
+        signins.close()
+        checkpoints.stop()
         stores.close()
 
 

@@ -7,6 +7,7 @@ subtrees, so a log of any size needs only a few look-ups. A verifier needs no lo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
@@ -156,17 +157,18 @@ def prove_consistency(old: int, new: int, nodes: Nodes) -> list[bytes]:
     return [_hash_of(first, last, nodes) for first, last in _consistency_ranges(old, new)]
 
 
-def is_consistent(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether ``proof`` shows that the tree with ``old_root`` is a prefix of the one with ``new_root``."""
-    if not 0 <= old <= new:
-        return False
-    if old == new:
-        return not proof and old_root == new_root
-    if old == 0:
-        return not proof and old_root == EMPTY_ROOT
-    ranges = _consistency_ranges(old, new)
-    if len(proof) != len(ranges):
-        return False
+def roots_from_consistency(
+    old: int, new: int, old_root: bytes, proof: Sequence[bytes]
+) -> tuple[bytes, bytes] | None:
+    """The roots of ``old`` and ``new`` leaves that a proof leads to, for 0 < old < new (RFC 9162, 2.1.4.2).
+
+    None when the proof has the wrong length. A proof that leads to a new root which the log signed, and to another old
+    root than ``old_root``, shows that the new tree does not continue the old one. Where the old tree is one complete
+    subtree of the new, the proof begins with ``old_root`` itself and can lead to no other.
+    """
+    ranges = _consistency_ranges(old, new) if 0 < old < new else None
+    if ranges is None or len(proof) != len(ranges):
+        return None
     whole = old & (old - 1) == 0 and ranges[0][0] == old  # the old tree is itself a complete subtree
     pairs = list(zip(ranges, proof, strict=True))
     before = after = old_root if whole else pairs.pop(0)[1]
@@ -175,7 +177,18 @@ def is_consistent(old: int, new: int, old_root: bytes, new_root: bytes, proof: S
             after = node_hash(after, other)
         else:
             before, after = node_hash(other, before), node_hash(other, after)
-    return before == old_root and after == new_root
+    return before, after
+
+
+def is_consistent(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether ``proof`` shows that the tree with ``old_root`` is a prefix of the one with ``new_root``."""
+    if not 0 <= old <= new:
+        return False
+    if old == new:
+        return not proof and old_root == new_root
+    if old == 0:
+        return not proof and old_root == EMPTY_ROOT
+    return roots_from_consistency(old, new, old_root, proof) == (old_root, new_root)
 
 
 # ── many leaves at once ─────────────────────────────────────────────────────────────────────────────────────────
@@ -187,9 +200,7 @@ def _gaps(first: int, last: int, wanted: Sequence[int], low: int, high: int) -> 
         yield first, last
     elif last - first > 1:
         middle = first + _split(last - first)
-        cut = low
-        while cut < high and wanted[cut] < middle:
-            cut += 1
+        cut = bisect_left(wanted, middle, low, high)
         yield from _gaps(first, middle, wanted, low, cut)
         yield from _gaps(middle, last, wanted, cut, high)
 
@@ -225,9 +236,7 @@ def root_from_many(
         if last - first == 1:
             return leaves[low]
         middle = first + _split(last - first)
-        cut = low
-        while cut < high and indexes[cut] < middle:
-            cut += 1
+        cut = bisect_left(indexes, middle, low, high)
         return node_hash(fold(first, middle, low, cut), fold(middle, last, cut, high))
 
     try:

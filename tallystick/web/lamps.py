@@ -20,16 +20,13 @@ KEPT: Final = "kept"  # recorded, and not checked by this page
 ON: Final = "on"
 BAD: Final = "bad"
 
-_INTEGRITY: Final = {
-    "unchecked": (OFF, "not checked", "Not checked here yet: Verify now reads every entry again."),
-    "holds": (ON, "holds", "Everything that was checked is what it was when it was written."),
-    "broken": (BAD, "broken", "Something that was written was changed: Verify now names the place."),
-}
+_INTEGRITY: Final = {"unchecked": (OFF, "not checked"), "holds": (ON, "holds"), "broken": (BAD, "broken")}
 _COMPLETENESS: Final = {
-    "grey": (OFF, "not vouched for", "Nobody outside this operation has co-signed a checkpoint yet."),
-    "green": (ON, "vouched for", "A witness outside this operation co-signed the newest checkpoint."),
-    "red": (BAD, "broken", "Entries that were vouched for are missing or differ."),
+    "grey": (OFF, "not vouched for"),
+    "green": (ON, "vouched for"),
+    "red": (BAD, "broken"),
 }
+_HELD: Final = "Everything that was checked is what it was when it was written."
 
 
 def _lamp(name: str, light: str, word: str, why: str) -> Lamp:
@@ -37,24 +34,32 @@ def _lamp(name: str, light: str, word: str, why: str) -> Lamp:
 
 
 def of_journal(state: Json) -> list[Lamp]:
-    """The lamps of a journal from ``JournalBook.state()``; its ``why`` is what it says of completeness."""
+    """The lamps of a journal from ``JournalBook.state()``, each with its own reason."""
     told = state["lamps"]
-    integrity = _INTEGRITY.get(told["integrity"], _INTEGRITY["unchecked"])
-    light, word, why = _COMPLETENESS.get(told["completeness"], _COMPLETENESS["grey"])
-    return [_lamp("integrity", *integrity), _lamp("completeness", light, word, told.get("why") or why)]
+    return [
+        _lamp(
+            "integrity", *_INTEGRITY.get(told["integrity"], _INTEGRITY["unchecked"]), told["integrity_why"]
+        ),
+        _lamp(
+            "completeness",
+            *_COMPLETENESS.get(told["completeness"], _COMPLETENESS["grey"]),
+            told["completeness_why"],
+        ),
+    ]
 
 
 def after_checking(state: Json, steps: Sequence[Json]) -> list[Lamp]:
-    """The lamps once every step has been gone through: one finding breaks, and nothing checked leaves it off."""
+    """The lamps once every step has been gone through: one finding breaks, and nothing checked lights nothing."""
     lamps = of_journal(state)
     states = [step["state"] for step in steps]
     if "finding" in states:
         broken = next(step for step in steps if step["state"] == "finding")
         lamps[0] = _lamp("integrity", BAD, "broken", f"{broken['step']}: {broken['detail']}")
-    elif "holds" in states:
+    elif "holds" in states and lamps[0]["light"] != BAD:
+        held = lamps[0]["why"] if lamps[0]["light"] == ON else _HELD
         left = states.count("not checked")
         said = f" {plural(left, 'step')} could not be checked." if left else ""
-        lamps[0] = _lamp("integrity", ON, "holds", _INTEGRITY["holds"][2] + said)
+        lamps[0] = _lamp("integrity", ON, "holds", held + said)
     return lamps
 
 

@@ -91,7 +91,7 @@ def test_one_lamp_never_answers_for_the_other(
     integrity: str, completeness: str, expected: tuple[str, str]
 ) -> None:
     state = journal_state(120)
-    state["lamps"] = {"integrity": integrity, "completeness": completeness, "why": "because"}
+    state["lamps"] |= {"integrity": integrity, "completeness": completeness, "completeness_why": "because"}
     shown = lamps.of_journal(state)
     assert tuple(one["light"] for one in shown) == expected
     assert shown[1]["why"] == "because"
@@ -272,7 +272,9 @@ def test_what_others_told_the_journal_stays_text(hostile: str) -> None:
     reader = FakeReader(runs=9)
     journal = FakeJournal(reader)
     told = journal.told
-    told["origin"] = told["key"] = told["lamps"]["why"] = hostile
+    told["origin"] = told["key"] = told["lamps"]["integrity_why"] = told["lamps"]["completeness_why"] = (
+        hostile
+    )
     told["witnesses"][0] |= {"name": hostile, "url": hostile, "error": hostile, "state": hostile}
     told["exports"][0] |= {"target": hostile, "error": hostile, "state": hostile}
     told["checkpoints"][0]["witnesses"] = [hostile]

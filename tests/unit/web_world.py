@@ -389,7 +389,9 @@ def journal_state(size: int) -> Row:
         "lamps": {
             "integrity": "unchecked",
             "completeness": "grey",
-            "why": "No witness outside this operation has co-signed yet.",
+            "why": "Nothing was recomputed yet. No witness outside this operation has co-signed yet.",
+            "integrity_why": "Nothing was recomputed yet since this program started.",
+            "completeness_why": "No witness outside this operation has co-signed yet.",
         },
     }
 
