@@ -61,7 +61,7 @@ def open_signer(path: Path, *, name: str | None = None, algorithm: int = ED25519
     if name is not None and signer.key.name != name:
         raise ConfigError(
             f"the key in {path} is called {signer.key.name!r}, and {name!r} is asked for",
-            hint="a key keeps its name; a new one is made with: tally journal key --rotate", file=str(path),
+            hint="a key keeps its name; a new one is made with: tally journal key rotate", file=str(path),
         )  # fmt: skip
     return signer
 
@@ -87,7 +87,7 @@ def read_signer(path: Path) -> FileSigner:
     if os.name == "posix" and mode & 0o077:
         raise StoreFault(
             f"others on this machine may read the key {path}",
-            hint=f"chmod 600 {path}; if somebody may have read it, then: tally journal key --rotate",
+            hint=f"chmod 600 {path}; if somebody may have read it, then: tally journal key rotate",
             path=str(path),
         )
     try:

@@ -27,6 +27,9 @@ from tallystick.proof.notes import (
 )
 
 ALL: Final = 1_000_000  # checkpoints; one a minute for two years
+SUBJECT: Final = (
+    "journal"  # what entries about the journal itself are about; the stores have an index of subjects
+)
 _LOST: Final = (
     "put the right control.db back; where it is gone for good: tally journal reopen --because 'what happened'"
 )
@@ -143,17 +146,17 @@ def newest_checkpoint(control: ControlStore) -> Signed | None:
 def enrol(control: ControlStore, signer: Signer, *, because: str = "another key took its place") -> bool:
     """Enter the signer's key in the journal, and retire those before it; False when it is in force already."""
     key = VerifierKey.parse(signer.verifier_key)
-    subject = key.id.hex()
-    known = [entry for entry in control.entries(subject=subject, limit=ALL) if entry.kind.startswith("key.")]
-    if known and known[-1].kind == "key.created" and known[-1].body["key"] == key.text:
+    in_force = [one.key for one in journal_keys(control) if one.retired is None]
+    if in_force == [key]:
         return False
     drafts = [
-        Draft("key.retired", one.key.id.hex(), {"key": one.key.text, "because": because})
-        for one in journal_keys(control)
-        if one.retired is None
+        Draft("key.retired", SUBJECT, {"key": one.text, "because": because}) for one in in_force if one != key
     ]
-    body = {"key": key.text, "name": key.name, "purpose": "journal"}
-    control.append([*drafts, Draft("key.created", subject, body)])
+    if key not in in_force:
+        drafts.append(
+            Draft("key.created", SUBJECT, {"key": key.text, "name": key.name, "purpose": "journal"})
+        )
+    control.append(drafts)
     return True
 
 
@@ -175,7 +178,7 @@ def journal_keys(control: ControlStore) -> list[JournalKey]:
 
 def _key_entries(control: ControlStore) -> Iterable[Entry]:
     after = 0
-    while page := control.entries(after=after, kind="key.*"):
+    while page := control.entries(after=after, kind="key.*", subject=SUBJECT):
         yield from page
         after = page[-1].seq
 
@@ -198,7 +201,7 @@ def reopen(
     except StoreFault:
         lost = last.checkpoint
         body = {"size": lost.size, "root": lost.root.hex(), "because": because, "by": by}
-        control.append([Draft("journal.reopened", "journal", body, actor=by)])
+        control.append([Draft("journal.reopened", SUBJECT, body, actor=by)])
         place = kept.set_aside()
         return make_checkpoint(control, signer, kept), place
     raise Conflict(

@@ -191,17 +191,24 @@ class JournalBook:
 
     # ── verification ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def verify_steps(self) -> Iterator[dict[str, Any]]:
-        """Check everything that can be checked here, a step at a time; integrity is known when all were taken."""
+    def verify_steps(self, earlier: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Check everything that can be checked here, a step at a time; integrity is known when all were taken.
+
+        ``earlier`` are checkpoints from elsewhere (signed notes) that the journal must lead on from.
+        """
         held = True
         size, _ = self._control.head()
-        for step in self._steps():
+        for step in self._steps(earlier):
             held = held and step["state"] != "finding"
             yield dict(step)
         self._verdict = held, size
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self, earlier: Sequence[str]) -> Iterator[Step]:
         yield self._entries()
+        if earlier:
+            yield self._judge(
+                "earlier checkpoints", earlier, "the journal leads on from what was kept elsewhere"
+            )
         yield self._checkpoints()
         yield self._kept_checkpoints()
         yield self._cosignatures()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.checkpoints import JournalKey, Signed
+    from tallystick.app.journalbook import JournalBook
     from tallystick.app.read import Reader
     from tallystick.model.span import Span
     from tallystick.wiring import Stores
@@ -33,11 +35,57 @@ class Parts:
 
         return wiring.find_store(settings.store, project=settings.project)
 
-    def open(self, path: Path, *, create: bool) -> Stores:
-        """Open the stores of a folder."""
+    def open(self, path: Path, *, create: bool, writing: bool) -> Stores:
+        """Open the stores of a folder; to write, the journal must lead on from its last checkpoint."""
         from tallystick import wiring
 
-        return wiring.open_stores(path, create=create)
+        return wiring.open_stores(path, create=create, writing=writing)
+
+    def journal_book(self, stores: Stores, settings: Settings) -> JournalBook:
+        """The journal as people look at it."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.book(stores.control, stores.path, settings)
+
+    def keep(self, stores: Stores, settings: Settings, say: Callable[[str], None]) -> Signed:
+        """Make a checkpoint and pass it on to witnesses and exports."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.keeper(stores.control, stores.path, settings, say).keep()
+
+    def public_keys(self, stores: Stores, settings: Settings) -> Sequence[JournalKey]:
+        """The journal's keys, oldest first; the first is made where there is none."""
+        from tallystick import wiring_journal
+        from tallystick.app.checkpoints import enrol, journal_keys
+
+        enrol(stores.control, wiring_journal.signer(stores.path, settings))
+        return journal_keys(stores.control)
+
+    def rotate_key(self, stores: Stores, settings: Settings, because: str) -> str:
+        """Put a new key in the place of the journal's key; gives the new public key."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.rotate_key(stores.control, stores.path, settings, because=because)
+
+    def reopen(
+        self, stores: Stores, settings: Settings, *, because: str, by: str
+    ) -> tuple[Signed, Path | None]:
+        """Admit that history was lost."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.reopen(stores.control, stores.path, settings, because=because, by=by)
+
+    def mirror(self, stores: Stores, folder: Path) -> tuple[Signed, int]:
+        """Bring a copy of the journal up to its newest checkpoint."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.mirror(stores.control, folder)
+
+    def serve_witness(self, logs: Sequence[str], **options: Any) -> None:
+        """Serve a witness until interrupted."""
+        from tallystick import wiring, wiring_journal
+
+        wiring_journal.serve_witness(logs, clock=wiring.clock(), **options)
 
     def reader(self, stores: Stores) -> Reader:
         """The read model over open stores."""

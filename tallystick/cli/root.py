@@ -30,7 +30,7 @@ COMMANDS = {
     "policy": ("tallystick.cli.policy:policy", "Check policies before they are in force."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "apply": ("tallystick.cli.apply:apply", "Declare agents/*.toml and tools/*.toml."),
-    "journal": ("tallystick.cli.journal:journal", "Read and verify the journal."),
+    "journal": ("tallystick.cli.journal:journal", "Read, verify, sign and copy the journal."),
     "store": ("tallystick.cli.store:store", "Where the store is and what is in it."),
     "config": ("tallystick.cli.config:config", "Settings in force, and where each came from."),
     "help": ("tallystick.cli.help:help_command", "Help on a command or a topic."),
