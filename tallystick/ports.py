@@ -190,7 +190,9 @@ class ControlStore(Protocol):
         What must hold before an entry may be written is checked inside the transaction, in order: a hold that does
         not fit a hard budget raises OverBudget; an approval that is not waiting cannot be answered, one that is
         not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold
-        twice is Conflict.
+        twice is Conflict; records of a run that do not follow those attested before are Conflict. BadInput: a body
+        that JSON cannot hold or that has an object like a commitment, a leaf over 65,535 bytes, a text that the body
+        does not name or a text it names that nobody gave, a content in a field that a view cannot do without.
         """
         ...
 
@@ -211,7 +213,10 @@ class ControlStore(Protocol):
         ...
 
     def nodes(self, wanted: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        """Hashes of complete subtrees (level, index), in the order asked for; see ``proof.merkle.Nodes``."""
+        """Hashes of complete subtrees (level, index), in the order asked for; see ``proof.merkle.Nodes``.
+
+        Raises UnknownThing for a subtree that is not complete.
+        """
         ...
 
     def tile(self, level: int, index: int, width: int = 256) -> bytes:
@@ -227,11 +232,19 @@ class ControlStore(Protocol):
         ...
 
     def erase(self, seqs: Sequence[int]) -> Sequence[str]:
-        """Erase the openings of entries; returns the commitments that were opened until now. Proofs stand."""
+        """Erase the openings of entries, and what the views hold of them; the commitments that were open until now.
+
+        Proofs stand. A content that other entries committed to as well stays in their openings. The journal does not
+        say by itself that something was erased: the caller writes ``content.erased``.
+        """
         ...
 
     def add_checkpoint(self, size: int, note: str) -> None:
-        """Keep a signed checkpoint, or the same one with more signatures. Raises Conflict for another root."""
+        """Keep a signed checkpoint; of one that is here already, add the signatures that are new.
+
+        Raises BadInput for a text that is no signed checkpoint, and Conflict where it is not one of the first ``size``
+        entries of this journal. Whether signatures are true is not asked.
+        """
         ...
 
     def checkpoints(self, *, limit: int = 50) -> Sequence[tuple[int, str]]:
@@ -261,10 +274,11 @@ class ControlStore(Protocol):
         ...
 
     def verify(self) -> int:
-        """Recompute every leaf, every tile and the root; return the number of entries.
+        """Hold every row of the store against the journal; return the number of entries. Nothing is written.
 
-        Raises StoreFault naming the entry (``seq``) that was changed, is missing or stands in the wrong place, the
-        opening or text that does not fit, or the checkpoint that the journal no longer leads to.
+        Raises StoreFault naming the entry (detail ``seq``) that was changed, is missing or stands in the wrong place,
+        the tile, opening, text or view that does not fit, or the checkpoint to which the journal no longer leads
+        (detail ``size``, ``finding``: "forked" or "shorter").
         """
         ...
 

@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -315,8 +315,16 @@ def build_app(
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
+    sign = wiring_journal.sign_answers(stores.path, settings)
+
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
-        return give(stores.control, clock(), ids(), approval, answer, by, note)
+        return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
+
+    def make_evidence(run: str, redact: bool) -> Iterator[bytes]:
+        desk = wiring_journal.evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=rate_card(), clock=clock(), say=_say
+        )
+        return desk.evidence(run, redact=redact)
 
     operator = _operator()
     read = reader(stores)
@@ -330,7 +338,8 @@ def build_app(
         journal=journal,
         signins=signins,
         extra_routes=routes(
-            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal
+            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
+            make_evidence,
         ),
     )  # fmt: skip
 

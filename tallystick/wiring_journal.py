@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from tallystick.adapters.checkpoint_log import CheckpointLog
     from tallystick.adapters.state_file import StateFile
     from tallystick.app.checkpoints import Signed
+    from tallystick.app.evidence import EvidenceDesk
     from tallystick.app.journalbook import JournalBook
     from tallystick.app.keeping import Keeper
+    from tallystick.cost.rates import RateCard
 
 _STATES = "checkpoints.json"
 _STOP_WITHIN_S = 30.0
@@ -52,6 +54,39 @@ def signer(path: Path, settings: Settings) -> Signer:
     from tallystick.adapters.signer import open_signer
 
     return open_signer(key_file(path, settings), name=settings.journal_origin)
+
+
+def sign_answers(path: Path, settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Puts the journal's signature to answers to approvals, as a DSSE envelope; see ``app.approvals.answer``."""
+
+    def sign(given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An envelope over one answer. Raises StoreFault where the key cannot be used: then nothing is answered."""
+        from tallystick.model.canonical import canonical_json
+        from tallystick.proof.dsse import sign_envelope
+        from tallystick.proof.keys import VerifierKey
+        from tallystick.proof.statements import answer_statement
+
+        by = signer(path, settings)
+        return sign_envelope(
+            canonical_json(answer_statement(given)), VerifierKey.parse(by.verifier_key), by.sign
+        )
+
+    return sign
+
+
+def evidence_desk(
+    traces: Any, control: ControlStore, path: Path, settings: Settings, *, rates: RateCard, clock: Clock,
+    say: Callable[[str], None],
+) -> EvidenceDesk:  # fmt: skip
+    """Where evidence of a store folder's runs is made."""
+    from tallystick import __version__
+    from tallystick.app.evidence import EvidenceDesk
+    from tallystick.app.notary import Notary
+
+    return EvidenceDesk(
+        traces, control, Notary(traces, control, clock), keeper(control, path, settings, say).keep,
+        partial(signer, path, settings), rates, clock, f"tallystick {__version__}",
+    )  # fmt: skip
 
 
 def rotate_key(control: ControlStore, path: Path, settings: Settings, *, because: str) -> str:

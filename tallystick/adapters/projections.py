@@ -10,13 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from tallystick.adapters.sealing import open_body
+from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, ApprovalState, Budget, Declared
 from tallystick.model.errors import BadInput, Conflict, OverBudget, UnknownThing
-from tallystick.model.journal import Draft, Entry
+from tallystick.model.journal import Draft, Entry, commitments_of
 from tallystick.model.money import usd_text
 
 MODES: Final = ("hard", "soft", "observe")
 EVERY_RUN: Final = "run:*"
+_CONTENTS: Final[dict[str, tuple[str, ...] | None]] = {  # fields that may hold contents; None: any
+    "approval.requested": ("arguments",),
+    "approval.answered": ("note",),
+    "run.stopped": None,
+}
 _ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
 
 
@@ -84,19 +91,46 @@ class Views(Protocol):
         ...
 
 
-def apply(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
-    """Check one entry against the views and apply it; ``body`` is its body with contents open (erased ones None).
+def apply(views: Views, entry: Entry, openings: Sequence[Opening]) -> None:
+    """Check one entry against the views and apply it; contents that ``openings`` do not give count as None.
 
     Raises OverBudget, Conflict, UnknownThing or BadInput.
     """
     function = _KINDS.get(entry.kind)
-    if entry.kind not in _KINDS:
-        raise BadInput(f"the journal has no entry kind {entry.kind!r}")
     if function is not None:
         try:
-            function(views, entry, body)
+            if openings:
+                _check_contents(entry)
+            function(views, entry, open_body(entry, openings))
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"a {entry.kind} entry is not complete: {error!r}") from error
+    elif entry.kind not in _KINDS:
+        raise BadInput(f"the journal has no entry kind {entry.kind!r}")
+
+
+def concerns_views(kind: str) -> bool:
+    """Whether entries of a kind change any view."""
+    return _KINDS.get(kind) is not None
+
+
+def _check_contents(entry: Entry) -> None:
+    """A content may be erased, so a view must be able to do without it."""
+    allowed = _CONTENTS.get(entry.kind, ())
+    if allowed is not None:
+        for name, value in entry.body.items():
+            if name not in allowed and commitments_of(value):
+                raise BadInput(f"{name!r} of a {entry.kind} entry cannot be a content that may be erased")
+
+
+def forget(views: Views, entry: Entry, openings: Sequence[Opening]) -> None:
+    """Take out of the views what came from contents of an entry that are erased now."""
+    body = open_body(entry, openings)
+    if entry.kind in ("approval.requested", "approval.answered"):
+        found = views.get_approval(body["approval"])
+        if found is not None and entry.kind == "approval.requested":
+            views.put_approval(replace(found, arguments=dict(body["arguments"] or {})))
+        elif found is not None:
+            views.put_approval(replace(found, note=body["note"]))
 
 
 def lapsed(views: Views, drafts: Sequence[Draft], at: int) -> list[Draft]:
@@ -128,10 +162,17 @@ def _approval_requested(views: Views, entry: Entry, body: Mapping[str, Any]) -> 
     views.put_approval(
         Approval(
             body["approval"], ApprovalState.WAITING, body["decision"], body["run"], body["agent"], body["tool"],
-            dict(body["arguments"] or {}), body["binding"], body["group"], body["because"], entry.at,
+            _arguments_shown(body), body["binding"], body["group"], body["because"], entry.at,
             int(body["expires_ns"]),
         )
     )  # fmt: skip
+
+
+def _arguments_shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a held call as people see them: what is not kept as it is stands there as ``shown``."""
+    arguments = {**(body["arguments"] or {}), **(body.get("shown") or {})}
+    whole = arguments.get("*")  # committed to as one, because an entry could not name them all
+    return dict(whole) if len(arguments) == 1 and isinstance(whole, dict) else arguments
 
 
 def _waiting(views: Views, approval: str) -> Approval:

@@ -1,27 +1,44 @@
-"""Does the journal still lead on from an earlier checkpoint of it?"""
+"""Is the journal still the one that somebody saw before? A few hashes answer it, however long the journal is."""
 
 from __future__ import annotations
 
-from tallystick.model.errors import StoreFault
-from tallystick.ports import ControlStore
-from tallystick.proof.merkle import root_at
+from typing import Final
 
-_HINT = "put the journal back that belongs here, and find out who changed it"
+from tallystick.model.errors import BadInput, StoreFault, UnknownThing
+from tallystick.ports import ControlStore
+from tallystick.proof.merkle import HASH_BYTES, root_at
+
+_SHORTER: Final = "shorter"
+_FORKED: Final = "forked"
 
 
 def check_continuity(control: ControlStore, size: int, root: bytes) -> None:
-    """Compare the journal with an earlier head of it (``size`` entries, Merkle root ``root``).
+    """Hold the journal against an earlier checkpoint: ``root`` over its first ``size`` entries.
 
-    Raises StoreFault when the journal has fewer entries now (``detail["lost"]`` says how many), or other ones.
+    Raises StoreFault whose detail has ``finding`` ("shorter" or "forked"), ``size`` and ``entries``; BadInput for a
+    size or a root that no checkpoint has.
     """
-    now, _ = control.head()
-    if now < size:
-        raise StoreFault(
-            f"the journal has {now} entries, and had {size} when a checkpoint of it was signed",
-            hint=_HINT, size=size, lost=size - now,
+    if size < 0 or len(root) != HASH_BYTES:
+        raise BadInput("a checkpoint has a size from 0 and a root of 32 bytes")
+    entries, _ = control.head()
+    if size > entries:
+        raise _fault(
+            _SHORTER, f"the journal has {entries} entries, and {size} were signed before: the newest are gone", size,
+            entries,
         )  # fmt: skip
-    if root_at(size, control.nodes) != root:
-        raise StoreFault(
-            f"the first {size} entries of the journal are not those that a checkpoint was signed for",
-            hint=_HINT, size=size, lost=0,
+    try:
+        now = root_at(size, control.nodes)
+    except UnknownThing as error:
+        raise _fault(
+            _SHORTER, f"entries are missing among the journal's first {size}", size, entries
+        ) from error
+    if now != root:
+        raise _fault(
+            _FORKED, f"the journal's first {size} entries are not those that were signed before: it was forked", size,
+            entries,
         )  # fmt: skip
+
+
+def _fault(finding: str, message: str, size: int, entries: int) -> StoreFault:
+    hint = "put the newest backup in its place; if history is lost for good, admit it: tally journal reopen --because TEXT"
+    return StoreFault(message, hint=hint, finding=finding, size=size, entries=entries)

@@ -117,8 +117,6 @@ def _why(status: int) -> str:
 
 def add_signatures(control: ControlStore, size: int, note: str, signatures: Sequence[Signature]) -> str:
     """Keep a checkpoint with more signatures than before; gives the note as it is kept now."""
-    kept = next((one for at, one in control.checkpoints(limit=50) if at == size), note)
-    merged = extend_note(parse_note(kept), signatures)
-    text = format_note(extend_note(parse_note(note), merged.signatures))
+    text = format_note(extend_note(parse_note(note), signatures))
     control.add_checkpoint(size, text)
-    return text
+    return next((one for at, one in control.checkpoints(limit=50) if at == size), text)

@@ -6,7 +6,7 @@ Commands never import wiring, app or demo themselves; tests put other parts in t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,13 +131,16 @@ class Parts:
         return {**receipt, "rejected": [*unreadable, *receipt["rejected"]]}
 
     def answer(
-        self, stores: Stores, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: str, note: str | None
     ) -> Mapping[str, Any]:
-        """Approve or reject one held call. Raises Conflict when somebody was first."""
-        from tallystick import wiring
+        """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
+        from tallystick import wiring, wiring_journal
         from tallystick.app.approvals import answer as give
 
-        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note)
+        sign = wiring_journal.sign_answers(stores.path, settings)
+        return give(
+            stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
+        )
 
     def declare(self, stores: Stores, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
         """Declare a project's agents and tools."""
@@ -150,6 +153,21 @@ class Parts:
         from tallystick import wiring
 
         return wiring.check_policies(settings)
+
+    def evidence(
+        self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str],
+        say: Callable[[str], None],
+    ) -> tuple[str, Iterator[bytes]]:  # fmt: skip
+        """A run's whole id, and its evidence file line by line."""
+        from tallystick import wiring, wiring_journal
+
+        wiring.adopt(stores)
+        whole = stores.traces.resolve(run)
+        desk = wiring_journal.evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=wiring.rate_card(), clock=wiring.clock(),
+            say=say,
+        )  # fmt: skip
+        return whole, desk.evidence(whole, redact=redact, since=since)
 
     def play(
         self,

@@ -30,6 +30,8 @@ COMMANDS = {
     "policy": ("tallystick.cli.policy:policy", "Check policies before they are in force."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "apply": ("tallystick.cli.apply:apply", "Declare agents/*.toml and tools/*.toml."),
+    "evidence": ("tallystick.cli.evidence:evidence", "Write a file that proves a run."),
+    "verify": ("tallystick.cli.verify:verify", "Check an evidence file, offline."),
     "journal": ("tallystick.cli.journal:journal", "Read, verify, sign and copy the journal."),
     "store": ("tallystick.cli.store:store", "Where the store is and what is in it."),
     "config": ("tallystick.cli.config:config", "Settings in force, and where each came from."),

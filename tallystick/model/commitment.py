@@ -13,6 +13,7 @@ from hmac import digest as hmac_digest
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
+from tallystick.model.errors import BadInput
 
 SALT_BYTES: Final = 16
 COMMITMENT_KEY: Final = "commitment"  # {"commitment": "<64 hex digits>"} stands in a body where a content was
@@ -20,7 +21,13 @@ _PREFIX: Final = b"\x02"  # RFC 6962 uses 0x00 for leaves and 0x01 for nodes
 
 
 def commitment(content: bytes, salt: bytes) -> str:
-    """SHA-256(0x02 ‖ salt ‖ content) as 64 hex digits; ``content`` is the RFC 8785 form of the value."""
+    """SHA-256(0x02 ‖ salt ‖ content) as 64 hex digits; ``content`` is the RFC 8785 form of the value.
+
+    Raises BadInput for a salt of another length than 16 bytes: salt and content are not divided in what is hashed, so
+    with a longer salt the end of a content would open the commitment to the whole.
+    """
+    if len(salt) != SALT_BYTES:
+        raise BadInput(f"the salt of a commitment has {SALT_BYTES} bytes")
     return sha256(_PREFIX + salt + content).hexdigest()
 
 
@@ -63,6 +70,6 @@ class Opening:
     def fits(self) -> bool:
         """Whether salt and content are what was committed to (false when they are withheld)."""
         return (
-            self.salt is not None and self.content is not None
+            self.salt is not None and len(self.salt) == SALT_BYTES and self.content is not None
             and commitment(self.content, self.salt) == self.commitment
         )  # fmt: skip

@@ -11,17 +11,19 @@ object.declared        type, name, digest, version, body          (type: agent |
 object.retired         type, name
 policy.loaded          state, digest, files [{name, text}], tools, evaluator, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
-rates.loaded           card, rows, made                           (card: Merkle root over the rows)
+rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, loop, approval, hold       (see app/decided.py)
-approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, binding, group, because,
-                       expires_ns
+                       because, group, loop, approval, hold       (see app/decided.py and proof-format.md)
+                       (stage: arguments | loop | policy | budget | approval | binding)
+approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
+                       group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)
 approval.expired       approval
 approval.consumed      approval, binding
 effect.started         effect, decision, run, tool, call, binding
 effect.ended           effect, decision, run, tool, effect_class, outcome, «error», «result», at, loop
+                       (one for each call that came back; effect.started only where the effect is not none or read)
 budget.set             budget, scope, limit_nano, mode             (mode: hard | soft | observe)
 hold.taken             hold, amount_nano, scopes [scope, …], run, for, expires_ns
 hold.settled           hold, spent_nano, basis                     (basis: reported | assumed | released)
@@ -43,16 +45,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, plain_json
 from tallystick.model.commitment import COMMITMENT_KEY, Content
 from tallystick.model.errors import BadInput
 
-LEAF_VERSION: Final = 2
 LONGEST_LEAF: Final = 65_535  # C2SP entry bundles give a leaf's length in 16 bits
 _LEAF: Final = b"\x00"
+_EXACT: Final = 2**53 - 1  # as in canonical.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +97,23 @@ class Entry:
 
 def leaf_bytes(entry: Entry) -> bytes:
     """The entry's leaf: RFC 8785 JSON of everything but its digest. Raises BadInput when it is too long."""
-    content = {
-        "seq": entry.seq,
-        "id": entry.id,
-        "at": str(entry.at),
-        "kind": entry.kind,
-        "subject": entry.subject,
-        "run": entry.run,
-        "actor": entry.actor,
-        "body": entry.body,
-    }
-    if entry.previous is not None:
-        content["previous"] = entry.previous
+    return leaf_around(canonical_json(entry.body), entry)
+
+
+def leaf_around(body: bytes, entry: Entry) -> bytes:
+    """The leaf of an entry whose body's RFC 8785 bytes are at hand: ``body`` stands in it byte for byte."""
+    named = (plain_json(entry.id), plain_json(entry.kind))
+    run, subject = plain_json(entry.run), plain_json(entry.subject)
+    if entry.previous is None:
+        end = b'"id":%b,"kind":%b,"nth":%b,"run":%b,"seq":%d,"subject":%b,"v":2}' % (
+            *named, plain_json(entry.nth), run, entry.seq, subject,
+        )  # fmt: skip
     else:
-        content["v"] = LEAF_VERSION
-        content["nth"] = entry.nth
-    leaf = canonical_json(content)
-    if len(leaf) > LONGEST_LEAF:
+        end = b'"id":%b,"kind":%b,"previous":%b,"run":%b,"seq":%d,"subject":%b}' % (
+            *named, plain_json(entry.previous), run, entry.seq, subject,
+        )  # fmt: skip
+    leaf = b'{"actor":%b,"at":"%d","body":%b,%b' % (plain_json(entry.actor), entry.at, body, end)
+    if len(leaf) > LONGEST_LEAF and entry.previous is None:  # the first version had no limit
         raise BadInput(
             f"a journal entry has at most {LONGEST_LEAF} bytes, and this one would have {len(leaf)}",
             hint="keep long texts out of names, notes and declarations",
@@ -123,26 +126,98 @@ def leaf_digest(leaf: bytes) -> str:
     return sha256(_LEAF + leaf).hexdigest()
 
 
-def contents_of(body: Any) -> list[Content]:
-    """The contents in a draft's body, in order."""
-    if isinstance(body, Content):
-        return [body]
-    if isinstance(body, Mapping):
-        return [found for value in body.values() for found in contents_of(value)]
-    if isinstance(body, list | tuple):
-        return [found for value in body for found in contents_of(value)]
-    return []
+def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
+    """The digests of the texts that a written body names: policies, and declarations of tools."""
+    if kind == "decision.made":
+        found = [body.get("declaration")]
+    elif kind == "policy.loaded":
+        files = body.get("files")
+        found = (
+            [one.get("text") for one in files if isinstance(one, Mapping)] if isinstance(files, list) else []
+        )
+        found.append(body.get("tools"))
+    else:
+        return []
+    return [one for one in found if isinstance(one, str)]
 
 
-def committed(body: Any) -> Any:
-    """A draft's body with every content replaced by its commitment."""
-    if isinstance(body, Content):
-        return {COMMITMENT_KEY: body.commitment}
-    if isinstance(body, Mapping):
-        return {key: committed(value) for key, value in body.items()}
-    if isinstance(body, list | tuple):
-        return [committed(value) for value in body]
-    return body
+@dataclass(frozen=True, slots=True)
+class WrittenBody:
+    """A draft's body as it is written: in JSON's own types, its RFC 8785 bytes, and the contents it commits to."""
+
+    body: dict[str, Any]
+    json: bytes
+    contents: list[Content]
+
+
+def written_body(body: Mapping[str, Any]) -> WrittenBody:
+    """Replace contents by commitments and bring everything else into the form it has after a way through JSON.
+
+    Tuples are lists, Decimals text, and so are whole numbers that JSON cannot hold exactly (also those that are
+    floats), so that a body reads the same whoever parses it. Raises BadInput for what JSON cannot express, and for an
+    object that would be taken for a commitment and is none.
+    """
+    contents: list[Content] = []
+    odd: list[Any] = []
+    try:
+        plain: dict[str, Any] = _written(body, contents, odd)
+        json = canonical_json(plain) if odd else plain_json(plain)
+        if not json.isascii():
+            json = canonical_json(plain)  # RFC 8785 has its own order for keys that are not ASCII
+        return WrittenBody(plain, json, contents)
+    except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        raise BadInput(f"a journal entry cannot hold this: {error}") from error
+
+
+def _written(value: Any, contents: list[Content], odd: list[Any]) -> Any:
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return value
+    if kind is int:
+        return value if -_EXACT <= value <= _EXACT else str(value)
+    if kind is dict:
+        if len(value) == 1 and is_commitment(value):
+            raise BadInput(
+                f"an object with the single key {COMMITMENT_KEY!r} would be taken for a commitment"
+            )
+        made = {}
+        for key, item in value.items():
+            name = key if type(key) is str else _key(key, value)
+            made[name] = item if type(item) is str or item is None else _written(item, contents, odd)
+        return made
+    if kind is list or kind is tuple:
+        return [_written(item, contents, odd) for item in value]
+    if kind is Content:
+        contents.append(value)
+        return {COMMITMENT_KEY: value.commitment}
+    return _written_slowly(value, contents, odd)
+
+
+def _key(key: Any, among: dict[Any, Any]) -> str:
+    text = str(key)
+    if text in among and not isinstance(key, str):
+        raise BadInput(f"a journal entry cannot hold two values under {text!r}")
+    return text
+
+
+def _written_slowly(value: Any, contents: list[Content], odd: list[Any]) -> Any:
+    """What is rare: floats, Decimals, and the kin of JSON's own types."""
+    if isinstance(value, float):
+        if value.is_integer():
+            return _written(int(value), contents, odd)
+        odd.append(value)
+        return float(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return _written(int(value), contents, odd)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return _written(dict(value), contents, odd)
+    if isinstance(value, list | tuple):
+        return _written(list(value), contents, odd)
+    raise BadInput(f"a journal entry cannot hold a {type(value).__name__}")
 
 
 def is_commitment(value: Any) -> bool:
@@ -155,10 +230,21 @@ def opened(body: Any, values: Mapping[str, Any]) -> Any:
 
     What is withheld or erased becomes None.
     """
-    if is_commitment(body):
-        return values.get(body[COMMITMENT_KEY])
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
+        if is_commitment(body):
+            return values.get(body[COMMITMENT_KEY])
         return {key: opened(value, values) for key, value in body.items()}
     if isinstance(body, list):
         return [opened(value, values) for value in body]
     return body
+
+
+def commitments_of(body: Any) -> list[str]:
+    """The commitments in a written body, in the order of its keys."""
+    if isinstance(body, dict):
+        if is_commitment(body):
+            return [body[COMMITMENT_KEY]]
+        return [found for value in body.values() for found in commitments_of(value)]
+    if isinstance(body, list):
+        return [found for value in body for found in commitments_of(value)]
+    return []

@@ -13,6 +13,8 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Final
 
+from tallystick.model.errors import BadInput
+
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()
 
@@ -39,7 +41,7 @@ class CompactRange:
         self.size = size
         self.peaks = list(peaks)
         if len(self.peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in self.peaks):
-            raise ValueError("these are not the peaks of a tree of that size")
+            raise BadInput("these are not the peaks of a tree of that size")
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of the next leaf."""
@@ -115,9 +117,12 @@ def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
 
 
 def prove_inclusion(index: int, size: int, nodes: Nodes) -> list[bytes]:
-    """The audit path of leaf ``index`` (from 0) in the tree of ``size`` leaves (RFC 9162, 2.1.3.1)."""
+    """The audit path of leaf ``index`` (from 0) in the tree of ``size`` leaves (RFC 9162, 2.1.3.1).
+
+    Raises BadInput for a leaf that is not in the tree.
+    """
     if not 0 <= index < size:
-        raise ValueError(f"leaf {index} is not in a tree of {size}")
+        raise BadInput(f"leaf {index} is not in a tree of {size}")
     return [_hash_of(first, last, nodes) for first, last in inclusion_ranges(index, size)]
 
 
@@ -149,9 +154,12 @@ def _consistency_ranges(old: int, new: int) -> list[tuple[int, int]]:
 
 
 def prove_consistency(old: int, new: int, nodes: Nodes) -> list[bytes]:
-    """The proof that the tree of ``old`` leaves is a prefix of that of ``new`` (RFC 9162, 2.1.4.1)."""
+    """The proof that the tree of ``old`` leaves is a prefix of that of ``new`` (RFC 9162, 2.1.4.1).
+
+    Raises BadInput for sizes that do not ascend.
+    """
     if not 0 <= old <= new:
-        raise ValueError(f"a tree of {old} is no prefix of one of {new}")
+        raise BadInput(f"a tree of {old} is no prefix of one of {new}")
     if old in (0, new):
         return []
     return [_hash_of(first, last, nodes) for first, last in _consistency_ranges(old, new)]
@@ -208,15 +216,21 @@ def _gaps(first: int, last: int, wanted: Sequence[int], low: int, high: int) -> 
 def prove_many(indexes: Sequence[int], size: int, nodes: Nodes) -> list[bytes]:
     """The hashes that together with some leaves give the root: subtrees without any of them, left to right.
 
-    ``indexes`` are different, ascending and below ``size``.
+    ``indexes`` are different, ascending and below ``size``; BadInput otherwise.
     """
     if list(indexes) != sorted(set(indexes)) or (indexes and not 0 <= indexes[0] <= indexes[-1] < size):
-        raise ValueError("indexes must be ascending and below the size")
-    return (
-        [_hash_of(first, last, nodes) for first, last in _gaps(0, size, indexes, 0, len(indexes))]
-        if size
-        else []
-    )
+        raise BadInput("indexes must be ascending and below the size")
+    if not size:
+        return []
+    ranges = list(_gaps(0, size, indexes, 0, len(indexes)))
+    covers = [_cover(first, last) for first, last in ranges]
+    found = iter(
+        nodes([node for cover in covers for node in cover])
+    )  # a store answers one question faster than many
+    return [
+        CompactRange(last - first, [next(found) for _ in cover]).root()
+        for (first, last), cover in zip(ranges, covers, strict=True)
+    ]
 
 
 def root_from_many(

@@ -19,6 +19,21 @@ PREDICATES: Final = {
     "effect.ended": "https://tallystick.dev/statement/outcome/v1",
     "run.charged": "https://tallystick.dev/statement/charge/v1",
 }
+ANSWER: Final = "https://tallystick.dev/statement/answer/v1"
+
+
+def answer_statement(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is signed when an approval is answered, before the journal has an entry of it.
+
+    ``given`` is ``{"approval", "binding", "answer", "by", "at"}``, ``at`` in nanoseconds as text; the subject is what
+    the approval is bound to.
+    """
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": given["approval"], "digest": {"sha256": given["binding"]}}],
+        "predicateType": ANSWER,
+        "predicate": dict(given),
+    }
 
 
 def statement(entry_leaf: Mapping[str, Any], leaf_hash: bytes) -> dict[str, Any] | None:

@@ -245,7 +245,7 @@ class FakeParts(Parts):
         }
 
     def answer(
-        self, stores: Any, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Any, settings: Any, approval: str, answer: str, *, by: str, note: str | None
     ) -> Mapping[str, Any]:
         self.answered.append((approval, answer, by, note))
         return {**APPROVAL, "state": answer, "by": by, "note": note}

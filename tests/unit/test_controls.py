@@ -52,4 +52,7 @@ def test_the_rules_that_auditors_ask_for_are_there() -> None:
     assert all(f"Article {number}(" in articles for number in (12, 19, 26))
     criteria = " ".join(row["ref"] for row in told["soc2"]["rows"])
     assert all(f"CC{number}." in criteria for number in (6, 7, 8))
-    assert "six months" in next(row for row in told["eu-ai-act"]["rows"] if row["ref"] == "Article 19(1)")["asks"]
+    assert (
+        "six months"
+        in next(row for row in told["eu-ai-act"]["rows"] if row["ref"] == "Article 19(1)")["asks"]
+    )

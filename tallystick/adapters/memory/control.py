@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from tallystick.adapters.projections import Hold, apply, lapsed, the_one
-from tallystick.adapters.sealing import checked_leaves, checked_root, sealed, values_of
+from tallystick.adapters.checking import JournalCheck, damage
+from tallystick.adapters.checkpoint_text import grown, read_checkpoint
+from tallystick.adapters.projections import Hold, apply, forget, lapsed, the_one
+from tallystick.adapters.sealing import Sealed, no_such_text, sealed
+from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Declared
 from tallystick.model.errors import Conflict, UnknownThing
-from tallystick.model.journal import Draft, Entry, opened
+from tallystick.model.journal import Draft, Entry
 from tallystick.ports import Clock, Ids
-from tallystick.proof.merkle import root_of
+from tallystick.proof.merkle import CompactRange, root_at, root_of
 
 
 @dataclass(slots=True)
@@ -106,6 +110,9 @@ class MemoryControl:
         self._ids = ids
         self._lock = threading.RLock()
         self._journal: list[Entry] = []
+        self._leaves: list[bytes] = []
+        self._edge = CompactRange()
+        self._counts: Counter[str] = Counter()  # entries by run
         self._views = MemoryViews()
         self._openings: dict[int, list[Opening]] = {}
         self._texts: dict[str, str] = {}
@@ -116,33 +123,31 @@ class MemoryControl:
         with self._lock:
             at = self._clock.now()
             views = self._views.copied()
-            made: list[Entry] = []
-            openings: dict[int, list[Opening]] = {}
+            counts: Counter[str] = Counter()
             texts: dict[str, str] = {}
+            made: list[Sealed] = []
             for draft in [*lapsed(views, drafts, at), *drafts]:
-                nth = None
+                nth, seq = None, len(self._journal) + len(made) + 1
                 if draft.run is not None:
-                    nth = 1 + sum(one.run == draft.run for one in (*self._journal, *made))
-                one = sealed(
-                    draft,
-                    seq=len(self._journal) + len(made) + 1,
-                    entry_id=self._ids.new("ent"),
-                    at=at,
-                    nth=nth,
-                )
-                apply(views, one.entry, one.open_body)
-                made.append(one.entry)
-                openings[one.entry.seq] = [
-                    Opening(item.commitment, item.salt, item.bytes) if item.keep
-                    else Opening(item.commitment, None, None, item.why)
-                    for item in one.contents
-                ]  # fmt: skip
-                texts.update(draft.texts)
-            self._openings.update(openings)
-            self._texts.update(texts)
+                    counts[draft.run] += 1
+                    nth = self._counts[draft.run] + counts[draft.run]
+                one = sealed(draft, seq=seq, entry_id=self._ids.new("ent"), at=at, nth=nth)
+                for digest in one.texts:
+                    if digest not in self._texts and digest not in texts:
+                        if digest not in draft.texts:
+                            raise no_such_text(draft.kind, digest)
+                        texts[digest] = draft.texts[digest]
+                apply(views, one.entry, one.openings)
+                made.append(one)
             self._views = views
-            self._journal.extend(made)
-            return tuple(made[len(made) - len(drafts) :])
+            self._counts += counts
+            self._texts.update(texts)
+            for one in made:
+                self._journal.append(one.entry)
+                self._leaves.append(one.leaf)
+                self._edge.append(one.leaf)
+                self._openings[one.entry.seq] = one.openings
+            return tuple(one.entry for one in made[len(made) - len(drafts) :])
 
     def entries(
         self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
@@ -162,22 +167,21 @@ class MemoryControl:
     def head(self) -> tuple[int, bytes]:
         """The number of entries and the root over them."""
         with self._lock:
-            return len(self._journal), root_of(self._leaves())
-
-    def _leaves(self) -> list[bytes]:
-        return [bytes.fromhex(entry.digest) for entry in self._journal]
+            return self._edge.size, self._edge.root()
 
     def nodes(self, wanted: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        """Hashes of complete subtrees, in the order asked for."""
+        """Hashes of complete subtrees, in the order asked for. Raises UnknownThing."""
         with self._lock:
-            leaves = self._leaves()
-        return [root_of(leaves[index << level : (index + 1) << level]) for level, index in wanted]
+            for level, index in wanted:
+                if not 0 <= index < len(self._leaves) >> level:
+                    raise UnknownThing(f"the journal has no complete subtree {level}/{index}")
+            return [root_of(self._leaves[index << level : (index + 1) << level]) for level, index in wanted]
 
     def tile(self, level: int, index: int, width: int = 256) -> bytes:
         """Hashes of one tile. Raises UnknownThing."""
         nodes = [(8 * level, index * 256 + place) for place in range(width)]
         size, _ = self.head()
-        if not 0 < width <= 256 or (nodes[-1][1] + 1) << nodes[-1][0] > size:
+        if not 0 < width <= 256 or index < 0 or (nodes[-1][1] + 1) << nodes[-1][0] > size:
             raise UnknownThing(f"the journal has no tile {level}/{index} of {width} hashes")
         return b"".join(self.nodes(nodes))
 
@@ -198,19 +202,25 @@ class MemoryControl:
         gone: list[str] = []
         with self._lock:
             for seq in seqs:
-                for place, one in enumerate(self._openings.get(seq, ())):
-                    if one.content is not None:
-                        gone.append(one.commitment)
-                        self._openings[seq][place] = Opening(one.commitment, None, None, "erased")
+                before = self._openings.get(seq)
+                if not before:
+                    continue
+                gone += [one.commitment for one in before if one.content is not None]
+                self._openings[seq] = [
+                    one if one.content is None else Opening(one.commitment, None, None, "erased")
+                    for one in before
+                ]
+                forget(self._views, self._journal[seq - 1], self._openings[seq])
         return gone
 
     def add_checkpoint(self, size: int, note: str) -> None:
-        """Keep a signed checkpoint. Raises Conflict where another root of that size was signed before."""
+        """Keep a signed checkpoint, or the signatures it did not have (see ``ports.ControlStore``)."""
+        given = read_checkpoint(note)
         with self._lock:
+            if given.size != size or size > self._edge.size or root_at(size, self.nodes) != given.root:
+                raise Conflict(f"this is no checkpoint of the first {size} entries of the journal", size=size)
             known = self._checkpoints.get(size)
-            if known is not None and known.split("\n")[:3] != note.split("\n")[:3]:
-                raise Conflict(f"a checkpoint of {size} entries with another root was signed before")
-            self._checkpoints[size] = note
+            self._checkpoints[size] = note if known is None else grown(known, note)
 
     def checkpoints(self, *, limit: int = 50) -> Sequence[tuple[int, str]]:
         """Checkpoints as (size, note), newest first."""
@@ -253,20 +263,31 @@ class MemoryControl:
             return self._views.stopped.get(run)
 
     def verify(self) -> int:
-        """Recompute every leaf; the number of entries."""
+        """Check everything that is kept; the number of entries."""
         with self._lock:
-            return checked_root(checked_leaves(self._journal)).size
+            check = JournalCheck(sorted(self._checkpoints.items()))
+            for entry in self._journal:
+                check.entry(entry, canonical_json(entry.body), self._openings.get(entry.seq, ()))
+            check.end(self._texts.items())
+            if check.edge.root() != self._edge.root():
+                raise damage("the right edge of the journal's tree was changed")
+            if self._rebuilt() != self._views:
+                raise damage("a view does not show what the journal says", hint="tally store rebuild")
+            return check.edge.size
 
     def rebuild(self) -> Mapping[str, int]:
         """Make the views anew from the journal."""
         with self._lock:
-            views = MemoryViews()
-            for entry in self._journal:
-                values = values_of(self._openings.get(entry.seq, ()))
-                apply(views, entry, opened(entry.body, values))
+            views = self._rebuilt()
             changed = int(views != self._views)
             self._views = views
             return {**views.sizes(), "changed": changed}
+
+    def _rebuilt(self) -> MemoryViews:
+        views = MemoryViews()
+        for entry in self._journal:
+            apply(views, entry, self._openings.get(entry.seq, ()))
+        return views
 
     def info(self) -> Mapping[str, Any]:
         """Facts for ``tally store info``."""

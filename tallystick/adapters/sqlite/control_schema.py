@@ -5,34 +5,18 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-import msgspec
-
-from tallystick.adapters.sqlite.control_tree import add_leaf, save_edge
+from tallystick.adapters.checking import FIRST_CHAIN, damage
+from tallystick.adapters.sqlite.control_entries import read_body
+from tallystick.adapters.sqlite.control_tree import Growth
 from tallystick.adapters.sqlite.database import script
-from tallystick.model.journal import Entry, leaf_bytes, leaf_digest
-from tallystick.proof.merkle import CompactRange
+from tallystick.model.canonical import canonical_json, digest_bytes
+from tallystick.model.journal import Entry, leaf_around
+from tallystick.proof.merkle import leaf_hash
 
 APPLICATION: Final = 0x54435401  # "TCT", 1
 VIEWS: Final = ("declared", "approval", "budget", "hold", "stopped", "attested")
 
-_FIRST: Final = """
-CREATE TABLE journal (
-    seq      INTEGER PRIMARY KEY,
-    id       TEXT NOT NULL UNIQUE,
-    at       INTEGER NOT NULL,
-    kind     TEXT NOT NULL,
-    subject  TEXT NOT NULL,
-    run      TEXT,
-    actor    TEXT NOT NULL,
-    body     BLOB NOT NULL,
-    previous TEXT NOT NULL,
-    digest   TEXT NOT NULL
-) STRICT;
-CREATE INDEX journal_run ON journal (run) WHERE run IS NOT NULL;
-CREATE INDEX journal_subject ON journal (subject);
-CREATE TRIGGER journal_stays BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER journal_keeps BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-
+_VIEWS: Final = """
 CREATE TABLE declared (
     type TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, version TEXT, body BLOB NOT NULL,
     retired INTEGER NOT NULL, PRIMARY KEY (type, name)
@@ -54,17 +38,48 @@ CREATE TABLE hold (
     settled INTEGER NOT NULL, budgets BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hold_open ON hold (expires) WHERE settled = 0;
+"""
+_FIRST: Final = (
+    _VIEWS
+    + """
+CREATE TABLE journal (
+    seq      INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    at       INTEGER NOT NULL,
+    kind     TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    run      TEXT,
+    actor    TEXT NOT NULL,
+    body     BLOB NOT NULL,
+    previous TEXT NOT NULL,
+    digest   TEXT NOT NULL
+) STRICT;
+CREATE INDEX journal_run ON journal (run) WHERE run IS NOT NULL;
+CREATE INDEX journal_subject ON journal (subject);
+CREATE TRIGGER journal_stays BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER journal_keeps BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
 CREATE TABLE stopped (run TEXT PRIMARY KEY, seq INTEGER NOT NULL REFERENCES journal (seq)) STRICT, WITHOUT ROWID;
 """
+)
 
 
-_SECOND: Final = """
+_NEW_VIEWS: Final = """
+CREATE TABLE stopped (run TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE attested (run TEXT PRIMARY KEY, records INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+_SECOND: Final = (
+    """
 DROP TRIGGER journal_stays;
 ALTER TABLE journal ADD COLUMN nth INTEGER;
 
 -- The right edge of the Merkle tree over the journal: 32 bytes for each complete subtree, largest first.
-CREATE TABLE tree (only INTEGER PRIMARY KEY CHECK (only = 0), size INTEGER NOT NULL, peaks BLOB NOT NULL) STRICT;
--- Full tiles of 256 hashes (level counts in steps of eight); the leaves behind the last full tile are in the journal.
+-- ``kept`` is the sum over the rows of opening, text and checkpoint (see control_kept.py).
+CREATE TABLE tree (
+    only INTEGER PRIMARY KEY CHECK (only = 0), size INTEGER NOT NULL, peaks BLOB NOT NULL, kept BLOB NOT NULL
+) STRICT;
+-- Tiles of up to 256 hashes (level counts in steps of eight). Those of level 0 are full: the leaves behind the last of
+-- them are in the journal. The last tile of any other level may still grow.
 CREATE TABLE tile (
     level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, idx)
 ) STRICT, WITHOUT ROWID;
@@ -75,8 +90,15 @@ CREATE TABLE opening (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE text (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
-CREATE TABLE attested (run TEXT PRIMARY KEY, records INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Entries are written at the end of their transaction, after what they do to the views: no reference to the journal.
+ALTER TABLE stopped RENAME TO stopped_first;
 """
+    + _NEW_VIEWS
+    + """
+INSERT INTO stopped SELECT run, seq FROM stopped_first;
+DROP TABLE stopped_first;
+"""
+)
 _STAYS: Final = (
     "CREATE TRIGGER journal_stays BEFORE UPDATE ON journal"
     " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;"
@@ -84,19 +106,38 @@ _STAYS: Final = (
 
 
 def _merkle(connection: sqlite3.Connection) -> None:
-    """Entries of the first version become leaves: their digest is now the leaf hash of the same content."""
+    """Entries of the first version become leaves: their digest is now the leaf hash of the same content.
+
+    Their chain of digests is checked on the way, because nobody can check it once the digests are others. Bodies are
+    stored anew in the form that the digests always covered. Raises StoreFault, and then nothing was changed.
+    """
     script(_SECOND)(connection)
-    edge = CompactRange()
+    growth = Growth(connection)
+    chain = FIRST_CHAIN
     rows = connection.execute(
-        "SELECT seq, id, at, kind, subject, run, actor, body, previous FROM journal ORDER BY seq"
-    ).fetchall()
-    for seq, name, at, kind, subject, run, actor, body, previous in rows:
-        entry = Entry(seq, name, at, kind, subject, run, actor, msgspec.json.decode(body), "", None, previous)
-        digest = leaf_digest(leaf_bytes(entry))
-        connection.execute("UPDATE journal SET digest = ? WHERE seq = ?", (digest, seq))
-        add_leaf(connection, edge, bytes.fromhex(digest))
-    save_edge(connection, edge)
+        "SELECT seq, id, at, kind, subject, run, actor, body, previous, digest FROM journal ORDER BY seq"
+    )
+    changed = []
+    for seq, name, at, kind, subject, run, actor, body, previous, digest in rows:
+        entry = Entry(seq, name, at, kind, subject, run, actor, read_body(seq, body), "", None, previous)
+        plain = canonical_json(entry.body)
+        leaf = leaf_around(plain, entry)
+        if seq != growth.size + 1 or previous != chain or digest_bytes(leaf) != digest:
+            raise damage(
+                f"journal entry {growth.size + 1} was changed after it was written", seq=growth.size + 1
+            )
+        chain = digest
+        hashed = leaf_hash(leaf)
+        growth.add(hashed)
+        changed.append((plain, hashed.hex(), seq))
+    connection.executemany("UPDATE journal SET body = ?, digest = ? WHERE seq = ?", changed)
+    growth.save()
     connection.execute(_STAYS)
 
 
 MIGRATIONS: Final = (script(_FIRST), _merkle)
+
+
+def view_tables(connection: sqlite3.Connection) -> None:
+    """Make the views' tables, and nothing else, in an empty database."""
+    script(_VIEWS + _NEW_VIEWS)(connection)

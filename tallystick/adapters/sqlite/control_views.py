@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,9 @@ APPROVAL_COLUMNS: Final = (
 )
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 DECLARED_COLUMNS: Final = "type, name, digest, version, body, retired"
+_encode = msgspec.json.Encoder(
+    order="sorted"
+).encode  # the same row, whatever the order in which a body was given
 _HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled, budgets"
 
 
@@ -41,6 +44,11 @@ def _hold_of(row: Sequence[Any]) -> Hold:
     return Hold(row[0], row[1], scopes, row[3], bool(row[4]), budgets)
 
 
+def view_rows(connection: sqlite3.Connection, view: str) -> Iterator[tuple[Any, ...]]:
+    """All rows of a view, in the order of its key."""
+    return connection.execute(f"SELECT * FROM {view} ORDER BY 1, 2")
+
+
 class SqliteViews:
     """Rows behind one connection, inside its transaction."""
 
@@ -53,7 +61,7 @@ class SqliteViews:
 
     def put_declared(self, declared: Declared) -> None:
         """Add or replace one object."""
-        body = msgspec.json.encode(dict(declared.body))
+        body = _encode(dict(declared.body))
         values = (declared.type, declared.name, declared.digest, declared.version, body, declared.retired)
         self._put("declared", values)
 
@@ -69,7 +77,7 @@ class SqliteViews:
             "approval",
             (
                 approval.id, approval.state.value, approval.decision, approval.run, approval.agent, approval.tool,
-                msgspec.json.encode(dict(approval.arguments)), approval.binding, approval.group, approval.because,
+                _encode(dict(approval.arguments)), approval.binding, approval.group, approval.because,
                 approval.requested, approval.expires, approval.answered, approval.by, approval.note,
             ),
         )  # fmt: skip
@@ -94,8 +102,8 @@ class SqliteViews:
 
     def put_hold(self, hold: Hold) -> None:
         """Add or replace one hold."""
-        scopes = msgspec.json.encode(list(hold.scopes))
-        budgets = msgspec.json.encode(list(hold.budgets))
+        scopes = _encode(list(hold.scopes))
+        budgets = _encode(list(hold.budgets))
         self._put("hold", (hold.id, hold.amount_nano, scopes, hold.expires, hold.settled, budgets))
 
     def get_hold(self, hold: str) -> Hold | None:

@@ -118,6 +118,11 @@ class Database:
                     connection.execute("ROLLBACK")
                 self._return(connection)
 
+    def empty_log(self) -> None:
+        """Bring the write-ahead log into the file and cut it to nothing; what others still read stays for now."""
+        with self._lock, self.translated():
+            self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
         with self._lock:

@@ -1,0 +1,38 @@
+"""Rows of the journal as entries."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tallystick.adapters.checking import damage
+from tallystick.model.journal import Entry
+
+COLUMNS: Final = "seq, id, at, kind, subject, run, actor, body, previous, digest, nth"
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read_body(seq: int, body: bytes) -> dict[str, Any]:
+    """The body of entry ``seq`` from its stored bytes. Raises StoreFault where they are no JSON object."""
+    try:
+        return _decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise damage(f"journal entry {seq} was changed after it was written", seq=seq) from error
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """An entry from its row. Raises StoreFault."""
+    seq, name, at, kind, subject, run, actor, body, previous, digest, nth = row
+    return Entry(
+        seq, name, at, kind, subject, run, actor, read_body(seq, body), digest, nth, previous or None
+    )
+
+
+def all_entries(connection: sqlite3.Connection) -> Iterator[tuple[Entry, bytes]]:
+    """Every entry with the stored bytes of its body, in order."""
+    for row in connection.execute(f"SELECT {COLUMNS} FROM journal ORDER BY seq"):
+        yield entry_of(row), row[7]

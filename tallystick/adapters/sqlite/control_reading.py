@@ -1,0 +1,150 @@
+"""What is asked of control.db without changing it (the reading half of ``ports.ControlStore``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tallystick.adapters.projections import the_one
+from tallystick.adapters.sqlite.control_check import check_control
+from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
+from tallystick.adapters.sqlite.control_kept import read_openings
+from tallystick.adapters.sqlite.control_schema import VIEWS
+from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_tile
+from tallystick.adapters.sqlite.control_views import (
+    APPROVAL_COLUMNS,
+    BUDGET_COLUMNS,
+    DECLARED_COLUMNS,
+    approval_of,
+    declared_of,
+)
+from tallystick.adapters.sqlite.database import Database
+from tallystick.model.commitment import Opening
+from tallystick.model.control import Approval, Budget, Declared
+from tallystick.model.errors import UnknownThing
+from tallystick.model.journal import Entry
+
+
+class ControlReader:
+    """Questions to the journal, its tree and its views; each answer belongs to one moment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def entries(
+        self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
+        subject: str | None = None,
+    ) -> Sequence[Entry]:  # fmt: skip
+        """Entries in order of ``seq``."""
+        where, values = ["seq > ?"], [after]  # type: list[str], list[Any]
+        if kind is not None:
+            where.append("kind >= ? AND kind < ?" if kind.endswith(".*") else "kind = ?")
+            values += [kind[:-1], kind[:-2] + "/"] if kind.endswith(".*") else [kind]  # "/" follows "."
+        for column, value in (("run", run), ("subject", subject)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        sql = f"SELECT {COLUMNS} FROM journal WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?"
+        with self._database.reading() as connection:
+            return [entry_of(row) for row in connection.execute(sql, (*values, limit))]
+
+    def head(self) -> tuple[int, bytes]:
+        """The number of entries and the root over them."""
+        with self._database.reading() as connection:
+            edge, _ = read_edge(connection)
+        return edge.size, edge.root()
+
+    def nodes(self, wanted: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Hashes of complete subtrees, in the order asked for."""
+        with self._database.reading() as connection:
+            return read_nodes(connection, wanted)
+
+    def tile(self, level: int, index: int, width: int = 256) -> bytes:
+        """Hashes of one tile. Raises UnknownThing."""
+        with self._database.reading() as connection:
+            return read_tile(connection, level, index, width)
+
+    def openings(self, seqs: Sequence[int]) -> Mapping[int, Sequence[Opening]]:
+        """What opens the commitments of entries, by seq."""
+        found: dict[int, list[Opening]] = {}
+        with self._database.reading() as connection:
+            for seq in seqs:
+                rows = read_openings(connection, seq)
+                if rows:
+                    found[seq] = rows
+        return found
+
+    def text(self, digest: str) -> str:
+        """A text that an entry names by digest. Raises UnknownThing."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT body FROM text WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            raise UnknownThing(f"the journal has no text {digest[:12]}")
+        return str(row[0])
+
+    def checkpoints(self, *, limit: int = 50) -> Sequence[tuple[int, str]]:
+        """Checkpoints as (size, note), newest first."""
+        sql = "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT ?"
+        with self._database.reading() as connection:
+            return [(size, note) for size, note in connection.execute(sql, (limit,))]
+
+    def declared(self, type: str | None = None) -> Sequence[Declared]:
+        """Declared objects that are not retired, by type and name."""
+        sql = (
+            f"SELECT {DECLARED_COLUMNS} FROM declared"
+            " WHERE NOT retired AND (?1 IS NULL OR type = ?1) ORDER BY type, name"
+        )
+        with self._database.reading() as connection:
+            return [declared_of(row) for row in connection.execute(sql, (type,))]
+
+    def approvals(
+        self, *, state: str | None = None, run: str | None = None, limit: int = 200
+    ) -> Sequence[Approval]:
+        """Approvals, newest first."""
+        sql = (
+            f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR run = ?2)"
+            " ORDER BY requested DESC, id LIMIT ?3"
+        )
+        with self._database.reading() as connection:
+            return [approval_of(row) for row in connection.execute(sql, (state, run, limit))]
+
+    def approval(self, approval: str) -> Approval:
+        """One approval by id or unambiguous prefix."""
+        sql = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2"
+        with self._database.reading() as connection:
+            rows = connection.execute(sql, (approval, approval + "\U0010ffff")).fetchall() if approval else []
+        found = [approval_of(row) for row in rows]
+        exact = [one for one in found if one.id == approval]
+        return the_one(exact or found, approval)
+
+    def budgets(self, scope: str | None = None) -> Sequence[Budget]:
+        """Budgets with what is spent and held, by scope and name."""
+        sql = f"SELECT {BUDGET_COLUMNS} FROM budget WHERE (?1 IS NULL OR scope = ?1) ORDER BY scope, name"
+        with self._database.reading() as connection:
+            return [Budget(*row) for row in connection.execute(sql, (scope,))]
+
+    def stopped(self, run: str) -> Entry | None:
+        """The entry that stopped a run, if one did."""
+        sql = f"SELECT {COLUMNS} FROM journal WHERE seq = (SELECT seq FROM stopped WHERE run = ?)"
+        with self._database.reading() as connection:
+            row = connection.execute(sql, (run,)).fetchone()
+        return entry_of(row) if row else None
+
+    def verify(self) -> int:
+        """Check every row of the store (see ``ports.ControlStore.verify``); the number of entries."""
+        with self._database.reading() as connection:
+            return check_control(connection)
+
+    def info(self) -> Mapping[str, Any]:
+        """Facts for ``tally store info``."""
+        with self._database.reading() as connection:
+            edge, _ = read_edge(connection)
+            counts = {
+                view: connection.execute(f"SELECT count(*) FROM {view}").fetchone()[0] for view in VIEWS
+            }
+        files = [self._database.path, *self._database.path.parent.glob(self._database.path.name + "-*")]
+        size = sum(file.stat().st_size for file in files if file.exists())
+        return {
+            "path": str(self._database.path), "schema": self._database.version, "entries": edge.size,
+            "root": edge.root().hex(), "bytes": size, **counts,
+        }  # fmt: skip
