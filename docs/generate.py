@@ -158,7 +158,7 @@ def json_page() -> str:
 
 
 def kinds() -> Mapping[str, tuple[str, list[str]]]:
-    """Every kind of journal entry with its body and the notes on it, out of the table in tallystick/model/journal.py."""
+    """Every kind of journal entry with its body and notes, out of the table in tallystick/model/journal.py."""
     table = (journal.__doc__ or "").split("=====\n")[2].split("\n====")[0]
     found: dict[str, tuple[list[str], list[str]]] = {}
     body: list[str] = []
@@ -187,7 +187,8 @@ def journal_page() -> str:
         "bytes. Beside its body an entry has `seq` (its number), `id`, `at`, `kind`, `subject`, `run`, `nth` (its",
         "number among the entries of its run) and `actor`.", "",
         "«x» is a content: in the journal a salted commitment stands in its place, and what opens it is kept apart.",
-        "Times in bodies are nanoseconds since 1970 as text, money is integer nano-dollars, digests are SHA-256 in hex.", "",
+        "Times in bodies are nanoseconds since 1970 as text, money is integer nano-dollars, digests are SHA-256 in",
+        "hex.", "",
         "| kind | records | body |", "|---|---|---|",
     ]  # fmt: skip
     for name, (body, notes) in kinds().items():
@@ -206,10 +207,10 @@ def controls_page() -> str:
     """Which records and commands answer which rule, and what is not covered."""
     lines = [
         "# Controls", "",
-        "What Tallystick records for rules that auditors ask about, and what it does not. The rules are told in our own",
-        "words; read them at their source. This page is no legal advice, and no list of entries makes a system",
-        "compliant. Kinds of entries are explained in [journal.md](journal.md), commands in [cli.md](cli.md), settings in",
-        "[settings.md](settings.md); what the journal proves and what it does not, in",
+        "What Tallystick records for rules that auditors ask about, and what it does not. The rules are told in our",
+        "own words; read them at their source. This page is no legal advice, and no list of entries makes a system",
+        "compliant. Kinds of entries are explained in [journal.md](journal.md), commands in [cli.md](cli.md),",
+        "settings in [settings.md](settings.md); what the journal proves and what it does not, in",
         "[proof](../explanation/proof.md).", "",
     ]  # fmt: skip
     for section in controls().values():
