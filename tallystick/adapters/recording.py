@@ -94,7 +94,7 @@ _NONE: Final[tuple[Any, ...]] = ()
 
 
 def hash_of(step: Step, span: Span, source: str, salt: bytes) -> bytes:
-    """The leaf hash of a span's record; ``source`` is its source's digest. Raises BadInput for what JSON cannot hold."""
+    """The leaf hash of a span's record; ``source`` is its source's digest. Raises BadInput for no JSON."""
     try:
         content = _content(span, source)
     except (_Odd, UnicodeEncodeError, TypeError):

@@ -91,7 +91,7 @@ def read_signer(path: Path) -> FileSigner:
             path=str(path),
         )
     try:
-        name, told, blob = line.decode("utf-8").strip().removeprefix(_HEAD).rsplit("+", 2)
+        name, told, blob = line.decode("utf-8").strip().removeprefix(_HEAD).split("+", 2)
         raw = base64.b64decode(blob, validate=True)
     except (UnicodeDecodeError, ValueError, binascii.Error) as error:
         raise _no_key(path) from error

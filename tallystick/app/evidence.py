@@ -123,12 +123,11 @@ class EvidenceDesk:
 
     def _depended_on(self, entries: Sequence[Entry]) -> Iterator[Entry]:
         decided = [one.body for one in entries if one.kind == "decision.made" and one.previous is None]
-        for named in sorted({str(body["policy_digest"]) for body in decided}):
-            first = min(
-                one.seq
-                for one in entries
-                if one.kind == "decision.made" and one.body["policy_digest"] == named
-            )
+        firsts: dict[str, int] = {}
+        for one in entries:
+            if one.kind == "decision.made" and one.previous is None:
+                firsts.setdefault(str(one.body["policy_digest"]), one.seq)
+        for named, first in firsts.items():
             yield from self._last_before(first, kind="policy.loaded", subject=named)
         names = {str(body[key]) for body in decided for key in ("agent", "tool") if body[key] is not None}
         for name in sorted(names):
@@ -139,7 +138,10 @@ class EvidenceDesk:
             yield from (
                 one for one in self._all(kind="budget.set") if one.body["scope"] in {*scopes, _EVERY_RUN}
             )
+        settled = {one.subject for one in entries if one.kind == "hold.settled"}
         for body in holds:
+            if body["hold"] in settled:
+                continue
             yield from (one for one in self._all(subject=body["hold"]) if one.kind == "hold.settled")
         if any(one.kind == "run.charged" for one in entries):
             cards = {one.body["card"] for one in entries if one.kind == "run.charged"}

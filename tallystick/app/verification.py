@@ -38,6 +38,7 @@ class HouseJudge:
 
     def __init__(self) -> None:
         self._sets: dict[str, PolicySet | Opinion] = {}
+        self._evaluator = evaluator()
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -64,7 +65,7 @@ class HouseJudge:
         if isinstance(ruling, Missing):
             return Opinion(State.NOT_CHECKED, ruling.why)
         found = differences(body, inputs, policies, ruling)
-        if policy["evaluator"] != evaluator() and policies.decides:
+        if policy["evaluator"] != self._evaluator and policies.decides:
             return Opinion(
                 State.NOT_CHECKED, f"made by {str(policy['evaluator'])[:60]}, and here is {evaluator()}"
             )
@@ -141,7 +142,7 @@ class HouseJudge:
         """Find the rates in the row of the card, and the buckets in the recorded usage."""
         try:
             step = leaf["step"]
-            made = _priced(step, int(leaf["started"]), row)
+            made = priced(step, int(leaf["started"]), row)
         except _WRONG as error:
             return Opinion(State.FINDING, f"the price row cannot be read: {_said(error)}")
         if made is None:
@@ -158,12 +159,6 @@ def priced(
 
     ``at`` is nanoseconds since the epoch. Raises BadInput for a row that is none.
     """
-    return _priced(step, at, row)
-
-
-def _priced(
-    step: Mapping[str, Any], at: int, row: Mapping[str, Any]
-) -> tuple[dict[str, int | None], dict[str, int]] | None:
     card = load_card([{"provider": row["provider"]}, row])
     model = step["model"]
     found = card.find(row["provider"], model) or card.find(row["provider"], model.partition("/")[2])

@@ -114,7 +114,7 @@ def reading_of(step: Step) -> dict[str, Any]:
 
 
 def record_leaf(span: Span, reading: Mapping[str, Any], commitment: str) -> bytes:
-    """The record's leaf; ``reading`` is that of ``reading_of``. Raises BadInput for a reading without canonical JSON."""
+    """The record's leaf; ``reading`` is that of ``reading_of``. Raises BadInput for what has no canonical JSON."""
     return canonical_json({
         "content": commitment, "ended": None if span.ended is None else str(span.ended), "parent": span.parent,
         "span": span.span, "started": str(span.started), "step": reading, "trace": span.trace, "v": RECORD_VERSION,

@@ -33,6 +33,10 @@ class Ids:
         self.count += 1
         return f"{prefix}_{self.count:06}"
 
+    def salt(self) -> bytes:
+        self.count += 1
+        return self.count.to_bytes(16, "big")
+
 
 def trace_id(number: int) -> str:
     return f"{number + 1:032x}"

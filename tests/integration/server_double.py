@@ -184,10 +184,9 @@ class CannedReader:
 
 
 LAMPS = {
-    "integrity": "holds",
-    "completeness": "grey",
-    "why": "No witness outside this operation has co-signed yet.",
-}
+    "integrity": "holds", "completeness": "grey", "why": "All is well. Nobody else looked.",
+    "integrity_why": "All is well.", "completeness_why": "Nobody else looked.",
+}  # fmt: skip
 JOURNAL: dict[str, Any] = {
     "origin": "example.com/log", "size": 2, "root": "c" * 64, "key": "example.com/log+00000000+AQ==",
     "checkpoints": [{"size": 2, "root": "c" * 64, "at": "2026-11-22T10:00:00.000000Z", "witnesses": ["w.example"]}],

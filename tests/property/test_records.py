@@ -30,8 +30,9 @@ from tallystick.proof.records import (
 )
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=12)  # lone surrogates too
-KEYS = st.one_of(st.sampled_from(["$map", "$bytes", "$", "gen_ai.usage.input_tokens", "b", "é", "\U00010000", "\uffff"]),
-                 st.text(max_size=6))  # fmt: skip
+KEYS = st.text(max_size=6) | st.sampled_from(
+    ["$map", "$bytes", "$", "gen_ai.usage.input_tokens", "b", "é", "\U00010000", "\uffff"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.integers(-10, 10) | st.floats() | TEXT
     | st.binary(max_size=20) | st.sampled_from([0.0, -0.0, 1.0, 1e300, 1e-7, 2.0**53, 2**53, -(2**53) + 1]),
@@ -134,7 +135,8 @@ def test_a_record_is_written_as_the_format_page_says() -> None:
     assert content_of(span, source) == {
         "attributes": {"n": 1, "f": {"$float": "1"}, "raw": {"$bytes": "eA=="}, "big": {"$int": str(2**60)},
                        "nan": {"$float": "nan"}},
-        "dropped": 2, "events": [], "kind": 3, "links": [], "message": "", "name": "chat", "source": source, "status": 1,
+        "dropped": 2, "events": [], "kind": 3, "links": [], "message": "", "name": "chat", "source": source,
+        "status": 1,
     }  # fmt: skip
     assert source_bytes(span.source) == canonical_json([{"service.name": "shop"}, "", "", ""])
     assert record_leaf(span, reading_of(step), "00" * 32).decode() == (

@@ -10,7 +10,7 @@ from cli_parts import APPROVAL, HOSTILE, RUNS, FakeParts, call, run_row
 
 from tallystick.cli.imports import read
 from tallystick.cli.person import this_person
-from tallystick.model.errors import AnswerIsNo, BadInput, Conflict, TooLarge, UnknownThing
+from tallystick.model.errors import BadInput, Conflict, StoreFault, TooLarge, UnknownThing
 from tallystick.ports import Change
 
 

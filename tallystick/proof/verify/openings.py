@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from tallystick.model.canonical import canonical_json, digest_bytes
-from tallystick.model.commitment import SALT_BYTES, commitment
+from tallystick.model.commitment import commitment
 from tallystick.model.journal import Entry
 from tallystick.proof.lines import Line
 from tallystick.proof.report import Checklist
-from tallystick.proof.verify.seen import Seen, commitments_of
+from tallystick.proof.verify.seen import Seen, commitments_of, salt_of
 
 _CHECK: Final = "openings"
+# What stands before the value in an opening: digest and salt have a fixed length.
+_BEFORE_VALUE: Final = len('{"commitment":"","line":"opening","salt":"","value":') + 64 + 32
 
 
 class Openings:
@@ -64,8 +66,9 @@ class Openings:
         if self._needed.pop(named, None) is None:
             self._told.finding("format", line.place, "no entry before it needs this opening")
             return
-        content, salt = canonical_json(value["value"]), bytes.fromhex(value["salt"])
-        if len(salt) != SALT_BYTES or commitment(content, salt) != named:
+        salt = salt_of(value["salt"])
+        content = line.raw[_BEFORE_VALUE:-1] if line.flaw is None else canonical_json(value["value"])
+        if commitment(content, salt) != named:
             self._told.finding(_CHECK, line.place, "the value is not what was committed to")
             return
         self._seen.keep(len(content))

@@ -15,7 +15,7 @@ from tallystick.proof.merkle import leaf_hash, root_of
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.decisions import NO_JUDGE, tell
 from tallystick.proof.verify.judge import Judge
-from tallystick.proof.verify.seen import Seen, hash_of, is_digest, time_of
+from tallystick.proof.verify.seen import Seen, hash_of, is_digest, salt_of, time_of
 
 LONGEST_CONTENT: Final = 64 * 2**20  # bytes of one record's joined pieces
 _CHECK: Final = "records"
@@ -141,8 +141,7 @@ class Records:
 
     def _content(self, line: Line, leaf: Mapping[str, Any]) -> None:
         content = self._joined(line)
-        salt = bytes.fromhex(line.value["salt"])
-        if len(salt) != 16 or commitment(content, salt) != leaf["content"]:
+        if commitment(content, salt_of(line.value["salt"])) != leaf["content"]:
             self._told.finding("openings", line.place, "the content is not what its record committed to")
             return
         self._told.holds("openings")

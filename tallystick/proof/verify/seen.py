@@ -87,3 +87,10 @@ def hash_of(value: Any) -> bytes:
     if not is_digest(value):
         raise ValueError("this is no SHA-256 digest")
     return bytes.fromhex(value)
+
+
+def salt_of(value: Any) -> bytes:
+    """A salt written as 32 lower-case hex digits. Raises ValueError for anything else."""
+    if type(value) is not str or len(value) != 32 or value.strip("0123456789abcdef"):
+        raise ValueError("a salt is 16 bytes as hex digits")
+    return bytes.fromhex(value)

@@ -22,6 +22,8 @@ from tallystick.proof.verify.seen import Seen, entry_of
 from tallystick.proof.verify.sequence import Sequence
 from tallystick.proof.verify.signatures import Signatures
 
+_BEFORE_LEAF: Final = len('{"leaf":')
+_AFTER_LEAF: Final = -len(',"line":"entry"}')
 _ONCE: Final = ("header", "inclusion", "checkpoint", "trailer")
 # What hostile fields of the wrong shape raise, wherever they are looked at.
 _MISSHAPEN: Final = (
@@ -118,7 +120,8 @@ class Walk:
 
     def _entry(self, line: Line) -> None:
         leaf = line.value["leaf"]
-        hashed = leaf_hash(canonical_json(leaf))
+        # A line that is canonical holds the leaf's bytes as they are.
+        hashed = leaf_hash(line.raw[_BEFORE_LEAF:_AFTER_LEAF] if line.flaw is None else canonical_json(leaf))
         entry = entry_of(leaf, hashed.hex())
         self.seen.keep(len(line.raw))
         self._inclusion.leaf(entry.seq, hashed)
