@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from tallystick.model.control import Answer, ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.journal import Draft
-from tallystick.model.masking import mask
+from tallystick.model.masking import mask, mask_text
 from tallystick.model.step import Effect
 
 EFFECTS: Final = (None, Effect.WRITE, Effect.IRREVERSIBLE)  # undeclared is worst case
@@ -114,23 +115,29 @@ def exact_arguments(arguments: Mapping[str, Any], salt: bytes) -> Exact:
     Arguments that one entry cannot name (too many, names too long, or names that hold a credential) are committed to
     together under the name "*". Raises BadInput for what has no canonical JSON.
     """
-    names = list(arguments)
-    if not all(type(name) is str for name in names):
-        raise BadInput("this value has no canonical JSON: the names of arguments are texts")
-    canonical_json(names)
-    if (
-        len(names) > _MOST
-        or WHOLE in arguments
-        or sum(map(len, names)) > _MOST_CHARACTERS
-        or mask(names) != names
-    ):
+    if not _nameable(tuple(arguments)):
         content = kept(dict(arguments), derived_salt(salt, WHOLE), largest=_LARGEST)
         return Exact(_decode(content.bytes), {WHOLE: content}, _shown({WHOLE: content}, salt))
     contents = {
         name: kept(value, derived_salt(salt, name), largest=_LARGEST) for name, value in arguments.items()
     }
-    values = {name: _decode(content.bytes) for name, content in contents.items()}
+    values = {
+        name: content.value if type(content.value) is str else _decode(content.bytes)
+        for name, content in contents.items()
+    }
     return Exact(values, contents, _shown(contents, salt))
+
+
+@lru_cache(maxsize=256)
+def _nameable(names: tuple[str, ...]) -> bool:
+    """Whether an entry can name arguments one by one. Raises BadInput for names that JSON cannot hold."""
+    if not all(isinstance(name, str) for name in names):
+        raise BadInput("this value has no canonical JSON: the names of arguments are texts")
+    canonical_json(names)
+    return (
+        len(names) <= _MOST and WHOLE not in names and sum(map(len, names)) <= _MOST_CHARACTERS
+        and all(mask_text(name) == name for name in names)
+    )  # fmt: skip
 
 
 def _shown(contents: Mapping[str, Content], salt: bytes) -> dict[str, Content]:

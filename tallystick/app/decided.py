@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +37,9 @@ _CALL: Final = ("run", "step", "agent", "workflow", "tool", "tool_digest")
 
 def must_be_nameable(call: ToolCall) -> None:
     """Raises BadInput where a call's names cannot stand in an entry: too long, or not Unicode."""
+    together = f"{call.run}{call.step}{call.agent}{call.workflow}{call.tool}{call.tool_digest}"
+    if len(together) <= LONGEST_NAME and together.isascii():
+        return
     for name in (call.run, call.step, call.agent, call.workflow or "", call.tool, call.tool_digest):
         if len(name) > LONGEST_NAME:
             raise BadInput(f"the names of a call have at most {LONGEST_NAME} characters", name=name[:40])
@@ -114,6 +118,11 @@ def _about(act: Act, kind: str, subject: str, body: Mapping[str, Any]) -> Draft:
 
 def said(reasons: Iterable[str]) -> list[str]:
     """Reasons as an entry holds them: without credentials, and cut where they are too long for an entry."""
+    return list(_said(tuple(reasons)))
+
+
+@lru_cache(maxsize=256)
+def _said(reasons: tuple[str, ...]) -> list[str]:
     kept: list[str] = []
     room = _LONGEST_REASONS
     for reason in reasons:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from tallystick.model.errors import StoreFault, StoreFull, Unreachable
@@ -70,16 +69,19 @@ class Outbox:
 
     def _append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write entries; a text that was written before does not go along again."""
-        sent = self._texts.copy()
+        sent: set[str] = set()
         lean = []
         for draft in drafts:
             if draft.texts:
-                fresh = {name: text for name, text in draft.texts.items() if name not in sent}
+                fresh = {
+                    name: text for name, text in draft.texts.items()
+                    if name not in self._texts and name not in sent
+                }  # fmt: skip
                 sent.update(fresh)
-                draft = replace(draft, texts=fresh)
+                draft = Draft(draft.kind, draft.subject, draft.body, draft.run, draft.actor, fresh)
             lean.append(draft)
         entries = self._control.append(lean)
-        self._texts = sent
+        self._texts |= sent
         return entries
 
     @property

@@ -8,8 +8,7 @@ Erasing the opening erases the content and leaves every proof standing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
-from hmac import digest as hmac_digest
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
@@ -33,7 +32,7 @@ def commitment(content: bytes, salt: bytes) -> str:
 
 def derived_salt(root: bytes, name: str) -> bytes:
     """A salt for one of several contents that share a root salt: knowing one opening does not open the others."""
-    return hmac_digest(root, name.encode("utf-8", "surrogatepass"), "sha256")[:SALT_BYTES]
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=SALT_BYTES, key=root).digest()
 
 
 @dataclass(frozen=True, slots=True)
