@@ -58,7 +58,7 @@ def after_checking(state: Json, steps: Sequence[Json]) -> list[Lamp]:
     elif "holds" in states and lamps[0]["light"] != BAD:
         held = lamps[0]["why"] if lamps[0]["light"] == ON else _HELD
         left = states.count("not checked")
-        said = f" {plural(left, 'step')} could not be checked." if left else ""
+        said = f" {plural(left, 'part')} could not be checked." if left else ""
         lamps[0] = _lamp("integrity", ON, "holds", held + said)
     return lamps
 

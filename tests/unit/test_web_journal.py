@@ -102,7 +102,7 @@ def test_verification_arrives_step_by_step(client: Client, journal: FakeJournal)
     lines = [json.loads(line) for line in client.get("/journal/verify.jsonl").text.splitlines()]
     assert lines[:-1] == journal.steps
     assert [one["light"] for one in lines[-1]["lamps"]] == ["on", "off"]
-    assert "1 step could not be checked" in lines[-1]["lamps"][0]["why"]
+    assert "1 part could not be checked" in lines[-1]["lamps"][0]["why"]
     whole = client.get("/journal/verify.json").json()
     assert whole == {"steps": journal.steps, "lamps": lines[-1]["lamps"]}
     page = client.get("/journal/verify").text
