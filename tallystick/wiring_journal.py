@@ -37,9 +37,12 @@ def kept(path: Path) -> CheckpointLog:
 
 def guard(control: ControlStore, path: Path) -> None:
     """Refuse a journal that does not lead on from its last kept checkpoint. Raises StoreFault."""
+    log = kept(path)
+    if not log.path.exists():
+        return  # nothing was ever signed here
     from tallystick.app.checkpoints import guard_continuity
 
-    guard_continuity(control, kept(path))
+    guard_continuity(control, log)
 
 
 def key_file(path: Path, settings: Settings) -> Path:

@@ -27,6 +27,7 @@ from tallystick.proof.notes import (
 )
 
 ALL: Final = 1_000_000  # checkpoints; one a minute for two years
+_NEWEST: Final = 8  # processes that sign at the same time may append out of order, by a few lines
 SUBJECT: Final = (
     "journal"  # what entries about the journal itself are about; the stores have an index of subjects
 )
@@ -77,15 +78,15 @@ def read(note: str) -> Checkpoint:
 
 def last_kept(kept: Kept) -> Signed | None:
     """The largest of the newest kept checkpoints, or None. Lines that cannot be read are for ``verify`` to report."""
-    found: Signed | None = None
-    for note in kept.tail():
+    found: list[Signed] = []
+    for note in reversed(kept.tail()):
         try:
-            checkpoint = read(note)
+            found.append(Signed(read(note), note))
         except BadInput:
             continue
-        if found is None or checkpoint.size >= found.checkpoint.size:
-            found = Signed(checkpoint, note)
-    return found
+        if len(found) == _NEWEST:
+            break
+    return max(found, key=lambda one: one.checkpoint.size, default=None)
 
 
 def guard_continuity(control: ControlStore, kept: Kept) -> None:

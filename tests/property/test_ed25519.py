@@ -141,15 +141,22 @@ def encodings(encoded: bytes) -> set[bytes]:
 
 def test_small_order_keys_sign_nothing_in_any_encoding() -> None:
     """A key of small order would make one signature hold for many messages; the library alone allows it."""
-    allowed_by_the_library = 0
+    allowed_by_the_library = set()
+    scalar = 77
+    honest = ed25519._encoded(ed25519._sum_of_multiples(scalar, ed25519._BASE, 0, ed25519._BASE))
+    nonces = [(form, 0) for one in small_order_points() for form in encodings(ed25519._encoded(one))]
     for point in small_order_points():
         for public in encodings(ed25519._encoded(point)):
-            for nonce in (form for one in small_order_points() for form in encodings(ed25519._encoded(one))):
+            for nonce, s in (*nonces, (honest, scalar)):
                 for message in (b"allow", b"deny", b"3", b"4"):
-                    signature = nonce + bytes(32)
-                    allowed_by_the_library += library_alone(public, message, signature)
+                    signature = nonce + s.to_bytes(32, "little")
+                    if library_alone(public, message, signature):
+                        allowed_by_the_library.add(public)
                     assert not both(public, message, signature)
-    assert allowed_by_the_library > 0
+    assert (PRIME + 1).to_bytes(
+        32, "little"
+    ) in allowed_by_the_library  # the neutral point in a second encoding
+    assert len(allowed_by_the_library) > 8
     with pytest.raises(Exception, match="sound"):
         keys.VerifierKey.of("example.com/log", keys.ED25519, ed25519._encoded(ed25519._NEUTRAL))
 

@@ -254,8 +254,13 @@ def test_a_tree_of_nothing() -> None:
     assert root_from_inclusion(0, 0, leaf_hash(b"a"), []) is None
     with pytest.raises(BadInput):
         prove_inclusion(0, 0, nodes)
-    for refused in (lambda: prove_consistency(1, 0, nodes), lambda: prove_many([0], 0, nodes),
-                    lambda: prove_many([1, 0], 2, nodes), lambda: CompactRange(1), lambda: CompactRange(1, [b"short"])):  # fmt: skip
+    for refused in (
+        lambda: prove_consistency(1, 0, nodes),
+        lambda: prove_many([0], 0, nodes),
+        lambda: prove_many([1, 0], 2, nodes),
+        lambda: CompactRange(1),
+        lambda: CompactRange(1, [b"short"]),
+    ):
         with pytest.raises(BadInput):
             refused()
 

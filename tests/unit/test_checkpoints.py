@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tallystick.adapters.checkpoint_log import CheckpointLog
 from tallystick.adapters.exports import FileTarget, GitTarget, slug, target_of
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.adapters.signer import KEY_FILE, open_signer, rotate
+from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.state_file import StateFile
 from tallystick.adapters.tile_folder import TileFolder
 from tallystick.app.checkpoints import (
@@ -245,6 +248,72 @@ def test_checkpoints_are_exported_and_failures_are_said_once_and_tried_again(tmp
     assert {Path(line).name for line in log.stdout.split()} == {"4", "5"}
     assert notes_in((tmp_path / "out" / "notes.txt").read_text()) == [first.note, second.note]
     assert StateFile(tmp_path / "checkpoints.json").read()["exports"][f"git:{missing}"]["state"] == "written"
+
+
+class Taking:
+    """An HTTP server that answers each POST with the next status; a redirect leads back to itself."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.posted: list[tuple[str, str, str]] = []
+        taking, left = self, list(statuses)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"])).decode()
+                taking.posted.append((self.path, self.headers["content-type"], body))
+                self.send_response(left.pop(0))
+                self.send_header("location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def test_checkpoints_are_posted_and_redirects_are_not_followed(tmp_path: Path) -> None:
+    taking, control, said = Taking(307, 500, 204), journal(2), list[str]()
+    url = f"http://127.0.0.1:{taking.server.server_port}/take?key=secret"
+    keeping = keeper(control, tmp_path, url, said=said)
+    for _ in range(4):
+        signed = keeping.keep()
+    taking.server.shutdown()
+    taking.server.server_close()
+    assert taking.posted == [("/take?key=secret", "text/plain; charset=utf-8", signed.note)] * 3
+    assert ["HTTP 307" in said[0], "HTTP 500" in said[1], len(said)] == [True, True, 2]
+    grow(control, 1)
+    keeping.keep()  # nobody answers any more
+    assert len(said) == 3
+    assert "secret" not in "".join(said) + (tmp_path / "checkpoints.json").read_text()
+
+
+def test_many_sign_at_once_and_nothing_disagrees(tmp_path: Path) -> None:
+    clock, ids = FakeClock(), CountingIds()
+    stores = [SqliteControl(tmp_path / "control.db", clock=clock, ids=ids) for _ in range(3)]
+    faults: list[Exception] = []
+
+    def work(control: SqliteControl) -> None:
+        keeping = keeper(control, tmp_path, f"file:{tmp_path}/notes.txt", said=[])  # type: ignore[arg-type]
+        try:
+            for _ in range(15):
+                control.append([Draft("signin.made", "ann", {"how": "link", "by": "ann"})])
+                keeping.keep()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the test tells it
+            faults.append(error)
+
+    threads = [threading.Thread(target=work, args=(control,)) for control in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert faults == []
+    book = JournalBook(stores[0], kept=CheckpointLog(tmp_path / "checkpoints.log"))
+    states = {step["step"]: step["state"] for step in book.verify_steps()}
+    assert states["entries"] == states["checkpoints"] == states["kept checkpoints"] == "holds"
+    assert stores[0].checkpoints()[0][0] == stores[0].head()[0]
+    for control in stores:
+        control.close()
 
 
 def test_a_link_does_not_lead_an_export_out_of_its_repository(tmp_path: Path) -> None:
