@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -320,12 +320,6 @@ def build_app(
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
-    def make_evidence(run: str, redact: bool) -> Iterator[bytes]:
-        desk = wiring_journal.evidence_desk(
-            stores.traces, stores.control, stores.path, settings, rates=rate_card(), clock=clock(), say=_say
-        )
-        return desk.evidence(run, redact=redact)
-
     operator = _operator()
     read = reader(stores)
     journal = wiring_journal.book(stores.control, stores.path, settings)
@@ -339,7 +333,7 @@ def build_app(
         signins=signins,
         extra_routes=routes(
             read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
-            make_evidence,
+            wiring_journal.evidence_maker(stores.traces, stores.control, stores.path, settings, rate_card(), _say),
         ),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from test_web_pages import Client, Scan, client_of
 from web_fake import FakeEvidence, FakeJournal, FakeReader
-from web_world import journal_state
+from web_journal_world import journal_state
 
 from tallystick.model.errors import StoreFault, UnknownThing
 from tallystick.web import lamps

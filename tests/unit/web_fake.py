@@ -7,14 +7,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from web_journal_world import check_steps, journal_state, make_entry
 from web_world import (
     NOW,
     Row,
-    check_steps,
     columns_of,
-    journal_state,
     make_approval,
-    make_entry,
     make_run,
     make_step,
     refund_steps,

@@ -16,7 +16,7 @@ def stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _hex(text: str, size: int) -> str:
+def hex_of(text: str, size: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:size]
 
 
@@ -35,7 +35,7 @@ def make_run(index: int, status: str = "ok", **changes: Any) -> Row:
     started = NOW - timedelta(minutes=7 * index + 2)
     length = 2_400_000_000 + index * 731_000_000
     run: Row = {
-        "run": _hex(f"run{index}", 32),
+        "run": hex_of(f"run{index}", 32),
         "agent": ("refunds", "planner", "triage")[index % 3],
         "workflow": "refund desk" if index % 3 else "support",
         "goal": f"Resolve ticket {4700 + index}: refund order A-{1000 + index}",
@@ -68,9 +68,9 @@ def make_step(index: int, parent: str | None, kind: str, name: str, **changes: A
     started = NOW - timedelta(minutes=2) + timedelta(milliseconds=180 * index)
     length = 150_000_000 + (index % 7) * 90_000_000
     step: Row = {
-        "step": _hex(f"step{index}", 16),
+        "step": hex_of(f"step{index}", 16),
         "parent": parent,
-        "trace": _hex("trace", 32),
+        "trace": hex_of("trace", 32),
         "kind": kind,
         "name": name,
         "agent": "refunds",
@@ -336,83 +336,6 @@ def thing(name: str, declared: bool, observed: bool, **changes: Any) -> Row:
     }
     row.update(changes)
     return row
-
-
-def make_entry(seq: int, kind: str, subject: str, run: str | None) -> Row:
-    return {
-        "seq": seq,
-        "id": f"ent_{seq:04}",
-        "at": stamp(NOW - timedelta(seconds=400 - seq)),
-        "kind": kind,
-        "subject": subject,
-        "run": run,
-        "actor": "tallystick",
-        "body": {},
-        "nth": seq if run else None,
-        "digest": _hex(f"entry{seq}", 64),
-    }
-
-
-def journal_state(size: int) -> Row:
-    """What the journal's book says of a journal in good order, whose one witness belongs to the operator."""
-    return {
-        "origin": "tallystick.local/5f2a9c01",
-        "size": size,
-        "root": _hex(f"root{size}", 64),
-        "key": "tallystick.local/5f2a9c01+8d3e11aa+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
-        "checkpoints": [
-            {"size": size - 3, "root": _hex("c1", 64), "at": stamp(NOW), "witnesses": ["witness.local"]},
-            {"size": 90, "root": _hex("c2", 64), "at": None, "witnesses": []},
-        ],
-        "witnesses": [
-            {
-                "name": "witness.local",
-                "url": "http://127.0.0.1:4779",
-                "outside": False,
-                "state": "signed",
-                "size": size - 3,
-                "error": None,
-            },
-            {
-                "name": "auditor.example",
-                "url": "https://witness.auditor.example",
-                "outside": True,
-                "state": "failed",
-                "size": 0,
-                "error": "the witness does not answer",
-            },
-        ],
-        "exports": [
-            {"target": "file:/mnt/worm/checkpoints", "state": "written", "error": None},
-            {"target": "git:../checkpoints", "state": "failed", "error": "no such folder"},
-        ],
-        "lamps": {
-            "integrity": "unchecked",
-            "completeness": "grey",
-            "why": "Nothing was recomputed yet. No witness outside this operation has co-signed yet.",
-            "integrity_why": "Nothing was recomputed yet since this program started.",
-            "completeness_why": "No witness outside this operation has co-signed yet.",
-        },
-    }
-
-
-def check_steps(size: int) -> list[Row]:
-    return [
-        {
-            "step": "leaves and tiles",
-            "state": "holds",
-            "detail": "every entry is what it was",
-            "count": size,
-        },
-        {
-            "step": "checkpoints",
-            "state": "holds",
-            "detail": "signed, and prefixes of one another",
-            "count": 2,
-        },
-        {"step": "witnesses", "state": "not checked", "detail": "none outside has co-signed", "count": 0},
-        {"step": "stored steps", "state": "holds", "detail": "each is what its record says", "count": 310},
-    ]
 
 
 def columns_of(steps: list[Row]) -> dict[str, list[Any]]:
