@@ -134,13 +134,14 @@ def reader(stores: Stores) -> Reader:
 
 def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
-    return _recorder(stores.traces)
+    return _recorder(stores.traces, stores.control)
 
 
-def _recorder(traces: TraceStore) -> Recorder:
+def _recorder(traces: TraceStore, control: ControlStore) -> Recorder:
+    from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
 
-    return Recorder(traces, rate_card(), clock())
+    return Recorder(traces, rate_card(), clock(), notice=CardNotice(control, rate_card()))
 
 
 def adopt(stores: Stores) -> int:
@@ -218,7 +219,7 @@ def init(
     tell_tools(guard, declared_tools())
     raise_faults(settings.telemetry_fail == "raise")
     install(
-        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores.path, settings), guard=guard,
+        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores, settings), guard=guard,
         agent=agent or settings.agent, workflow=workflow, version=version,
         contents=settings.capture_content == "full", instrument=instrument,
         spool_limit=settings.spool_limit_mb * 1_048_576,
@@ -254,7 +255,7 @@ def run_env(settings: Settings) -> Mapping[str, str]:
     return autostart_env({**os.environ, **told})
 
 
-def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
+def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
     server, token, silent = settings.server, settings.token, settings.crash_after_s
 
     def to_server() -> Sink:
@@ -266,8 +267,8 @@ def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
     def to_store() -> Sink:
         from tallystick.sdk.local import StoreSink
 
-        traces = _open_traces(path, silent)
-        return StoreSink(_recorder(traces), traces.close)
+        traces = _open_traces(stores.path, silent)
+        return StoreSink(_recorder(traces, stores.control), traces.close)
 
     return to_store if server is None else to_server
 
