@@ -127,7 +127,7 @@ def leaf_digest(leaf: bytes) -> str:
 
 
 def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
-    """The digests of the texts that a written body names: policies, and declarations of tools."""
+    """The digests of the texts that a written body names: policies, declarations of tools, rate cards."""
     if kind == "decision.made":
         found = [body.get("declaration")]
     elif kind == "policy.loaded":
@@ -136,6 +136,8 @@ def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
             [one.get("text") for one in files if isinstance(one, Mapping)] if isinstance(files, list) else []
         )
         found.append(body.get("tools"))
+    elif kind == "rates.loaded":
+        found = [body.get("text")]
     else:
         return []
     return [one for one in found if isinstance(one, str)]
