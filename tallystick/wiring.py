@@ -22,11 +22,12 @@ from tallystick.adapters.ids import TimeIds
 from tallystick.config import Settings, load
 from tallystick.config.place import find_store as find_store
 from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
-from tallystick.ports import Clock, ControlStore, Ids, TraceStore
+from tallystick.ports import Clock, ControlStore, Ids, Traces
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
     from tallystick.app.guard import RunGuard
+    from tallystick.app.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
     from tallystick.app.signins import SignIns
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from tallystick.sdk.runtime import Sink
 
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
-_ADOPT_EVERY_S = 5.0
+_KEEP_UP_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Both stores of one folder, open."""
 
-    traces: TraceStore
+    traces: Traces
     control: ControlStore
     path: Path
     doubt: StoreFault | None = (
@@ -116,7 +117,7 @@ def open_stores(
     return stores
 
 
-def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
+def _open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     from tallystick.adapters.sqlite import SqliteTraces
 
     if silent_after_s is None:
@@ -125,23 +126,36 @@ def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
 
 
 def reader(stores: Stores) -> Reader:
-    """The read model over open stores; what dead processes left in the spool is taken in first."""
+    """The read model over open stores; what dead processes left is taken in and attested first."""
     from tallystick.app.read import Reader
 
     adopt(stores)
+    _attest(stores)
     return Reader(stores.traces, stores.control, clock())
 
 
 def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
-    return _recorder(stores.traces, stores.control)
-
-
-def _recorder(traces: TraceStore, control: ControlStore) -> Recorder:
     from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
 
-    return Recorder(traces, rate_card(), clock(), notice=CardNotice(control, rate_card()))
+    notice = CardNotice(stores.control, rate_card())
+    return Recorder(stores.traces, rate_card(), clock(), notice=notice)
+
+
+def notary(stores: Stores) -> Notary:
+    """What brings the trace store's records into the journal."""
+    from tallystick.app.notary import Notary
+
+    return Notary(stores.traces, stores.control, clock())
+
+
+def _attest(stores: Stores) -> None:
+    """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
+    try:
+        notary(stores).attest()
+    except TallystickError as error:
+        _say(f"records could not be attested: {error.message}")
 
 
 def adopt(stores: Stores) -> int:
@@ -267,8 +281,8 @@ def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
     def to_store() -> Sink:
         from tallystick.sdk.local import StoreSink
 
-        traces = _open_traces(stores.path, silent)
-        return StoreSink(_recorder(traces, stores.control), traces.close)
+        own = Stores(_open_traces(stores.path, silent), stores.control, stores.path)
+        return StoreSink(recorder(own), own.traces.close, notary(own).attest)
 
     return to_store if server is None else to_server
 
@@ -365,9 +379,13 @@ def serve(path: Path, settings: Settings) -> None:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
         app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
-        threading.Thread(target=_keep_adopting, args=(stores, stopping), daemon=True).start()
+        keeper = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        keeper.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
+        stopping.set()
+        keeper.join()
+        _attest(stores)
     finally:
         stopping.set()
         signins.close()
@@ -375,12 +393,14 @@ def serve(path: Path, settings: Settings) -> None:
         stores.close()
 
 
-def _keep_adopting(stores: Stores, stopping: threading.Event) -> None:
-    while not stopping.wait(_ADOPT_EVERY_S):
+def _keep_up(stores: Stores, stopping: threading.Event) -> None:
+    """Every few seconds: take in what dead processes left, and bring the journal up to the trace store."""
+    while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
             adopt(stores)
         except TallystickError as error:
             _say(f"the spool could not be taken in: {error.message}")
+        _attest(stores)
 
 
 def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 from tallystick.model.errors import TallystickError
-from tallystick.ports import Clock, ControlStore, Signer
+from tallystick.ports import Clock, ControlStore, Signer, Traces
 
 if TYPE_CHECKING:
     from tallystick.adapters.checkpoint_log import CheckpointLog
@@ -78,7 +78,7 @@ def sign_answers(path: Path, settings: Settings) -> Callable[[Mapping[str, Any]]
 
 
 def evidence_desk(
-    traces: Any, control: ControlStore, path: Path, settings: Settings, *, rates: RateCard, clock: Clock,
+    traces: Traces, control: ControlStore, path: Path, settings: Settings, *, rates: RateCard, clock: Clock,
     say: Callable[[str], None],
 ) -> EvidenceDesk:  # fmt: skip
     """Where evidence of a store folder's runs is made."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from tallystick.app.checkpoints import Signed, read
 from tallystick.app.shapes import time_text
@@ -18,8 +18,9 @@ from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
+from tallystick.model.money import round_pico
 from tallystick.observe.normalise import read_span
-from tallystick.ports import Clock, ControlStore, Record, Signer
+from tallystick.ports import Clock, ControlStore, Kept, Record, Signer, Traces
 from tallystick.proof.evidence import (
     ChargeLine,
     Earlier,
@@ -34,6 +35,7 @@ from tallystick.proof.evidence import (
 from tallystick.proof.keys import VerifierKey
 from tallystick.proof.lines import FORMAT
 from tallystick.proof.merkle import Node, leaf_hash, prove_consistency, prove_inclusion, prove_many, root_of
+from tallystick.proof.verify.charges import pico
 from tallystick.proof.records import (
     charge_leaf,
     content_of,
@@ -43,9 +45,6 @@ from tallystick.proof.records import (
     source_bytes,
     source_digest,
 )
-
-if TYPE_CHECKING:
-    from tallystick.ports import Kept, Traces
 
 MOST_EARLIER: Final = 16  # earlier checkpoints in a file: the newest, and then ever sparser ones
 _NEWEST: Final = 8
@@ -194,7 +193,7 @@ class EvidenceDesk:
         steps = {(one.step.trace, one.step.span): one for one in kept}
         used: set[int] = set()
         lines: list[ChargeLine] = []
-        for charge in self.traces.charges(run):
+        for charge in self.traces.account(run).charges:
             leaf = charge_leaf(charge.trace, charge.span, charge.nano, charge.gap)
             stored = steps.get((charge.trace, charge.span))
             found = None
@@ -204,6 +203,8 @@ class EvidenceDesk:
                 if priced_by is not None:
                     at = places[priced_by.provider, priced_by.model]
                     found = priced(reading_of(step), step.started, rows[at])
+                    if found is not None and round_pico(pico(*found)) != charge.nano:
+                        found = None  # it was priced by an earlier card
             if found is None:
                 lines.append(ChargeLine(leaf))
             else:

@@ -221,8 +221,9 @@ def _openings(asked: Asked) -> Mapping[str, Opening]:
     for one in (asked.body["arguments"] or {}).values():
         named = one[COMMITMENT_KEY]
         opened, value = asked.opened(named)
-        if opened:
-            found[named] = Opening(named, b"", canonical_json(value))
+        found[named] = (
+            Opening(named, b"", canonical_json(value)) if opened else Opening(named, None, None, str(value))
+        )
     return found
 
 

@@ -20,7 +20,9 @@ from tallystick.model.step import Step
 from tallystick.model.usage import NO_USAGE
 from tallystick.proof.merkle import leaf_hash
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = (
+    1  # grows whenever spans are read in another way, so that an old reading is not called false
+)
 EXACT: Final = 2**53 - 1  # integers beyond are no JSON numbers
 BITS: Final = 4096  # of an integer beyond this only the size is recorded, as the stores do
 _COUNTS: Final = (
@@ -113,11 +115,13 @@ def reading_of(step: Step) -> dict[str, Any]:
     return {name: value for name, value in reading.items() if value is not None}
 
 
-def record_leaf(span: Span, reading: Mapping[str, Any], commitment: str) -> bytes:
+def record_leaf(
+    span: Span, reading: Mapping[str, Any], commitment: str, version: int = RECORD_VERSION
+) -> bytes:
     """The record's leaf; ``reading`` is that of ``reading_of``. Raises BadInput for what has no canonical JSON."""
     return canonical_json({
         "content": commitment, "ended": None if span.ended is None else str(span.ended), "parent": span.parent,
-        "span": span.span, "started": str(span.started), "step": reading, "trace": span.trace, "v": RECORD_VERSION,
+        "span": span.span, "started": str(span.started), "step": reading, "trace": span.trace, "v": version,
     })  # fmt: skip
 
 

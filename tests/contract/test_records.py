@@ -194,6 +194,7 @@ class TwoLogs(RuleBasedStateMachine):
 
     @invariant()
     def they_agree(self) -> None:
+        assert [one.text for one in self.sqlite.flaws()] == []
         assert self.memory.logs() == self.sqlite.logs()
         assert {one.run: one for one in self.memory.unattested()} == {
             one.run: one for one in self.sqlite.unattested()

@@ -12,6 +12,7 @@ from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.checking import Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
@@ -33,7 +34,7 @@ from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge
 from tallystick.observe.summary import PART_TYPES
-from tallystick.ports import Account, Change, Kept, Record, RunPage, Segment, Sighting, Spend, Written
+from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
 
 _RUN = "SELECT r.id, r.state, r.status, r.completeness, r.missing FROM run r"
 _SLICE = 512  # steps read at a time
@@ -269,6 +270,11 @@ class SqliteTraces:
             return {row[0]: (row[1], row[2]) for row in connection.execute(
                 "SELECT id, records, attested FROM log ORDER BY no"
             )}  # fmt: skip
+
+    def flaws(self) -> Iterator[Flaw]:
+        """What in the tables does not follow from the steps (see ``adapters/sqlite/checking.py``)."""
+        with self._database.reading() as connection:
+            yield from Checker(connection, self._silent_after).flaws()
 
     def info(self) -> Mapping[str, Any]:
         """Path, schema version, counts and bytes."""

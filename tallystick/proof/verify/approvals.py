@@ -125,22 +125,22 @@ class Approvals:
         asked.consumed = entry.seq
 
     def used_by(self, entry: Entry) -> None:
-        """A decision that names an approval: it must be about the call that was held, and have consumed it."""
+        """A decision that names an approval: one that lets the call run must be about it, and have used it up."""
         made = entry.body
         approval = made["approval"]
         asked = self._known.get(approval)
-        if made["answer"] != "allow" and made["policy_state"] != "permissive":
-            self._say(entry, f"approval {approval} is named by a decision that let nothing run")
         if asked is None:
-            self._say(entry, f"approval {approval} was used and never asked for")
+            self._say(entry, f"approval {approval} is named and was never asked for")
+            return
+        if asked.call != made["call"]:
+            self._say(entry, f"approval {approval} was asked for another call")
+        if made["answer"] == "deny":
             return
         if asked.consumed is None:
             self._say(entry, f"approval {approval} was used without being consumed")
         if asked.decided:
             self._say(entry, f"approval {approval} let two calls through")
         asked.decided = True
-        if asked.call != made["call"]:
-            self._say(entry, f"approval {approval} was given for another call")
         if asked.body["group"] not in made["approved"]:
             self._say(
                 entry,

@@ -58,7 +58,9 @@ class Decisions:
 
     def _opened(self, commitment: str) -> tuple[bool, Any]:
         values = self._seen.values
-        return commitment in values, values.get(commitment)
+        if commitment in values:
+            return True, values[commitment]
+        return False, self._seen.withheld.get(commitment, "withheld")
 
 
 class Loops:

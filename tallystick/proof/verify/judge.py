@@ -25,8 +25,8 @@ class Opinion:
 class Asked:
     """A decision to be made again.
 
-    ``body`` is that of decision.made; ``opened`` gives the value behind a commitment as (opened, value); ``text`` gives
-    a recorded text by digest, or None; ``policy`` is the body of the policy.loaded entry that it names, or None.
+    ``body`` is that of decision.made; ``opened`` gives (True, value) for a commitment, or (False, why not); ``text``
+    gives a recorded text by digest, or None; ``policy`` is the body of the policy.loaded entry that it names, or None.
     """
 
     body: Mapping[str, Any]

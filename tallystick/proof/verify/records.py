@@ -147,13 +147,12 @@ class Records:
         self._told.holds("openings")
         named = _source_named(content)
         self._unused.discard(named)
-        if self._judge is None:
-            self._told.not_checked("readings", line.place, NO_JUDGE)
-            return
         if named not in self._sources:
-            self._told.finding("readings", line.place, "the source that the span names is not here")
-            return
-        tell(self._told, "readings", line.place, self._judge.reading(leaf, content, self._sources[named]))
+            self._told.finding("openings", line.place, "the source that the span names is not here")
+        elif self._judge is None:
+            self._told.not_checked("readings", line.place, NO_JUDGE)
+        else:
+            tell(self._told, "readings", line.place, self._judge.reading(leaf, content, self._sources[named]))
 
     def _joined(self, line: Line) -> bytes:
         parts: list[bytes] = []

@@ -67,9 +67,14 @@ class Walk:
             "statement": self._signatures.statement,
         }
 
-    def lines(self, reader: LineReader) -> None:
-        """Take a whole file. Raises BadInput for what is no evidence file, or a newer one, and TooLarge."""
+    def lines(self, reader: LineReader, *, first: bool = False) -> None:
+        """Take a whole file, or with ``first`` as much as it takes to find something.
+
+        Raises BadInput for what is no evidence file, or a newer one, and TooLarge.
+        """
         for line in reader:
+            if first and self.told.found():
+                return
             if line.number == 1:
                 _must_be_evidence(line)
             if self._counts.get("trailer"):
@@ -78,7 +83,6 @@ class Walk:
             if line.flaw is not None:
                 self.told.finding("format", line.place, line.flaw)
                 if not line.value:
-                    self._counts["broken"] = 1
                     continue
             else:
                 self.told.holds("format")
@@ -203,14 +207,16 @@ def _must_be_evidence(line: Line) -> None:
 
 
 def verify(
-    source: Readable | Iterable[bytes], trust: Trust | None = None, judge: Judge | None = None
-) -> Report:
+    source: Readable | Iterable[bytes], trust: Trust | None = None, judge: Judge | None = None, *, first: bool = False
+) -> Report:  # fmt: skip
     """Check an evidence file, given as a file opened for bytes or as chunks of them.
 
     ``trust`` is what the reader brings along; without a key signatures are not checked. Without a ``judge``, decisions,
-    loops and readings are not. Raises BadInput for what is no evidence file or one of a newer format, and TooLarge for
-    one that would take too much memory; everything else that can be wrong is a finding.
+    loops and readings are not. ``first`` stops at the first line that has a finding.
+
+    Raises BadInput for what is no evidence file or one of a newer format, and TooLarge for one that would take too much
+    memory; everything else that can be wrong is a finding.
     """
     walk = Walk(trust or Trust(), judge)
-    walk.lines(LineReader(source))
+    walk.lines(LineReader(source), first=first)
     return walk.finish()
