@@ -15,6 +15,7 @@ import pytest
 from tallystick.adapters.checkpoint_log import CheckpointLog
 from tallystick.adapters.exports import FileTarget, GitTarget, slug, target_of
 from tallystick.adapters.memory.control import MemoryControl
+from tallystick.adapters.posting import Answer
 from tallystick.adapters.signer import KEY_FILE, open_signer, rotate
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.state_file import StateFile
@@ -35,6 +36,7 @@ from tallystick.app.proving import notes_in, prove
 from tallystick.model.errors import BadInput, Conflict, StoreFault, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.ports import Signer
+from tallystick.proof.keys import VerifierKey
 from tallystick.proof.merkle import leaf_hash, root_at, root_from_inclusion, root_of
 from tallystick.proof.notes import parse_note, verify_note
 from tallystick.proof.tiles import decode_bundle, nodes_from_tiles
@@ -286,6 +288,48 @@ def test_checkpoints_are_posted_and_redirects_are_not_followed(tmp_path: Path) -
     keeping.keep()  # nobody answers any more
     assert len(said) == 3
     assert "secret" not in "".join(said) + (tmp_path / "checkpoints.json").read_text()
+
+
+class Refusing:
+    """A witness that gives the answers it was given, in order."""
+
+    key = VerifierKey.parse("witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0")
+    url = "http://w.example"
+    outside = True
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[bytes] = []
+
+    def ask(self, body: bytes) -> Answer:
+        self.asked.append(body)
+        return self.answers.pop(0)
+
+
+def test_what_a_witness_said_of_a_fork_is_not_taken_back_by_silence(tmp_path: Path) -> None:
+    size = "text/x.tlog.size"
+    forged = "— witness.example.org 36Gx1wAAAABl".encode()
+    witness = Refusing(
+        Answer(200, "text/plain", forged + b"A" * 88 + b"\n"), Answer(409, size, b"9\n"), Answer(500, "", b"\x1b[2J"),
+        Answer(409, size, b"2\n"), Answer(409, size, b"3\n"), Answer(409, size, b"x"),
+    )  # fmt: skip
+    control, said, states = journal(3), list[str](), StateFile(tmp_path / "checkpoints.json")
+    kept = CheckpointLog(tmp_path / "checkpoints.log")
+    keeping = Keeper(
+        control, lambda: open_signer(tmp_path / KEY_FILE), kept, states, [], [witness], said.append
+    )
+    found = []
+    for _ in range(3):
+        keeping.keep()
+        (state,) = states.read()["witnesses"].values()
+        found.append((state["state"], state["size"]))
+    assert found == [("failed", 0), ("fork", 9), ("fork", 9)]
+    assert "co-signed 9 entries, and the journal has 4" in said[1]
+    lamps = JournalBook(control, kept=kept, states=states, witnesses=[witness]).lamps()
+    assert (lamps["integrity"], lamps["completeness"]) == ("unchecked", "red")
+    keeping.keep()  # its size changes under our hands, and then it is none
+    assert witness.answers == []
+    assert [body.split(b"\n")[0] for body in witness.asked[3:]] == [b"old 0", b"old 2", b"old 3"]
 
 
 def test_many_sign_at_once_and_nothing_disagrees(tmp_path: Path) -> None:
