@@ -33,6 +33,9 @@ class Ids:
         self.count += 1
         return f"{prefix}_{self.count:06}"
 
+    def salt(self) -> bytes:
+        return self.new("salt").encode().ljust(16, b"-")
+
 
 def trace_id(number: int) -> str:
     return f"{number + 1:032x}"

@@ -59,7 +59,7 @@ def test_a_refused_write_keeps_what_waited() -> None:
     control = Control(clock)
     outbox = Outbox(control, clock)
     outbox.later([draft(1)])
-    with pytest.raises(Conflict):
+    with pytest.raises(UnknownThing):
         outbox.write([Draft("hold.settled", "h", {"hold": "h", "spent_nano": 1, "basis": "reported"})])
     assert control.journal == []
     assert outbox.waiting == 1
