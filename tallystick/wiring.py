@@ -334,15 +334,19 @@ def build_app(
 
     operator = wiring_journal.operator()
     read = reader(stores)
+    journal = wiring_journal.book(stores.control, stores.path, settings)
     return create_app(
         read, recorder(stores), answer,
         ServerSettings(
             token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
         ),
         clock=clock(),
-        journal=wiring_journal.book(stores.control, stores.path, settings),
+        journal=journal,
         signins=signins,
-        extra_routes=routes(read, answer, PageSettings(clock().now, store=str(stores.path), address=address)),
+        extra_routes=routes(
+            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
+            wiring_journal.evidence_maker(stores.traces, stores.control, stores.path, settings, rate_card(), _say),
+        ),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +107,26 @@ def notary(traces: Traces, control: ControlStore, clock: Clock) -> Notary:
     from tallystick.app.notary import Notary
 
     return Notary(traces, control, clock)
+
+
+def evidence_maker(
+    traces: Any,
+    control: ControlStore,
+    path: Path,
+    settings: Settings,
+    rates: RateCard,
+    say: Callable[[str], None],
+) -> Callable[[str, bool], Iterator[bytes]]:
+    """Makes the evidence file of one run, piece by piece, for the pages: called with the run and whether to redact."""
+
+    def make(run: str, redact: bool) -> Iterator[bytes]:
+        """The file's bytes. Raises UnknownThing and StoreFault."""
+        from tallystick.adapters.clock import SystemClock
+
+        desk = evidence_desk(traces, control, path, settings, rates=rates, clock=SystemClock(), say=say)
+        return desk.evidence(run, redact=redact)
+
+    return make
 
 
 def rotate_key(control: ControlStore, path: Path, settings: Settings, *, because: str) -> str:

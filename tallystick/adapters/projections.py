@@ -188,6 +188,8 @@ def _waiting(views: Views, approval: str) -> Approval:
 def _approval_answered(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
     if body["answer"] not in _ANSWERS:
         raise BadInput(f"{body['answer']!r} is no answer to an approval", hint="approved or rejected")
+    if not isinstance(body["note"], str | None):
+        raise BadInput("the note of an answer is a text")
     found = _waiting(views, body["approval"])
     if entry.at >= found.expires:
         raise Conflict(f"approval {found.id} is past its time", hint="tally approvals ls")

@@ -38,6 +38,7 @@ def _errors(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 _READ: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400)}
+_BUSY: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400, 409)}
 _FIND: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400, 404)}
 
 RunPath = Annotated[
@@ -82,7 +83,7 @@ def handlers(
 ) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
     found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
-    return [*found, *journal_handlers(journal, _READ, _FIND), *_server_handlers(facts)]
+    return [*found, *journal_handlers(journal, _READ, _FIND, _BUSY), *_server_handlers(facts)]
 
 
 def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:

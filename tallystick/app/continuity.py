@@ -40,8 +40,5 @@ def check_continuity(control: ControlStore, size: int, root: bytes) -> None:
 
 
 def _fault(finding: str, message: str, size: int, entries: int) -> StoreFault:
-    hint = (
-        "put the newest backup in its place; if history is lost for good, "
-        "admit it: tally journal reopen --because TEXT"
-    )
+    hint = "put the newest backup in its place; or admit what is lost: tally journal reopen --because TEXT"
     return StoreFault(message, hint=hint, finding=finding, size=size, entries=entries)

@@ -83,6 +83,12 @@ class Keeper:
             if told.signatures:
                 note = add_signatures(self._control, size, note, told.signatures)
             now = {"state": told.state, "size": told.size, "error": told.error}
+            if was.get("state") == "fork" and told.state == "failed":
+                now = {
+                    "state": "fork",
+                    "size": was["size"],
+                    "error": was["error"],
+                }  # silence takes nothing back
             self._remember("witnesses", name, was, now, f"witness {witness.key.name}")
         if note != signed.note:
             self._kept.append(note)

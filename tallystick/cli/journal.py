@@ -130,13 +130,9 @@ def checkpoint(call: Invocation) -> int:
 
 def row(entry: Entry) -> dict[str, Any]:
     """One entry as JSON; ``at`` is RFC 3339."""
-    from tallystick.app.shapes import time_text
+    from tallystick.app.shapes import entry_json
 
-    return {
-        "seq": entry.seq, "id": entry.id, "at": time_text(entry.at), "kind": entry.kind, "subject": entry.subject,
-        "run": entry.run, "actor": entry.actor, "body": dict(entry.body), "nth": entry.nth,
-        "digest": entry.digest,
-    }  # fmt: skip
+    return entry_json(entry)
 
 
 def _body(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.model.control import ApprovalState, Budget
 from tallystick.model.errors import BadInput, Conflict, OverBudget, TallystickError, UnknownThing
-from tallystick.model.journal import GENESIS, Draft
+from tallystick.model.journal import Draft, leaf_bytes, leaf_digest
+from tallystick.proof.merkle import EMPTY_ROOT, root_of
 
 FAR = 1_700_000_000 * 10**9 + 10**15
 
@@ -60,25 +61,31 @@ def declare(name="refunds", kind="agent", digest="d" * 64, **body):
     )
 
 
-def test_entries_are_sealed_in_one_chain(control, clock):
-    assert control.head() == (0, GENESIS)
+def leaves(entries):
+    return [bytes.fromhex(entry.digest) for entry in entries]
+
+
+def test_entries_are_leaves_of_one_tree(control, clock):
+    assert control.head() == (0, EMPTY_ROOT)
     first, second = control.append([declare(), budget()])
-    assert (first.seq, first.previous, second.seq, second.previous) == (1, GENESIS, 2, first.digest)
+    assert (first.seq, second.seq, first.previous) == (1, 2, None)
     assert (first.at, first.actor) == (clock.at, "tallystick")
     (third,) = control.append([declare("writer")])
-    assert third.previous == second.digest
-    assert control.head() == (3, third.digest)
+    assert control.head() == (3, root_of(leaves([first, second, third])))
     assert list(control.entries()) == [first, second, third]
     assert control.verify() == 3
 
 
 def test_an_entry_reads_the_same_now_and_later(control):
-    body = {"state": "enforced", "digest": "d", "files": ("a.cedar",), "worth": Decimal("1.50"), "n": 2**60}
+    body = {"state": "enforced", "digest": "d", "files": ("a.cedar",), "worth": Decimal("1.50"), "n": 2**60,
+            "whole": 1e20, "one": 1.0, "ü": {3: False}}  # fmt: skip
     (entry,) = control.append([Draft("policy.loaded", "set", body)])
     assert [entry] == list(control.entries())
-    assert entry.body["worth"] == "1.50"
-    assert entry.body["files"] == ["a.cedar"]
-    assert entry.body["n"] == 2**60
+    assert entry.body == {
+        "state": "enforced", "digest": "d", "files": ["a.cedar"], "worth": "1.50", "n": str(2**60),
+        "whole": str(10**20), "one": 1, "ü": {"3": False},
+    }  # fmt: skip
+    assert leaf_digest(leaf_bytes(entry)) == entry.digest
     assert control.verify() == 1
 
 
@@ -91,13 +98,17 @@ def test_an_entry_reads_the_same_now_and_later(control):
         Draft("hold.taken", "x", {"hold": "x", "amount_nano": -1, "scopes": [], "expires_ns": 1}),
         Draft("policy.loaded", "x", {"state": object}),
         Draft("policy.loaded", "x", {"state": "\ud800"}),
+        Draft("policy.loaded", "\ud800", {"state": "x"}),
+        Draft("effect.started", "x", {"detail": [{"commitment": "of an agent's making"}]}),
+        Draft("effect.started", "x", {1: "a", "1": "b"}),
+        Draft("effect.started", "x", {"n": 10**5000}),
     ],
     ids=lambda draft: draft.kind,
 )
 def test_what_cannot_be_read_is_refused_and_nothing_is_written(control, draft):
     with pytest.raises(BadInput):
         control.append([declare(), draft])
-    assert control.head() == (0, GENESIS)
+    assert control.head() == (0, EMPTY_ROOT)
     assert control.declared() == []
 
 

@@ -1,4 +1,4 @@
-"""Evidence as a whole: redacted, odd runs, checkpoints and witnesses, hostile files, and reading it without packages."""
+"""Evidence as a whole: redacted, odd runs, checkpoints, witnesses, hostile files, and reading it without packages."""
 
 from __future__ import annotations
 

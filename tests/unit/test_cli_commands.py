@@ -340,6 +340,8 @@ def test_demo_headless_exits_0_only_where_all_agree(parts: FakeParts) -> None:
     assert result.return_value == 3
     assert "expected: ok" in result.stdout
     assert "\x1b" not in result.stdout
+    assert "tally evidence" in result.stderr
+    assert "tally verify refund.evidence.jsonl --key" in result.stderr
     assert parts.served == []
 
 

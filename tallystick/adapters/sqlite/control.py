@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,9 +99,10 @@ class SqliteControl(ControlReader):
             for view in VIEWS:
                 connection.execute(f"DELETE FROM {view}")
             views = SqliteViews(connection)
-            for entry, _ in all_entries(connection):
-                if concerns_views(entry.kind):
-                    apply(views, entry, read_openings(connection, entry.seq))
+            with closing(all_entries(connection)) as entries:
+                for entry, _ in entries:
+                    if concerns_views(entry.kind):
+                        apply(views, entry, read_openings(connection, entry.seq))
             after = {view: list(view_rows(connection, view)) for view in VIEWS}
         sizes = {view: len(rows) for view, rows in after.items()}
         return {**sizes, "changed": sum(before[view] != after[view] for view in VIEWS)}

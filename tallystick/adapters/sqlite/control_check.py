@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import Any
@@ -24,29 +24,37 @@ from tallystick.proof.merkle import root_of
 
 def check_control(connection: sqlite3.Connection) -> int:
     """Check journal, tree, openings, texts, checkpoints and views; the number of entries. Raises StoreFault."""
-    kept = _Sum()
-    checkpoints = connection.execute("SELECT size, note FROM checkpoint ORDER BY size")
-    check = JournalCheck(kept.checkpoints(checkpoints))
-    tiles = _Tiles(connection)
-    openings = _Openings(connection, kept)
-    with closing(
-        sqlite3.connect("", isolation_level=None)
-    ) as beside:  # a file of its own that nobody else sees
+    with ExitStack() as stack:  # a question that is left half read would keep its moment for the next reader
+        beside = stack.enter_context(
+            closing(sqlite3.connect("", isolation_level=None))
+        )  # a file nobody else sees
         beside.execute("PRAGMA synchronous=OFF")
         view_tables(beside)
         beside.execute("BEGIN")
-        views = SqliteViews(beside)
-        for entry, body in all_entries(connection):
-            own = openings.of(entry.seq)
-            tiles.add(check.entry(entry, body, own))
-            if concerns_views(entry.kind):
-                _follow(views, entry, own)
-        check.end(kept.texts(connection.execute("SELECT digest, body FROM text ORDER BY digest")))
-        openings.end()
-        tiles.end()
-        _check_edge(connection, check, kept.total)
-        for view in VIEWS:
-            _check_view(view, view_rows(connection, view), view_rows(beside, view))
+        return _check(connection, beside, stack)
+
+
+def _check(connection: sqlite3.Connection, beside: sqlite3.Connection, stack: ExitStack) -> int:
+    def rows(sql: str) -> sqlite3.Cursor:
+        return stack.enter_context(closing(connection.execute(sql)))
+
+    kept = _Sum()
+    check = JournalCheck(kept.checkpoints(rows("SELECT size, note FROM checkpoint ORDER BY size")))
+    tiles = _Tiles(connection)
+    openings = _Openings(stack.enter_context(closing(all_openings(connection))), kept)
+    views = SqliteViews(beside)
+    for entry, body in stack.enter_context(closing(all_entries(connection))):
+        own = openings.of(entry.seq)
+        tiles.add(check.entry(entry, body, own))
+        if concerns_views(entry.kind):
+            _follow(views, entry, own)
+    check.end(kept.texts(rows("SELECT digest, body FROM text ORDER BY digest")))
+    openings.end()
+    tiles.end(rows("SELECT level, idx FROM tile"))
+    _check_edge(connection, check, kept.total)
+    for view in VIEWS:
+        due = stack.enter_context(closing(view_rows(beside, view)))
+        _check_view(view, stack.enter_context(closing(view_rows(connection, view))), due)
     return check.edge.size
 
 
@@ -61,13 +69,13 @@ def _follow(views: SqliteViews, entry: Entry, openings: list[Opening]) -> None:
 
 def _check_edge(connection: sqlite3.Connection, check: JournalCheck, total: int) -> None:
     edge, kept = read_edge(connection)
-    rows = connection.execute("SELECT count(*) FROM tree").fetchone()[0]
+    rows = connection.execute("SELECT only FROM tree").fetchall()
     if edge.size != check.edge.size:
         raise damage(
             f"the journal has {check.edge.size} entries, and its tree was made over {edge.size}",
             seq=min(edge.size, check.edge.size) + 1,
         )
-    if edge.peaks != check.edge.peaks or rows > 1:
+    if edge.peaks != check.edge.peaks or rows not in ([], [(0,)]):
         raise damage("the right edge of the journal's tree was changed", table="tree")
     if kept != total:
         raise damage(
@@ -106,9 +114,9 @@ class _Sum:
 class _Openings:
     """The openings of one entry after the other."""
 
-    def __init__(self, connection: sqlite3.Connection, kept: _Sum) -> None:
+    def __init__(self, rows: Iterator[tuple[int, int, Opening]], kept: _Sum) -> None:
         self._kept = kept
-        self._groups = groupby(all_openings(connection), key=itemgetter(0))
+        self._groups = groupby(rows, key=itemgetter(0))
         self._next: tuple[int, Iterator[tuple[int, int, Opening]]] | None = next(self._groups, None)
 
     def of(self, seq: int) -> list[Opening]:
@@ -168,13 +176,13 @@ class _Tiles:
                 index=index,
             )
 
-    def end(self) -> None:
+    def end(self, places: Iterator[tuple[int, int]]) -> None:
         """Tiles that still grow, and tiles that should not be there."""
         for level in range(1, len(self._levels)):
             if self._levels[level]:
                 self._compare(level)
         due = [count // TILE if level == 0 else -(-count // TILE) for level, count in enumerate(self._counts)]
-        for level, index in self._connection.execute("SELECT level, idx FROM tile"):
+        for level, index in places:
             if not 0 <= level < len(due) or not 0 <= index < due[level]:
                 raise damage(
                     f"the journal's tree has a tile {level}/{index} too many", level=level, index=index

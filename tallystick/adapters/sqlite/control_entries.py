@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,8 @@ def entry_of(row: Sequence[Any]) -> Entry:
     )
 
 
-def all_entries(connection: sqlite3.Connection) -> Iterator[tuple[Entry, bytes]]:
-    """Every entry with the stored bytes of its body, in order."""
-    for row in connection.execute(f"SELECT {COLUMNS} FROM journal ORDER BY seq"):
-        yield entry_of(row), row[7]
+def all_entries(connection: sqlite3.Connection) -> Generator[tuple[Entry, bytes], None, None]:
+    """Every entry with the stored bytes of its body, in order. To be closed by who may not read it to its end."""
+    with closing(connection.execute(f"SELECT {COLUMNS} FROM journal ORDER BY seq")) as rows:
+        for row in rows:
+            yield entry_of(row), row[7]

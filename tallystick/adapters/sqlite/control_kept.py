@@ -8,7 +8,9 @@ noticed. (Whoever rewrites the whole file can make it fit, as with the tree itse
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -95,7 +97,11 @@ def erase_openings(
 def keep_checkpoint(connection: sqlite3.Connection, growth: Growth, size: int, note: str) -> None:
     """Keep a signed checkpoint, or add the signatures that it did not have. Raises BadInput or Conflict."""
     given = read_checkpoint(note)
-    if given.size != size or size > growth.size or root_at(size, _nodes(connection)) != given.root:
+    if (
+        given.size != size
+        or size > growth.size
+        or root_at(size, partial(read_nodes, connection)) != given.root
+    ):
         raise Conflict(f"this is no checkpoint of the first {size} entries of the journal", size=size)
     row = connection.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
     if row is not None:
@@ -105,15 +111,9 @@ def keep_checkpoint(connection: sqlite3.Connection, growth: Growth, size: int, n
     connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (size, note))
 
 
-def _nodes(connection: sqlite3.Connection) -> Any:
-    def nodes(wanted: Sequence[tuple[int, int]]) -> list[bytes]:
-        return read_nodes(connection, wanted)
-
-    return nodes
-
-
-def all_openings(connection: sqlite3.Connection) -> Iterator[tuple[int, int, Opening]]:
-    """Every opening as (seq, place, opening), in order."""
+def all_openings(connection: sqlite3.Connection) -> Generator[tuple[int, int, Opening], None, None]:
+    """Every opening as (seq, place, opening), in order. To be closed by who may not read it to its end."""
     sql = "SELECT seq, place, commitment, salt, content, why FROM opening ORDER BY seq, place"
-    for seq, place, *rest in connection.execute(sql):
-        yield seq, place, Opening(*rest)
+    with closing(connection.execute(sql)) as rows:
+        for seq, place, *rest in rows:
+            yield seq, place, Opening(*rest)

@@ -87,6 +87,7 @@ def read_edge(connection: sqlite3.Connection) -> tuple[CompactRange, int]:
         raise StoreFault(
             "the row with the journal's tree is damaged",
             hint="put a backup in its place, and find out who changed it",
+            table="tree",
         ) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -44,8 +44,8 @@ def _hold_of(row: Sequence[Any]) -> Hold:
     return Hold(row[0], row[1], scopes, row[3], bool(row[4]), budgets)
 
 
-def view_rows(connection: sqlite3.Connection, view: str) -> Iterator[tuple[Any, ...]]:
-    """All rows of a view, in the order of its key."""
+def view_rows(connection: sqlite3.Connection, view: str) -> sqlite3.Cursor:
+    """All rows of a view, in the order of its key. To be closed by who may not read it to its end."""
     return connection.execute(f"SELECT * FROM {view} ORDER BY 1, 2")
 
 

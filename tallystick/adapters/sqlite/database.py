@@ -113,10 +113,11 @@ class Database:
             try:
                 connection.execute("BEGIN")
                 yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                self._return(connection)
+            except BaseException:
+                connection.close()  # a question that was not read to its end would keep its moment for the next one
+                raise
+            connection.execute("ROLLBACK")
+            self._return(connection)
 
     def empty_log(self) -> None:
         """Bring the write-ahead log into the file and cut it to nothing; what others still read stays for now."""
