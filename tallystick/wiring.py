@@ -379,12 +379,12 @@ def serve(path: Path, settings: Settings) -> None:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
         app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
-        keeper = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
-        keeper.start()
+        upkeep = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        upkeep.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
         stopping.set()
-        keeper.join()
+        upkeep.join()
         _attest(stores)
     finally:
         stopping.set()
