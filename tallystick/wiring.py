@@ -143,17 +143,14 @@ def recorder(stores: Stores) -> Recorder:
     return Recorder(stores.traces, rate_card(), clock(), notice=notice)
 
 
-def notary(stores: Stores) -> Notary:
-    """What brings the trace store's records into the journal."""
-    from tallystick.app.notary import Notary
-
-    return Notary(stores.traces, stores.control, clock())
+def _notary(stores: Stores) -> Notary:
+    return wiring_journal.notary(stores.traces, stores.control, clock())
 
 
 def _attest(stores: Stores) -> None:
     """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
     try:
-        notary(stores).attest()
+        _notary(stores).attest()
     except TallystickError as error:
         _say(f"records could not be attested: {error.message}")
 
@@ -282,7 +279,7 @@ def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
         from tallystick.sdk.local import StoreSink
 
         own = Stores(_open_traces(stores.path, silent), stores.control, stores.path)
-        return StoreSink(recorder(own), own.traces.close, notary(own).attest)
+        return StoreSink(recorder(own), own.traces.close, _notary(own).attest)
 
     return to_store if server is None else to_server
 
@@ -335,32 +332,21 @@ def build_app(
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
-    operator = _operator()
     read = reader(stores)
     journal = wiring_journal.book(stores.control, stores.path, settings)
-    return create_app(
-        read, recorder(stores), answer,
-        ServerSettings(
-            token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
-        ),
-        clock=clock(),
-        journal=journal,
-        signins=signins,
-        extra_routes=routes(
-            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
-            wiring_journal.evidence_maker(stores.traces, stores.control, stores.path, settings, rate_card(), _say),
-        ),
+    pages = routes(
+        read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
+        wiring_journal.evidence_maker(stores.traces, stores.control, stores.path, settings, rate_card(), _say),
     )  # fmt: skip
-
-
-def _operator() -> str:
-    """The name under answers given on the pages: without sign-in as a person, it is whoever runs the server."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "local"  # a container's user may have no name
+    told = ServerSettings(
+        token=settings.token,
+        operator=wiring_journal.operator(),
+        otlp_port=otlp_port,
+        max_body=settings.max_body_mb * 1_048_576,
+    )
+    return create_app(
+        read, recorder(stores), answer, told, clock=clock(), journal=journal, signins=signins, extra_routes=pages
+    )  # fmt: skip
 
 
 def serve(path: Path, settings: Settings) -> None:
@@ -379,12 +365,12 @@ def serve(path: Path, settings: Settings) -> None:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
         app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
-        upkeep = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
-        upkeep.start()
+        catching_up = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        catching_up.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
         stopping.set()
-        upkeep.join()
+        catching_up.join()
         _attest(stores)
     finally:
         stopping.set()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tallystick.app.evidence import EvidenceDesk
     from tallystick.app.journalbook import JournalBook
     from tallystick.app.keeping import Keeper
+    from tallystick.app.notary import Notary
     from tallystick.cost.rates import RateCard
 
 _STATES = "checkpoints.json"
@@ -84,10 +85,9 @@ def evidence_desk(
     """Where evidence of a store folder's runs is made."""
     from tallystick import __version__
     from tallystick.app.evidence import EvidenceDesk
-    from tallystick.app.notary import Notary
 
     return EvidenceDesk(
-        traces, control, Notary(traces, control, clock), keeper(control, path, settings, say).keep,
+        traces, control, notary(traces, control, clock), keeper(control, path, settings, say).keep,
         partial(signer, path, settings), rates, clock, f"tallystick {__version__}",
     )  # fmt: skip
 
@@ -110,6 +110,23 @@ def evidence_maker(
         return desk.evidence(run, redact=redact)
 
     return make
+
+
+def operator() -> str:
+    """The name under answers given on the pages: without sign-in as a person, it is whoever runs the server."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"  # a container's user may have no name
+
+
+def notary(traces: Traces, control: ControlStore, clock: Clock) -> Notary:
+    """What brings a trace store's records into the journal."""
+    from tallystick.app.notary import Notary
+
+    return Notary(traces, control, clock)
 
 
 def rotate_key(control: ControlStore, path: Path, settings: Settings, *, because: str) -> str:

@@ -29,7 +29,9 @@ def check_continuity(control: ControlStore, size: int, root: bytes) -> None:
     try:
         now = root_at(size, control.nodes)
     except UnknownThing as error:
-        raise _fault(_SHORTER, f"entries are missing among the journal's first {size}", size, entries) from error
+        raise _fault(
+            _SHORTER, f"entries are missing among the journal's first {size}", size, entries
+        ) from error
     if now != root:
         raise _fault(
             _FORKED, f"the journal's first {size} entries are not those that were signed before: it was forked", size,
@@ -38,7 +40,5 @@ def check_continuity(control: ControlStore, size: int, root: bytes) -> None:
 
 
 def _fault(finding: str, message: str, size: int, entries: int) -> StoreFault:
-    hint = (
-        "put the newest backup in its place; if history is lost for good, admit it: tally journal reopen --because TEXT"
-    )
+    hint = "put the newest backup in its place; if history is lost for good, admit it: tally journal reopen --because TEXT"
     return StoreFault(message, hint=hint, finding=finding, size=size, entries=entries)

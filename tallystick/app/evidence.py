@@ -35,7 +35,6 @@ from tallystick.proof.evidence import (
 from tallystick.proof.keys import VerifierKey
 from tallystick.proof.lines import FORMAT
 from tallystick.proof.merkle import Node, leaf_hash, prove_consistency, prove_inclusion, prove_many, root_of
-from tallystick.proof.verify.charges import pico
 from tallystick.proof.records import (
     charge_leaf,
     content_of,
@@ -45,6 +44,7 @@ from tallystick.proof.records import (
     source_bytes,
     source_digest,
 )
+from tallystick.proof.verify.charges import pico
 
 MOST_EARLIER: Final = 16  # earlier checkpoints in a file: the newest, and then ever sparser ones
 _NEWEST: Final = 8

@@ -138,7 +138,9 @@ class Parts:
         from tallystick.app.approvals import answer as give
 
         sign = wiring_journal.sign_answers(stores.path, settings)
-        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign)
+        return give(
+            stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
+        )
 
     def declare(self, stores: Stores, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
         """Declare a project's agents and tools."""

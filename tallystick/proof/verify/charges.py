@@ -96,7 +96,11 @@ class Charges:
             if nano is None:
                 self._told.holds(_CHECK)
             else:
-                self._told.not_checked(_CHECK, line.place, "no row of the rate card comes with it: the sender named the cost, or an earlier card")
+                self._told.not_checked(
+                    _CHECK,
+                    line.place,
+                    "no row of the rate card comes with it: the sender named the cost, or an earlier card",
+                )
             return
         if nano is None or round_pico(pico(rates, buckets)) != number(nano):
             self._told.finding(_CHECK, line.place, "buckets and rates do not give the charge")
