@@ -335,9 +335,7 @@ def build_app(
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
     shown = PageSettings(clock().now, store=str(stores.path), address=address)
-    prove = wiring_journal.evidence_maker(
-        stores.traces, stores.control, stores.path, settings, rate_card(), _say
-    )
+    prove = wiring_journal.evidence_maker(stores, settings, rate_card(), _say)
     told = ServerSettings(
         token=settings.token, operator=wiring_journal.operator(), otlp_port=otlp_port,
         max_body=settings.max_body_mb * 1_048_576,

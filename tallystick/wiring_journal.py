@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tallystick.app.keeping import Keeper
     from tallystick.app.notary import Notary
     from tallystick.cost.rates import RateCard
+    from tallystick.wiring import Stores
 
 _STATES = "checkpoints.json"
 _STOP_WITHIN_S = 30.0
@@ -93,12 +94,7 @@ def evidence_desk(
 
 
 def evidence_maker(
-    traces: Any,
-    control: ControlStore,
-    path: Path,
-    settings: Settings,
-    rates: RateCard,
-    say: Callable[[str], None],
+    stores: Stores, settings: Settings, rates: RateCard, say: Callable[[str], None]
 ) -> Callable[[str, bool], Iterator[bytes]]:
     """Makes the evidence file of one run, piece by piece, for the pages: called with the run and whether to redact."""
 
@@ -106,7 +102,10 @@ def evidence_maker(
         """The file's bytes. Raises UnknownThing and StoreFault."""
         from tallystick.adapters.clock import SystemClock
 
-        desk = evidence_desk(traces, control, path, settings, rates=rates, clock=SystemClock(), say=say)
+        clock = SystemClock()
+        desk = evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=rates, clock=clock, say=say
+        )
         return desk.evidence(run, redact=redact)
 
     return make

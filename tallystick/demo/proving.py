@@ -18,9 +18,7 @@ def prove(stage: Stage, run: str) -> str:
     ``VERIFIES``, or the first finding in words. Raises StoreFault where no evidence can be made.
     """
     stores = stage.stores
-    make = wiring_journal.evidence_maker(
-        stores.traces, stores.control, stores.path, stage.settings, wiring.rate_card(), _nobody_listens
-    )
+    make = wiring_journal.evidence_maker(stores, stage.settings, wiring.rate_card(), _nobody_listens)
     file = io.BytesIO(b"".join(make(run, False)))
     key = VerifierKey.parse(wiring_journal.signer(stores.path, stage.settings).verifier_key)
     report = verify(file, Trust((key,)), HouseJudge())
