@@ -328,25 +328,21 @@ def build_app(
     from tallystick.web.site import PageSettings
 
     sign = wiring_journal.sign_answers(stores.path, settings)
+    read = reader(stores)
+    journal = wiring_journal.book(stores.control, stores.path, settings)
 
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
-    operator = wiring_journal.operator()
-    read = reader(stores)
-    journal = wiring_journal.book(stores.control, stores.path, settings)
+    shown = PageSettings(clock().now, store=str(stores.path), address=address)
+    prove = wiring_journal.evidence_maker(stores, settings, rate_card(), _say)
+    told = ServerSettings(
+        token=settings.token, operator=wiring_journal.operator(), otlp_port=otlp_port,
+        max_body=settings.max_body_mb * 1_048_576,
+    )  # fmt: skip
+    pages = routes(read, answer, shown, journal, prove)
     return create_app(
-        read, recorder(stores), answer,
-        ServerSettings(
-            token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
-        ),
-        clock=clock(),
-        journal=journal,
-        signins=signins,
-        extra_routes=routes(
-            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
-            wiring_journal.evidence_maker(stores.traces, stores.control, stores.path, settings, rate_card(), _say),
-        ),
+        read, recorder(stores), answer, told, clock=clock(), journal=journal, signins=signins, extra_routes=pages
     )  # fmt: skip
 
 

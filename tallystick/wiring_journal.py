@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tallystick.app.keeping import Keeper
     from tallystick.app.notary import Notary
     from tallystick.cost.rates import RateCard
+    from tallystick.wiring import Stores
 
 _STATES = "checkpoints.json"
 _STOP_WITHIN_S = 30.0
@@ -92,6 +93,24 @@ def evidence_desk(
     )  # fmt: skip
 
 
+def evidence_maker(
+    stores: Stores, settings: Settings, rates: RateCard, say: Callable[[str], None]
+) -> Callable[[str, bool], Iterator[bytes]]:
+    """Makes the evidence file of one run, piece by piece, for the pages: called with the run and whether to redact."""
+
+    def make(run: str, redact: bool) -> Iterator[bytes]:
+        """The file's bytes. Raises UnknownThing and StoreFault."""
+        from tallystick.adapters.clock import SystemClock
+
+        clock = SystemClock()
+        desk = evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=rates, clock=clock, say=say
+        )
+        return desk.evidence(run, redact=redact)
+
+    return make
+
+
 def operator() -> str:
     """The name under answers given on the pages: without sign-in as a person, it is whoever runs the server."""
     import getpass
@@ -107,26 +126,6 @@ def notary(traces: Traces, control: ControlStore, clock: Clock) -> Notary:
     from tallystick.app.notary import Notary
 
     return Notary(traces, control, clock)
-
-
-def evidence_maker(
-    traces: Any,
-    control: ControlStore,
-    path: Path,
-    settings: Settings,
-    rates: RateCard,
-    say: Callable[[str], None],
-) -> Callable[[str, bool], Iterator[bytes]]:
-    """Makes the evidence file of one run, piece by piece, for the pages: called with the run and whether to redact."""
-
-    def make(run: str, redact: bool) -> Iterator[bytes]:
-        """The file's bytes. Raises UnknownThing and StoreFault."""
-        from tallystick.adapters.clock import SystemClock
-
-        desk = evidence_desk(traces, control, path, settings, rates=rates, clock=SystemClock(), say=say)
-        return desk.evidence(run, redact=redact)
-
-    return make
 
 
 def rotate_key(control: ControlStore, path: Path, settings: Settings, *, because: str) -> str:

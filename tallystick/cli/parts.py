@@ -176,9 +176,10 @@ class Parts:
         on_start: Callable[[str, str], None],
     ) -> Mapping[str, Any]:
         """Play the demo's scenes; each is told by name and title before it begins, and its row after it ended."""
+        from tallystick.demo.proving import prove
         from tallystick.demo.scenes import play
 
-        return play(store, on_scene, on_start=on_start)
+        return play(store, on_scene, on_start=on_start, prove=prove)
 
     def serve_demo(self, store: Path, settings: Settings) -> None:
         """Serve the demo's pages until interrupted, with one refund that waits for an answer."""
