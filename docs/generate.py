@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,8 +18,10 @@ import click
 from tallystick.cli.help import EXIT_CODES, error_tree
 from tallystick.cli.root import root
 from tallystick.config.sample import settings_page
+from tallystick.model import journal
 
 DOCS = Path(__file__).resolve().parent
+CONTROLS = DOCS.parent / "tallystick" / "proof" / "controls.toml"
 REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
@@ -31,6 +34,8 @@ def pages() -> dict[Path, str]:
         "settings.md": settings_page(),
         "errors.md": errors_page(),
         "json.md": json_page(),
+        "journal.md": journal_page(),
+        "controls.md": controls_page(),
     }
     return {REFERENCE / name: _MADE + text for name, text in made.items()}
 
@@ -150,6 +155,77 @@ def json_page() -> str:
         lines += [f"| `{key}` | {said[key]} |" for key in keys]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def kinds() -> Mapping[str, tuple[str, list[str]]]:
+    """Every kind of journal entry with its body and notes, out of the table in tallystick/model/journal.py."""
+    table = (journal.__doc__ or "").split("=====\n")[2].split("\n====")[0]
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    body: list[str] = []
+    notes: list[str] = []
+    for line in table.splitlines():
+        if not line.startswith(" "):
+            name, _, line = line.partition(" ")
+            body, notes = found.setdefault(name, ([], []))
+        text = line.strip()
+        if text.startswith("("):
+            notes.append(text[1:-1])
+            continue
+        fields_part, note = re.fullmatch(r"(.*?)(?:\s{2,}\((.*)\))?", text).groups()  # type: ignore[union-attr]
+        body.append(fields_part)
+        notes += [note] if note else []
+    return {name: (" ".join(parts), told) for name, (parts, told) in found.items()}
+
+
+def journal_page() -> str:
+    """The kinds of journal entries: what each records, and the fields of its body."""
+    said = fields()["kinds"]
+    lines = [
+        "# Journal entries", "",
+        "The journal is the append-only record of everything that decides or changes something. `tally journal ls`",
+        "lists it; every entry is a leaf of the Merkle tree in [proof-format.md](proof-format.md), which has the exact",
+        "bytes. Beside its body an entry has `seq` (its number), `id`, `at`, `kind`, `subject`, `run`, `nth` (its",
+        "number among the entries of its run) and `actor`.", "",
+        "«x» is a content: in the journal a salted commitment stands in its place, and what opens it is kept apart.",
+        "Times in bodies are nanoseconds since 1970 as text, money is integer nano-dollars, digests are SHA-256 in",
+        "hex.", "",
+        "| kind | records | body |", "|---|---|---|",
+    ]  # fmt: skip
+    for name, (body, notes) in kinds().items():
+        told = "".join(f"<br>{_cell(note)}" for note in notes)
+        lines.append(f"| `{name}` | {said[name]} | {_cell(body)}{told} |")
+    lines += ["", "Which entries answer which rule is in [controls.md](controls.md)."]
+    return "\n".join(lines) + "\n"
+
+
+def controls() -> Mapping[str, Mapping[str, Any]]:
+    """The table of rules: section, then title, note, source and rows."""
+    return tomllib.loads(CONTROLS.read_text("utf-8"))
+
+
+def controls_page() -> str:
+    """Which records and commands answer which rule, and what is not covered."""
+    lines = [
+        "# Controls", "",
+        "What Tallystick records for rules that auditors ask about, and what it does not. The rules are told in our",
+        "own words; read them at their source. This page is no legal advice, and no list of entries makes a system",
+        "compliant. Kinds of entries are explained in [journal.md](journal.md), commands in [cli.md](cli.md),",
+        "settings in [settings.md](settings.md); what the journal proves and what it does not, in",
+        "[proof](../explanation/proof.md).", "",
+    ]  # fmt: skip
+    for section in controls().values():
+        lines += [f"## {section['title']}", "", f"{section['note']} Source: <{section['source']}>", ""]
+        lines += ["| rule | asks | gives | evidence | not covered |", "|---|---|---|---|---|"]
+        lines += [_control(row) for row in section["rows"]]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _control(row: Mapping[str, Any]) -> str:
+    named = (("entries", row["kinds"]), ("commands", row["commands"]), ("settings", row["settings"]))
+    evidence = [f"{what}: " + ", ".join(f"`{name}`" for name in names) for what, names in named if names]
+    cells = (row["ref"], row["asks"], row["gives"], "<br>".join(evidence) or "none", row["gap"])
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ def pages(url: str) -> list[tuple[str, str]]:
     """Names and addresses of the pages worth a picture, with the run that has most to show."""
     runs = read(f"{url}/runs.json")["runs"]
     found = [
-        (name, f"/{name}") for name in ("runs", "agents", "tools", "models", "cost", "approvals", "keys")
+        (name, f"/{name}")
+        for name in ("runs", "agents", "tools", "models", "cost", "approvals", "journal", "keys")
     ]
     found.insert(0, ("home", "/"))
     found.append(("runs-query", "/runs?q=status:failed"))

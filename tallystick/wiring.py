@@ -1,4 +1,4 @@
-"""The fuse box: the only file that picks adapters and puts rooms, doors and drains together.
+"""The fuse box: picks adapters and puts rooms, doors and drains together (``wiring_journal`` is the journal's part).
 
 Everything is imported when it is asked for, so that ``tally --help`` and an agent's import load nothing they do not
 use.
@@ -11,37 +11,43 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallystick import wiring_journal
 from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.config import Settings, load
-from tallystick.model.errors import TallystickError, UnknownThing
-from tallystick.ports import Clock, ControlStore, Ids, TraceStore
+from tallystick.config.place import find_store as find_store
+from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
+from tallystick.ports import Clock, ControlStore, Ids, Traces
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
     from tallystick.app.guard import RunGuard
+    from tallystick.app.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
+    from tallystick.app.signins import SignIns
     from tallystick.cost.rates import RateCard
     from tallystick.sdk.runtime import Sink
 
-STORE_FOLDER = ".tallystick"
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
-_ADOPT_EVERY_S = 5.0
+_KEEP_UP_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Both stores of one folder, open."""
 
-    traces: TraceStore
+    traces: Traces
     control: ControlStore
     path: Path
+    doubt: StoreFault | None = (
+        None  # why the journal may only be read: it does not lead on from its checkpoints
+    )
 
     def close(self) -> None:
         """Release both. Closing twice is allowed."""
@@ -78,26 +84,13 @@ def rate_card() -> RateCard:
 # ── stores ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def find_store(explicit: Path | None, *, project: Path | None = None) -> Path:
-    """The store's folder: what was asked for, else beside the nearest tallystick.toml, else the user's data folder."""
-    if explicit is not None:
-        return explicit
-    if project is None:
-        from tallystick.config.settings import find_project_file
-
-        found = find_project_file(Path.cwd())
-        project = found.parent if found is not None else None
-    if project is not None:
-        return project / STORE_FOLDER
-    if os.environ.get("XDG_DATA_HOME"):
-        return Path(os.environ["XDG_DATA_HOME"]) / "tallystick"
-    return Path.home() / ".local" / "share" / "tallystick"
-
-
-def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None = None) -> Stores:
+def open_stores(
+    path: Path, *, create: bool = True, silent_after_s: int | None = None, writing: bool = True
+) -> Stores:
     """Open a store folder.
 
-    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault.
+    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault; the latter also for a
+    journal that does not lead on from its last checkpoint, unless ``writing`` is false: then ``doubt`` has it.
     """
     from tallystick.adapters.sqlite import SqliteControl
 
@@ -113,10 +106,18 @@ def open_stores(path: Path, *, create: bool = True, silent_after_s: int | None =
     except BaseException:
         traces.close()
         raise
-    return Stores(traces, control, path)
+    stores = Stores(traces, control, path)
+    try:
+        wiring_journal.guard(control, path)
+    except StoreFault as doubt:
+        if writing:
+            stores.close()
+            raise
+        return replace(stores, doubt=doubt)
+    return stores
 
 
-def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
+def _open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     from tallystick.adapters.sqlite import SqliteTraces
 
     if silent_after_s is None:
@@ -125,22 +126,33 @@ def _open_traces(path: Path, silent_after_s: int | None = None) -> TraceStore:
 
 
 def reader(stores: Stores) -> Reader:
-    """The read model over open stores; what dead processes left in the spool is taken in first."""
+    """The read model over open stores; what dead processes left is taken in and attested first."""
     from tallystick.app.read import Reader
 
     adopt(stores)
+    _attest(stores)
     return Reader(stores.traces, stores.control, clock())
 
 
 def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
-    return _recorder(stores.traces)
-
-
-def _recorder(traces: TraceStore) -> Recorder:
+    from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
 
-    return Recorder(traces, rate_card(), clock())
+    notice = CardNotice(stores.control, rate_card())
+    return Recorder(stores.traces, rate_card(), clock(), notice=notice)
+
+
+def _notary(stores: Stores) -> Notary:
+    return wiring_journal.notary(stores.traces, stores.control, clock())
+
+
+def _attest(stores: Stores) -> None:
+    """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
+    try:
+        _notary(stores).attest()
+    except TallystickError as error:
+        _say(f"records could not be attested: {error.message}")
 
 
 def adopt(stores: Stores) -> int:
@@ -213,11 +225,12 @@ def init(
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
     guard = _guard(stores, folder, settings)
     _started.append(stores.close)
+    _started.append(wiring_journal.at_exit(stores.control, stores.path, settings, _say))
     _started.append(guard.close)
     tell_tools(guard, declared_tools())
     raise_faults(settings.telemetry_fail == "raise")
     install(
-        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores.path, settings), guard=guard,
+        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores, settings), guard=guard,
         agent=agent or settings.agent, workflow=workflow, version=version,
         contents=settings.capture_content == "full", instrument=instrument,
         spool_limit=settings.spool_limit_mb * 1_048_576,
@@ -253,7 +266,7 @@ def run_env(settings: Settings) -> Mapping[str, str]:
     return autostart_env({**os.environ, **told})
 
 
-def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
+def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
     server, token, silent = settings.server, settings.token, settings.crash_after_s
 
     def to_server() -> Sink:
@@ -265,8 +278,8 @@ def _sink(path: Path, settings: Settings) -> Callable[[], Sink]:
     def to_store() -> Sink:
         from tallystick.sdk.local import StoreSink
 
-        traces = _open_traces(path, silent)
-        return StoreSink(_recorder(traces), traces.close)
+        own = Stores(_open_traces(stores.path, silent), stores.control, stores.path)
+        return StoreSink(recorder(own), own.traces.close, _notary(own).attest)
 
     return to_store if server is None else to_server
 
@@ -303,65 +316,78 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 # ── the server ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def build_app(stores: Stores, settings: Settings, *, address: str, otlp_port: int | None = None) -> App:
-    """The server's ASGI application over open stores."""
+def build_app(
+    stores: Stores, settings: Settings, *, address: str, otlp_port: int | None = None,
+    signins: SignIns | None = None,
+) -> App:  # fmt: skip
+    """The server's ASGI application over open stores; ``signins`` hears who signs in."""
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
     from tallystick.app.approvals import answer as give
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
-    def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
-        return give(stores.control, clock(), ids(), approval, answer, by, note)
+    sign = wiring_journal.sign_answers(stores.path, settings)
 
-    operator = _operator()
+    def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+        return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
+
+    operator = wiring_journal.operator()
     read = reader(stores)
+    journal = wiring_journal.book(stores.control, stores.path, settings)
     return create_app(
         read, recorder(stores), answer,
         ServerSettings(
             token=settings.token, operator=operator, otlp_port=otlp_port, max_body=settings.max_body_mb * 1_048_576
         ),
         clock=clock(),
-        extra_routes=routes(read, answer, PageSettings(clock().now, store=str(stores.path), address=address)),
+        journal=journal,
+        signins=signins,
+        extra_routes=routes(
+            read, answer, PageSettings(clock().now, store=str(stores.path), address=address), journal,
+            wiring_journal.evidence_maker(stores.traces, stores.control, stores.path, settings, rate_card(), _say),
+        ),
     )  # fmt: skip
-
-
-def _operator() -> str:
-    """The name under answers given on the pages: without sign-in as a person, it is whoever runs the server."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "local"  # a container's user may have no name
 
 
 def serve(path: Path, settings: Settings) -> None:
     """Serve a store folder until interrupted. Raises ConfigError for an address that may not or cannot be had."""
     from tallystick.api import server
+    from tallystick.app.signins import SignIns
 
     main = server.listen(settings.host, settings.port, token=settings.token)
     otlp = server.listen_otlp(settings.host, settings.otlp_port, token=settings.token, say=_say)
     stores = open_stores(path, silent_after_s=settings.crash_after_s)
     stopping = threading.Event()
+    signins = SignIns(stores.control, clock(), _say)
+    keeper = wiring_journal.keeper(stores.control, stores.path, settings, _say)
+    checkpoints = wiring_journal.Schedule(keeper, settings.checkpoint_every_s, _say)
     try:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
-        app = build_app(stores, settings, address=address, otlp_port=otlp_port)
-        threading.Thread(target=_keep_adopting, args=(stores, stopping), daemon=True).start()
+        app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
+        catching_up = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        catching_up.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
+        stopping.set()
+        catching_up.join()
+        _attest(stores)
     finally:
         stopping.set()
+        signins.close()
+        checkpoints.stop()
         stores.close()
 
 
-def _keep_adopting(stores: Stores, stopping: threading.Event) -> None:
-    while not stopping.wait(_ADOPT_EVERY_S):
+def _keep_up(stores: Stores, stopping: threading.Event) -> None:
+    """Every few seconds: take in what dead processes left, and bring the journal up to the trace store."""
+    while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
             adopt(stores)
         except TallystickError as error:
             _say(f"the spool could not be taken in: {error.message}")
+        _attest(stores)
 
 
 def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:

@@ -162,10 +162,17 @@ def _approval_requested(views: Views, entry: Entry, body: Mapping[str, Any]) -> 
     views.put_approval(
         Approval(
             body["approval"], ApprovalState.WAITING, body["decision"], body["run"], body["agent"], body["tool"],
-            dict(body["arguments"] or {}), body["binding"], body["group"], body["because"], entry.at,
+            _arguments_shown(body), body["binding"], body["group"], body["because"], entry.at,
             int(body["expires_ns"]),
         )
     )  # fmt: skip
+
+
+def _arguments_shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a held call as people see them: what is not kept as it is stands there as ``shown``."""
+    arguments = {**(body["arguments"] or {}), **(body.get("shown") or {})}
+    whole = arguments.get("*")  # committed to as one, because an entry could not name them all
+    return dict(whole) if len(arguments) == 1 and isinstance(whole, dict) else arguments
 
 
 def _waiting(views: Views, approval: str) -> Approval:

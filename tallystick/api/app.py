@@ -32,7 +32,14 @@ from tallystick.api.problems import (
     respond,
     respond_error,
 )
-from tallystick.api.settings import AnswersApprovals, ReadsRuns, RecordsSpans, ServerSettings
+from tallystick.api.settings import (
+    AnswersApprovals,
+    HearsSignIns,
+    ReadsJournal,
+    ReadsRuns,
+    RecordsSpans,
+    ServerSettings,
+)
 from tallystick.api.signin import SignIn, page
 from tallystick.api.writer import Writer
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
@@ -122,12 +129,14 @@ def create_app(
     settings: ServerSettings,
     *,
     clock: Clock,
+    journal: ReadsJournal,
+    signins: HearsSignIns | None = None,
     extra_routes: Sequence[Any] = (),
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
-    ``answer`` writes answers to approvals. The writer's thread starts with the first request and ends, with all that
-    was taken committed, when the server stops.
+    ``answer`` writes answers to approvals, ``signins`` hears who signs in. The writer's thread starts with the first
+    request and ends, with all that was taken committed, when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending)
     events = Events(reader, settings)
@@ -148,7 +157,7 @@ def create_app(
         await asyncio.to_thread(writer.close)
 
     inner = _Litestar(
-        route_handlers=[*json.handlers(reader, answer, facts), *extra_routes],
+        route_handlers=[*json.handlers(reader, answer, journal, facts), *extra_routes],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
         openapi_config=OpenAPIConfig(
@@ -161,7 +170,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app = App(inner, Gate(settings, clock), Ingest(writer, settings), events, writer)
+    app = App(inner, Gate(settings, clock, signins), Ingest(writer, settings), events, writer)
     app.otlp_port = settings.otlp_port
     return app
 

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tallystick.api.problems import Refusal, Scope
-from tallystick.api.settings import ServerSettings
+from tallystick.api.settings import HearsSignIns, ServerSettings
 from tallystick.model.errors import ConfigError, Denied, NotSignedIn
 from tallystick.ports import Clock
 
@@ -64,11 +64,16 @@ def check_bind(host: str, token: str | None) -> None:
 class Gate:
     """Lets a request in or refuses it; one per server."""
 
-    def __init__(self, settings: ServerSettings, clock: Clock) -> None:
+    def __init__(self, settings: ServerSettings, clock: Clock, signins: HearsSignIns | None = None) -> None:
+        """``signins`` is told who signs in and how often somebody was refused."""
         self._token = settings.token
         self._hosts = _LOOPBACK_NAMES | {name.lower() for name in settings.hosts}
         self._operator = settings.operator
         self._clock = clock
+        self._signins = signins
+        self._token_until = (
+            0  # a program's token is told once in the time of a session, not with every request
+        )
         self._used: dict[str, int] = {}  # proofs of sign-in links that were opened, with their ends
 
     def admit(self, scope: Scope) -> str:
@@ -82,8 +87,11 @@ class Gate:
         if scope["path"] in _OPEN:
             return ""
         scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(given.strip()):
-            return self._operator
+        if scheme.lower() == "bearer":
+            if self.is_token(given.strip()):
+                self._tell_token()
+                return self._operator
+            self.refused("token")
         if self._is_session(_cookie(headers)):
             return self._operator
         raise Refusal(
@@ -92,6 +100,22 @@ class Gate:
                 hint=f"programs send Authorization: Bearer …; people open {SIGN_IN} or the link that tally up prints",
             )
         )
+
+    def signed_in(self, how: str) -> None:
+        """Somebody opened a session by link or form."""
+        if self._signins is not None:
+            self._signins.made(how, self._operator)
+
+    def refused(self, how: str) -> None:
+        """Somebody showed a link, a form or a token that was wrong."""
+        if self._signins is not None:
+            self._signins.refused(how)
+
+    def _tell_token(self) -> None:
+        now = self._clock.now() // _SECOND
+        if now >= self._token_until:
+            self._token_until = now + SESSION_S
+            self.signed_in("token")
 
     @property
     def wants_token(self) -> bool:

@@ -12,7 +12,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes
-from tallystick.api.settings import AnswersApprovals, ReadsRuns
+from tallystick.api.journal import journal_handlers
+from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
 from tallystick.model.errors import UnknownThing
 
 Facts = Callable[[], shapes.DoctorShape]
@@ -37,6 +38,7 @@ def _errors(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 _READ: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400)}
+_BUSY: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400, 409)}
 _FIND: Final[dict[str, Any]] = {"sync_to_thread": True, "responses": _errors(400, 404)}
 
 RunPath = Annotated[
@@ -76,10 +78,12 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
     note: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
 
 
-def handlers(reader: ReadsRuns, answer: AnswersApprovals | None, facts: Facts) -> list[HTTPRouteHandler]:
+def handlers(
+    reader: ReadsRuns, answer: AnswersApprovals | None, journal: ReadsJournal, facts: Facts
+) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
     found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
-    return [*found, *_server_handlers(facts)]
+    return [*found, *journal_handlers(journal, _READ, _FIND, _BUSY), *_server_handlers(facts)]
 
 
 def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:

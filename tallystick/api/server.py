@@ -14,20 +14,36 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 
-from tallystick.api.app import App
 from tallystick.api.auth import check_bind
+from tallystick.api.problems import Receive, Scope, Send
 from tallystick.model.errors import ConfigError, Unreachable
 
 STOP_WITHIN_S: Final = 10
 
 
-def listen(host: str, port: int, *, token: str | None) -> socket.socket:
-    """A listening socket; port 0 picks a free one. Raises ConfigError for an address that may not or cannot be had."""
-    check_bind(host, token)
+class Application(Protocol):
+    """What can be served: an ASGI application that is told when the server begins to stop."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        ...
+
+    def stopping(self) -> None:
+        """End what would never end by itself."""
+        ...
+
+
+def listen(host: str, port: int, *, token: str | None, to_all: bool = False) -> socket.socket:
+    """A listening socket; port 0 picks a free one. Raises ConfigError for an address that may not or cannot be had.
+
+    ``to_all``: what is served may be called by anybody, so an address beyond loopback needs no token.
+    """
+    if not to_all:
+        check_bind(host, token)
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[
             0
@@ -76,7 +92,7 @@ def address_of(opened: socket.socket) -> str:
 class _Uvicorn(uvicorn.Server):
     """uvicorn that ends live streams when it stops, and leaves the process to its caller afterwards."""
 
-    def __init__(self, config: uvicorn.Config, app: App, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: Application, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
@@ -109,7 +125,7 @@ class _Uvicorn(uvicorn.Server):
         self.handle_exit(number, frame)
 
 
-def _build(app: App, on_ready: Callable[[], None]) -> _Uvicorn:
+def _build(app: Application, on_ready: Callable[[], None]) -> _Uvicorn:
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -125,7 +141,7 @@ def _build(app: App, on_ready: Callable[[], None]) -> _Uvicorn:
     return _Uvicorn(config, app, on_ready)
 
 
-def run(app: App, sockets: Sequence[socket.socket], *, on_ready: Callable[[], None]) -> None:
+def run(app: Application, sockets: Sequence[socket.socket], *, on_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; returns when everything taken was committed and answered. Main thread only."""
 
     def ready() -> None:
@@ -145,7 +161,7 @@ def run(app: App, sockets: Sequence[socket.socket], *, on_ready: Callable[[], No
 class ServerThread:
     """A server in a thread of its own, for a demo or a test: ``start`` returns when it answers."""
 
-    def __init__(self, app: App, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, app: Application, sockets: Sequence[socket.socket]) -> None:
         self._ready = threading.Event()
         self._server = _build(app, self._ready.set)
         self._sockets = list(sockets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -93,6 +93,38 @@ class ReadsRuns(Protocol):
 
     def events(self, after: int) -> tuple[Sequence[Change], int]:
         """Changes after a cursor and the new cursor; ``after=-1`` gives no changes and the newest cursor."""
+        ...
+
+
+class ReadsJournal(Protocol):
+    """The journal as people look at it (``app.journalbook.JournalBook``); every answer is JSON-ready."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Head, checkpoints, witnesses, exports, lamps."""
+        ...
+
+    def verify_steps(self) -> Iterator[Mapping[str, Any]]:
+        """Verify, a step at a time."""
+        ...
+
+    def lamps(self) -> Mapping[str, Any]:
+        """Both lamps, as the last verification left them."""
+        ...
+
+    def file(self, path: str) -> bytes:
+        """A file of the log: ``checkpoint`` or a path of tlog-tiles. Raises UnknownThing."""
+        ...
+
+
+class HearsSignIns(Protocol):
+    """Told of every sign-in (``app.signins.SignIns``); called on the event loop, so neither may block."""
+
+    def made(self, how: str, by: str) -> None:
+        """Somebody signed in by link, form or token."""
+        ...
+
+    def refused(self, how: str) -> None:
+        """Somebody was refused."""
         ...
 
 

@@ -247,6 +247,73 @@ class ApprovalsShape(TypedDict):
     approvals: list[ApprovalShape]
 
 
+class CheckpointShape(TypedDict):
+    """A signed head of the journal; ``at`` is when its last entry was written, ``witnesses`` who co-signed it."""
+
+    size: int
+    root: str
+    at: str | None
+    witnesses: list[str]
+
+
+class WitnessShape(TypedDict):
+    """A witness; ``size`` is what it co-signed last, ``outside`` that somebody else runs it."""
+
+    name: str
+    url: str
+    outside: bool
+    state: Literal["waiting", "signed", "failed", "fork"]
+    size: int
+    error: str | None
+
+
+class ExportShape(TypedDict):
+    """A place outside the store that gets every checkpoint."""
+
+    target: str
+    state: Literal["waiting", "written", "failed"]
+    error: str | None
+
+
+class LampsShape(TypedDict):
+    """Nothing was changed (integrity), nothing was taken away or shown otherwise to others (completeness)."""
+
+    integrity: Literal["unchecked", "holds", "broken"]
+    completeness: Literal["grey", "green", "red"]
+    why: str
+    integrity_why: str
+    completeness_why: str
+
+
+class JournalShape(TypedDict):
+    """The journal: its head, its key and who vouches for it."""
+
+    origin: str | None
+    size: int
+    root: str
+    key: str | None
+    checkpoints: list[CheckpointShape]
+    witnesses: list[WitnessShape]
+    exports: list[ExportShape]
+    lamps: LampsShape
+
+
+class VerifyStepShape(TypedDict):
+    """One part of a verification; ``count`` is how many things were checked, or where the finding is."""
+
+    step: str
+    state: Literal["holds", "finding", "not checked"]
+    detail: str
+    count: int
+
+
+class VerifyShape(TypedDict):
+    """A verification and the lamps after it."""
+
+    steps: list[VerifyStepShape]
+    lamps: LampsShape
+
+
 class IngestShape(TypedDict):
     """What this server has counted since it started."""
 

@@ -49,13 +49,17 @@ class SignIn:
         secure = scope.get("scheme") == "https"
         if scope["method"] == "GET" and query:
             if self._gate.opens_session(query):
+                self._gate.signed_in("link")
                 await self._go_home(send, self._gate.session_cookie(secure=secure))
             else:
+                self._gate.refused("link")
                 await page(send, 401, "This link was used before or is too old.")
         elif scope["method"] == "POST":
             if self._gate.is_token(await _typed(scope, receive)):
+                self._gate.signed_in("form")
                 await self._go_home(send, self._gate.session_cookie(secure=secure))
             else:
+                self._gate.refused("form")
                 await page(send, 401, "That is not the token.")
         else:
             await page(send, 200, "")

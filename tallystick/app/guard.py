@@ -1,7 +1,9 @@
 """The guard: decides tool calls, holds money for model calls, and keeps the journal true about both.
 
-It implements ``sdk.runtime.Guard`` by shape. The last act before an effect runs is one transaction: consume the
-approval, take the hold, write the decision and the start of the effect. If that fails, the effect does not run.
+It implements ``sdk.runtime.Guard`` by shape. One tool call goes through ``authorize`` (the stages), is written down
+by ``decided`` and ``effects``, and reaches the journal through the ``outbox``. The last act before an effect runs is
+one transaction: consume the approval, take the hold, write the decision and the start of the effect. If that fails,
+the effect does not run.
 """
 
 from __future__ import annotations
@@ -12,20 +14,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 
-from tallystick.app.authorize import EFFECTS, Act, Authority, arguments_digest, authorize, binding
+from tallystick.app import effects
+from tallystick.app.act import EFFECTS, Act
+from tallystick.app.authorize import Authority, authorize
+from tallystick.app.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
 from tallystick.app.outbox import Outbox
 from tallystick.app.policies import PolicyBook
-from tallystick.app.spend import Purse, Settlement
+from tallystick.app.spend import Purse
 from tallystick.app.waiting import Waiter, wait_for
-from tallystick.cost.loops import LoopDetector, LoopLimits, Rung
+from tallystick.app.watch import LoopWatch
+from tallystick.cost.loops import Asked, LoopLimits, Rung
 from tallystick.cost.rates import RateCard
-from tallystick.govern.decide import Ruling
-from tallystick.model.canonical import digest
 from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
-from tallystick.model.errors import BadInput, Conflict, OverBudget, Stopped
+from tallystick.model.errors import Conflict, OverBudget, Stopped
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
-from tallystick.model.masking import mask
 from tallystick.model.step import Effect, EffectOutcome
 from tallystick.model.usage import Usage
 from tallystick.ports import Clock, ControlStore, Ids
@@ -36,6 +39,7 @@ LOOPING: Final = (
     "Use the result you have, try something else, or say that it cannot be done."
 )
 _REMEMBERED_RUNS: Final = 1_000
+_REMEMBERED_CALLS: Final = 4_096  # of one run, let through and not come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,21 @@ class GuardSettings:
     loops: LoopLimits = field(default_factory=LoopLimits)
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A call that was let through and has not come back."""
+
+    asked: Asked
+    effect: Effect | None
+
+
 @dataclass(slots=True)
 class _RunMemory:
     """What the guard remembers of a run in this process."""
 
-    loops: LoopDetector
+    watch: LoopWatch
     lock: threading.Lock = field(default_factory=threading.Lock)
+    running: OrderedDict[str, _Running] = field(default_factory=OrderedDict)  # by decision
     denials: int = 0
     stopped: bool = False
 
@@ -114,7 +127,7 @@ class RunGuard:
     def _remember(self, run: str) -> _RunMemory:
         memory = self._runs.get(run)
         if memory is None:
-            memory = self._runs[run] = _RunMemory(LoopDetector(self._settings.loops))
+            memory = self._runs[run] = _RunMemory(LoopWatch(self._settings.loops, self._ids))
             while len(self._runs) > _REMEMBERED_RUNS:
                 self._runs.popitem(last=False)
         return memory
@@ -130,66 +143,67 @@ class RunGuard:
     def before_tool(self, call: ToolCall, declaration: ToolDeclaration) -> Verdict:
         """Decide one call, wait for an approval if it is held, and take what it may cost.
 
-        Raises Stopped or OverBudget when the whole run must end, and the store's faults: then nothing may run.
+        Raises Stopped or OverBudget when the whole run must end, BadInput for a call that no entry could name, and
+        the store's faults: then nothing may run.
         """
+        must_be_nameable(call)
         memory = self._memory(call.run)
-        if memory.stopped or self._house.book.pin(declaration).effect in EFFECTS:
+        if memory.stopped or self._house.book.pin(declaration).tool.effect in EFFECTS:
             self._must_not_be_stopped(call.run)
-        with memory.lock:
-            act = authorize(Act(call, declaration), self._house, memory.loops)
-            rung = act.loop.rung if act.loop is not None else Rung.CLEAR
-            if rung is Rung.STOPPED:
-                self._stop_for_loop(act)
-            if rung is Rung.REFUSED:
-                return self._refuse_loop(act, memory)
+        act = Act(call, declaration, self._clock.now(), self._ids.salt())
+        self._judge(act, memory)
         assert act.ruling is not None
+        if act.looping is Rung.REFUSED:
+            return self._refuse_loop(act)
         if act.settled and act.ruling.answer is Answer.HOLD:
             return self._held(act, memory)
         if act.settled:
             return self._deny(act, memory)
-        return self._admit(act)
+        return self._admit(act, memory)
 
-    def _admit(self, act: Act, approval: str | None = None, bound: str | None = None) -> Verdict:
-        """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict."""
+    def _judge(self, act: Act, memory: _RunMemory) -> None:
+        """Take a call through the stages. Raises Stopped where the loop rules end the run."""
+        with memory.lock:
+            authorize(act, self._house, memory.watch)
+        if act.looping is Rung.STOPPED:
+            self._stop_for_loop(act)
+
+    def _admit(self, act: Act, memory: _RunMemory, bound: str | None = None) -> Verdict:
+        """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict.
+
+        ``bound`` is the binding of the approval that is used up with it.
+        """
         assert act.tool is not None
-        decision = self._decision(act, approval=approval)
-        drafts = [*act.entries]
-        if approval is not None:
-            drafts.insert(
-                0, self._draft("approval.consumed", approval, act, {"approval": approval, "binding": bound})
-            )
-        drafts.append(self._decided(act, decision))
+        assert act.loop is not None
+        decision = self._decision(act)
+        drafts = [*act.entries, decision_entry(act, decision)]
+        if act.approval is not None:
+            drafts.insert(0, consumed(act, act.approval, bound))
         risky = act.tool.effect in EFFECTS
         if risky:
-            effect = _effect_id(decision.id)
-            body = {
-                "effect": effect, "decision": decision.id, "run": act.call.run, "tool": act.call.tool,
-                "binding": bound or arguments_digest(act),
-            }  # fmt: skip
-            drafts.append(self._draft("effect.started", effect, act, body))
+            drafts.append(effects.started(act, decision, bound))
         try:
             if risky or act.hold is not None:
                 self._outbox.write(drafts)
             else:
                 self._outbox.later(drafts)
         except OverBudget as error:
-            refusal = replace(
-                decision, answer=Answer.DENY, reasons=(error.message,), approval=None, hold=None
-            )
-            self._outbox.later([self._decided(act, refusal)])
-            self._stop_for_budget(act.call.run, error)
-        looping = act.loop is not None and act.loop.rung >= Rung.MARKED
-        warned = act.loop is not None and act.loop.rung is Rung.WARNED
+            self._refuse_spend(act, decision, error)
+        with memory.lock:
+            memory.running[decision.id] = _Running(act.loop.asked, act.tool.effect)
+            while len(memory.running) > _REMEMBERED_CALLS:
+                memory.running.popitem(last=False)
+        finding = act.loop.finding
+        warned = finding.rung is Rung.WARNED
         return Verdict(
-            True, decision, price_nano=act.tool.price_nano, looping=looping,
-            warning=f"Note: {act.loop.reason}. Asking again will not help." if warned and act.loop else None,
+            True, decision, price_nano=act.tool.price_nano, looping=finding.rung >= Rung.MARKED,
+            warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
         )  # fmt: skip
 
     def _deny(self, act: Act, memory: _RunMemory) -> Verdict:
         """Say no in the one sentence, count it, and stop the run that was told no too often."""
-        assert act.ruling is not None
-        decision = replace(self._decision(act), answer=Answer.DENY, group=None)
-        drafts = [self._decided(act, decision)]
+        decision = self._decision(act)
+        drafts = [decision_entry(act, decision)]
         if act.tool is None or act.tool.effect in EFFECTS:
             self._outbox.write(drafts)
         else:
@@ -199,114 +213,97 @@ class RunGuard:
             denials = memory.denials
         if denials >= self._settings.most_denials:
             reason = f"{denials} of its calls were not allowed"
-            self._write_stop(act.call.run, "denials", reason, {"denials": denials, "last": decision.id})
+            self._write_stop(act.call.run, "denials", reason, {"denials": denials, "decision": decision.id})
             raise Stopped(f"the run was stopped: {reason}", by="denials", run=act.call.run)
         text = f"{DENIED} {decision.because}" if decision.because else DENIED
         return Verdict(False, decision, text)
 
-    def _refuse_loop(self, act: Act, memory: _RunMemory) -> Verdict:
-        assert act.loop is not None
-        effect = act.tool.effect if act.tool is not None else None
-        memory.loops.refused(act.call.tool, act.call.arguments, at=self._clock.now(), effect=effect)
+    def _refuse_loop(self, act: Act) -> Verdict:
         decision = self._decision(act)
-        self._outbox.later([self._decided(act, decision)])
+        self._outbox.later([decision_entry(act, decision)])
         return Verdict(False, decision, LOOPING, looping=True)
+
+    def _refuse_spend(self, act: Act, decision: Decision, error: OverBudget) -> NoReturn:
+        """Nothing of what was to be written stands: write the refusal in its place, and stop the run."""
+        act.stage, act.approval = "budget", None
+        refusal = replace(
+            decision, answer=Answer.DENY, reasons=(error.message,), because=None, approval=None, hold=None
+        )
+        self._outbox.later([decision_entry(act, refusal)])
+        self._stop_for_budget(act.call.run, error)
 
     # -- approvals ----------------------------------------------------------------------------------------------
 
     def _held(self, act: Act, memory: _RunMemory) -> Verdict:
         """Ask, wait, decide again. Only an approval of exactly this call under exactly these rules lets it through."""
         assert act.ruling is not None
-        assert act.tool is not None
-        assert act.policies is not None
         group = act.ruling.group or ""
         expires = self._clock.now() + self._settings.approval_timeout_ns
-        bound = self._bind(act, group, expires)
-        if bound is None:
-            act.ruling = Ruling(
-                Answer.DENY, (*act.ruling.reasons, "the arguments cannot be shown to anybody exactly")
-            )
-            return self._deny(act, memory)
-        approval = self._ask(act, group, expires, bound)
+        bound = bound_to(act, group, expires)
+        approval = self._ask(act, expires, bound)
         found = wait_for(self._control, self._clock, self._waiter, approval)
         if found.state is not ApprovalState.APPROVED:
-            word = (
-                "nobody answered in time"
-                if found.state is ApprovalState.EXPIRED
-                else f"{found.state.value} by {found.by}"
-            )
-            act.ruling = Ruling(Answer.DENY, (*act.ruling.reasons, word), act.ruling.because)
-            return self._deny(act, memory)
+            expired = found.state is ApprovalState.EXPIRED
+            word = "nobody answered in time" if expired else f"{found.state.value} by {found.by}"
+            reasons = (*act.ruling.reasons, word)
+            return self._deny(act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory)
         self._must_not_be_stopped(act.call.run)
-        again = Act(act.call, act.given, frozenset({group}))
-        with memory.lock:
-            authorize(again, self._house, memory.loops)
+        again = Act(act.call, act.given, self._clock.now(), act.salt, frozenset({group}), approval)
+        self._judge(again, memory)
         assert again.ruling is not None
+        if again.looping is Rung.REFUSED:
+            return self._refuse_loop(again)
+        if bound_to(again, group, expires) != bound:
+            reasons = ("the call or the rules are not those that were approved",)
+            return self._deny(again.refused("binding", reasons), memory)
+        if again.settled and again.ruling.answer is Answer.HOLD:
+            return self._deny(again.refused("approval", again.ruling.reasons), memory)
         if again.settled:
-            again.ruling = again.ruling.with_reason("it was approved, and decided anew")
-            return self._deny(again, memory)
-        if self._bind(again, group, expires) != bound:
-            again.ruling = Ruling(Answer.DENY, ("the call or the rules are not those that were approved",))
             return self._deny(again, memory)
         try:
-            return self._admit(again, approval, bound)
+            return self._admit(again, memory, bound)
         except Conflict as error:
-            again.ruling = Ruling(Answer.DENY, (f"the approval could not be used: {error.message}",))
-            again.hold = None
-            return self._deny(again, memory)
+            reasons = (f"the approval could not be used: {error.message}",)
+            return self._deny(again.refused("approval", reasons), memory)
 
-    def _ask(self, act: Act, group: str, expires: int, bound: str) -> str:
-        assert act.ruling is not None
+    def _ask(self, act: Act, expires: int, bound: str) -> str:
+        """Write the decision to hold and the question to the group, together; the id of the approval asked for."""
         decision = self._decision(act)
+        held = decision_entry(act, decision)
         approval = self._ids.new("apr")
-        body = {
-            "approval": approval, "decision": decision.id, "run": act.call.run, "agent": act.call.agent,
-            "tool": act.call.tool, "arguments": mask(dict(act.call.arguments)), "binding": bound, "group": group,
-            "because": act.ruling.because, "expires_ns": expires,
-        }  # fmt: skip
-        asked = self._draft("approval.requested", approval, act, body)
-        self._outbox.write([self._decided(act, decision), asked])
+        self._outbox.write([held, requested(act, decision, approval, bound, expires)])
+        act.approval, act.loop = approval, None  # what the loop rules said is told once
         return approval
-
-    @staticmethod
-    def _bind(act: Act, group: str, expires: int) -> str | None:
-        assert act.tool is not None
-        assert act.policies is not None
-        try:
-            return binding(act.call, act.tool, act.policies, group=group, expires=expires)
-        except BadInput:
-            return None
 
     # -- after a tool -------------------------------------------------------------------------------------------
 
     def after_tool(
         self, call: ToolCall, verdict: Verdict, outcome: EffectOutcome, *, result: Any, error: str | None
     ) -> None:
-        """Journal what became of the effect, settle the hold and feed the loop detector."""
+        """Journal what became of the call, settle its hold and feed the loop detector."""
         if not verdict.allowed:
             return
-        memory = self._memory(call.run)
-        tool = self._house.book.current().policies.tools.get(call.tool)
-        effect = tool.effect if tool is not None else None
+        memory, at = self._memory(call.run), self._clock.now()
         with memory.lock:
-            memory.loops.after(
-                call.tool, call.arguments, at=self._clock.now(), effect=effect, result=result, error=error
+            running = memory.running.pop(verdict.decision.id, None)
+            if running is None:  # let through so long ago that it was forgotten
+                effect, loop = self._house.book.effect_of(call.tool), None
+            else:
+                effect = running.effect
+                loop = memory.watch.ended(running.asked, at=at, result=result, error=error)
+        decision = verdict.decision
+        drafts = [
+            effects.ended(
+                call, decision, effect, outcome, at=at, result=result, error=error, loop=loop, ids=self._ids
             )
-        drafts: list[Draft] = []
-        if effect in EFFECTS:
-            key = _effect_id(verdict.decision.id)
-            body = {
-                "effect": key,
-                "outcome": outcome.value,
-                "error": mask(error),
-                "result_digest": _digest(result),
-            }
-            drafts.append(Draft("effect.ended", key, body, run=call.run, actor=call.agent))
-        if verdict.decision.hold is not None:
-            settlement = _tool_settlement(verdict.price_nano or 0, outcome, effect)
-            drafts.append(self._purse.settled(verdict.decision.hold, settlement, run=call.run))
-        if drafts:
+        ]
+        if decision.hold is not None:
+            paid = effects.settlement(verdict.price_nano or 0, outcome, effect)
+            drafts.append(self._purse.settled(decision.hold, paid, run=call.run))
+        if effect in EFFECTS or decision.hold is not None:
             self._outbox.write(drafts)
+        else:
+            self._outbox.later(drafts)
 
     # -- models -------------------------------------------------------------------------------------------------
 
@@ -327,11 +324,14 @@ class RunGuard:
 
     def _stop_for_loop(self, act: Act) -> NoReturn:
         assert act.loop is not None
-        detail: dict[str, Any] = {"rule": act.loop.rule, "repeats": act.loop.repeats, "tool": act.call.tool}
+        finding = act.loop.finding
         decision = self._decision(act)
-        self._outbox.later([self._decided(act, decision)])
-        self._write_stop(act.call.run, "loop", act.loop.reason, detail)
-        raise Stopped(f"the run was stopped: {act.loop.reason}", by="loop", run=act.call.run, **detail)
+        detail: dict[str, Any] = {
+            "rule": finding.rule, "repeats": finding.repeats, "tool": act.call.tool, "decision": decision.id,
+        }  # fmt: skip
+        self._outbox.later([decision_entry(act, decision)])
+        self._write_stop(act.call.run, "loop", finding.reason, detail)
+        raise Stopped(f"the run was stopped: {finding.reason}", by="loop", run=act.call.run, **detail)
 
     def _stop_for_budget(self, run: str, error: OverBudget) -> NoReturn:
         self._write_stop(run, "budget", error.message, dict(error.detail))
@@ -344,46 +344,11 @@ class RunGuard:
         with self._lock:
             self._remember(run).stopped = True
 
-    # -- entries ------------------------------------------------------------------------------------------------
-
-    def _decision(self, act: Act, approval: str | None = None) -> Decision:
+    def _decision(self, act: Act) -> Decision:
         assert act.ruling is not None
         assert act.policies is not None
         ruling = act.ruling
         return Decision(
             self._ids.new("dec"), ruling.answer, act.policies.digest, act.policies.state, ruling.reasons,
-            ruling.because, ruling.group, approval, act.hold,
+            ruling.because, ruling.group if ruling.answer is Answer.HOLD else None, act.approval, act.hold,
         )  # fmt: skip
-
-    def _decided(self, act: Act, decision: Decision) -> Draft:
-        body = {
-            "decision": decision.id, "run": act.call.run, "step": act.call.step, "agent": act.call.agent,
-            "tool": act.call.tool, "tool_digest": act.call.tool_digest,
-            "arguments_digest": arguments_digest(act), "answer": decision.answer.value,
-            "reasons": list(decision.reasons), "policy_digest": decision.policy_digest,
-            "policy_state": decision.policy_state.value, "approval": decision.approval, "hold": decision.hold,
-        }  # fmt: skip
-        return self._draft("decision.made", decision.id, act, body)
-
-    @staticmethod
-    def _draft(kind: str, subject: str, act: Act, body: dict[str, Any]) -> Draft:
-        return Draft(kind, subject, body, run=act.call.run, actor=act.call.agent or "tallystick")
-
-
-def _effect_id(decision: str) -> str:
-    """The id of a decision's one effect."""
-    return "eff_" + decision.partition("_")[2]
-
-
-def _digest(result: Any) -> str | None:
-    try:
-        return digest(result)
-    except (BadInput, RecursionError):
-        return None
-
-
-def _tool_settlement(price_nano: int, outcome: EffectOutcome, effect: Effect | None) -> Settlement:
-    """A tool is paid when it ran, or may have run; an effect that surely did not happen costs nothing."""
-    if outcome is EffectOutcome.DID_NOT_HAPPEN and effect in EFFECTS:
-        return Settlement(0, "released")
-    return Settlement(price_nano, "reported" if outcome is EffectOutcome.LANDED else "assumed")

@@ -28,13 +28,14 @@ class Outbox:
         self._lock = threading.Lock()
         self._waiting: list[Draft] = []
         self._since = 0
+        self._texts: set[str] = set()  # digests of texts that the journal has
 
     def write(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write what waits and these in one transaction, now. Raises what the store raises; then all still waits
         that waited before, and these are not written.
         """
         with self._lock:
-            entries = self._control.append([*self._waiting, *drafts])
+            entries = self._append([*self._waiting, *drafts])
             written = entries[len(self._waiting) :]
             self._waiting.clear()
             return tuple(written)
@@ -52,7 +53,7 @@ class Outbox:
             if not due:
                 return
             try:
-                self._control.append(self._waiting)
+                self._append(self._waiting)
             except (StoreFault, StoreFull, Unreachable):
                 if len(self._waiting) >= _MOST:
                     raise
@@ -63,8 +64,25 @@ class Outbox:
         """Write all that waits. Raises what the store raises."""
         with self._lock:
             if self._waiting:
-                self._control.append(self._waiting)
+                self._append(self._waiting)
                 self._waiting.clear()
+
+    def _append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        """Write entries; a text that was written before does not go along again."""
+        sent: set[str] = set()
+        lean = []
+        for draft in drafts:
+            if draft.texts:
+                fresh = {
+                    name: text for name, text in draft.texts.items()
+                    if name not in self._texts and name not in sent
+                }  # fmt: skip
+                sent.update(fresh)
+                draft = Draft(draft.kind, draft.subject, draft.body, draft.run, draft.actor, fresh)
+            lean.append(draft)
+        entries = self._control.append(lean)
+        self._texts |= sent
+        return entries
 
     @property
     def waiting(self) -> int:

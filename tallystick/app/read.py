@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tallystick.app.outline import columns
-from tallystick.app.shapes import Json, approval_json, run_json, step_json, time_text, totals_json
+from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.journal import Entry
 from tallystick.model.query import parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
@@ -16,6 +18,7 @@ from tallystick.observe.lineage import with_agents
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 from tallystick.registry.reconcile import Standing, reconcile
 
+PAGE = 1000
 SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
 
 
@@ -168,6 +171,36 @@ class Reader:
             }
             for item in self._control.budgets()
         ]
+
+    def entries(self, *, limit: int = 50, before: int | None = None) -> Json:
+        """``{"total", "entries"}`` of the journal, newest first; ``before``: only entries with a smaller number."""
+        if not 1 <= limit <= PAGE:
+            raise BadInput(f"limit must be between 1 and {PAGE}, not {limit}", hint="page with before=SEQ")
+        total, _ = self._control.head()
+        last = total if before is None else min(total, before - 1)
+        after = max(last - limit, 0)
+        found = self._control.entries(after=after, limit=last - after) if last > after else ()
+        return {"total": total, "entries": [entry_json(entry) for entry in reversed(found)]}
+
+    def recorded(self, run: str) -> Json:
+        """How far a run's record is in the journal.
+
+        ``{"run", "records", "sealed": {"seq", "at", "records"} | None}``: ``run`` is a whole id, ``records`` counts
+        what the journal accepted under this id, ``sealed`` is the newest seal.
+        """
+        records = 0
+        for entry in self._all("records.accepted", run):
+            records = int(entry.body["first"]) + int(entry.body["count"])
+        seal: Json | None = None
+        for entry in self._all("run.sealed", run):
+            seal = {"seq": entry.seq, "at": time_text(entry.at), "records": int(entry.body["records"])}
+        return {"run": run, "records": records, "sealed": seal}
+
+    def _all(self, kind: str, run: str) -> Iterator[Entry]:
+        after = 0
+        while found := self._control.entries(after=after, limit=PAGE, kind=kind, run=run):
+            yield from found
+            after = found[-1].seq
 
     def events(self, after: int) -> tuple[list[Change], int]:
         """Runs changed since a cursor and the new cursor; ``after=-1`` starts from now."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tallystick.app.pricing import CardNotice
 from tallystick.cost.rates import RateCard
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
@@ -44,7 +45,10 @@ class Receipt:
 class Recorder:
     """Maps, prices and commits batches of spans."""
 
-    def __init__(self, traces: TraceStore, rates: RateCard, clock: Clock) -> None:
+    def __init__(
+        self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None
+    ) -> None:
+        self._notice = notice  # names the rate card in the journal before the first price is kept
         self._traces = traces
         self._rates = rates
         self._clock = clock
@@ -52,7 +56,7 @@ class Recorder:
     def record(self, spans: Sequence[Span]) -> Receipt:
         """Commit the good spans of a batch in one transaction and name the bad ones.
 
-        Raises StoreFull or StoreFault when nothing was committed.
+        Raises StoreFull or StoreFault when nothing was committed; also where the journal cannot take the rate card.
         """
         batch: list[tuple[Step, Span]] = []
         rejected: list[Rejection] = []
@@ -83,6 +87,8 @@ class Recorder:
         if gap == "no usage" and step.status in ("error", "stopped"):
             return  # a call that failed or was never sent was not billed
         step.cost_nano, step.cost_gap = nano, gap
+        if nano is not None and self._notice is not None:
+            self._notice.give()
 
 
 def _flaw(span: Span) -> str | None:

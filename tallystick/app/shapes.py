@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tallystick.model.control import Approval
+from tallystick.model.journal import Entry
 from tallystick.model.run import Run
 from tallystick.model.step import Step
 from tallystick.observe.contents import Contents
@@ -106,6 +107,22 @@ def step_json(step: Step, contents: Contents) -> Json:
         "outcome": step.outcome.value if step.outcome else None,
         "same_as": step.same_as,
         "derived": step.derived,
+    }
+
+
+def entry_json(entry: Entry) -> Json:
+    """One journal entry; contents stand in its body as commitments."""
+    return {
+        "seq": entry.seq,
+        "id": entry.id,
+        "at": time_text(entry.at),
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "run": entry.run,
+        "actor": entry.actor,
+        "body": dict(entry.body),
+        "nth": entry.nth,
+        "digest": entry.digest,
     }
 
 

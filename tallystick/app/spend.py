@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallystick.app.outbox import Outbox
+from tallystick.app.pricing import CardNotice
 from tallystick.cost.budget import Reservation, Short, reserve, scopes
 from tallystick.cost.estimate import Bound, bound
 from tallystick.cost.rates import RateCard
@@ -42,6 +43,7 @@ class Purse:
         self._rates = rates
         self._clock = clock
         self._ids = ids
+        self._notice = CardNotice(control, rates)
 
     def budgets(self, named: Sequence[str]) -> list[Budget]:
         """The budgets that limit any of these scopes; one that holds for every run counts as this run's, unspent."""
@@ -75,6 +77,7 @@ class Purse:
             wanted = self._reservation(call, limit, hard)
             if wanted is None:
                 return Permit(None)
+            self._notice.give()
             hold = self._ids.new("hld")
             try:
                 self._outbox.write([self.taken(hold, wanted.nano, named, run=call.run, what="model")])

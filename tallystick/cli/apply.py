@@ -16,7 +16,7 @@ from tallystick.cli.invocation import Invocation, common
 def apply(call: Invocation, dry_run: bool) -> None:
     """Declare agents/*.toml and tools/*.toml of this project; a second time changes nothing."""
     project = call.settings.project or Path.cwd()
-    with call.stores() as stores:
+    with call.stores(writing=True) as stores:
         answer = dict(call.parts.declare(stores, project, dry_run=dry_run))
     if call.out.as_json:
         call.out.json(answer)

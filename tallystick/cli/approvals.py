@@ -80,8 +80,8 @@ def show(call: Invocation, approval: str) -> None:
 
 def _answer(call: Invocation, approval: str, answer: str, note: str | None) -> None:
     name = this_person()
-    with call.stores(create=False) as stores:
-        given = call.parts.answer(stores, approval, answer, by=name, note=note)
+    with call.stores(create=False, writing=True) as stores:
+        given = call.parts.answer(stores, call.settings, approval, answer, by=name, note=note)
     if call.out.as_json:
         call.out.json(dict(given))
     else:

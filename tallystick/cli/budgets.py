@@ -101,7 +101,7 @@ def set_budget(call: Invocation, name: str, scope: str, limit: str, mode: str, d
     body = {"budget": name, "scope": scope, "limit_nano": nano, "mode": mode}
     seq = None
     if not dry_run:
-        with call.stores() as stores:
+        with call.stores(writing=True) as stores:
             draft = Draft("budget.set", name, body, actor=this_person())
             seq = stores.control.append([draft])[0].seq
     if call.out.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,12 @@ def demo(call: Invocation, headless: bool, host: str | None, port: str | None) -
         out.json(dict(answer))
     if not headless:
         out.say(f"store {answer['store']}")
+        _tell_proof(call, answer)
         call.parts.serve_demo(Path(answer["store"]), settings)
     elif not out.as_json:
         out.say("every scene agrees" if agreed else "some scenes do not agree")
         out.say(f"look into them: tally runs ls --store {answer['store']}")
+        _tell_proof(call, answer)
     return 0 if agreed else 3
 
 
@@ -59,3 +62,15 @@ def _tell(call: Invocation, scene: Mapping[str, Any]) -> None:
     )
     if not scene["agrees"]:
         call.out.line(f"  expected: {one_line(str(scene['expected']))}")
+
+
+def _tell_proof(call: Invocation, answer: Mapping[str, Any]) -> None:
+    """How to prove one of the scenes to somebody who was not there: the one that a person approved, if it is there."""
+    scenes = answer["scenes"]
+    if not scenes:
+        return
+    scene = next((one for one in scenes if one["name"] == "held-then-approved"), scenes[0])
+    store = shlex.quote(str(answer["store"]))
+    call.out.say(f"prove one ({scene['name']}):")
+    call.out.say(f"  tally evidence {str(scene['run'])[:12]} --store {store} -o refund.evidence.jsonl")
+    call.out.say(f'  tally verify refund.evidence.jsonl --key "$(tally journal key --store {store})"')

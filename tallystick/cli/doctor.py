@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,9 @@ from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.wording import colour, count, glyph, size
 from tallystick.config.keys import ENV_PREFIX, NOT_SETTINGS, keys, nearest
 from tallystick.model.errors import TallystickError
+
+if TYPE_CHECKING:
+    from tallystick.wiring import Stores
 
 LOW_DISK = 500_000_000  # bytes
 _PARTS = {"server": ("litestar", "uvicorn", "jinja2"), "demo": ("openai",)}
@@ -170,6 +174,7 @@ def _store(call: Invocation, path: Path) -> Iterator[Finding]:
             yield Finding(
                 "journal", "fail", error.message, error.hint or "keep the file as evidence; restore a backup"
             )
+        yield from _checkpoints(call, stores)
         gaps = [row for row in call.parts.reader(stores).cost("model")["rows"] if row["gaps"]]
         if gaps:
             named = ", ".join(str(row["key"] or "no model named") for row in gaps[:5])
@@ -177,6 +182,42 @@ def _store(call: Invocation, path: Path) -> Iterator[Finding]:
             yield Finding("prices", "warn", f"calls of unknown cost: {named}{more}", "tally cost --by model")
         else:
             yield Finding("prices", "ok", "every model call has a cost")
+
+
+def _checkpoints(call: Invocation, stores: Stores) -> Iterator[Finding]:
+    """The journal's continuity, its checkpoints, and everybody that they are passed on to."""
+    if stores.doubt is not None:
+        yield Finding("journal", "fail", stores.doubt.message, stores.doubt.hint)
+    state = call.parts.journal_book(stores, call.settings).state()
+    newest = state["checkpoints"][0] if state["checkpoints"] else None
+    if newest is None:
+        yield Finding(
+            "checkpoint",
+            "warn",
+            "the journal's head was never signed",
+            "tally up, or: tally journal checkpoint",
+        )
+    else:
+        yield Finding(
+            "checkpoint", "ok", f"{count(newest['size'])} of {count(state['size'])} entries are signed for"
+        )
+    for one in state["witnesses"]:
+        word = {"signed": "ok", "waiting": "warn"}.get(
+            one["state"], "fail" if one["state"] == "fork" else "warn"
+        )
+        said = one["error"] or f"{one['name']} co-signed {count(one['size'])} entries"
+        said = f"{one['name']} was not asked yet" if one["state"] == "waiting" else said
+        fix = (
+            "tally journal verify"
+            if one["state"] == "fork"
+            else f"is {one['url']} up?"
+            if one["error"]
+            else None
+        )
+        yield Finding("witness", word, said if one["name"] in said else f"{one['name']}: {said}", fix)
+    for one in state["exports"]:
+        said = f"{one['target']}: {one['error'] or one['state']}"
+        yield Finding("export", "warn" if one["state"] == "failed" else "ok", said)
 
 
 def _policies(call: Invocation) -> Iterator[Finding]:

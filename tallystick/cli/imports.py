@@ -32,7 +32,7 @@ def import_command(call: Invocation, format: str, files: tuple[Path, ...]) -> in
     """
     done: list[dict[str, Any]] = []
     failed: list[tuple[Path, BadInput]] = []
-    with call.stores() as stores, _progress(call.out, len(files)) as (next_file, progress):
+    with call.stores(writing=True) as stores, _progress(call.out, len(files)) as (next_file, progress):
         recorder = call.parts.recorder(stores)
         for path in files:
             next_file(path.name)

@@ -45,9 +45,15 @@ class Invocation:
         return self.parts.find_store(self.settings)
 
     @contextmanager
-    def stores(self, *, create: bool = True) -> Iterator[Stores]:
-        """The stores, open for as long as the block runs."""
-        stores = self.parts.open(self.store_path, create=create)
+    def stores(self, *, create: bool = True, writing: bool = False) -> Iterator[Stores]:
+        """The stores, open for as long as the block runs.
+
+        A journal that does not lead on from its last checkpoint may be read, and that is said; with ``writing`` it
+        raises StoreFault.
+        """
+        stores = self.parts.open(self.store_path, create=create, writing=writing)
+        if stores.doubt is not None:
+            self.out.say(f"beware: {stores.doubt.message}")
         try:
             yield stores
         finally:

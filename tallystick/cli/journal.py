@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+from tallystick.cli.clean import clean, one_line
 from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.journal_keeping import COMMANDS
 from tallystick.cli.output import Column, json_text
-from tallystick.cli.wording import count, moment, short
-from tallystick.model.errors import AnswerIsNo, StoreFault
+from tallystick.cli.wording import colour, count, moment, short
+from tallystick.model.errors import BadInput
 from tallystick.model.journal import Entry
 
 
 @click.group()
 def journal() -> None:
-    """Read and verify the journal."""
+    """Read, verify, sign and copy the journal."""
+
+
+for command in COMMANDS:
+    journal.add_command(command)
 
 
 @journal.command()
@@ -32,34 +39,100 @@ def head(call: Invocation) -> None:
 
 
 @journal.command()
+@click.option(
+    "--checkpoint", "earlier", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with earlier checkpoints of this journal, kept elsewhere.",
+)  # fmt: skip
 @common
-def verify(call: Invocation) -> None:
-    """Compute every digest anew; exit code 3 when an entry was changed.
+def verify(call: Invocation, earlier: Path | None) -> int:
+    """Check everything that can be checked here, step by step; exit code 3 on a finding.
 
-    This finds a change that was not followed by rewriting all later digests. It does not prove that nobody with
-    write access to the file rewrote the whole journal: keep the head elsewhere to compare.
+    It ends with two lamps. Integrity: nothing that is written was changed. Completeness: nothing was taken away; that
+    stays grey until a witness that somebody else runs has co-signed, or an earlier checkpoint is compared.
     """
+    notes = _earlier(earlier)
+    steps = []
     with call.stores(create=False) as stores:
-        try:
-            entries = stores.control.verify()
-        except StoreFault as error:
-            raise AnswerIsNo(f"not verified: {error.message}", hint=error.hint, **error.detail) from error
+        book = call.parts.journal_book(stores, call.settings)
+        for step in book.verify_steps(notes):
+            steps.append(step)
+            if not call.out.as_json:
+                _tell(call, step)
+        lamps = book.lamps()
         size, root = stores.control.head()
+    found = any(step["state"] == "finding" for step in steps) or lamps["completeness"] == "red"
     if call.out.as_json:
-        call.out.json({"verified": True, "entries": entries, "head": {"size": size, "root": root.hex()}})
+        head = {"size": size, "root": root.hex()}
+        call.out.json({"verified": not found, "head": head, "steps": steps, "lamps": lamps})
     else:
-        call.out.line(f"verified {count(entries)} entries; root {root.hex()}")
+        for lamp in ("integrity", "completeness"):
+            call.out.line(f"{lamp}: {lamps[lamp]}", style=colour(_LAMPS[lamps[lamp]]))
+        call.out.line(one_line(lamps["why"]))
+    return 3 if found else 0
+
+
+_STATES = {"holds": "ok", "finding": "fail", "not checked": "warn"}
+_LAMPS = {"holds": "ok", "green": "ok", "unchecked": "warn", "grey": "warn", "broken": "fail", "red": "fail"}
+
+
+def _tell(call: Invocation, step: Mapping[str, Any]) -> None:
+    counted = count(step["count"]) if step["state"] == "holds" else ""
+    line = f"{step['state']:<11}  {step['step']:<19}  {counted:>9}  {one_line(step['detail'])}"
+    call.out.line(line, style=colour(_STATES[step["state"]]))
+
+
+def _earlier(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    from tallystick.app.proving import notes_in
+
+    try:
+        return notes_in(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as a file of checkpoints", file=str(path)) from error
+
+
+@journal.command()
+@click.argument("seq", type=click.IntRange(1))
+@common
+def prove(call: Invocation, seq: int) -> None:
+    """The proof that entry SEQ is in the journal: its leaf, the audit path, and the signed checkpoint."""
+    from tallystick.app.proving import prove as make
+
+    with call.stores(create=False) as stores:
+        proof = make(stores.control, seq)
+    if call.out.as_json:
+        call.out.json(proof)
+        return
+    call.out.fields((name, proof[name]) for name in ("leaf", "leaf_hash", "index", "size", "root"))
+    for number, sibling in enumerate(proof["path"], 1):
+        call.out.line(f"path {number}\t{sibling}")
+    call.out.write(clean(proof["checkpoint"]))
+
+
+@journal.command()
+@common
+def checkpoint(call: Invocation) -> int:
+    """Sign the journal's head, and pass it on to witnesses and exports; exit code 3 when a witness sees a fork."""
+    with call.stores(create=False, writing=True) as stores:
+        signed = call.parts.keep(stores, call.settings, call.out.say)
+        state = call.parts.journal_book(stores, call.settings).state()
+    made = signed.checkpoint
+    if call.out.as_json:
+        call.out.json({
+            "origin": made.origin, "size": made.size, "root": made.root.hex(), "fresh": signed.fresh,
+            "note": signed.note, "witnesses": state["witnesses"], "exports": state["exports"],
+        })  # fmt: skip
+    else:
+        call.out.write(clean(signed.note))
+    return 3 if any(one["state"] == "fork" for one in state["witnesses"]) else 0
 
 
 def row(entry: Entry) -> dict[str, Any]:
     """One entry as JSON; ``at`` is RFC 3339."""
-    from tallystick.app.shapes import time_text
+    from tallystick.app.shapes import entry_json
 
-    return {
-        "seq": entry.seq, "id": entry.id, "at": time_text(entry.at), "kind": entry.kind, "subject": entry.subject,
-        "run": entry.run, "actor": entry.actor, "body": dict(entry.body), "nth": entry.nth,
-        "digest": entry.digest,
-    }  # fmt: skip
+    return entry_json(entry)
 
 
 def _body(row: Mapping[str, Any]) -> tuple[str, str]:

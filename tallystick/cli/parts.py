@@ -6,13 +6,15 @@ Commands never import wiring, app or demo themselves; tests put other parts in t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.checkpoints import JournalKey, Signed
+    from tallystick.app.journalbook import JournalBook
     from tallystick.app.read import Reader
     from tallystick.model.span import Span
     from tallystick.wiring import Stores
@@ -33,11 +35,57 @@ class Parts:
 
         return wiring.find_store(settings.store, project=settings.project)
 
-    def open(self, path: Path, *, create: bool) -> Stores:
-        """Open the stores of a folder."""
+    def open(self, path: Path, *, create: bool, writing: bool) -> Stores:
+        """Open the stores of a folder; to write, the journal must lead on from its last checkpoint."""
         from tallystick import wiring
 
-        return wiring.open_stores(path, create=create)
+        return wiring.open_stores(path, create=create, writing=writing)
+
+    def journal_book(self, stores: Stores, settings: Settings) -> JournalBook:
+        """The journal as people look at it."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.book(stores.control, stores.path, settings)
+
+    def keep(self, stores: Stores, settings: Settings, say: Callable[[str], None]) -> Signed:
+        """Make a checkpoint and pass it on to witnesses and exports."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.keeper(stores.control, stores.path, settings, say).keep()
+
+    def public_keys(self, stores: Stores, settings: Settings) -> Sequence[JournalKey]:
+        """The journal's keys, oldest first; the first is made where there is none."""
+        from tallystick import wiring_journal
+        from tallystick.app.checkpoints import enrol, journal_keys
+
+        enrol(stores.control, wiring_journal.signer(stores.path, settings))
+        return journal_keys(stores.control)
+
+    def rotate_key(self, stores: Stores, settings: Settings, because: str) -> str:
+        """Put a new key in the place of the journal's key; gives the new public key."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.rotate_key(stores.control, stores.path, settings, because=because)
+
+    def reopen(
+        self, stores: Stores, settings: Settings, *, because: str, by: str
+    ) -> tuple[Signed, Path | None]:
+        """Admit that history was lost."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.reopen(stores.control, stores.path, settings, because=because, by=by)
+
+    def mirror(self, stores: Stores, folder: Path) -> tuple[Signed, int]:
+        """Bring a copy of the journal up to its newest checkpoint."""
+        from tallystick import wiring_journal
+
+        return wiring_journal.mirror(stores.control, folder)
+
+    def serve_witness(self, logs: Sequence[str], **options: Any) -> None:
+        """Serve a witness until interrupted."""
+        from tallystick import wiring, wiring_journal
+
+        wiring_journal.serve_witness(logs, clock=wiring.clock(), **options)
 
     def reader(self, stores: Stores) -> Reader:
         """The read model over open stores."""
@@ -83,13 +131,16 @@ class Parts:
         return {**receipt, "rejected": [*unreadable, *receipt["rejected"]]}
 
     def answer(
-        self, stores: Stores, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: str, note: str | None
     ) -> Mapping[str, Any]:
-        """Approve or reject one held call. Raises Conflict when somebody was first."""
-        from tallystick import wiring
+        """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
+        from tallystick import wiring, wiring_journal
         from tallystick.app.approvals import answer as give
 
-        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note)
+        sign = wiring_journal.sign_answers(stores.path, settings)
+        return give(
+            stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
+        )
 
     def declare(self, stores: Stores, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
         """Declare a project's agents and tools."""
@@ -102,6 +153,21 @@ class Parts:
         from tallystick import wiring
 
         return wiring.check_policies(settings)
+
+    def evidence(
+        self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str],
+        say: Callable[[str], None],
+    ) -> tuple[str, Iterator[bytes]]:  # fmt: skip
+        """A run's whole id, and its evidence file line by line."""
+        from tallystick import wiring, wiring_journal
+
+        wiring.adopt(stores)
+        whole = stores.traces.resolve(run)
+        desk = wiring_journal.evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=wiring.rate_card(), clock=wiring.clock(),
+            say=say,
+        )  # fmt: skip
+        return whole, desk.evidence(whole, redact=redact, since=since)
 
     def play(
         self,

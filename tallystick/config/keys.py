@@ -28,7 +28,8 @@ NOT_SETTINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting. ``least`` and ``most`` bound whole numbers, ``choices`` lists what a choice may be."""
+    """One setting. ``least`` and ``most`` bound whole numbers, ``choices`` lists what a choice may be, ``item`` says
+    what the items of a list are."""
 
     name: str
     type: str
@@ -38,6 +39,7 @@ class Key:
     least: int = 0
     most: int = 2**31
     choices: tuple[str, ...] = ()
+    item: str = ""
 
     @property
     def env(self) -> str:
@@ -152,7 +154,58 @@ def _choice(key: Key, raw: Any, _folder: Path) -> str:
     return str(raw)
 
 
+def _list(key: Key, raw: Any, folder: Path) -> tuple[str, ...]:
+    """A list from a file, or text with commas from a flag or the environment; every item in its normal form."""
+    given = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
+    if not isinstance(given, list | tuple):
+        raise BadInput(f"{_shown(key, raw)} is not a list", hint=f'for example {key.name} = ["…", "…"]')
+    read = [_ITEMS[key.item](key, item, folder) for item in given]
+    twice = next((item for item in read if read.count(item) > 1), None)
+    if twice is not None:
+        raise BadInput(f"{twice!r} stands in the list twice")
+    return tuple(read)
+
+
+def _no_login(key: Key, raw: Any, folder: Path) -> str:
+    """An address that may be shown to anybody: it holds no user name or password."""
+    text = _url(key, raw, folder)
+    if "@" in urlsplit(text).netloc:
+        raise BadInput("an address with a user name or password in it would be shown to everybody")
+    return text
+
+
+def _export(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    scheme, _, rest = text.partition(":")
+    if scheme in ("http", "https"):
+        return _no_login(key, text, folder)
+    if scheme not in ("file", "git") or not rest:
+        raise BadInput(
+            f"{raw!r} is no place for checkpoints", hint="file:PATH, git:PATH or an http(s) address"
+        )
+    return f"{scheme}:{_path(key, rest, folder)}"
+
+
+def _witness(key: Key, raw: Any, folder: Path) -> str:
+    parts = _text(key, raw, folder).split()
+    if len(parts) not in (2, 3) or parts[2:] not in ([], ["outside"]):
+        raise BadInput(
+            f"{raw!r} is no witness",
+            hint='write "VERIFIERKEY URL", and outside behind it where somebody else runs the witness',
+        )
+    from tallystick.proof.keys import COSIGNATURE, VerifierKey  # few processes have witnesses to read
+
+    witness = VerifierKey.parse(parts[0])
+    if witness.type != COSIGNATURE:
+        raise BadInput(
+            f"the key of {witness.name} is not a witness's key",
+            hint="a witness prints its key when it starts; the journal's own key is another kind",
+        )
+    return " ".join([parts[0], _no_login(key, parts[1], folder), *parts[2:]])
+
+
+_ITEMS = {"export": _export, "witness": _witness}
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,
-    "whole": _whole, "usd": _usd, "choice": _choice,
+    "whole": _whole, "usd": _usd, "choice": _choice, "list": _list,
 }  # fmt: skip

@@ -6,6 +6,9 @@ import textwrap
 
 from tallystick.config.keys import Key, keys
 
+_WITNESS = (
+    "witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0"  # nobody has its private key
+)
 _EXAMPLES = {
     "store": '".tallystick"',
     "server": '"http://127.0.0.1:4777"',
@@ -13,6 +16,10 @@ _EXAMPLES = {
     "token_file": '"/etc/tallystick/token"',
     "run_budget_usd": '"0.50"',
     "run_tool_calls": "500",
+    "journal_key": '"/etc/tallystick/journal.key"',
+    "journal_origin": '"example.com/agents"',
+    "checkpoint_export": '["file:checkpoints.txt", "git:../checkpoints"]',
+    "witnesses": f'["{_WITNESS} http://127.0.0.1:4779 outside"]',
 }
 
 
@@ -48,6 +55,8 @@ def allowed(key: Key) -> str:
         return ", ".join(f"`{choice}`" for choice in key.choices)
     if key.type == "whole":
         return f"whole number, {key.least} to {key.most}"
+    if key.type == "list":
+        return "list of texts; in an environment variable separated by commas"
     return {"usd": "US dollars as text", "url": "http or https address"}.get(key.type, key.type)
 
 

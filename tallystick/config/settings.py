@@ -49,6 +49,11 @@ class Settings:
     crash_after_s: int
     capture_content: str
     telemetry_fail: str
+    journal_key: Path | None
+    journal_origin: str | None
+    checkpoint_every_s: int
+    checkpoint_export: tuple[str, ...]
+    witnesses: tuple[str, ...]
     origins: Mapping[str, str]
     project: Path | None
 
@@ -66,6 +71,8 @@ class Settings:
                 value = MASK
             elif isinstance(value, Path | Decimal):
                 value = str(value)
+            elif isinstance(value, tuple):
+                value = list(value)
             rows.append(
                 {"key": key.name, "value": value, "origin": self.origins[key.name], "secret": key.secret}
             )
@@ -105,10 +112,15 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Setting
         if read:
             values[key.name], origins[key.name] = read[0], _origin(found[0].where)
         else:
-            default = read_value(key, key.default, folder=base, where={}) if key.default is not None else None
-            values[key.name], origins[key.name] = default, "default"
+            values[key.name], origins[key.name] = _default(key, base), "default"
     _token_from_file(values, origins)
     return Settings(**values, origins=origins, project=base if project_file is not None else None)
+
+
+def _default(key: Key, base: Path) -> Any:
+    if key.type == "list":
+        return ()
+    return None if key.default is None else read_value(key, key.default, folder=base, where={})
 
 
 def find_project_file(cwd: Path) -> Path | None:

@@ -1,4 +1,7 @@
-"""Fingerprints of calls and results: what is the same but for the clock and for made-up ids.
+"""Prints of calls and results: what is the same but for the clock and for made-up ids.
+
+Loops are judged by prints alone, so that the journal can keep the prints and anybody can judge again without the
+contents. They are keyed: without the key, which is random and forgotten, nobody can guess a content from its print.
 
 In a result every time stamp, UUID, epoch and hex address is masked. In arguments only what stands under a name
 that means nothing to the tool (``request_id``, ``timestamp``, ``attempt`` …): an order number is no noise.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -30,23 +34,66 @@ _PAGE_NAMES: Final = frozenset(
     {"page", "page_number", "pagenumber", "offset", "start", "skip", "from", "cursor", "index"}
 )
 _LARGEST: Final = 65_536  # characters of a result that are looked at (half from each end)
+_LARGEST_PAGE: Final = 2**53 - 1  # JSON holds no larger number exactly
 
 
-def call_print(tool: str, arguments: Mapping[str, Any]) -> bytes:
-    """The fingerprint of a call: 16 bytes."""
-    kept = {
-        str(name): "~" if _VOLATILE.search(str(name).lower()) else value for name, value in arguments.items()
-    }
-    return _print(f"{tool}\0{_text(kept)}")
+@dataclass(frozen=True, slots=True)
+class CallPrint:
+    """A call as loops see it: the tool's name, 16 bytes for tool and arguments, and which page it asks for.
+
+    ``page`` is 16 bytes for everything but the page number, and the number; None when nothing looks like one.
+    """
+
+    tool: str
+    call: bytes
+    page: tuple[bytes, int] | None = None
 
 
-def result_print(result: Any, error: str | None) -> bytes:
-    """The fingerprint of what a call brought: its result, or its error. 16 bytes."""
-    text = f"error\0{error}" if error is not None else f"result\0{_text(result)}"
-    size = len(text)
-    if size > _LARGEST:
-        text = f"{text[: _LARGEST // 2]}\0{size}\0{text[-_LARGEST // 2 :]}"
-    return _print(_NOISE.sub("~", text))
+@dataclass(frozen=True, slots=True)
+class AnswerPrint:
+    """What a call brought, as loops see it: 16 bytes, whether it failed, and whether it says nothing."""
+
+    answer: bytes
+    failed: bool
+    nothing: bool
+
+
+class Prints:
+    """Makes prints with one key (at most 64 bytes). Prints of different keys cannot be compared."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def call(self, tool: str, arguments: Mapping[str, Any]) -> CallPrint:
+        """The print of a call."""
+        kept = {
+            str(name): "~" if _VOLATILE.search(str(name).lower()) else value
+            for name, value in arguments.items()
+        }
+        return CallPrint(tool, self._print(f"{tool}\0{_text(kept)}"), self._page(arguments))
+
+    def answer(self, result: Any, error: str | None) -> AnswerPrint:
+        """The print of what a call brought: its result, or its error."""
+        text = f"error\0{error}" if error is not None else f"result\0{_text(result)}"
+        size = len(text)
+        if size > _LARGEST:
+            text = f"{text[: _LARGEST // 2]}\0{size}\0{text[-_LARGEST // 2 :]}"
+        return AnswerPrint(self._print(_NOISE.sub("~", text)), error is not None, says_nothing(result))
+
+    def _page(self, arguments: Mapping[str, Any]) -> tuple[bytes, int] | None:
+        found = [
+            name for name, value in arguments.items()
+            if str(name).lower() in _PAGE_NAMES and type(value) is int and abs(value) <= _LARGEST_PAGE
+        ]  # fmt: skip
+        if len(found) != 1:
+            return None
+        rest = {name: value for name, value in arguments.items() if name != found[0]}
+        return self._print(_text(rest)), arguments[found[0]]
+
+    def _print(self, text: str) -> bytes:
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
 
 
 def says_nothing(result: Any) -> bool:
@@ -67,22 +114,6 @@ _NOTHING: Final = re.compile(
     r"^(?:no|0) (?:\w+ ){0,3}(?:results?|matches|hits|entries|records|rows|documents|found)\b"
     r"|^not found|^nothing (?:was )?found"
 )
-
-
-def paging_key(arguments: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """The arguments without the page number, then the page number; None when nothing looks like one."""
-    found = [
-        name for name, value in arguments.items()
-        if str(name).lower() in _PAGE_NAMES and isinstance(value, int) and not isinstance(value, bool)
-    ]  # fmt: skip
-    if len(found) != 1:
-        return None
-    rest = {name: value for name, value in arguments.items() if name != found[0]}
-    return _print(_text(rest)), arguments[found[0]]
-
-
-def _print(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _text(value: Any) -> str:

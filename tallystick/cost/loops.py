@@ -15,18 +15,19 @@ R3     one tool with one empty or failing result, any arguments    5th, 6th, 7th
 R6     number of tool calls in the run                             stopped at the cap, where one is set
 =====  ==========================================================  =========================================
 
-Rule numbers leave room for stagnation, cost velocity and retry budgets. Pure: times come in as arguments.
+Rule numbers leave room for stagnation, cost velocity and retry budgets. Pure: times come in as arguments, calls and
+answers as prints, so ``replay`` finds the same from what the journal kept.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-from tallystick.cost.fingerprint import call_print, paging_key, result_print, says_nothing
+from tallystick.cost.fingerprint import AnswerPrint, CallPrint
 from tallystick.model.step import Effect
 
 
@@ -70,6 +71,30 @@ class LoopFinding:
 CLEAR: Final = LoopFinding(Rung.CLEAR)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call came. ``at`` is nanoseconds since the epoch; ``quiet``: its effect is none or read."""
+
+    call: CallPrint
+    at: int
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that ran came back. ``at`` is nanoseconds since the epoch."""
+
+    call: CallPrint
+    answer: AnswerPrint
+    at: int
+    quiet: bool
+
+
+def is_quiet(effect: Effect | None) -> bool:
+    """Whether a call of that effect changes nothing, so that waiting for something by repeating it makes sense."""
+    return effect is Effect.NONE or effect is Effect.READ
+
+
 @dataclass(slots=True)
 class _Seen:
     tool: str
@@ -94,47 +119,40 @@ class LoopDetector:
     _known: set[bytes] = field(default_factory=set)
     _fruitless: set[bytes] = field(default_factory=set)  # the different calls that found nothing
     _fruitless_of: tuple[str, bytes, bool] | None = None  # tool, result, failed
-    _page: tuple[Any, ...] | None = None
+    _page: tuple[bytes, int] | None = None
     _paging: bool = False
 
-    def before(
-        self, tool: str, arguments: Mapping[str, Any], *, at: int, effect: Effect | None
-    ) -> LoopFinding:
+    def before(self, call: CallPrint, *, at: int, quiet: bool) -> LoopFinding:
         """Judge a call about to be made, without remembering it. ``at`` is nanoseconds since the epoch."""
         if self.limits.calls is not None and self.calls >= self.limits.calls:
             return LoopFinding(Rung.STOPPED, "R6", self.calls + 1, f"the run made {self.calls} tool calls")
-        call = call_print(tool, arguments)
-        quiet = effect in (Effect.NONE, Effect.READ)
-        found = [self._cycle(call, at, quiet), self._dead_end(tool, arguments, call)]
+        found = [self._cycle(call.call, at, quiet), self._dead_end(call)]
         return max(found, key=lambda one: one.rung)
 
-    def after(
-        self,
-        tool: str,
-        arguments: Mapping[str, Any],
-        *,
-        at: int,
-        effect: Effect | None,
-        result: Any,
-        error: str | None,
-    ) -> None:
-        """Remember a call that ran: its start time, its result, or its error."""
+    def after(self, call: CallPrint, answer: AnswerPrint, *, at: int, quiet: bool) -> None:
+        """Remember a call that ran and what it brought."""
         self.calls += 1
-        call = call_print(tool, arguments)
-        answer = result_print(result, error)
-        quiet = effect in (Effect.NONE, Effect.READ)
-        self._history.append(_Seen(tool, call, answer, at, quiet))
-        self._follow(tool, arguments, call, answer, failed=error is not None, nothing=says_nothing(result))
+        self._history.append(_Seen(call.tool, call.call, answer.answer, at, quiet))
+        self._follow(call, answer)
 
-    def refused(self, tool: str, arguments: Mapping[str, Any], *, at: int, effect: Effect | None) -> None:
+    def refused(self, call: CallPrint, *, at: int, quiet: bool) -> None:
         """Remember a call that was refused because it loops: it counts as one more of the same."""
         self.calls += 1
-        call = call_print(tool, arguments)
-        answer = next((one.result for one in reversed(self._history) if one.call == call), b"refused")
-        quiet = effect in (Effect.NONE, Effect.READ)
-        self._history.append(_Seen(tool, call, answer, at, quiet, refused=True))
-        if self._fruitless_of is not None and self._fruitless_of[0] == tool:
-            self._fruitless.add(call)
+        answer = next((one.result for one in reversed(self._history) if one.call == call.call), b"refused")
+        self._history.append(_Seen(call.tool, call.call, answer, at, quiet, refused=True))
+        if self._fruitless_of is not None and self._fruitless_of[0] == call.tool:
+            self._fruitless.add(call.call)
+
+    def asked(self, event: Asked) -> LoopFinding:
+        """Judge a call, and remember it at once when it is refused for looping."""
+        found = self.before(event.call, at=event.at, quiet=event.quiet)
+        if found.rung is Rung.REFUSED:
+            self.refused(event.call, at=event.at, quiet=event.quiet)
+        return found
+
+    def ended(self, event: Ended) -> None:
+        """Remember a call that came back."""
+        self.after(event.call, event.answer, at=event.at, quiet=event.quiet)
 
     def _cycle(self, call: bytes, at: int, quiet: bool) -> LoopFinding:
         """R1 and R2: the longest way in which this call carries on a cycle of the last ones."""
@@ -188,47 +206,54 @@ class LoopDetector:
         reason = f"{what} came with the same result {max(repeats - 1, 1)} times"
         return LoopFinding(rung, rule, repeats, reason) if rung else CLEAR
 
-    def _dead_end(self, tool: str, arguments: Mapping[str, Any], call: bytes) -> LoopFinding:
+    def _dead_end(self, call: CallPrint) -> LoopFinding:
         """R3: one tool goes on giving the same nothing, however it is asked (the same call again is R1's)."""
-        if self._fruitless_of is None or self._fruitless_of[0] != tool or call in self._fruitless:
+        tool = call.tool
+        if self._fruitless_of is None or self._fruitless_of[0] != tool or call.call in self._fruitless:
             return CLEAR
         count = len(self._fruitless) + 1
         failed = self._fruitless_of[2]
-        paging = not failed and self._paging and _turns_page(self._page, paging_key(arguments))
+        paging = not failed and self._paging and _turns_page(self._page, call.page)
         refuse = self.limits.pages if paging else self.limits.fruitless
         warn = refuse - 4 if paging else refuse - 1
         rung = _rung(count, warn, refuse, mark=max(warn - 1, 2))
         how = "failed in the same way" if failed else "found nothing"
         return LoopFinding(rung, "R3", count, f"{tool} {how} {count - 1} times") if rung else CLEAR
 
-    def _follow(
-        self,
-        tool: str,
-        arguments: Mapping[str, Any],
-        call: bytes,
-        answer: bytes,
-        *,
-        failed: bool,
-        nothing: bool,
-    ) -> None:
+    def _follow(self, call: CallPrint, answer: AnswerPrint) -> None:
         """Keep count of R3: anything new that another tool, or this one, finds ends the dead end."""
-        fresh = call + answer not in self._known
+        pair = call.call + answer.answer
+        fresh = pair not in self._known
         if len(self._known) < _KNOWN:
-            self._known.add(call + answer)
-        page = paging_key(arguments)
-        if not failed and not nothing:
+            self._known.add(pair)
+        if not answer.failed and not answer.nothing:
             if fresh:
                 self._fruitless, self._fruitless_of = set(), None
             return
-        kind = (tool, answer, failed)
+        kind = (call.tool, answer.answer, answer.failed)
         if self._fruitless_of == kind:
-            if call in self._fruitless:
+            if call.call in self._fruitless:
                 return
-            self._fruitless.add(call)
-            self._paging = self._paging and _turns_page(self._page, page)
+            self._fruitless.add(call.call)
+            self._paging = self._paging and _turns_page(self._page, call.page)
         elif self._fruitless_of is None or fresh:
-            self._fruitless, self._fruitless_of, self._paging = {call}, kind, True
-        self._page = page
+            self._fruitless, self._fruitless_of, self._paging = {call.call}, kind, True
+        self._page = call.page
+
+
+def replay(events: Iterable[Asked | Ended], limits: LoopLimits) -> list[LoopFinding]:
+    """Judge one detector's calls again: the finding of each call that was asked, in order.
+
+    ``events`` are all that the detector heard, in the order in which it heard them.
+    """
+    detector = LoopDetector(limits)
+    findings = []
+    for event in events:
+        if isinstance(event, Asked):
+            findings.append(detector.asked(event))
+        else:
+            detector.ended(event)
+    return findings
 
 
 def _rung(count: int, warn: int, refuse: int, *, mark: int | None = None) -> Rung:
@@ -241,6 +266,6 @@ def _rung(count: int, warn: int, refuse: int, *, mark: int | None = None) -> Run
     return Rung.MARKED if mark is not None and count >= mark else Rung.CLEAR
 
 
-def _turns_page(before: tuple[Any, ...] | None, now: tuple[Any, ...] | None) -> bool:
+def _turns_page(before: tuple[bytes, int] | None, now: tuple[bytes, int] | None) -> bool:
     """Whether only a page number or an offset grew from one call to the next."""
-    return before is not None and now is not None and before[:-1] == now[:-1] and now[-1] > before[-1]
+    return before is not None and now is not None and before[0] == now[0] and now[1] > before[1]

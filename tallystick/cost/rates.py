@@ -7,7 +7,7 @@ model has no price: that is said, never guessed, and never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -162,7 +162,13 @@ class _Provider:
 class RateCard:
     """Prices model calls. Pure: the same card and arguments give the same answer; lookups are remembered."""
 
-    def __init__(self, providers: Mapping[str, _Provider], made: str | None = None) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, _Provider],
+        made: str | None = None,
+        rows: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._rows = tuple(rows)
         self._providers = providers
         self._known: dict[tuple[str | None, str | None], Priced | None] = {}
         self.made = made
@@ -211,6 +217,10 @@ class RateCard:
                 self._known.clear()
             self._known[key] = found
             return found
+
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """Every row that the card was made of, in the order of its file; see ``load_card``."""
+        return self._rows
 
     def models(self) -> list[tuple[str, str]]:
         """Every (provider, model) of the card, in its order."""
@@ -323,7 +333,9 @@ def load_card(rows: Iterable[Mapping[str, Any]]) -> RateCard:
     """
     providers: dict[str, _Provider] = {}
     made: str | None = None
+    kept: list[Mapping[str, Any]] = []
     for number, row in enumerate(rows, 1):
+        kept.append(row)
         try:
             if "card" in row:
                 made = row["made"]
@@ -334,7 +346,7 @@ def load_card(rows: Iterable[Mapping[str, Any]]) -> RateCard:
                 providers[row["provider"]] = _Provider(row)
         except (KeyError, TypeError) as error:
             raise BadInput(f"row {number} of the rate card cannot be read: {error!r}", row=number) from error
-    return RateCard(providers, made)
+    return RateCard(providers, made, kept)
 
 
 def _check_model(row: Mapping[str, Any]) -> None:

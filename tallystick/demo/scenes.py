@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tallystick.demo.acts import ACTS, Act
 from tallystick.demo.stage import Stage, open_stage
 
 Report = dict[str, Any]
+Prove = Callable[[Stage, str], str]  # makes and verifies a run's evidence; says VERIFIES or what was found
+
+VERIFIES: Final = "evidence verifies"
 
 
 def play(
@@ -18,10 +21,12 @@ def play(
     on_scene: Callable[[Report], object] | None = None,
     *,
     on_start: Callable[[str, str], object] | None = None,
+    prove: Prove | None = None,
 ) -> Report:
     """Play every scene into a store (None: a new folder among the temporary files) and return the report.
 
     ``on_start`` hears a scene's name and title before it begins, ``on_scene`` its row of the report after it ended.
+    With ``prove`` a scene agrees only when the evidence of its run verifies as well.
     """
     folder = store or Path(tempfile.mkdtemp(prefix="tally-demo-"))
     rows: list[Report] = []
@@ -29,7 +34,7 @@ def play(
         for act in ACTS:
             if on_start is not None:
                 on_start(act.name, act.title)
-            row = _row(act, stage)
+            row = _row(act, stage, prove)
             rows.append(row)
             if on_scene is not None:
                 on_scene(row)
@@ -41,12 +46,15 @@ def agrees(report: Report) -> bool:
     return bool(report["scenes"]) and all(row["agrees"] for row in report["scenes"])
 
 
-def _row(act: Act, stage: Stage) -> Report:
+def _row(act: Act, stage: Stage, prove: Prove | None = None) -> Report:
     scene = act.play(stage)
+    expected, observed = scene.expected, scene.observed
+    if prove is not None:
+        expected, observed = f"{expected}; {VERIFIES}", f"{observed}; {prove(stage, scene.run)}"
     return {
         "name": act.name,
-        "expected": scene.expected,
-        "observed": scene.observed,
-        "agrees": scene.expected == scene.observed,
+        "expected": expected,
+        "observed": observed,
+        "agrees": expected == observed,
         "run": scene.run,
     }

@@ -33,10 +33,6 @@ class Ruling:
     because: str | None = None
     group: str | None = None
 
-    def with_reason(self, reason: str) -> Ruling:
-        """The same ruling with one more reason."""
-        return replace(self, reasons=(*self.reasons, reason))
-
 
 def decide(
     policies: PolicySet, call: ToolCall, declaration: ToolDeclaration, approvals: Collection[str] = ()

@@ -20,7 +20,7 @@ from tallystick.govern.schema import EFFECT_PREFIX, schema
 from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
-from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.guarding import ToolDeclaration, declarations_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Rule:
 class PolicySet:
     """What decides: rules, the schema they were checked against, a slice per tool, and an identity.
 
-    ``digest`` covers rules, schema, settings and evaluator, so two sets with one digest decide alike.
+    ``digest`` covers rules, declarations, schema, settings and evaluator: two sets with one digest decide alike.
     ``problem`` says why a set could not be loaded.
     """
 
@@ -82,7 +82,12 @@ def load_failed(problem: str, tools: Iterable[ToolDeclaration] = ()) -> PolicySe
 
 def _without_rules(state: PolicyState, tools: Iterable[ToolDeclaration], problem: str | None) -> PolicySet:
     known = {tool.name: tool for tool in tools}
-    return PolicySet(state, digest({"state": state.value, "problem": problem}), tools=known, problem=problem)
+    identity = {"state": state.value, "problem": problem, "tools": _digest_of(known.values())}
+    return PolicySet(state, digest(identity), tools=known, problem=problem)
+
+
+def _digest_of(tools: Iterable[ToolDeclaration]) -> str:
+    return digest_bytes(declarations_text(tools).encode("utf-8"))
 
 
 def check(files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration]) -> list[Problem]:
@@ -105,6 +110,7 @@ def load(
     state = PolicyState.PERMISSIVE if permissive else PolicyState.ENFORCED
     identity = {
         "files": {one.name: digest_bytes(one.text.encode("utf-8", "surrogatepass")) for one in files},
+        "tools": _digest_of(known),
         "schema": parts.schema_json,
         "settings": {"state": state.value},
         "evaluator": evaluator,

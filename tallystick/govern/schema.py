@@ -18,6 +18,7 @@ judged, so a call that carries one does not fit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -41,6 +42,8 @@ CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals")
 
 _STRINGS: Final = {"type": "Set", "element": {"type": "String"}}
 _LONG_MAX: Final = 2**63 - 1
+_EXACT: Final = 2**53 - 1
+_LARGE: Final = re.compile(r"-?[1-9][0-9]{15,18}", re.ASCII)
 _DECIMAL_MAX: Final = Decimal("922337203685477.5807")
 _FOUR_DIGITS: Final = Decimal("0.0001")
 
@@ -112,7 +115,7 @@ def request(call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str]) -> 
 
 def _arguments(given: Mapping[str, Any], tool: ToolDeclaration) -> dict[str, Any]:
     bound: dict[str, Any] = {}
-    for name, written in tool.arguments.items():
+    for name, written in sorted(tool.arguments.items()):  # the record of a declaration keeps no other order
         kind, optional = _kind(tool, name, written)
         value = given.get(name)
         if value is None:
@@ -145,6 +148,8 @@ def _string(value: Any) -> str:
 
 
 def _long(value: Any) -> int:
+    if isinstance(value, str) and _LARGE.fullmatch(value) and abs(int(value)) > _EXACT:
+        value = int(value)  # canonical JSON writes such numbers as text
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"it is a {type(value).__name__}")
     if not -_LONG_MAX - 1 <= value <= _LONG_MAX:

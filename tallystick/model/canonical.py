@@ -7,6 +7,7 @@ than sorted keys and it does that forty times faster. A property test holds the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import sha256
@@ -30,6 +31,42 @@ def canonical_json(value: Any) -> bytes:
         return _whole(plain) if odd else _fast(plain)
     except (UnicodeEncodeError, ValueError, RecursionError) as error:
         raise BadInput(f"this value has no canonical JSON: {error}") from error
+
+
+def read_canonical(content: bytes) -> Any:
+    """Read canonical JSON, so that ``canonical_json`` of what is read gives the same bytes again.
+
+    JSON numbers are doubles (RFC 8785): digits beyond ±(2^53-1) are read as the float that wrote them, because such an
+    integer would have been written as text. Raises BadInput for everything that is not canonical, also for doubled
+    keys and for nesting that is too deep.
+    """
+    try:
+        value = _decode(content)
+        if (
+            canonical_json(value) != content
+        ):  # seldom: large digits were read as integers, or it is not canonical
+            value = json.loads(content.decode(), parse_int=_number)
+            if canonical_json(value) != content:
+                raise BadInput("this JSON is not canonical (RFC 8785)")
+    except (ValueError, RecursionError) as error:
+        raise BadInput("this is not JSON that can be read") from error
+    return value
+
+
+def _number(digits: str) -> int | float:
+    short = len(digits) <= len(str(-_EXACT))
+    return int(digits) if short and -_EXACT <= int(digits) <= _EXACT else float(digits)
+
+
+def _decoder() -> Callable[[bytes], Any]:
+    try:
+        import msgspec
+    except ImportError:
+        return lambda content: json.loads(content.decode(), parse_int=_number)
+    return msgspec.json.Decoder().decode
+
+
+_decode: Final = _decoder()
 
 
 def _fast_encoder() -> Callable[[Any], bytes]:

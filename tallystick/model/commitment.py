@@ -8,11 +8,11 @@ Erasing the opening erases the content and leaves every proof standing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
-from hmac import digest as hmac_digest
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
+from tallystick.model.errors import BadInput
 
 SALT_BYTES: Final = 16
 COMMITMENT_KEY: Final = "commitment"  # {"commitment": "<64 hex digits>"} stands in a body where a content was
@@ -20,13 +20,19 @@ _PREFIX: Final = b"\x02"  # RFC 6962 uses 0x00 for leaves and 0x01 for nodes
 
 
 def commitment(content: bytes, salt: bytes) -> str:
-    """SHA-256(0x02 ‖ salt ‖ content) as 64 hex digits; ``content`` is the RFC 8785 form of the value."""
+    """SHA-256(0x02 ‖ salt ‖ content) as 64 hex digits; ``content`` is the RFC 8785 form of the value.
+
+    Raises BadInput for a salt of another length than 16 bytes: salt and content are not divided in what is hashed, so
+    with a longer salt the end of a content would open the commitment to the whole.
+    """
+    if len(salt) != SALT_BYTES:
+        raise BadInput(f"the salt of a commitment has {SALT_BYTES} bytes")
     return sha256(_PREFIX + salt + content).hexdigest()
 
 
 def derived_salt(root: bytes, name: str) -> bytes:
     """A salt for one of several contents that share a root salt: knowing one opening does not open the others."""
-    return hmac_digest(root, name.encode("utf-8", "surrogatepass"), "sha256")[:SALT_BYTES]
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=SALT_BYTES, key=root).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,6 @@ class Opening:
     def fits(self) -> bool:
         """Whether salt and content are what was committed to (false when they are withheld)."""
         return (
-            self.salt is not None and self.content is not None
+            self.salt is not None and len(self.salt) == SALT_BYTES and self.content is not None
             and commitment(self.content, self.salt) == self.commitment
         )  # fmt: skip

@@ -6,11 +6,13 @@ them to one another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tallystick.model.canonical import canonical_json
 from tallystick.model.control import Decision
+from tallystick.model.errors import BadInput
 from tallystick.model.step import Effect
 
 
@@ -28,6 +30,51 @@ class ToolDeclaration:
     price_nano: int | None = None  # nano-dollars a call; None means free of charge was not claimed
     recovery: str = "operator"  # retry | idempotent | reconcile | operator
     digest: str = ""
+
+
+def declaration_json(tool: ToolDeclaration) -> dict[str, Any]:
+    """A declaration as the journal keeps it: every field by name, the effect by its word."""
+    return {
+        "name": tool.name,
+        "effect": tool.effect.value if tool.effect is not None else None,
+        "description": tool.description.encode("utf-8", "replace").decode("utf-8"),  # it decides nothing
+        "data": list(tool.data),
+        "authority": list(tool.authority),
+        "arguments": dict(tool.arguments),
+        "price_nano": tool.price_nano,
+        "recovery": tool.recovery,
+        "digest": tool.digest,
+    }
+
+
+def declaration_from(plain: Any) -> ToolDeclaration:
+    """The declaration that ``declaration_json`` wrote. Raises BadInput for anything else."""
+    try:
+        price = plain["price_nano"]
+        return ToolDeclaration(
+            plain["name"],
+            None if plain["effect"] is None else Effect(plain["effect"]),
+            plain["description"],
+            tuple(plain["data"]),
+            tuple(plain["authority"]),
+            dict(plain["arguments"]),
+            None if price is None else int(price),
+            plain["recovery"],
+            plain["digest"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"this is no declaration of a tool: {error!r}") from error
+
+
+def declaration_text(tool: ToolDeclaration) -> str:
+    """One declaration as a text of the journal. Raises BadInput for names without canonical JSON."""
+    return canonical_json(declaration_json(tool)).decode("utf-8")
+
+
+def declarations_text(tools: Iterable[ToolDeclaration]) -> str:
+    """Declarations as one text of the journal, in order of name. Raises BadInput like ``declaration_text``."""
+    rows = [declaration_json(tool) for tool in sorted(tools, key=lambda one: one.name)]
+    return canonical_json(rows).decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

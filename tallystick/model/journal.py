@@ -11,17 +11,19 @@ object.declared        type, name, digest, version, body          (type: agent |
 object.retired         type, name
 policy.loaded          state, digest, files [{name, text}], tools, evaluator, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
-rates.loaded           card, rows, made                           (card: Merkle root over the rows)
+rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, loop, approval, hold       (see app/decided.py)
-approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, binding, group, because,
-                       expires_ns
+                       because, group, loop, approval, hold       (see app/decided.py and proof-format.md)
+                       (stage: arguments | loop | policy | budget | approval | binding)
+approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
+                       group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)
 approval.expired       approval
 approval.consumed      approval, binding
 effect.started         effect, decision, run, tool, call, binding
 effect.ended           effect, decision, run, tool, effect_class, outcome, «error», «result», at, loop
+                       (one for each call that came back; effect.started only where the effect is not none or read)
 budget.set             budget, scope, limit_nano, mode             (mode: hard | soft | observe)
 hold.taken             hold, amount_nano, scopes [scope, …], run, for, expires_ns
 hold.settled           hold, spent_nano, basis                     (basis: reported | assumed | released)
@@ -125,7 +127,7 @@ def leaf_digest(leaf: bytes) -> str:
 
 
 def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
-    """The digests of the texts that a written body names: policies, and declarations of tools."""
+    """The digests of the texts that a written body names: policies, declarations of tools, rate cards."""
     if kind == "decision.made":
         found = [body.get("declaration")]
     elif kind == "policy.loaded":
@@ -134,6 +136,8 @@ def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
             [one.get("text") for one in files if isinstance(one, Mapping)] if isinstance(files, list) else []
         )
         found.append(body.get("tools"))
+    elif kind == "rates.loaded":
+        found = [body.get("text")]
     else:
         return []
     return [one for one in found if isinstance(one, str)]

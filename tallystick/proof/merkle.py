@@ -7,10 +7,13 @@ subtrees, so a log of any size needs only a few look-ups. A verifier needs no lo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
+
+from tallystick.model.errors import BadInput
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()
@@ -38,13 +41,13 @@ class CompactRange:
         self.size = size
         self.peaks = list(peaks)
         if len(self.peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in self.peaks):
-            raise ValueError("these are not the peaks of a tree of that size")
+            raise BadInput("these are not the peaks of a tree of that size")
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of the next leaf."""
         size, peaks, node = self.size, self.peaks, leaf
         while size & 1:
-            node = node_hash(peaks.pop(), node)
+            node = sha256(b"\x01" + peaks.pop() + node).digest()  # node_hash, without the call
             size >>= 1
         peaks.append(node)
         self.size += 1
@@ -114,9 +117,12 @@ def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
 
 
 def prove_inclusion(index: int, size: int, nodes: Nodes) -> list[bytes]:
-    """The audit path of leaf ``index`` (from 0) in the tree of ``size`` leaves (RFC 9162, 2.1.3.1)."""
+    """The audit path of leaf ``index`` (from 0) in the tree of ``size`` leaves (RFC 9162, 2.1.3.1).
+
+    Raises BadInput for a leaf that is not in the tree.
+    """
     if not 0 <= index < size:
-        raise ValueError(f"leaf {index} is not in a tree of {size}")
+        raise BadInput(f"leaf {index} is not in a tree of {size}")
     return [_hash_of(first, last, nodes) for first, last in inclusion_ranges(index, size)]
 
 
@@ -148,12 +154,38 @@ def _consistency_ranges(old: int, new: int) -> list[tuple[int, int]]:
 
 
 def prove_consistency(old: int, new: int, nodes: Nodes) -> list[bytes]:
-    """The proof that the tree of ``old`` leaves is a prefix of that of ``new`` (RFC 9162, 2.1.4.1)."""
+    """The proof that the tree of ``old`` leaves is a prefix of that of ``new`` (RFC 9162, 2.1.4.1).
+
+    Raises BadInput for sizes that do not ascend.
+    """
     if not 0 <= old <= new:
-        raise ValueError(f"a tree of {old} is no prefix of one of {new}")
+        raise BadInput(f"a tree of {old} is no prefix of one of {new}")
     if old in (0, new):
         return []
     return [_hash_of(first, last, nodes) for first, last in _consistency_ranges(old, new)]
+
+
+def roots_from_consistency(
+    old: int, new: int, old_root: bytes, proof: Sequence[bytes]
+) -> tuple[bytes, bytes] | None:
+    """The roots of ``old`` and ``new`` leaves that a proof leads to, for 0 < old < new (RFC 9162, 2.1.4.2).
+
+    None when the proof has the wrong length. A proof that leads to a new root which the log signed, and to another old
+    root than ``old_root``, shows that the new tree does not continue the old one. Where the old tree is one complete
+    subtree of the new, the proof begins with ``old_root`` itself and can lead to no other.
+    """
+    ranges = _consistency_ranges(old, new) if 0 < old < new else None
+    if ranges is None or len(proof) != len(ranges):
+        return None
+    whole = old & (old - 1) == 0 and ranges[0][0] == old  # the old tree is itself a complete subtree
+    pairs = list(zip(ranges, proof, strict=True))
+    before = after = old_root if whole else pairs.pop(0)[1]
+    for (first, _), other in pairs:
+        if first >= old:
+            after = node_hash(after, other)
+        else:
+            before, after = node_hash(other, before), node_hash(other, after)
+    return before, after
 
 
 def is_consistent(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
@@ -164,18 +196,7 @@ def is_consistent(old: int, new: int, old_root: bytes, new_root: bytes, proof: S
         return not proof and old_root == new_root
     if old == 0:
         return not proof and old_root == EMPTY_ROOT
-    ranges = _consistency_ranges(old, new)
-    if len(proof) != len(ranges):
-        return False
-    whole = old & (old - 1) == 0 and ranges[0][0] == old  # the old tree is itself a complete subtree
-    pairs = list(zip(ranges, proof, strict=True))
-    before = after = old_root if whole else pairs.pop(0)[1]
-    for (first, _), other in pairs:
-        if first >= old:
-            after = node_hash(after, other)
-        else:
-            before, after = node_hash(other, before), node_hash(other, after)
-    return before == old_root and after == new_root
+    return roots_from_consistency(old, new, old_root, proof) == (old_root, new_root)
 
 
 # ── many leaves at once ─────────────────────────────────────────────────────────────────────────────────────────
@@ -187,9 +208,7 @@ def _gaps(first: int, last: int, wanted: Sequence[int], low: int, high: int) -> 
         yield first, last
     elif last - first > 1:
         middle = first + _split(last - first)
-        cut = low
-        while cut < high and wanted[cut] < middle:
-            cut += 1
+        cut = bisect_left(wanted, middle, low, high)
         yield from _gaps(first, middle, wanted, low, cut)
         yield from _gaps(middle, last, wanted, cut, high)
 
@@ -197,15 +216,21 @@ def _gaps(first: int, last: int, wanted: Sequence[int], low: int, high: int) -> 
 def prove_many(indexes: Sequence[int], size: int, nodes: Nodes) -> list[bytes]:
     """The hashes that together with some leaves give the root: subtrees without any of them, left to right.
 
-    ``indexes`` are different, ascending and below ``size``.
+    ``indexes`` are different, ascending and below ``size``; BadInput otherwise.
     """
     if list(indexes) != sorted(set(indexes)) or (indexes and not 0 <= indexes[0] <= indexes[-1] < size):
-        raise ValueError("indexes must be ascending and below the size")
-    return (
-        [_hash_of(first, last, nodes) for first, last in _gaps(0, size, indexes, 0, len(indexes))]
-        if size
-        else []
-    )
+        raise BadInput("indexes must be ascending and below the size")
+    if not size:
+        return []
+    ranges = list(_gaps(0, size, indexes, 0, len(indexes)))
+    covers = [_cover(first, last) for first, last in ranges]
+    found = iter(
+        nodes([node for cover in covers for node in cover])
+    )  # a store answers one question faster than many
+    return [
+        CompactRange(last - first, [next(found) for _ in cover]).root()
+        for (first, last), cover in zip(ranges, covers, strict=True)
+    ]
 
 
 def root_from_many(
@@ -225,9 +250,7 @@ def root_from_many(
         if last - first == 1:
             return leaves[low]
         middle = first + _split(last - first)
-        cut = low
-        while cut < high and indexes[cut] < middle:
-            cut += 1
+        cut = bisect_left(indexes, middle, low, high)
         return node_hash(fold(first, middle, low, cut), fold(middle, last, cut, high))
 
     try:

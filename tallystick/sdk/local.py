@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tallystick.app.record import Receipt
+from tallystick.model.errors import TallystickError
 from tallystick.model.span import Span
+from tallystick.sdk.edge import caught
+
+ATTEST_EVERY_S = 5.0
 
 
 class Records(Protocol):
@@ -21,12 +26,16 @@ class StoreSink:
     """Commits batches to a store of this machine.
 
     ``refused`` counts what the store would not take, ``reason`` says why; each such span is handed to ``on_refused``
-    (the shipper sets them aside).
+    (the shipper sets them aside). ``attest`` brings the journal up to the store; ``tend`` and ``close`` call it.
     """
 
-    def __init__(self, recorder: Records, close: Callable[[], None]) -> None:
+    def __init__(
+        self, recorder: Records, close: Callable[[], None], attest: Callable[[], object] | None = None
+    ) -> None:
         self._recorder = recorder
         self._close = close
+        self._attest = attest
+        self._attested_at = time.monotonic()
         self.refused = 0
         self.reason: str | None = None
         self.on_refused: Callable[[Span, str], None] | None = None
@@ -44,6 +53,23 @@ class StoreSink:
                 if (span.trace, span.span) in refused:
                     self.on_refused(span, refused[span.trace, span.span])
 
+    def tend(self) -> None:
+        """Called by the shipping thread between batches: every few seconds the journal learns of new records."""
+        if time.monotonic() - self._attested_at >= ATTEST_EVERY_S:
+            self._bring_up()
+
     def close(self) -> None:
-        """Release the store."""
-        self._close()
+        """Attest what is left and release the store."""
+        try:
+            self._bring_up()
+        finally:
+            self._close()
+
+    def _bring_up(self) -> None:
+        if self._attest is None:
+            return
+        try:
+            self._attest()
+        except TallystickError as error:  # the records are safe in the store: the next process attests them
+            caught("attesting", error, answered=True)
+        self._attested_at = time.monotonic()

@@ -76,6 +76,7 @@ class Shipper:
         while not self._closing.is_set() and self._thread is thread:
             before = spool.records
             self.ship()
+            self._tend()
             if self._failures:  # new records do not hurry a sink that does not answer
                 self._closing.wait(_PAUSES[min(self._failures, len(_PAUSES)) - 1])
                 continue
@@ -85,6 +86,17 @@ class Shipper:
                 self._wake.clear()
             spool.asleep = False
             self._closing.wait(_LINGER)
+
+    def _tend(self) -> None:
+        """Let the sink do what is due now and then; only here, so that no thread of the agent ever waits for it."""
+        with self._turn:
+            tend = getattr(self._sink, "tend", None)
+            if tend is None:
+                return
+            try:
+                tend()
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the thread
+                caught("shipping", error, answered=True)
 
     def ship(self) -> bool:
         """Deliver all that is waiting and return whether nothing is left; False when the sink did not take it."""

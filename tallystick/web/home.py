@@ -9,6 +9,8 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
+from tallystick.model.errors import TallystickError
+from tallystick.web import lamps
 from tallystick.web.site import Site, View, rows
 
 SHOWN: Final = 5
@@ -21,7 +23,11 @@ _BAD: Final = (
 KEYS: Final = (
     ("?", "show these keys", "everywhere"),
     ("/", "search", "Runs, a run, Cost"),
-    ("g then h r a t m c p", "go to Home, Runs, Agents, Tools, Models, Cost, approvals (p)", "everywhere"),
+    (
+        "g then h r a t m c p j",
+        "go to Home, Runs, Agents, Tools, Models, Cost, approvals (p), Journal",
+        "everywhere",
+    ),
     ("j k", "next, previous row", "lists and the tree"),
     ("Enter", "open the row", "lists and the tree"),
     ("↑ ↓ Home End PgUp PgDn", "move in the tree", "a run"),
@@ -89,11 +95,30 @@ def view(site: Site) -> View:
         "shadow": {"agents": _shadow(agents), "tools": _shadow(tools)},
         "declared": {"agents": _declared(agents), "tools": _declared(tools)},
         "recent": recent["runs"],
+        "journal": _journal(site),
         "cost": {key: money[key] for key in ("total_nano_usd", "known_nano_usd", "gaps")},
     }
-    calm = not (waiting or bad or data["unpriced"]["gaps"] or any(data["shadow"].values()))
+    calm = not (waiting or bad or data["unpriced"]["gaps"] or any(data["shadow"].values()) or data["journal"])
     longest = max((run["duration_ns"] or 0 for run in recent["runs"]), default=0)
     return View("home.html", data, {"here": "home", "calm": calm, "longest": longest})
+
+
+def _journal(site: Site) -> list[dict[str, str]]:
+    """What is wrong with the journal: lamps that are broken, witnesses and exports that failed."""
+    try:
+        state = site.journal.state()
+    except TallystickError as error:
+        return [{"what": "the journal", "why": error.message}]
+    wrong = [
+        {"what": one["name"], "why": one["why"]} for one in lamps.of_journal(state) if one["light"] == "bad"
+    ]
+    for one in state["witnesses"]:
+        if one["state"] in ("failed", "fork"):
+            wrong.append({"what": f"witness {one['name']}", "why": one["error"] or one["state"]})
+    for one in state["exports"]:
+        if one["state"] == "failed":
+            wrong.append({"what": one["target"], "why": one["error"] or "failed"})
+    return wrong
 
 
 def _unpriced(money: Mapping[str, Any]) -> dict[str, Any]:

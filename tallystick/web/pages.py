@@ -12,15 +12,24 @@ from litestar import Request, Response, Router, get
 from litestar.exceptions import HTTPException
 
 from tallystick.model.errors import TallystickError, UnknownThing
-from tallystick.web import approvals, assets, cost, home, names, run, runs
-from tallystick.web.site import Answerer, PageReader, PageSettings, Site
+from tallystick.web import approvals, assets, cost, evidence, home, journal, names, run, runs
+from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
 
-__all__ = ["Answerer", "PageReader", "PageSettings", "routes"]
+__all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
 
 
-def routes(reader: PageReader, control_answer: Answerer, settings: PageSettings) -> list[Router]:
-    """All page handlers, as one router at the root. Handlers run the reader in worker threads."""
-    site = Site(reader, control_answer, settings)
+def routes(
+    reader: PageReader,
+    control_answer: Answerer,
+    settings: PageSettings,
+    book: Journal,
+    make_evidence: Evidence | None = None,
+) -> list[Router]:
+    """All page handlers, as one router at the root. Handlers run the reader in worker threads.
+
+    ``book`` tells of the journal; without ``make_evidence`` run pages offer no evidence to download.
+    """
+    site = Site(reader, control_answer, settings, book, make_evidence)
 
     def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return site.failure(request, error)
@@ -30,9 +39,11 @@ def routes(reader: PageReader, control_answer: Answerer, settings: PageSettings)
         *home.handlers(site),
         *runs.handlers(site),
         *run.handlers(site),
+        *evidence.handlers(site),
         *names.handlers(site),
         *cost.handlers(site),
         *approvals.handlers(site),
+        *journal.handlers(site),
     ]
 
     @get("/{rest:path}", sync_to_thread=False)

@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import UnknownThing
+from tallystick.web.proof import proof
 from tallystick.web.site import JSON_SUFFIX, Site, View, asked
 from tallystick.web.wording import term
 
@@ -42,7 +43,8 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
 
 def tree_view(site: Site, prefix: str) -> View:
     """The page around the tree: only the run's summary is read, the steps come with the skeleton."""
-    return View("run.html", {}, {"here": "runs", "run": summary(site, prefix)})
+    run = summary(site, prefix)
+    return View("run.html", {}, {"here": "runs", "run": run, "proof": proof(site, run)})
 
 
 def plain_view(site: Site, prefix: str) -> View:
@@ -53,7 +55,8 @@ def plain_view(site: Site, prefix: str) -> View:
     keys = ("step", "depth", "kind", "name", "agent", "status", "started_ns", "duration_ns", "cost_nano_usd",
             "tokens", "decision", "same_as")  # fmt: skip
     table = [{key: columns[key][index] for key in keys} for index in range(min(total, PLAIN_ROWS))]
-    extra = {"here": "runs", "run": skeleton["run"], "table": table, "total": total}
+    extra = {"here": "runs", "run": skeleton["run"], "table": table, "total": total,
+             "proof": proof(site, skeleton["run"])}  # fmt: skip
     return View("plain.html", skeleton, extra)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -16,10 +16,12 @@ import jinja2
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.response import Stream
 
 from tallystick import __version__
-from tallystick.model.errors import Fault, TallystickError
+from tallystick.model.errors import Denied, Fault, TallystickError
 from tallystick.web import assets, facets, svg, wording
+from tallystick.web.stream import sent
 
 JSON_SUFFIX: Final = ".json"
 PARTIAL: Final = "part"
@@ -42,6 +44,7 @@ NAVIGATION: Final = (
     ("models", "/models", "Models"),
     ("cost", "/cost", "Cost"),
     ("approvals", "/approvals", "Approvals"),
+    ("journal", "/journal", "Journal"),
 )
 
 # Addresses that programs use: whatever goes wrong there is answered in JSON.
@@ -97,6 +100,34 @@ class PageReader(Protocol):
         """One approval."""
         ...
 
+    def entries(self, *, limit: int = 50, before: int | None = None) -> Mapping[str, Any]:
+        """``{"total", "entries": [entry]}``, newest first."""
+        ...
+
+    def recorded(self, run: str, /) -> Mapping[str, Any]:
+        """How far a run's record is in the journal: ``{"run", "records", "sealed": {"seq", "at", "records"}}``."""
+        ...
+
+
+class Journal(Protocol):
+    """What is known of the journal itself (``app.journalbook.JournalBook``)."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Head, key, checkpoints, witnesses, exports and lamps."""
+        ...
+
+    def verify_steps(self) -> Iterator[Mapping[str, Any]]:
+        """Check everything, a step at a time: ``{"step", "state", "detail", "count"}``."""
+        ...
+
+
+class Evidence(Protocol):
+    """Makes the evidence file of a run."""
+
+    def __call__(self, run: str, redact: bool, /) -> Iterator[bytes]:
+        """The file's bytes in pieces; ``redact`` leaves contents out. Raises UnknownThing and StoreFault."""
+        ...
+
 
 class Answerer(Protocol):
     """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
@@ -133,12 +164,23 @@ class View:
 
 
 class Site:
-    """The pages' surroundings: reader, answerer, settings and templates."""
+    """The pages' surroundings: reader, answerer, journal, evidence, settings and templates."""
 
-    def __init__(self, reader: PageReader, answer: Answerer, settings: PageSettings) -> None:
+    headers = HEADERS
+
+    def __init__(
+        self,
+        reader: PageReader,
+        answer: Answerer,
+        settings: PageSettings,
+        journal: Journal,
+        evidence: Evidence | None = None,
+    ) -> None:
         self.reader = reader
         self.answer = answer
         self.settings = settings
+        self.journal = journal
+        self.evidence = evidence
         self.assets = assets.load()
         self._templates = _environment(self)
 
@@ -160,6 +202,13 @@ class Site:
             headers=HEADERS,
         )
 
+    def stream(self, request: Request[Any, Any, Any], view: View) -> Stream:
+        """The view as a page that is sent while it is rendered: what its template iterates over may take time."""
+        template = self._templates.get_template(view.template)
+        parts = template.generate(data=view.data, path=request.url.path, is_part=False, **view.extra)
+        encoded = (part.encode("utf-8", "replace") for part in parts if part)
+        return Stream(sent(encoded), media_type="text/html", status_code=view.status, headers=HEADERS)
+
     def failure(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         """The one error page, or the one JSON error shape when JSON was asked for."""
         known = _as_known(error)
@@ -177,6 +226,18 @@ class Site:
 def asked(request: Request[Any, Any, Any], name: str, default: str = "") -> str:
     """A value from the address's query; an absent or empty one gives the default."""
     return request.query_params.get(name) or default
+
+
+def refuse_foreign(request: Request[Any, Any, Any]) -> None:
+    """Refuse what another site's page makes this browser fetch; following a link from elsewhere is allowed.
+
+    For addresses that make the server work. Raises Denied.
+    """
+    headers = request.headers
+    if headers.get("sec-fetch-site") in ("cross-site", "same-site") and (
+        headers.get("sec-fetch-mode") != "navigate" or headers.get("sec-fetch-dest") != "document"
+    ):
+        raise Denied("another site asked for this", hint="open it from Tallystick's own pages")
 
 
 def rows(value: Any, key: str) -> list[Mapping[str, Any]]:

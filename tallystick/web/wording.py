@@ -42,6 +42,8 @@ STATUS_WORDS: Final = {
     "complete": "complete", "lossy": "lossy", "open": "open",
     "waiting": "waiting", "approved": "approved", "rejected": "rejected", "expired": "expired",
     "consumed": "consumed", "allow": "allow", "deny": "deny", "hold": "hold", "not evaluated": "unknown",
+    "holds": "ok", "finding": "failed", "not checked": "unknown",
+    "signed": "ok", "written": "ok", "behind": "lossy", "fork": "failed",
 }  # fmt: skip
 
 

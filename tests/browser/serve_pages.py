@@ -18,7 +18,7 @@ import uvicorn
 from litestar import Litestar, Request, Response, get
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
-from web_fake import FakeReader
+from web_fake import FakeEvidence, FakeJournal, FakeReader
 from web_world import NOW_NS
 
 from tallystick.web.pages import PageSettings, routes
@@ -27,16 +27,19 @@ from tallystick.web.pages import PageSettings, routes
 class Served:
     """A running server: its address, its reader, and a way to send an event to open pages."""
 
-    def __init__(self, url: str, reader: FakeReader, queue: list[str]) -> None:
+    def __init__(self, url: str, reader: FakeReader, journal: FakeJournal, queue: list[str]) -> None:
         self.url = url
         self.reader = reader
+        self.journal = journal
         self._queue = queue
 
     def announce(self, run: str) -> None:
         self._queue.append(run)
 
 
-def make_app(reader: FakeReader, queue: list[str], stopping: threading.Event) -> Litestar:
+def make_app(
+    reader: FakeReader, journal: FakeJournal, queue: list[str], stopping: threading.Event
+) -> Litestar:
     """The pages, with the two doors of the API that their scripts use."""
 
     @get("/api/runs/{run:str}/skeleton", sync_to_thread=True)
@@ -59,7 +62,11 @@ def make_app(reader: FakeReader, queue: list[str], stopping: threading.Event) ->
         return ServerSentEvent(stream())
 
     settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick")
-    handlers: list[Any] = [skeleton, events, *routes(reader, reader.answer, settings)]
+    handlers: list[Any] = [
+        skeleton,
+        events,
+        *routes(reader, reader.answer, settings, journal, FakeEvidence()),
+    ]
     return Litestar(handlers, openapi_config=None)
 
 
@@ -67,19 +74,23 @@ def make_app(reader: FakeReader, queue: list[str], stopping: threading.Event) ->
 def serving(reader: FakeReader, port: int = 0) -> Iterator[Served]:
     """Run the server in a thread until the block ends."""
     queue: list[str] = []
+    journal = FakeJournal(reader)
     stopping = threading.Event()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)  # connections wait in the queue until the server takes them
     config = uvicorn.Config(
-        make_app(reader, queue, stopping), log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        make_app(reader, journal, queue, stopping),
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", reader, queue)
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", reader, journal, queue)
     finally:
         stopping.set()
         server.should_exit = True

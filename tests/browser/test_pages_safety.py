@@ -38,7 +38,8 @@ def addresses(reader: FakeReader) -> list[str]:
     return [
         "/", "/runs", "/runs?q=status:failed", f"/runs/{run}", f"/runs/{run}?plain=1",
         f"/runs/{run}/steps/{refund_steps()[5]['step']}", "/agents", "/agent?name=refunds", "/tools", "/models",
-        "/cost", f"/approvals/{approval}", "/approvals?state=all", "/keys", "/runs/nosuchrun",
+        "/cost", f"/approvals/{approval}", "/approvals?state=all", "/keys", "/runs/nosuchrun", "/journal",
+        "/journal/verify",
     ]  # fmt: skip
 
 
@@ -58,7 +59,16 @@ def test_stored_text_never_runs(open_context: Open, part: int) -> None:
     watched = open_context()
     with serving(reader) as served:
         page = watched.page()
-        for address in ("/", "/runs", "/agents", "/tools", "/models", "/cost", "/approvals/apr_0001"):
+        for address in (
+            "/",
+            "/runs",
+            "/agents",
+            "/tools",
+            "/models",
+            "/cost",
+            "/approvals/apr_0001",
+            "/journal",
+        ):
             page.goto(served.url + address)
             watched.check(page)
         run = reader.runs()["runs"][0]["run"]
@@ -125,7 +135,7 @@ def test_pages_have_no_accessibility_violations(small_desk: Served, open_context
 def test_a_phone_has_no_accessibility_violations(small_desk: Served, open_context: Open, dark: bool) -> None:
     page = open_context(dark=dark, width=390, height=844).page()
     run = small_desk.reader.runs()["runs"][0]["run"]
-    for address in ("/", "/runs", f"/runs/{run}", "/cost", "/approvals/apr_0001"):
+    for address in ("/", "/runs", f"/runs/{run}", "/cost", "/approvals/apr_0001", "/journal"):
         page.goto(small_desk.url + address)
         page.wait_for_timeout(150)
         assert _violations(page) == [], address

@@ -234,7 +234,7 @@ def test_everything_needed_works_without_scripts(own_desk: Served, open_context:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/runs", "/agents", "/tools", "/cost", "/approvals/apr_0001", "/keys", "run"]
+    "path", ["/", "/runs", "/agents", "/tools", "/cost", "/approvals/apr_0001", "/keys", "/journal", "run"]
 )
 def test_a_phone_shows_pages_without_sideways_scrolling(desk: Served, open_context: Open, path: str) -> None:
     page = open_context(width=390, height=844).page()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,37 @@ class CannedReader:
             raise UnknownThing(f"nothing starts with {prefix!r}")
 
 
+LAMPS = {
+    "integrity": "holds", "completeness": "grey", "why": "All is well. Nobody else looked.",
+    "integrity_why": "All is well.", "completeness_why": "Nobody else looked.",
+}  # fmt: skip
+JOURNAL: dict[str, Any] = {
+    "origin": "example.com/log", "size": 2, "root": "c" * 64, "key": "example.com/log+00000000+AQ==",
+    "checkpoints": [{"size": 2, "root": "c" * 64, "at": "2026-11-22T10:00:00.000000Z", "witnesses": ["w.example"]}],
+    "witnesses": [{"name": "w.example", "url": "http://w.example", "outside": False, "state": "signed", "size": 2,
+                   "error": None}],
+    "exports": [{"target": "file:checkpoints.txt", "state": "failed", "error": "no room"}], "lamps": LAMPS,
+}  # fmt: skip
+
+
+class CannedJournal:
+    """A journal of two entries."""
+
+    def state(self) -> Mapping[str, Any]:
+        return JOURNAL
+
+    def verify_steps(self) -> Iterator[Mapping[str, Any]]:
+        yield {"step": "entries", "state": "holds", "detail": "all are what they were", "count": 2}
+
+    def lamps(self) -> Mapping[str, Any]:
+        return LAMPS
+
+    def file(self, path: str) -> bytes:
+        if path not in ("checkpoint", "tile/0/000.p/2"):
+            raise UnknownThing("the journal has no such tile")
+        return path.encode()
+
+
 class CannedAnswer:
     """Takes one answer; the second is a Conflict."""
 
@@ -215,7 +246,13 @@ class Serving:
         self.url = address_of(sockets[0])
         self.port: int = sockets[0].getsockname()[1]
         self.app: App = create_app(
-            self.reader, self.recorder, self.answer, settings, clock=SystemClock(), extra_routes=extra
+            self.reader,
+            self.recorder,
+            self.answer,
+            settings,
+            clock=SystemClock(),
+            journal=CannedJournal(),
+            extra_routes=extra,
         )
         self._thread = ServerThread(self.app, sockets)
 

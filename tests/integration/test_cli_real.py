@@ -77,6 +77,13 @@ class Tally:
         assert "Traceback" not in err.getvalue()
         return out.getvalue() if code == 0 else err.getvalue()
 
+    def no(self, *arguments: str) -> str:
+        """What a command says on stdout when its answer is no."""
+        out = io.StringIO()
+        with redirect_stdout(out), redirect_stderr(io.StringIO()):
+            assert invoke([*arguments, "--store", str(self.folder / "store")]) == 3
+        return out.getvalue()
+
     def json(self, *arguments: str) -> Any:
         return json.loads(self(*arguments, "--json"))
 
@@ -188,7 +195,10 @@ def test_a_damaged_journal_is_not_verified(tally: Tally) -> None:
         changed = base.execute("UPDATE journal SET actor = 'somebody else' WHERE seq = 1").rowcount
     base.close()
     assert changed == 1
-    assert "not verified" in tally("journal", "verify", code=3)
+    told = json.loads(tally.no("journal", "verify", "--json"))
+    assert (told["verified"], told["lamps"]["integrity"]) == (False, "broken")
+    (finding,) = [step for step in told["steps"] if step["state"] == "finding"]
+    assert finding["step"] == "entries"
 
 
 def test_things_costs_and_doctor_answer(filled: Tally) -> None:

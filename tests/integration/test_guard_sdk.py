@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 
 from guard_house import LOOK, REFUND, TEXT, House
+from guard_remade import Record, problems
 from test_guard_approvals import yes
 
 from tallystick.model.errors import OverBudget, Stopped
@@ -94,7 +95,8 @@ def test_allowed_held_and_refused(stage: tuple[House, Desk, Kept]) -> None:
     answers = [entry.body["answer"] for entry in house.control.entries(kind="decision.made")]
     assert answers == ["allow", "allow", "hold", "allow", "deny", "deny"]
     outcomes = [entry.body["outcome"] for entry in house.control.entries(kind="effect.ended")]
-    assert outcomes == ["landed", "landed"]
+    assert outcomes == ["landed", "landed", "landed"]
+    assert problems(Record(house.control)) == []
     assert flush(5.0)
     decided = [
         span.attributes.get("tallystick.decision")

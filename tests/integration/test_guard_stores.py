@@ -16,7 +16,9 @@ import guard_house
 import test_guard
 import test_guard_approvals
 import test_guard_money
+import test_guard_remade
 from control_double import Clock, Ids
+from guard_remade import Record, problems
 
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.sqlite import SqliteControl
@@ -24,9 +26,12 @@ from tallystick.model.journal import Draft, Entry
 
 CASES = [
     found
-    for module in (test_guard, test_guard_approvals, test_guard_money)
+    for module in (test_guard, test_guard_approvals, test_guard_money, test_guard_remade)
     for name, found in sorted(vars(module).items())
-    if name.startswith("test_") and not getattr(found, "pytestmark", ()) and "broken_store" not in name
+    if name.startswith("test_")
+    and not getattr(found, "pytestmark", ())
+    and "broken_store" not in name
+    and not hasattr(found, "hypothesis")
 ]
 
 
@@ -75,5 +80,7 @@ def real(
 def test_on_a_real_store(real: list[Any], case: Callable[[], None]) -> None:
     case()
     for store in real:
+        found = problems(Record(store))
+        assert [one for one in found if not one.endswith(("masked", "no canonical JSON"))] == []
         assert store.verify() == store.head()[0]
         assert store.rebuild()["changed"] == 0

@@ -34,6 +34,11 @@ def test_decisions_survive_a_program_that_says_no_goodbye(tmp_path: Path, body: 
     environment = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": ""}
     subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=environment, check=True, timeout=60)
     stores = wiring.open_stores(tmp_path / "store", create=False)
+    size, _ = stores.control.head()
+    assert [at for at, _ in stores.control.checkpoints()] == [
+        size
+    ]  # and the last thing it did was to sign them
+    assert stores.control.entries(kind="key.created")
     decided = [entry.body["tool"] for entry in stores.control.entries(kind="decision.made")]
     stores.close()
     assert decided == ["look", "look"]

@@ -171,7 +171,7 @@ def test_the_document_is_openapi_31_with_real_schemas(serving: Serving) -> None:
     assert set(document["paths"]) == {
         "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}", "/api/agents",
         "/api/tools", "/api/models", "/api/cost", "/api/approvals", "/api/approvals/{approval}", "/api/doctor",
-        "/api/health",
+        "/api/health", "/api/journal", "/api/journal/verify", "/journal/checkpoint", "/journal/tile/{place}",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     run = next(schema for name, schema in schemas.items() if name.endswith("RunShape"))
@@ -183,7 +183,7 @@ def test_answers_keep_what_the_document_promises(tmp_path: Path) -> None:
     with Serving(tmp_path, ServerSettings()) as serving:
         schema = schemathesis.openapi.from_url(f"{serving.url}/api/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
-        assert len(operations) == 13
+        assert len(operations) == 17
         for operation in operations:
 
             @settings(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from test_server_ingest import PROTOBUF, request_of
 
+from tallystick import wiring
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.model.query import EVERYTHING
 
@@ -25,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Process:
     """``tally up`` in a process of its own; ``port`` is known once it answers."""
 
-    def __init__(self, folder: Path) -> None:
-        environment = os.environ | {
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        environment = os.environ | settings | {
             "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
             "TALLYSTICK_PORT": "0",
             "TALLYSTICK_OTLP_PORT": "0",
@@ -35,7 +37,7 @@ class Process:
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
         assert self.process.stderr is not None
         told = next(line for line in self.process.stderr if line.strip().startswith("pages"))
-        self.port = int(told.rsplit(":", 1)[1])
+        self.port = int(told.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
 
     def end(self, number: int) -> int:
         with contextlib.suppress(ProcessLookupError):
@@ -47,8 +49,8 @@ class Process:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Process]:
-    started = Process(folder)
+def serving(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Process]:
+    started = Process(folder, settings or {})
     try:
         yield started
     finally:
@@ -193,6 +195,49 @@ def test_stopping_finishes_what_was_taken(tmp_path: Path, number: int) -> None:
         assert server.end(number) == 0
         lane.join(20)
     assert acknowledged <= stored(tmp_path)
+
+
+def test_a_server_signs_the_journal_and_tells_who_signed_in(tmp_path: Path) -> None:
+    token = "correct-horse-battery-staple"
+    with serving(tmp_path, {"TALLYSTICK_TOKEN": token, "TALLYSTICK_CHECKPOINT_EVERY_S": "1"}) as server:
+
+        def ask(path: str, given: str, body: str | None = None) -> tuple[int, bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+            headers = {"authorization": f"Bearer {given}"} if given else {}
+            connection.request("GET" if body is None else "POST", path, body, headers)
+            answer = connection.getresponse()
+            told = answer.status, answer.read()
+            connection.close()
+            return told
+
+        for path in ("/api/journal", "/api/journal/verify", "/journal/checkpoint", "/journal/tile/0/000.p/1"):
+            assert ask(path, "")[0] == 401
+            assert ask(path, "a-token-that-is-wrong")[0] == 401
+        assert ask("/sign-in", "", "token=wrong-again-and-again")[0] == 401
+        assert ask("/sign-in", "", f"token={token}")[0] == 303
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            state = json.loads(ask("/api/journal", token)[1])
+            if state["checkpoints"] and state["checkpoints"][0]["size"] == state["size"] >= 4:
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail(f"the journal's growth was not signed: {state}")
+        assert ask("/journal/checkpoint", token)[0] == 200
+        assert server.end(signal.SIGTERM) == 0
+    stores = wiring.open_stores(tmp_path)
+    try:
+        size, _ = stores.control.head()
+        assert stores.control.checkpoints()[0][0] == size
+        made = [entry.body["how"] for entry in stores.control.entries(kind="signin.made")]
+        refused = {
+            (one.body["how"], one.body["count"]) for one in stores.control.entries(kind="signin.refused")
+        }
+    finally:
+        stores.close()
+    assert made == ["form", "token"]
+    assert sum(count for how, count in refused if how == "token") == 4
+    assert ("form", 1) in refused
 
 
 def test_a_small_footprint(tmp_path: Path) -> None:

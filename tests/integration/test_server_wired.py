@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from test_server_ingest import PROTOBUF, request_of
 
-from tallystick import wiring
+from tallystick import wiring, wiring_journal
 from tallystick.api import shapes
 from tallystick.api.server import ServerThread, address_of, listen
+from tallystick.app.mirror import content_of
 from tallystick.config import load
 from tallystick.model.journal import Draft
 
@@ -97,6 +98,26 @@ def test_what_was_posted_is_there_in_the_shapes_that_were_promised(wired: Wired)
     doctor = wired.ask("/api/doctor", shapes.DoctorShape)
     assert (doctor["ingest"]["accepted"], doctor["ingest"]["repeats"]) == (10, 5)
     assert doctor["watermark"] > 0
+
+
+def test_the_journal_is_shown_verified_and_handed_out(wired: Wired) -> None:
+    empty = wired.ask("/api/journal", shapes.JournalShape)
+    assert (empty["size"], empty["origin"], empty["lamps"]["integrity"]) == (0, None, "unchecked")
+    assert wired.call("GET", "/journal/checkpoint")[0] == 404
+    control, path = wired.stores.control, wired.stores.path
+    control.append([Draft("signin.made", "ann", {"how": "link", "by": "ann"})])
+    settings = load({}, {"TALLYSTICK_CHECKPOINT_EXPORT": "file:notes.txt"}, path)
+    signed = wiring_journal.keeper(control, path, settings, print).keep()
+    shown = wired.ask("/api/journal", shapes.JournalShape)
+    assert (shown["size"], shown["checkpoints"][0]["root"]) == (2, signed.checkpoint.root.hex())
+    verified = wired.ask("/api/journal/verify", shapes.VerifyShape)
+    assert verified["lamps"]["integrity"] == "holds"
+    assert wired.call("GET", "/journal/checkpoint") == (200, signed.note.encode())
+    for place in ("0/000.p/2", "entries/000.p/2"):
+        status, content = wired.call("GET", f"/journal/tile/{place}")
+        assert (status, content) == (200, content_of(control, f"tile/{place}"))
+    for place in ("0/000.p/3", "0/000", "../control.db", "%2e%2e/control.db", "0/0", "9/000"):
+        assert wired.call("GET", f"/journal/tile/{place}")[0] == 404, place
 
 
 def test_an_approval_is_answered_over_http_once(wired: Wired) -> None:

@@ -1,6 +1,7 @@
 """The ground floor under attack: money, canonical JSON, journal entries and the query grammar."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.model.canonical import canonical_json, digest
+from tallystick.model.commitment import Content, Opening
 from tallystick.model.errors import BadInput, TallystickError
-from tallystick.model.journal import GENESIS, Draft, seal
+from tallystick.model.journal import Entry, committed, contents_of, leaf_bytes, leaf_digest, opened
 from tallystick.model.money import nano_from_usd, round_pico, usd_text
 from tallystick.model.query import FIELDS, Query, moment, parse_query
 
@@ -78,20 +80,54 @@ def test_what_json_cannot_say_is_refused(wrong):
         canonical_json({"value": wrong})
 
 
-@given(json_values, st.sampled_from(["kind", "subject", "run", "actor", "body", "previous"]))
-def test_an_entry_digest_covers_every_field(value, field):
-    draft = Draft("budget.set", "b1", {"value": value}, run="r", actor="me")
-    entry = seal(draft, seq=1, entry_id="ent_1", at=5, previous=GENESIS)
-    changed = {
-        "kind": Draft("budget.gone", "b1", {"value": value}, run="r", actor="me"),
-        "subject": Draft("budget.set", "b2", {"value": value}, run="r", actor="me"),
-        "run": Draft("budget.set", "b1", {"value": value}, run="s", actor="me"),
-        "actor": Draft("budget.set", "b1", {"value": value}, run="r", actor="you"),
-        "body": Draft("budget.set", "b1", {"value": [value]}, run="r", actor="me"),
-        "previous": draft,
-    }[field]
-    previous = "1" * 64 if field == "previous" else GENESIS
-    assert seal(changed, seq=1, entry_id="ent_1", at=5, previous=previous).digest != entry.digest
+ENTRY = Entry(3, "ent_3", 5, "budget.set", "b1", "r", "me", {"value": 1}, "", 2)
+
+
+@given(json_values)
+def test_a_leaf_covers_every_field_of_its_entry(value):
+    entry = replace(ENTRY, body={"value": value})
+    leaf = leaf_bytes(entry)
+    others = [
+        replace(entry, seq=4), replace(entry, id="ent_4"), replace(entry, at=6), replace(entry, kind="budget.gone"),
+        replace(entry, subject="b2"), replace(entry, run="s"), replace(entry, run=None), replace(entry, actor="you"),
+        replace(entry, body={"value": [value]}), replace(entry, nth=3), replace(entry, nth=None),
+        replace(entry, previous="1" * 64),
+    ]  # fmt: skip
+    leaves = {leaf_bytes(one) for one in others}
+    assert leaf not in leaves
+    assert len({leaf_digest(one) for one in leaves}) == len(others)
+    assert leaf_bytes(replace(entry, digest="0" * 64)) == leaf
+    assert json.loads(leaf)["v"] == 2
+
+
+def test_a_leaf_longer_than_a_bundle_can_hold_is_refused():
+    empty = len(leaf_bytes(replace(ENTRY, body={"value": ""})))
+    assert len(leaf_bytes(replace(ENTRY, body={"value": "x" * (65_535 - empty)}))) == 65_535
+    with pytest.raises(BadInput):
+        leaf_bytes(replace(ENTRY, body={"value": "x" * (65_536 - empty)}))
+
+
+@given(json_values, st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
+def test_a_commitment_opens_with_its_salt_and_content_only(value, salt, other):
+    content = Content(value, salt)
+    whole = Opening(content.commitment, salt, content.bytes)
+    assert whole.fits
+    assert replace(whole, salt=other).fits == (salt == other)
+    assert not replace(whole, content=content.bytes + b" ").fits
+    for cut in range(16):  # a salt that takes in the front of the content, or gives its end away
+        assert (
+            not replace(whole, salt=salt + content.bytes[:cut], content=content.bytes[cut:]).fits or not cut
+        )
+        assert not replace(whole, salt=salt[:cut], content=salt[cut:] + content.bytes).fits
+        with pytest.raises(BadInput):
+            Content(value, salt[:cut])
+    assert not replace(whole, content=None).fits
+    body = {"keep": 1, "list": [content, {"deep": content}]}
+    written = committed(body)
+    assert contents_of(body) == [content, content]
+    assert json.loads(canonical_json(written)) == written
+    assert opened(written, {}) == {"keep": 1, "list": [None, {"deep": None}]}
+    assert opened(written, {content.commitment: "v"}) == {"keep": 1, "list": ["v", {"deep": "v"}]}
 
 
 @given(st.text(max_size=60))

@@ -9,13 +9,16 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from tallystick.adapters.memory.control import MemoryControl
 from tallystick.cli.parts import Parts
 from tallystick.cli.root import root
 from tallystick.config import load
-from tallystick.model.errors import BadInput, UnknownThing
-from tallystick.model.journal import GENESIS, Draft, Entry, seal
+from tallystick.model.errors import BadInput, StoreFault, UnknownThing
+from tallystick.model.journal import Entry
 from tallystick.model.span import Span
 from tallystick.ports import Change
+from tallystick.testing.clock import FakeClock
+from tallystick.testing.ids import CountingIds
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202eevil\x9b31m"
 NONE = {"input_tokens": None, "output_tokens": None, "cache_read_tokens": None, "cache_write_tokens": None,
@@ -146,41 +149,28 @@ class FakeTraces:
         return {"schema": 1, "runs": 2}
 
 
-@dataclass
-class FakeControl:
-    """A journal in a list, chained by the real digests."""
+class FakeControl(MemoryControl):
+    """A real journal in memory that can be told to be damaged."""
 
-    entries_: list[Entry] = field(default_factory=list)
-    damaged: str | None = None
-    changed: int = 0
+    def __init__(self) -> None:
+        super().__init__(clock=FakeClock(), ids=CountingIds())
+        self.damaged: str | None = None
+        self.changed = 0
 
-    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
-        written = []
-        for draft in drafts:
-            seq, previous = self.head()
-            entry = seal(draft, seq=seq + 1, entry_id=f"ent_{seq + 1}", at=1, previous=previous)
-            self.entries_.append(entry)
-            written.append(entry)
-        return tuple(written)
-
-    def head(self) -> tuple[int, str]:
-        return (self.entries_[-1].seq, self.entries_[-1].digest) if self.entries_ else (0, GENESIS)
-
-    def entries(self, *, after: int = 0, limit: int = 1000, **_: Any) -> list[Entry]:
-        return [entry for entry in self.entries_ if entry.seq > after][:limit]
+    @property
+    def entries_(self) -> list[Entry]:
+        return list(self.entries())
 
     def verify(self) -> int:
         if self.damaged:
-            from tallystick.model.errors import StoreFault
-
-            raise StoreFault(self.damaged, entry=3)
-        return len(self.entries_)
+            raise StoreFault(self.damaged, seq=3)
+        return super().verify()
 
     def rebuild(self) -> Mapping[str, int]:
         return {"approvals": 1, "budgets": 1, "changed": self.changed}
 
     def info(self) -> Mapping[str, Any]:
-        return {"schema": 1, "entries": len(self.entries_)}
+        return {"schema": 1, "entries": self.head()[0]}
 
 
 @dataclass
@@ -191,6 +181,7 @@ class FakeStores:
     traces: Any = field(default_factory=FakeTraces)
     control: Any = field(default_factory=FakeControl)
     closed: bool = False
+    doubt: StoreFault | None = None
 
     def close(self) -> None:
         self.closed = True
@@ -217,7 +208,9 @@ class FakeParts(Parts):
     def find_store(self, settings: Any) -> Path:
         return settings.store or self.folder / "store"
 
-    def open(self, path: Path, *, create: bool) -> Any:
+    def open(self, path: Path, *, create: bool, writing: bool) -> Any:
+        if writing and self.stores.doubt is not None:
+            raise self.stores.doubt
         return self.stores
 
     def reader(self, stores: Any) -> Any:
@@ -252,7 +245,7 @@ class FakeParts(Parts):
         }
 
     def answer(
-        self, stores: Any, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Any, settings: Any, approval: str, answer: str, *, by: str, note: str | None
     ) -> Mapping[str, Any]:
         self.answered.append((approval, answer, by, note))
         return {**APPROVAL, "state": answer, "by": by, "note": note}

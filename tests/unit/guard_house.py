@@ -10,12 +10,14 @@ from typing import Any
 
 from control_double import Clock, Control, Ids
 
+from tallystick.adapters.sealing import values_of
 from tallystick.app.guard import GuardSettings, RunGuard
 from tallystick.app.policies import PolicyBook
 from tallystick.cost.rates import RateCard, load_card
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.control import ToolCall
 from tallystick.model.guarding import ModelCall, ToolDeclaration, Verdict
+from tallystick.model.journal import opened
 from tallystick.model.step import Effect, EffectOutcome
 
 LOOK = ToolDeclaration("look", Effect.READ, arguments={"id": "string"})
@@ -92,6 +94,12 @@ class House:
     def body(self, kind: str) -> dict[str, Any]:
         self.guard.flush()
         return dict([entry for entry in self.control.journal if entry.kind == kind][-1].body)
+
+    def opened(self, kind: str) -> dict[str, Any]:
+        """The last body of a kind with its contents open."""
+        self.guard.flush()
+        last = [entry for entry in self.control.journal if entry.kind == kind][-1]
+        return dict(opened(last.body, values_of(self.control.openings([last.seq]).get(last.seq, ()))))
 
 
 def model_call(run: str = "r1", model: str = "gpt-4o-mini", **request: Any) -> ModelCall:

@@ -10,7 +10,7 @@ from cli_parts import APPROVAL, HOSTILE, RUNS, FakeParts, call, run_row
 
 from tallystick.cli.imports import read
 from tallystick.cli.person import this_person
-from tallystick.model.errors import AnswerIsNo, BadInput, Conflict, TooLarge, UnknownThing
+from tallystick.model.errors import BadInput, Conflict, StoreFault, TooLarge, UnknownThing
 from tallystick.ports import Change
 
 
@@ -248,15 +248,28 @@ def test_budgets_are_listed_and_shown(parts: FakeParts) -> None:
 
 def test_the_journal_is_verified_or_the_answer_is_no(parts: FakeParts) -> None:
     call(parts, "budgets", "set", "b", "--scope", "run:*", "--limit", "1")
-    seq, digest = parts.stores.control.head()
-    assert _json(parts, "journal", "head") == {"seq": seq, "digest": digest}
+    size, root = parts.stores.control.head()
+    assert _json(parts, "journal", "head") == {"size": size, "root": root.hex()}
     verified = _json(parts, "journal", "verify")
-    assert verified == {"verified": True, "entries": 1, "head": {"seq": 1, "digest": digest}}
+    assert (verified["verified"], verified["head"]) == (True, {"size": 1, "root": root.hex()})
+    assert verified["lamps"]["integrity"] == "holds"
+    assert verified["lamps"]["completeness"] == "grey"
+    assert {step["state"] for step in verified["steps"]} == {"holds", "not checked"}
     parts.stores.control.damaged = "entry 3 is not what was sealed"
-    error = call(parts, "journal", "verify").exception
-    assert isinstance(error, AnswerIsNo)
-    assert error.exit_code == 3
-    assert error.detail == {"entry": 3}
+    result = call(parts, "journal", "verify")
+    assert result.return_value == 3
+    assert "finding      entries" in result.stdout
+    assert "integrity: broken" in result.stdout
+
+
+def test_a_journal_in_doubt_is_read_with_a_warning_and_never_written(parts: FakeParts) -> None:
+    parts.stores.doubt = StoreFault("the newest entries are gone", hint="put a backup in its place")
+    assert "beware: the newest entries are gone" in call(parts, "journal", "head").stderr
+    for command in (
+        ("budgets", "set", "b", "--scope", "run:*", "--limit", "1"), ("apply",), ("journal", "checkpoint"),
+        ("approvals", "approve", "apr_1"), ("journal", "key"),
+    ):  # fmt: skip
+        assert isinstance(call(parts, *command).exception, StoreFault), command
 
 
 def test_rebuild_answers_no_where_the_views_were_not_true(parts: FakeParts) -> None:
@@ -327,6 +340,8 @@ def test_demo_headless_exits_0_only_where_all_agree(parts: FakeParts) -> None:
     assert result.return_value == 3
     assert "expected: ok" in result.stdout
     assert "\x1b" not in result.stdout
+    assert "tally evidence" in result.stderr
+    assert "tally verify refund.evidence.jsonl --key" in result.stderr
     assert parts.served == []
 
 

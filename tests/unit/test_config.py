@@ -161,6 +161,63 @@ def test_money_is_exact(tmp_path: Path) -> None:
     assert load({}, {}, tmp_path / "..").run_budget_nano is None
 
 
+WITNESS = "witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0"
+LOG = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+
+
+def test_lists_are_read_from_files_and_from_the_environment(tmp_path: Path) -> None:
+    assert load({}, {}, tmp_path).checkpoint_export == ()
+    project = _project(
+        tmp_path,
+        'checkpoint_export = ["file:notes.txt", "git:/repo", "https://x.example/c?key=1"]\n'
+        f'witnesses = ["{WITNESS} http://w/ outside"]',
+    )
+    settings = load({}, {}, project)
+    assert settings.checkpoint_export == (
+        f"file:{tmp_path}/notes.txt",
+        "git:/repo",
+        "https://x.example/c?key=1",
+    )
+    assert settings.witnesses == (f"{WITNESS} http://w outside",)
+    below = tmp_path / "below"
+    below.mkdir()
+    env = {
+        "TALLYSTICK_CHECKPOINT_EXPORT": "file:a, git:b",
+        "TALLYSTICK_WITNESSES": f"{WITNESS} https://w.example/x",
+    }
+    settings = load({}, env, below)
+    assert settings.checkpoint_export == (f"file:{below}/a", f"git:{below}/b")
+    assert settings.witnesses == (f"{WITNESS} https://w.example/x",)
+    shown = {row["key"]: row["value"] for row in settings.as_json()}
+    assert shown["witnesses"] == [f"{WITNESS} https://w.example/x"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("checkpoint_export = 3", "is not a list"),
+        ("checkpoint_export = [3]", "not a text"),
+        ('checkpoint_export = ["ftp://x"]', "no place for checkpoints"),
+        ('checkpoint_export = ["file:"]', "no place for checkpoints"),
+        ('checkpoint_export = ["https://user:secret@x"]', "user name or password"),
+        ('checkpoint_export = ["file:a", "file:./a/../a"]', ""),
+        ('checkpoint_export = ["file:a", "file:a"]', "twice"),
+        (f'witnesses = ["{WITNESS}"]', "is no witness"),
+        (f'witnesses = ["{WITNESS} http://w inside"]', "is no witness"),
+        (f'witnesses = ["{WITNESS} w.example"]', "not an http address"),
+        (f'witnesses = ["{LOG} http://w"]', "not a witness's key"),
+        (f'witnesses = ["{WITNESS[:-1]}Q http://w"]', "key"),
+    ],
+)
+def test_a_mistake_in_a_list_is_told_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+    if not said:
+        load({}, {}, _project(tmp_path, line))  # two ways to write a place are two places
+        return
+    error = _failure(tmp_path, f"# mine\n{line}\n")
+    assert said in error.message
+    assert error.detail["line"] == 2
+
+
 def test_a_secret_comes_from_environment_or_file_and_is_never_shown(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not taken from the command line") as caught:
         load({"token": "s3cret"}, {}, tmp_path)

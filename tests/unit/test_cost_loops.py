@@ -10,29 +10,68 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallystick.cost.loops import LoopDetector, LoopLimits, Rung
+from tallystick.cost.fingerprint import Prints
+from tallystick.cost.loops import (
+    Asked,
+    Ended,
+    LoopDetector,
+    LoopFinding,
+    LoopLimits,
+    Rung,
+    is_quiet,
+    replay,
+)
 from tallystick.model.step import Effect
 
 SECOND = 1_000_000_000
 Call = tuple[str, dict[str, Any], Any, str | None]  # tool, arguments, result, error
 
 
-def play(calls: Iterable[Call], *, gap: int = SECOND // 10, effect: Effect = Effect.READ) -> list[Rung]:
-    """The rung of each call until the run is stopped."""
-    detector = LoopDetector()
-    rungs: list[Rung] = []
+class Watched:
+    """A detector that is told of calls as they are made, and all that it was told."""
+
+    def __init__(self, limits: LoopLimits | None = None, key: bytes = b"key") -> None:
+        self.prints = Prints(key)
+        self.detector = LoopDetector(limits or LoopLimits())
+        self.heard: list[Asked | Ended] = []
+        self.found: list[LoopFinding] = []
+
+    def ask(
+        self, tool: str, arguments: dict[str, Any], *, at: int, effect: Effect = Effect.READ
+    ) -> LoopFinding:
+        event = Asked(self.prints.call(tool, arguments), at, is_quiet(effect))
+        self.heard.append(event)
+        self.found.append(self.detector.asked(event))
+        return self.found[-1]
+
+    def tell(self, call: Call, *, at: int, effect: Effect = Effect.READ) -> None:
+        tool, arguments, result, error = call
+        event = Ended(
+            self.prints.call(tool, arguments), self.prints.answer(result, error), at, is_quiet(effect)
+        )
+        self.heard.append(event)
+        self.detector.ended(event)
+
+
+def played(
+    calls: Iterable[Call], *, gap: int = SECOND // 10, effect: Effect = Effect.READ, key: bytes = b"key"
+) -> Watched:
+    """A detector that heard calls until it stopped the run."""
+    watched = Watched(key=key)
     at = 1_700_000_000 * SECOND
-    for tool, arguments, result, error in calls:
+    for call in calls:
         at += gap
-        rung = detector.before(tool, arguments, at=at, effect=effect).rung
-        rungs.append(rung)
+        rung = watched.ask(call[0], call[1], at=at, effect=effect).rung
         if rung is Rung.STOPPED:
             break
-        if rung is Rung.REFUSED:
-            detector.refused(tool, arguments, at=at, effect=effect)
-        else:
-            detector.after(tool, arguments, at=at, effect=effect, result=result, error=error)
-    return rungs
+        if rung is not Rung.REFUSED:
+            watched.tell(call, at=at, effect=effect)
+    return watched
+
+
+def play(calls: Iterable[Call], *, gap: int = SECOND // 10, effect: Effect = Effect.READ) -> list[Rung]:
+    """The rung of each call until the run is stopped."""
+    return [one.rung for one in played(calls, gap=gap, effect=effect).found]
 
 
 def forever(make: Callable[[int], Call], n: int = 120) -> list[Call]:
@@ -133,19 +172,31 @@ def test_there_is_no_patience_with_writes() -> None:
 
 def test_a_new_answer_ends_the_streak() -> None:
     calls: list[Call] = [("look", {}, "a", None)] * 3 + [("look", {}, "b", None)]
-    detector = LoopDetector()
-    for tool, arguments, result, error in calls:
-        detector.after(tool, arguments, at=1, effect=Effect.READ, result=result, error=error)
-    assert detector.before("look", {}, at=2, effect=Effect.READ).rung is Rung.CLEAR
+    watched = Watched()
+    for call in calls:
+        watched.tell(call, at=1)
+    assert watched.ask("look", {}, at=2).rung is Rung.CLEAR
 
 
 def test_the_number_of_calls_is_capped() -> None:
-    detector = LoopDetector(LoopLimits(calls=10))
+    watched = Watched(LoopLimits(calls=10))
     for number in range(10):
-        assert detector.before("t", {"n": number}, at=number, effect=Effect.READ).rung is Rung.CLEAR
-        detector.after("t", {"n": number}, at=number, effect=Effect.READ, result=number, error=None)
-    finding = detector.before("t", {"n": 11}, at=11, effect=Effect.READ)
+        assert watched.ask("t", {"n": number}, at=number).rung is Rung.CLEAR
+        watched.tell(("t", {"n": number}, number, None), at=number)
+    finding = watched.ask("t", {"n": 11}, at=11)
     assert (finding.rung, finding.rule) == (Rung.STOPPED, "R6")
+
+
+def test_prints_of_two_keys_have_nothing_in_common() -> None:
+    call = ("look", {"id": 7, "page": 2})
+    one, other = Prints(b"a"), Prints(b"b")
+    assert one.call(*call) == Prints(b"a").call(*call)
+    first, second = one.call(*call), other.call(*call)
+    assert first.call != second.call
+    assert first.page is not None
+    assert second.page is not None
+    assert first.page[0] != second.page[0]
+    assert one.answer("x", None).answer != other.answer("x", None).answer
 
 
 JSON = st.recursive(
@@ -181,3 +232,47 @@ def test_every_cycle_is_found_whatever_came_before(period: int, before: int) -> 
     rungs = play(head + loop)
     assert rungs[-1] is Rung.STOPPED
     assert len(rungs) == before + 3 * period + 2
+
+
+FEW = st.tuples(
+    st.sampled_from(["look", "list"]),
+    st.fixed_dictionaries({"page": st.integers(0, 3)}) | st.just({}),
+    st.sampled_from([[], "none found", {"rows": 0}, "a", "b"]),
+    st.none() | st.just("ConnectError"),
+)
+LIMITS = st.builds(
+    LoopLimits, rounds=st.integers(2, 4), fruitless=st.integers(3, 6), patient_warn=st.integers(3, 5),
+    patient_refuse=st.integers(6, 8), pages=st.integers(5, 8), calls=st.none() | st.integers(5, 40),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.tuples(FEW, st.sampled_from([0, 1, 3 * SECOND]), st.booleans(), st.sampled_from(Effect)), max_size=60),
+    LIMITS,
+)  # fmt: skip
+def test_judged_again_from_prints_alone_it_finds_the_same(
+    made: list[tuple[Call, int, bool, Effect]], limits: LoopLimits
+) -> None:
+    """Also where calls overlap (asked in one order, ended in another) and where some never come back."""
+    watched, at = Watched(limits), SECOND
+    late: list[tuple[Call, Effect]] = []
+    for call, gap, waits, effect in made:
+        at += gap
+        finding = watched.ask(call[0], call[1], at=at, effect=effect)
+        if finding.rung >= Rung.REFUSED:
+            continue
+        if waits:
+            late.append((call, effect))
+            continue
+        watched.tell(call, at=at, effect=effect)
+        if len(late) > 2:
+            other, its_effect = late.pop()
+            watched.tell(other, at=at, effect=its_effect)
+    assert replay(watched.heard, limits) == watched.found
+
+
+@settings(deadline=None)
+@given(st.lists(FEW, max_size=40))
+def test_the_key_does_not_matter(calls: list[Call]) -> None:
+    assert played(calls).found == played(calls, key=b"other").found

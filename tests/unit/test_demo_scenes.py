@@ -26,3 +26,15 @@ def test_a_row_compares_what_should_be_with_what_is(observed, agrees):
 def test_a_lossy_run_does_not_read_like_a_whole_one():
     whole = {"run": {"status": "ok", "completeness": "complete", "stopped_by": None}}
     assert standing(whole) != standing({"run": whole["run"] | {"completeness": "lossy"}})
+
+
+def test_a_scene_whose_evidence_does_not_verify_does_not_agree():
+    from tallystick.demo.acts import Act, Scene
+    from tallystick.demo.scenes import VERIFIES, _row
+
+    act = Act("name", "title", lambda stage: Scene("run-1", "same", "same"))
+    asked = []
+    for said, agrees in ((VERIFIES, True), ("evidence: 1 finding", False)):
+        row = _row(act, None, lambda stage, run, said=said: asked.append(run) or said)
+        assert (row["agrees"], row["observed"]) == (agrees, f"same; {said}")
+    assert asked == ["run-1", "run-1"]

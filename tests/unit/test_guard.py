@@ -58,7 +58,11 @@ def test_what_became_of_an_effect_is_written() -> None:
     house.guard.after_tool(call, verdict, EffectOutcome.IN_DOUBT, result=None, error="TimeoutError: late")
     started, ended = house.body("effect.started"), house.body("effect.ended")
     assert ended["effect"] == started["effect"]
-    assert (ended["outcome"], ended["error"]) == ("in doubt", "TimeoutError: late")
+    assert (ended["outcome"], ended["effect_class"]) == ("in doubt", "irreversible")
+    assert ended["decision"] == started["decision"] == verdict.decision.id
+    assert started["call"] == house.body("decision.made")["call"]
+    told = house.opened("effect.ended")
+    assert (told["error"], told["result"]) == ("TimeoutError: late", None)
 
 
 def test_a_denied_model_reads_one_sentence_and_the_rules_own() -> None:
@@ -150,6 +154,8 @@ def test_too_many_denials_stop_the_run() -> None:
         house.ask(REFUND, agent="stranger", id="1", amount="1")
     assert caught.value.detail["by"] == "denials"
     assert house.body("run.stopped")["by"] == "denials"
+    detail = {"denials": 3, "decision": house.body("decision.made")["decision"]}
+    assert house.body("run.stopped")["detail"] == detail
     with pytest.raises(Stopped):
         house.ask(LOOK, id="1")
     with pytest.raises(Stopped):
@@ -167,7 +173,9 @@ def test_a_loop_climbs_the_ladder() -> None:
     with pytest.raises(Stopped) as caught:
         house.use(LOOK, result={"state": "open"}, id="7")
     assert caught.value.detail["by"] == "loop"
-    assert house.body("run.stopped")["detail"] == {"rule": "R1", "repeats": 5, "tool": "look"}
+    last = house.body("decision.made")["decision"]
+    detail = {"rule": "R1", "repeats": 5, "tool": "look", "decision": last}
+    assert house.body("run.stopped")["detail"] == detail
     answers = [entry.body["answer"] for entry in house.control.entries(kind="decision.made")]
     assert answers == ["allow"] * 3 + ["deny"] * 2
 

@@ -45,7 +45,7 @@ def test_the_guard_costs_little_beside_the_evaluator() -> None:
         verdict = house.guard.before_tool(call, REFUND)
         house.guard.after_tool(call, verdict, EffectOutcome.LANDED, result={"row": number}, error=None)
 
-    policies = house.guard._house.book.current().policies
+    policies = house.guard._house.book.policies
     alone = cedarpy.PolicySet.from_str(text)
     asked = request(
         ToolCall("r1", "s", "desk", "refund", "d", {"id": "1", "amount": "40.00"}, "w"), REFUND, ()

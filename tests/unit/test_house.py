@@ -241,7 +241,9 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli_page", "errors_page", "settings_page", "json_page"])
+@pytest.mark.parametrize(
+    "name", ["cli_page", "errors_page", "settings_page", "json_page", "journal_page", "controls_page"]
+)
 def test_the_reference_says_what_the_code_says(name: str) -> None:
     made = generator()
     path = ROOT / "docs" / "reference" / f"{name.removesuffix('_page')}.md"

@@ -140,11 +140,11 @@ def test_a_declaration_that_is_none(tmp_path: Path) -> None:
 
 def test_a_project_with_a_mistake_gives_a_book_that_refuses_effects(tmp_path: Path) -> None:
     book = open_book(lay_out(tmp_path, tool=TOOL.replace("irreversible", "x")))
-    policies = book.current().policies
+    policies = book.policies
     assert policies.state is PolicyState.LOAD_FAILED
     assert "tools/refund.toml:3" in str(policies.problem)
-    assert open_book(lay_out(tmp_path)).current().policies.state is PolicyState.ENFORCED
-    assert open_book(None).current().policies.state is PolicyState.UNCONFIGURED
+    assert open_book(lay_out(tmp_path)).policies.state is PolicyState.ENFORCED
+    assert open_book(None).policies.state is PolicyState.UNCONFIGURED
 
 
 def test_policies_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -152,8 +152,8 @@ def test_policies_may_lie_elsewhere(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (elsewhere / "a.cedar").write_text(RULE)
     project = lay_out(tmp_path, rule=None)
-    assert open_book(project, policies=elsewhere).current().policies.state is PolicyState.ENFORCED
-    assert open_book(project).current().policies.state is PolicyState.UNCONFIGURED
+    assert open_book(project, policies=elsewhere).policies.state is PolicyState.ENFORCED
+    assert open_book(project).policies.state is PolicyState.UNCONFIGURED
     with pytest.raises(ConfigError):
         read_project(project, policies=elsewhere / "a.cedar")
 

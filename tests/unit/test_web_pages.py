@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from web_fake import FakeReader
+from web_fake import FakeEvidence, FakeJournal, FakeReader
 from web_world import NOW_NS, refund_steps
 
 from tallystick.web import assets
@@ -19,8 +19,13 @@ from tallystick.web.pages import PageSettings, routes
 Client = TestClient[Litestar]
 
 
-def client_of(reader: FakeReader) -> Client:
-    handlers: list[Any] = routes(reader, reader.answer, PageSettings(now=lambda: NOW_NS, store="here"))
+def client_of(
+    reader: FakeReader, journal: FakeJournal | None = None, evidence: FakeEvidence | None = None
+) -> Client:
+    settings = PageSettings(now=lambda: NOW_NS, store="here")
+    handlers: list[Any] = routes(
+        reader, reader.answer, settings, journal or FakeJournal(reader), evidence or FakeEvidence()
+    )
     return TestClient(Litestar(handlers, openapi_config=None), raise_server_exceptions=False)
 
 
@@ -45,6 +50,7 @@ def addresses(reader: FakeReader) -> list[str]:
         "/", "/runs", "/runs?q=status:failed", f"/runs/{run}", f"/runs/{run}?plain=1", f"/runs/{run}/steps/{step}",
         f"/runs/{run}/steps/{step}?part=1", "/agents", "/agent?name=planner", "/tools", "/models", "/cost",
         "/cost?by=run", "/approvals", "/approvals?state=all", "/approvals/apr_0002", "/keys",
+        "/journal", "/journal?before=40", "/journal/verify",
     ]  # fmt: skip
 
 
@@ -91,7 +97,7 @@ def test_every_page_is_json_too(client: Client, reader: FakeReader) -> None:
         "/home.json", "/runs.json?q=status:failed", f"/runs/{run}.json", f"/runs/{run}/steps/{step}.json",
         "/agents.json", "/agent.json?name=planner", "/tools.json", "/models.json",
         "/cost.json?by=model", "/approvals.json?state=all",
-        "/approvals/apr_0001.json", "/keys.json",
+        "/approvals/apr_0001.json", "/keys.json", "/journal.json", "/journal/verify.json",
     ):  # fmt: skip
         answer = client.get(address)
         assert answer.status_code == 200, address
@@ -108,7 +114,7 @@ def test_an_empty_store_says_no_data_and_the_command() -> None:
         assert "No data yet" in home
         assert "tally demo" in home
         assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4777" in home
-        for address in ("/runs", "/agents", "/tools", "/models", "/cost", "/approvals"):
+        for address in ("/runs", "/agents", "/tools", "/models", "/cost", "/approvals", "/journal"):
             assert client.get(address).status_code == 200
         assert "No data yet" in client.get("/runs").text
 
@@ -242,6 +248,7 @@ def test_hostile_text_stays_text(hostile: str) -> None:
             "/cost",
             "/approvals",
             "/cost?by=agent",
+            "/journal",
         ):
             answer = client.get(address)
             assert answer.status_code == 200, address

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from web_journal_world import check_steps, journal_state, make_entry
 from web_world import (
     NOW,
     Row,
@@ -122,8 +124,17 @@ class FakeReader:
                 thing("house-llm-7b", False, True, cost_gaps=12, cost_nano_usd=None, cost_known_nano_usd=0),
             ]
         )
+        self._entries = [] if empty else self._journal()
         if taint:
-            for rows in (self._runs, self._steps, self._approvals, self._agents, self._tools, self._models):
+            for rows in (
+                self._entries,
+                self._runs,
+                self._steps,
+                self._approvals,
+                self._agents,
+                self._tools,
+                self._models,
+            ):
                 for row in rows:
                     _poison(row, taint)
 
@@ -156,6 +167,27 @@ class FakeReader:
             make_approval(2, self._runs[1]["run"]),
             make_approval(3, self._runs[3]["run"], "approved"),
         ]
+
+    def _journal(self) -> list[Row]:
+        run = self._runs[0]["run"]
+        told = [
+            ("key.created", "tallystick.local/5f2a9c01", None),
+            ("policy.loaded", "refunds", None),
+            ("decision.made", "dec_0001", run),
+            ("approval.requested", "apr_0001", run),
+            ("records.accepted", run, run),
+            ("run.sealed", run, run),
+        ]
+        return [make_entry(seq, *told[(seq - 1) % len(told)]) for seq in range(1, 121)]
+
+    def entries(self, *, limit: int = 50, before: int | None = None) -> Row:
+        found = [entry for entry in self._entries if before is None or entry["seq"] < before]
+        return {"total": len(self._entries), "entries": found[::-1][:limit]}
+
+    def recorded(self, run: str) -> Row:
+        place = [one["run"] for one in self._runs].index(run)
+        sealed = {"seq": 100, "at": stamp(NOW), "records": 17} if place % 3 == 1 else None
+        return {"run": run, "records": 17 if place % 3 else 0, "sealed": sealed}
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Row:
         found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
@@ -253,6 +285,48 @@ class FakeReader:
         return found
 
 
+class FakeJournal:
+    """The journal's book over an invented journal; ``steps`` and ``told`` may be changed by a test."""
+
+    def __init__(self, reader: FakeReader) -> None:
+        size = reader.entries()["total"]
+        self.told: Row = journal_state(size)
+        self.steps: list[Row] = check_steps(size)
+        if not size:
+            self.told.update(origin=None, key=None, checkpoints=[], witnesses=[], exports=[])
+        self.fault: Exception | None = None
+        self.go = threading.Event()  # a test holds the last step back by clearing it
+        self.go.set()
+        self.begun = threading.Event()
+
+    def state(self) -> Row:
+        return self.told
+
+    def verify_steps(self) -> Iterator[Row]:
+        self.begun.set()
+        yield from self.steps[:-1]
+        assert self.go.wait(20)
+        if self.fault is not None:
+            raise self.fault
+        yield from self.steps[-1:]
+
+
+class FakeEvidence:
+    """Evidence in a few pieces; ``asked`` remembers what was wanted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+        self.fault: Exception | None = None
+
+    def __call__(self, run: str, redact: bool) -> Iterator[bytes]:
+        self.asked.append((run, redact))
+        if self.fault is not None:
+            raise self.fault
+        yield b'{"line":"header"}\n'
+        yield b'{"line":"entry"}\n' * 9_000
+        yield b'{"line":"trailer"}\n'
+
+
 def _holds(run: Row, term: Any) -> bool:
     if term.field in ("since", "until"):
         return True
@@ -266,6 +340,8 @@ def _holds(run: Row, term: Any) -> bool:
 
 
 _CLOSED = {
+    "seq",
+    "at",
     "run",
     "step",
     "parent",

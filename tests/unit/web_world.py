@@ -16,7 +16,7 @@ def stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _hex(text: str, size: int) -> str:
+def hex_of(text: str, size: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:size]
 
 
@@ -35,7 +35,7 @@ def make_run(index: int, status: str = "ok", **changes: Any) -> Row:
     started = NOW - timedelta(minutes=7 * index + 2)
     length = 2_400_000_000 + index * 731_000_000
     run: Row = {
-        "run": _hex(f"run{index}", 32),
+        "run": hex_of(f"run{index}", 32),
         "agent": ("refunds", "planner", "triage")[index % 3],
         "workflow": "refund desk" if index % 3 else "support",
         "goal": f"Resolve ticket {4700 + index}: refund order A-{1000 + index}",
@@ -68,9 +68,9 @@ def make_step(index: int, parent: str | None, kind: str, name: str, **changes: A
     started = NOW - timedelta(minutes=2) + timedelta(milliseconds=180 * index)
     length = 150_000_000 + (index % 7) * 90_000_000
     step: Row = {
-        "step": _hex(f"step{index}", 16),
+        "step": hex_of(f"step{index}", 16),
         "parent": parent,
-        "trace": _hex("trace", 32),
+        "trace": hex_of("trace", 32),
         "kind": kind,
         "name": name,
         "agent": "refunds",

@@ -5,13 +5,16 @@ It counts every touched run from its steps, so it is also the yardstick for the 
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.memory.matching import matches
+from tallystick.adapters.memory.records import MemoryLogs
+from tallystick.adapters.memory.sharing import joined, shares
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import Query
 from tallystick.model.run import Run
@@ -21,7 +24,19 @@ from tallystick.observe import stitch
 from tallystick.observe.completeness import SILENT_AFTER_NS, Verdict, judge, watched
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import PART_TYPES, Part, PartKey, Tally, count_all, order_of, run_of
-from tallystick.ports import Change, RunPage, Sighting, Spend, Written
+from tallystick.ports import (
+    Account,
+    Change,
+    Charge,
+    Flaw,
+    Kept,
+    Record,
+    RunPage,
+    Segment,
+    Sighting,
+    Spend,
+    Written,
+)
 
 Pair = tuple[str, str]
 
@@ -40,15 +55,18 @@ class _Held:
     parts: dict[PartKey, Part] = field(default_factory=dict)
     verdict: Verdict | None = None
     revision: int = 0
+    sealed: int = 0
     stale: bool = True
 
 
 class MemoryTraces:
-    """Runs, steps and spans of this process. ``alive`` and ``silent_after`` are those of SqliteTraces."""
+    """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
-        self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS
-    ) -> None:
+        self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:  # fmt: skip
+        self._logs = MemoryLogs(random_bytes)
         self._alive = alive
         self._silent_after = silent_after
         self._lock = threading.RLock()
@@ -64,10 +82,12 @@ class MemoryTraces:
             fresh, repeated = self._sift(batch)
             if not fresh:
                 return Written(0, repeated, ())
+            made = self._logs.made(fresh.values())
             decided = self._assign([step for step, _ in fresh.values()], at)
             written = 0
             left: dict[str, None] = {}  # runs that a start record leaves because its end names another one
-            for (pair, (step, span)), run in zip(fresh.items(), decided.runs, strict=True):
+            for (pair, (step, span)), run, record in zip(fresh.items(), decided.runs, made, strict=True):
+                self._logs.add(run, pair, record)
                 held = self._runs[run]
                 home = self._home.get(pair)
                 before = self._take_out(pair)
@@ -256,18 +276,12 @@ class MemoryTraces:
             sums: dict[str | None, list[int]] = {}
             runs: dict[str | None, set[str]] = {}
             for held, run in self._chosen(query, now):
-                for key, part in _shares(by, run, held.parts):
+                for key, part in shares(by, run, held.parts):
                     total = sums.setdefault(key, [0] * 6)
-                    for index, value in enumerate(
-                        (
-                            part.cost_nano,
-                            part.cost_gaps,
-                            part.steps,
-                            part.input_tokens,
-                            part.output_tokens,
-                            part.token_gaps,
-                        )
-                    ):
+                    for index, value in enumerate((
+                        part.cost_nano, part.cost_gaps, part.steps, part.input_tokens, part.output_tokens,
+                        part.token_gaps,
+                    )):  # fmt: skip
                         total[index] += value
                     runs.setdefault(key, set()).add(run.run)
         rows = [Spend(key, t[0], t[1], t[2], len(runs[key]), t[3], t[4], t[5]) for key, t in sums.items()]
@@ -282,7 +296,7 @@ class MemoryTraces:
             for held in self._runs.values():
                 run, place = self._summary(held), self._place(held)
                 runs_of_name: set[str] = set()
-                for name, part in _shares(type, run, held.parts):
+                for name, part in shares(type, run, held.parts):
                     if name is None or not (part.steps or part.cost_nano or part.cost_gaps):
                         continue
                     one = Sighting(
@@ -290,7 +304,7 @@ class MemoryTraces:
                         part.errors, part.cost_nano, part.cost_gaps,
                     )  # fmt: skip
                     runs_of_name.add(name)
-                    seen[name] = _joined(seen[name], one) if name in seen else one
+                    seen[name] = joined(seen[name], one) if name in seen else one
         return sorted(seen.values(), key=lambda one: (-one.last, one.name))
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
@@ -302,16 +316,80 @@ class MemoryTraces:
             changes += [Change(revision, alias) for alias, (_, revision) in self._aliases.items()]
         return sorted([one for one in changes if one.cursor > after], key=lambda one: one.cursor)[:limit]
 
+    # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unattested(self, *, limit: int = 10_000) -> Sequence[Segment]:
+        """Records that were not marked as attested, one segment a run at most, oldest runs first."""
+        with self._lock:
+            return self._logs.unattested(limit)
+
+    def attested(self, marks: Mapping[str, int]) -> None:
+        """Mark the first ``n`` records of each run as attested. Marking fewer than before changes nothing."""
+        with self._lock:
+            self._logs.attested(marks)
+
+    def records(self, run: str) -> Sequence[Record]:
+        """All records of a run and of the runs that were merged into it, by log and number. Raises UnknownThing."""
+        with self._lock:
+            held = self._get(run)
+            names = [held.id, *(alias for alias, (to, _) in self._aliases.items() if to == held.id)]
+            return self._logs.records(names, held.steps)
+
+    def account(self, run: str) -> Account:
+        """A run as it stands, charges in the order of its records. Raises UnknownThing."""
+        with self._lock:
+            held = self._get(run)
+            summary = self._summary(held)
+            counted = [
+                Charge(step.trace, step.span, step.cost_nano, step.cost_gap) for _, step, _ in held.steps.values()
+                if step.same_as is None and (step.cost_nano is not None or step.cost_gap is not None)
+            ]  # fmt: skip
+            counted.sort(key=lambda one: self._logs.mark_of((one.trace, one.span)) or ("", 0))
+            return Account(summary, len(self.records(run)), tuple(counted))
+
+    def kept(self, run: str) -> Iterator[Kept]:
+        """All steps of a run in order of arrival. Raises UnknownThing."""
+        with self._lock:
+            records = {(one.trace, one.span): one for one in self.records(run) if one.replaced_by is None}
+            held = self._get(run)
+            self._count(held)
+            steps = sorted(held.steps.values(), key=lambda one: one[0])
+        yield from (Kept(step, span, records.get((step.trace, step.span))) for _, step, span in steps)
+
+    def unsealed(self, *, now: int, limit: int = 500) -> Sequence[tuple[str, int]]:
+        """Runs that have ended and changed since they were sealed, with the revision to seal."""
+        with self._lock:
+            self._sweep(now)
+            found = sorted(self._runs.values(), key=lambda held: held.no)
+            return [
+                (held.id, held.revision) for held in found
+                if held.sealed < held.revision and held.verdict is not None and held.verdict.completeness != "open"
+            ][:limit]  # fmt: skip
+
+    def sealed(self, marks: Mapping[str, int]) -> None:
+        """Remember the revision at which each run was sealed."""
+        with self._lock:
+            for run, revision in marks.items():
+                if run in self._runs:
+                    self._runs[run].sealed = max(self._runs[run].sealed, revision)
+
+    def logs(self) -> Mapping[str, tuple[int, int]]:
+        """Every log by run id: how many records it has, and how many of them were marked as attested."""
+        with self._lock:
+            return self._logs.logs()
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Nothing here is on a disk that somebody could have changed."""
+        return iter(())
+
     def info(self) -> Mapping[str, Any]:
         """Counts; nothing is on a disk."""
         with self._lock:
+            logs = self._logs.logs().values()
             return {
-                "path": None,
-                "schema": None,
-                "runs": len(self._runs),
-                "steps": len(self._home),
-                "bytes": None,
-            }
+                "path": None, "schema": None, "runs": len(self._runs), "steps": len(self._home),
+                "records": sum(count for count, _ in logs), "attested": sum(count for _, count in logs), "bytes": None,
+            }  # fmt: skip
 
     def close(self) -> None:
         """Nothing to release."""
@@ -321,44 +399,6 @@ class MemoryTraces:
         if held is None:
             raise _unknown(run)
         return held
-
-
-def _shares(by: str, run: Run, parts: Mapping[PartKey, Part]) -> list[tuple[str | None, Part]]:
-    """How a run's sums fall to the keys of one type; what no part claims goes to the run's own agent or workflow."""
-    known = run.usage_known
-    rest = Part(
-        run.steps,
-        run.errors,
-        run.cost_nano,
-        run.cost_gaps,
-        known.input_tokens or 0,
-        known.output_tokens or 0,
-        run.token_gaps,
-    )
-    if by == "run":
-        return [(run.run, rest)]
-    named: list[tuple[str | None, Part]] = [
-        (name, part) for (kind, name), part in parts.items() if kind == by
-    ]
-    for _, part in named:
-        rest.steps -= part.steps
-        rest.errors -= part.errors
-        rest.cost_nano -= part.cost_nano
-        rest.cost_gaps -= part.cost_gaps
-        rest.input_tokens -= part.input_tokens
-        rest.output_tokens -= part.output_tokens
-        rest.token_gaps -= part.token_gaps
-    if rest != Part():
-        named.append((getattr(run, by) if by in ("agent", "workflow") else None, rest))
-    return named
-
-
-def _joined(one: Sighting, other: Sighting) -> Sighting:
-    return Sighting(
-        one.type, one.name, min(one.first, other.first), max(one.last, other.last), one.runs + other.runs,
-        one.steps + other.steps, one.errors + other.errors, one.cost_nano + other.cost_nano,
-        one.cost_gaps + other.cost_gaps,
-    )  # fmt: skip
 
 
 def _unknown(run: str, *, several: bool = False) -> UnknownThing:

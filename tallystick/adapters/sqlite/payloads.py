@@ -170,7 +170,7 @@ class Packer:
 Fetch = Callable[[set[Place]], Mapping[Place, bytes]]
 
 
-def unpack(bodies: Mapping[str, tuple[bytes, Step, Source]], fetch: Fetch) -> dict[str, Span]:
+def unpack(bodies: Mapping[int, tuple[bytes, Step, Source]], fetch: Fetch) -> dict[int, Span]:
     """Bodies back to spans. ``fetch`` returns the contents at places; it is called once or twice for all bodies."""
     wanted: set[Place] = set()
     blocks: set[Place] = set()

@@ -39,11 +39,14 @@ _OUTCOMES: dict[str | None, EffectOutcome | None] = {
 # cost, tool, decision, effect, outcome, whether input tokens were exclusive, whether the step is derived. Stored in
 # this order in files that outlive this version: new values join at the end.
 Shape = tuple[Any, ...]
+COST_GAP = 9  # its place
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 _first_half = struct.Struct(">q").unpack_from
 fromhex = bytes.fromhex
+
+Mark = tuple[int, int]  # which record is a step's own: number of the log, number in it
 
 
 class Names:
@@ -137,11 +140,16 @@ def response_key(response: str | None) -> int | None:
     return None if response is None else int(_first_half(sha256(response.encode()).digest())[0])
 
 
-def to_row(step: Step, run: int, trace: int, source: int, place: Place, shape: int) -> tuple[Any, ...]:
-    """A step as the values of UPDATE. The order of the body is that of files that outlive this version."""
+def to_row(
+    step: Step, run: int, trace: int, source: int, place: Place, shape: int, mark: Mark | None
+) -> tuple[Any, ...]:
+    """A step as the values of UPDATE. The order of the body is that of files that outlive this version.
+
+    A step without ``mark`` was written before there were records; its body ends there.
+    """
     usage, ended, parent, same_as = step.usage, step.ended, step.parent, step.same_as
     response = step.response_id
-    body = _pack((
+    values = (
         source, place, None if parent is None else fromhex(parent), step.seq, step.started,
         None if ended is None else ended - step.started,
         None if usage is NO_USAGE else (
@@ -149,7 +157,8 @@ def to_row(step: Step, run: int, trace: int, source: int, place: Place, shape: i
             usage.reasoning_tokens,
         ),
         step.cost_nano, response, step.call_id, step.error, step.links, step.facts, step.dropped,
-    ))  # fmt: skip
+    )  # fmt: skip
+    body = _pack(values if mark is None else values + mark)
     return (
         run, trace, fromhex(step.span), (ended is not None) + (2 if step.kind is _MODEL else 0),
         None if response is None else response_key(response), None if same_as is None else fromhex(same_as),
@@ -170,8 +179,22 @@ def from_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> Ste
     return read_row(row, run, shapes)[0]
 
 
-def read_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> tuple[Step, int, Place]:
-    """A row of READ as a step of ``run``, the number of its source and the place of its span's body."""
+def mark_of(body: bytes) -> Mark | None:
+    """Which record is a step's own, read from its body."""
+    values = _unpack(body)
+    return (values[14], values[15]) if len(values) > 14 else None
+
+
+def charge_of(body: bytes) -> tuple[int | None, Mark | None]:
+    """A step's cost in nano-dollars and which record is its own, read from its body."""
+    values = _unpack(body)
+    return values[7], (values[14], values[15]) if len(values) > 14 else None
+
+
+def read_row(
+    row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]
+) -> tuple[Step, int, Place, Mark | None]:
+    """A row of READ as a step of ``run``, the number of its source, the place of its span's body, and its record."""
     _, trace, span, same_as, shape, body = row
     (
         kind, status, name, scope, dialect, agent, workflow, provider, model, gap, tool, decision, effect, outcome,
@@ -179,6 +202,7 @@ def read_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> tup
     ) = shapes[shape]  # fmt: skip
     (
         source, place, parent, seq, started, duration, counts, cost, response, call, error, links, facts, dropped,
+        *mark,
     ) = _unpack(body)  # fmt: skip
     return Step(
         trace.hex(), span.hex(), None if parent is None else parent.hex(), run, _KINDS[kind], name,
@@ -186,7 +210,7 @@ def read_row(row: tuple[Any, ...], run: str, shapes: Mapping[int, Shape]) -> tup
         workflow, error, provider, model, response, NO_USAGE if counts is None else Usage(*counts), exclusive, cost,
         gap, tool, call, _EFFECTS[effect], _OUTCOMES[outcome], decision, tuple(links),
         None if same_as is None else same_as.hex(), derived, dropped, facts,
-    ), source, (place[0], place[1], place[2])  # fmt: skip
+    ), source, (place[0], place[1], place[2]), (mark[0], mark[1]) if mark else None  # fmt: skip
 
 
 _TALLY = tuple(field.name for field in fields(Tally))

@@ -94,10 +94,11 @@ class RunTable:
         """Run ids by row number."""
         return dict(pairs_in(self._connection, "SELECT no, id FROM run WHERE no IN ({})", list(numbers)))
 
-    def step(self, row: int) -> Step:
-        """One step by row number."""
+    def step(self, row: int) -> tuple[Step, rows.Mark | None]:
+        """One step by row number, and which record is its own."""
         found = self._connection.execute(f"{rows.READ} WHERE s.id=?", (row,)).fetchone()
-        return rows.from_row(found, "", self._shapes.read(self._connection, [found[4]]))
+        step, _, _, mark = rows.read_row(found, "", self._shapes.read(self._connection, [found[4]]))
+        return step, mark
 
     def by_number(self, number: int) -> RunRow | None:
         """A run by row number, or None when it is there no more."""

@@ -77,4 +77,30 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0);
 """
 
-MIGRATIONS: tuple[Migration, ...] = (script(_FIRST),)
+_SECOND = """
+-- One row a run id under which records arrived: how many there are, and how many of those the journal holds.
+CREATE TABLE log (
+    no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, records INTEGER NOT NULL, attested INTEGER NOT NULL
+);
+CREATE INDEX log_unattested ON log (no) WHERE attested < records;
+
+-- Records ``first`` and following of a log, as one write brought them: 32 bytes of leaf hash and 16 of salt for each.
+-- Which of them is a step's own stands in the step's body (log and number).
+CREATE TABLE record (log INTEGER NOT NULL, first INTEGER NOT NULL, hashes BLOB NOT NULL, salts BLOB NOT NULL);
+CREATE UNIQUE INDEX record_first ON record (log, first);
+
+-- Records of starts, and the record of the fuller span that took the place of each.
+CREATE TABLE replaced (
+    log INTEGER NOT NULL, n INTEGER NOT NULL, by_log INTEGER NOT NULL, by_n INTEGER NOT NULL, PRIMARY KEY (log, n)
+) WITHOUT ROWID;
+
+-- The revision at which a run was sealed in the journal. Runs that are here already are sealed when evidence is wanted.
+ALTER TABLE run ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET sealed = revision;
+CREATE INDEX run_unsealed ON run (no) WHERE NOT open AND sealed < revision;
+CREATE INDEX alias_run ON alias (run);
+INSERT INTO log (id, records, attested) SELECT id, 0, 0 FROM run UNION SELECT id, 0, 0 FROM alias;
+INSERT INTO meta SELECT 'uncovered', ifnull(max(id), 0) FROM step;
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.checking import Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
+from tallystick.adapters.sqlite.records import (
+    mark_attested,
+    read_charges,
+    read_records,
+    read_unattested,
+)
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
@@ -26,9 +34,10 @@ from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge
 from tallystick.observe.summary import PART_TYPES
-from tallystick.ports import Change, RunPage, Sighting, Spend, Written
+from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
 
 _RUN = "SELECT r.id, r.state, r.status, r.completeness, r.missing FROM run r"
+_SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
@@ -36,7 +45,8 @@ class SqliteTraces:
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
-    nanoseconds after which an open run whose process cannot be asked counts as crashed or lossy.
+    nanoseconds after which an open run whose process cannot be asked counts as crashed or lossy; ``random_bytes``
+    gives the salts of records.
     """
 
     def __init__(
@@ -46,6 +56,7 @@ class SqliteTraces:
         alive: Callable[[str], bool | None] = process.alive,
         silent_after: int = SILENT_AFTER_NS,
         busy_seconds: float = BUSY_SECONDS,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._database = Database(
             path,
@@ -56,6 +67,7 @@ class SqliteTraces:
         )
         self._alive = alive
         self._silent_after = silent_after
+        self._random_bytes = random_bytes
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
         self._frames = FrameReader()
@@ -75,9 +87,10 @@ class SqliteTraces:
     def _write(self, batch: Sequence[tuple[Step, Span]], at: int) -> Written:
         try:
             with self._database.writing() as connection:
-                return BatchWriter(connection, self._memory, self._compress, self._silent_after).write(
-                    batch, at=at
+                writer = BatchWriter(
+                    connection, self._memory, self._compress, self._silent_after, self._random_bytes
                 )
+                return writer.write(batch, at=at)
         except BaseException:
             self._memory.forget()
             raise
@@ -147,14 +160,24 @@ class SqliteTraces:
             else:
                 wanted = [bytes.fromhex(span) for span in dict.fromkeys(spans) if _is_hex(span)]
                 found = pairs_in(connection, f"{rows.READ} WHERE s.run={number} AND s.span IN ({{}})", wanted)
-            shapes = self._shapes.read(connection, {row[4] for row in found})
-            read = [rows.read_row(row, run, shapes) for row in found]
-            sources = self._read_sources(connection, {source for _, source, _ in read})
-            raw = self._frames.read(connection, [place for _, _, place in read])
-            bodies: dict[str, tuple[bytes, Step, Source]] = {}
-            for step, source, place in read:
-                bodies.setdefault(step.span, (raw[place], step, sources[source]))
-            return unpack(bodies, lambda places: self._frames.read(connection, places))
+            made: dict[str, Span] = {}
+            for step, one in self._pairs(connection, found, run):
+                made.setdefault(step.span, one)
+            return made
+
+    def _pairs(
+        self, connection: sqlite3.Connection, found: Sequence[tuple[Any, ...]], run: str
+    ) -> list[tuple[Step, Span]]:
+        """Rows of READ as steps with their spans."""
+        shapes = self._shapes.read(connection, {row[4] for row in found})
+        read = [rows.read_row(row, run, shapes) for row in found]
+        sources = self._read_sources(connection, {source for _, source, _, _ in read})
+        raw = self._frames.read(connection, [place for _, _, place, _ in read])
+        bodies: dict[int, tuple[bytes, Step, Source]] = {}
+        for index, (step, source, place, _) in enumerate(read):
+            bodies[index] = (raw[place], step, sources[source])
+        spans = unpack(bodies, lambda places: self._frames.read(connection, places))
+        return [(read[index][0], span) for index, span in spans.items()]
 
     def _read_sources(self, connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Source]:
         found = pairs_in(connection, "SELECT id, body FROM source WHERE id IN ({})", sorted(numbers))
@@ -186,6 +209,73 @@ class SqliteTraces:
                 " SELECT revision, id FROM alias WHERE revision > ?1 ORDER BY 1 LIMIT ?2", (after, limit),
             )]  # fmt: skip
 
+    # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unattested(self, *, limit: int = 10_000) -> Sequence[Segment]:
+        """Records that were not marked as attested, one segment a run at most, oldest runs first."""
+        with self._database.reading() as connection:
+            return read_unattested(connection, limit)
+
+    def attested(self, marks: Mapping[str, int]) -> None:
+        """Mark the first ``n`` records of each run as attested. Marking fewer than before changes nothing."""
+        with self._lock, self._database.writing() as connection:
+            mark_attested(connection, marks)
+
+    def records(self, run: str) -> Sequence[Record]:
+        """All records of a run and of the runs that were merged into it, by log and number. Raises UnknownThing."""
+        with self._database.reading() as connection:
+            return read_records(connection, *self._run_of(connection, run))
+
+    def account(self, run: str) -> Account:
+        """A run as it stands, charges in the order of its records. Raises UnknownThing."""
+        with self._database.reading() as connection:
+            number, name = self._run_of(connection, run)
+            found = run_from(*connection.execute(f"{_RUN} WHERE r.no=?", (number,)).fetchone())
+            return Account(found, *read_charges(connection, number, name, self._shapes))
+
+    def kept(self, run: str) -> Iterator[Kept]:
+        """All steps of a run in order of arrival. Raises UnknownThing, and StoreFault where one cannot be read."""
+        records = {(one.trace, one.span): one for one in self.records(run) if one.replaced_by is None}
+        after, more = -1, True
+        while more:
+            with self._database.reading() as connection:
+                number, name = self._run_of(connection, run)
+                found = connection.execute(
+                    f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT {_SLICE}", (number, after)
+                ).fetchall()
+                for step, span in self._pairs(connection, found, name):
+                    yield Kept(step, span, records.get((step.trace, step.span)))
+            more = len(found) == _SLICE
+            after = found[-1][0] if found else after
+
+    def unsealed(self, *, now: int, limit: int = 500) -> Sequence[tuple[str, int]]:
+        """Runs that have ended and changed since they were sealed, with the revision to seal."""
+        self._sweep(now)
+        with self._database.reading() as connection:
+            return connection.execute(
+                "SELECT id, revision FROM run WHERE NOT open AND sealed < revision ORDER BY no LIMIT ?",
+                (limit,),
+            ).fetchall()
+
+    def sealed(self, marks: Mapping[str, int]) -> None:
+        """Remember the revision at which each run was sealed."""
+        with self._lock, self._database.writing() as connection:
+            connection.executemany(
+                "UPDATE run SET sealed=max(sealed, ?) WHERE id=?", [(at, run) for run, at in marks.items()]
+            )
+
+    def logs(self) -> Mapping[str, tuple[int, int]]:
+        """Every log by run id: how many records it has, and how many of them were marked as attested."""
+        with self._database.reading() as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute(
+                "SELECT id, records, attested FROM log ORDER BY no"
+            )}  # fmt: skip
+
+    def flaws(self) -> Iterator[Flaw]:
+        """What in the tables does not follow from the steps (see ``adapters/sqlite/checking.py``)."""
+        with self._database.reading() as connection:
+            yield from Checker(connection, self._silent_after).flaws()
+
     def info(self) -> Mapping[str, Any]:
         """Path, schema version, counts and bytes."""
         with self._database.reading() as connection:
@@ -193,6 +283,10 @@ class SqliteTraces:
                 table + "s": connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("run", "step", "frame")
             }
+            records, attested = connection.execute(
+                "SELECT ifnull(sum(records), 0), ifnull(sum(attested), 0) FROM log"
+            ).fetchone()
+            counts |= {"records": records, "attested": attested}
         path = self._database.path
         files = [path, path.with_name(path.name + "-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
@@ -201,6 +295,10 @@ class SqliteTraces:
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
         self._database.close()
+
+    def _run_of(self, connection: sqlite3.Connection, run: str) -> tuple[int, str]:
+        number = self._number(connection, run)
+        return number, str(connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0])
 
     def _number(self, connection: sqlite3.Connection, run: str) -> int:
         with closing(connection.execute(

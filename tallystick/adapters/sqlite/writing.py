@@ -11,6 +11,7 @@ from typing import Any
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
 from tallystick.adapters.sqlite.payloads import Packer, pack_source
+from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
@@ -18,6 +19,7 @@ from tallystick.observe import stitch
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import order_of
 from tallystick.ports import Written
+from tallystick.proof.records import source_digest
 
 Pair = tuple[str, str]  # trace id, span id
 
@@ -31,7 +33,7 @@ class WriterMemory:
     def __init__(self) -> None:
         self.names = rows.Names()
         self.shapes = rows.Shapes()
-        self.sources: dict[bytes, int] = {}
+        self.sources: dict[bytes, tuple[int, str]] = {}  # row number, digest of its canonical JSON
         self.recent = Recent()
 
     def forget(self) -> None:
@@ -51,6 +53,7 @@ class Item:
     run: str = ""
     before: Step | None = None
     row: int | None = None
+    mark: rows.Mark | None = None  # the start record's own record
     home: int = 0  # number of the run that the start record was put into
 
 
@@ -71,7 +74,9 @@ class BatchWriter:
         memory: WriterMemory,
         compress: Callable[[bytes], bytes],
         silent_after: int,
+        random_bytes: Callable[[int], bytes],
     ) -> None:
+        self._random_bytes = random_bytes
         self._connection = connection
         self._memory = memory
         self._compress = compress
@@ -140,11 +145,11 @@ class BatchWriter:
                 if row[1] & rows.ENDED:
                     fresh.repeats += 1
                     continue
-                before = self._runs.step(row[0])
+                before, mark = self._runs.step(row[0])
                 if not stitch.adds_to(step, before):
                     fresh.repeats += 1
                     continue
-                seen[pair] = item = Item(step, span, before=before, row=row[0], home=row[2])
+                seen[pair] = item = Item(step, span, before=before, row=row[0], mark=mark, home=row[2])
                 fresh.items.append(item)
             elif stitch.adds_to(step, held.step):
                 held.step, held.span = step, span
@@ -223,28 +228,33 @@ class BatchWriter:
         pack, add = Packer(frames.keep).pack, frames.add
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
-        source, source_id = None, 0
+        records = RecordWriter(connection, touched, self._random_bytes(RecordWriter.SALT * len(items)))
+        source, source_id, digest = None, 0, ""
         shape_of, to_row, numbers = rows.shape_of, rows.to_row, {run: row.no for run, row in touched.items()}
         for item in items:
             step, span = item.step, item.span
             if span.source is not source:
                 source = span.source
-                source_id = self._source(source)
+                source_id, digest = self._source(source)
             shape = shape_of(step)
             number = shapes.numbers.get(shape) or shapes.number(connection, shape)
+            mark = records.next(item.run)
             row = to_row(
-                step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number
+                step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number, mark
             )
+            records.add(step, span, digest)
             if item.row is None:
                 new.append(row)
             else:
                 changed.append((*row, item.row))
+                records.replace(item.mark, mark)
+        records.flush()
         frames.flush()
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)
 
-    def _source(self, source: Source) -> int:
+    def _source(self, source: Source) -> tuple[int, str]:
         body = pack_source(source)
         digest = sha256(body).digest()[:16]
         held = self._memory.sources.get(digest)
@@ -254,7 +264,7 @@ class BatchWriter:
                 row = self._connection.execute(
                     "INSERT INTO source (digest, body) VALUES (?,?) RETURNING id", (digest, body)
                 ).fetchone()
-            held = self._memory.sources[digest] = int(row[0])
+            held = self._memory.sources[digest] = (int(row[0]), source_digest(source))
         return held
 
 

@@ -4,7 +4,7 @@
 const OFF = "tallystick.keys";
 /** @type {Map<string, () => boolean | void>} */
 const bound = new Map();
-const PAGES = { h: "/", r: "/runs", a: "/agents", t: "/tools", m: "/models", c: "/cost", p: "/approvals" };
+const PAGES = { h: "/", r: "/runs", a: "/agents", t: "/tools", m: "/models", c: "/cost", p: "/approvals", j: "/journal" };
 let leading = false;
 
 /** Bind a key; a handler that returns false did not use it. @param {string} key @param {() => boolean | void} act */

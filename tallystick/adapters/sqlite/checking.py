@@ -1,0 +1,305 @@
+"""What in ``traces.db`` does not follow from its steps: the half of an audit that needs the tables themselves.
+
+Contents and readings of steps are held by their records, which ``app/audit.py`` compares. Here everything around them
+is made again from the rows: sums, roll-ups, names, places, numbers and keys. Nothing is written.
+
+Free, because nothing that is read depends on them: ``run.revision``, ``alias.revision`` and ``run.sealed`` (cursors
+that say what to send or seal again), ``run.due`` and the times of arrival inside ``run.state`` (the store's clock when
+a run was first and last touched), the scopes and the recount mark inside ``run.state`` (whether adding up is enough),
+``meta.uncovered`` upwards, salts of records that were replaced, missing rows of ``link`` (where later spans would go),
+and rows of ``name``, ``shape``, ``source`` and ``frame`` that no row refers to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+import zstandard
+
+from tallystick.adapters.recording import HASH, SALT
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
+from tallystick.adapters.sqlite.runs import RunRow, summary
+from tallystick.model.errors import BadInput, StoreFault
+from tallystick.model.step import Step
+from tallystick.observe.completeness import judge
+from tallystick.observe.repeats import repeats
+from tallystick.observe.summary import PART_TYPES, Part, PartKey, Tally, count_all, order_of
+from tallystick.ports import Flaw
+
+DAMAGE: Final = (
+    StoreFault, BadInput, msgspec.MsgspecError, zstandard.ZstdError, struct.error, KeyError, IndexError, TypeError,
+    ValueError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip  # what reading a row that somebody else wrote may raise
+_REVISION, _DUE, _STATE = 1, 3, 23  # places in a summary
+_FOREVER: Final = 2**62
+_RUNS = (
+    "SELECT stamped, revision, open, due, process, sort, agent, workflow, goal, source, status, completeness, missing,"
+    " steps, errors, tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, ended, state, no,"
+    " id FROM run ORDER BY no"
+)
+_STEPS = (
+    "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body, s.flags, s.response, s.trace FROM step s"
+    " JOIN trace t ON t.no = s.trace WHERE s.run=? ORDER BY s.id"
+)
+_entry = struct.Struct(">16sII")
+
+
+class Checker:
+    """One look at the whole file through a read transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, silent_after: int) -> None:
+        self._connection = connection
+        self._silent_after = silent_after
+        self._shapes = rows.Shapes()
+        self._names: dict[int, str] = {}
+        self._claims: dict[int, bytearray] = {}  # per log: 1 a step's own record, 2 replaced
+        self._before: dict[rows.Mark, rows.Mark] = {}
+        self._bound = 0
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Everything that does not fit, table by table."""
+        self._names = dict(self._connection.execute("SELECT no, id FROM log"))
+        self._bound = self._value("SELECT ifnull((SELECT value FROM meta WHERE key='uncovered'), 0)")
+        yield from self._guarded(self._dictionaries)
+        yield from self._guarded(self._logs)
+        yield from self._guarded(self._keys)
+        for row in self._connection.execute(_RUNS).fetchall():
+            run = str(row[-1])
+            yield from self._guarded(partial(self._run, row), run)
+        yield from self._guarded(self._unclaimed)
+        for (number,) in self._connection.execute("SELECT id FROM frame ORDER BY id").fetchall():
+            yield from self._guarded(partial(self._frame, number))
+
+    @staticmethod
+    def _guarded(look: Callable[[], Iterator[Flaw]], run: str | None = None) -> Iterator[Flaw]:
+        try:
+            yield from look()
+        except DAMAGE as error:
+            where = f"run {run}" if run else "a row of the trace store"
+            yield Flaw(f"{where} cannot be read: {type(error).__name__}: {error}"[:300], run)
+
+    def _value(self, sql: str) -> int:
+        value = self._connection.execute(sql).fetchone()[0]
+        return value if isinstance(value, int) else 0
+
+    # ── what rows share ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _dictionaries(self) -> Iterator[Flaw]:
+        for number, digest, body in self._connection.execute("SELECT id, digest, body FROM shape"):
+            if sha256(body).digest()[:16] != digest:
+                yield Flaw(f"shape {number} was changed")
+        for number, digest, body in self._connection.execute("SELECT id, digest, body FROM source"):
+            if sha256(body).digest()[:16] != digest or pack_source(unpack_source(body)) != body:
+                yield Flaw(f"source {number} was changed")
+        revision = self._value("SELECT ifnull((SELECT value FROM meta WHERE key='revision'), -1)")
+        newest = self._value(
+            "SELECT max(ifnull((SELECT max(revision) FROM run), 0), ifnull((SELECT max(revision) FROM alias), 0))"
+        )
+        if revision < newest:
+            yield Flaw(f"the store's revision is {revision}, and a run has {newest}")
+        first, last, count = self._connection.execute(
+            "SELECT min(id), max(id), count(*) FROM step"
+        ).fetchone()
+        if count and (first, last) != (1, count):
+            yield Flaw(f"the store has {count} steps, numbered {first} to {last}: steps are missing")
+
+    def _frame(self, number: int) -> Iterator[Flaw]:
+        contents, data = self._connection.execute(
+            "SELECT contents, data FROM frame WHERE id=?", (number,)
+        ).fetchone()
+        raw = zstandard.ZstdDecompressor().decompress(data, max_output_size=2**31)
+        for digest, position, length in _entry.iter_unpack(contents):
+            if sha256(raw[position : position + length]).digest()[:16] != digest:
+                yield Flaw(
+                    f"frame {number} of the trace store was changed: a content is not what its digest says"
+                )
+
+    # ── logs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _logs(self) -> Iterator[Flaw]:
+        for no, run, records, attested in self._connection.execute(
+            "SELECT no, id, records, attested FROM log"
+        ):
+            end = 0
+            for first, hashes, salts in self._connection.execute(
+                "SELECT first, hashes, salts FROM record WHERE log=? ORDER BY first", (no,)
+            ):
+                count, rest = divmod(len(hashes), HASH)
+                if first != end or rest or not count or len(salts) != count * SALT:
+                    yield Flaw(f"the log of records is torn at number {end}", run)
+                end = max(end, first) + count
+            if end != records or not 0 <= attested <= records:
+                yield Flaw(f"the log counts {records} records, {attested} attested, and {end} are there", run)
+            self._claims[no] = bytearray(end)
+        for log, n, by_log, by_n in self._connection.execute("SELECT log, n, by_log, by_n FROM replaced"):
+            run = self._names.get(log)
+            if not self._claim(log, n, 2) or (by_log, by_n) in self._before:
+                yield Flaw(f"record {n} is noted as replaced, and is not", run)
+            elif by_n >= len(self._claims.get(by_log, b"")) or (log == by_log and by_n <= n):
+                yield Flaw(f"record {n} is noted as replaced by one that is not there", run)
+            self._before[by_log, by_n] = (log, n)
+        for log, found in self._connection.execute(
+            "SELECT log, count(*) FROM record WHERE log NOT IN (SELECT no FROM log) GROUP BY log"
+        ):
+            yield Flaw(f"{found} stretches of records belong to log {log}, which is not there")
+
+    def _claim(self, log: int, n: int, what: int) -> bool:
+        marks = self._claims.get(log)
+        if marks is None or not 0 <= n < len(marks) or marks[n]:
+            return False
+        marks[n] = what
+        return True
+
+    def _unclaimed(self) -> Iterator[Flaw]:
+        for log, marks in self._claims.items():
+            for n in [n for n, mark in enumerate(marks) if not mark][:20]:
+                yield Flaw(f"record {n} belongs to no step: the step was deleted or moved", self._names[log])
+
+    # ── keys ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _keys(self) -> Iterator[Flaw]:
+        ask = self._connection.execute
+        for (run,) in ask(
+            "SELECT id FROM log WHERE id NOT IN (SELECT id FROM run) AND id NOT IN (SELECT id FROM alias)"
+        ):
+            yield Flaw("records came for a run that is not there", run)
+        for (run,) in ask("SELECT id FROM run WHERE id NOT IN (SELECT id FROM log)"):
+            yield Flaw("a run has no log of records", run)
+        for (run,) in ask(
+            "SELECT id FROM alias WHERE id NOT IN (SELECT id FROM log) OR id IN (SELECT id FROM run)"
+            " OR run NOT IN (SELECT no FROM run)"
+        ):
+            yield Flaw("a run is said to be merged into another, and no record came for it", run)
+        for (trace,) in ask(
+            "SELECT t.id FROM trace t WHERE NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
+            " AND NOT EXISTS (SELECT 1 FROM run r JOIN log l ON l.id=r.id JOIN replaced p ON p.log=l.no"
+            " WHERE r.no=t.run)"
+        ):
+            yield Flaw(f"trace {_hex(trace)} leads to a run that has none of its steps")
+        for number, span in ask(
+            "SELECT id, span FROM step WHERE run NOT IN (SELECT no FROM run) OR trace NOT IN (SELECT no FROM trace)"
+        ):
+            yield Flaw(f"step row {number} belongs to no run or no trace", step=_hex(span))
+        for table in ("trace", "link", "part"):
+            for (number,) in ask(f"SELECT DISTINCT run FROM {table} WHERE run NOT IN (SELECT no FROM run)"):
+                yield Flaw(f"rows of {table} lead to run number {number}, which is not there")
+
+    # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, row: tuple[Any, ...]) -> Iterator[Flaw]:
+        number, run = row[-2], row[-1]
+        found = self._connection.execute(_STEPS, (number,)).fetchall()
+        shapes = self._shapes.read(self._connection, {one[4] for one in found})
+        steps: list[Step] = []
+        marks: list[tuple[int, rows.Mark | None]] = []
+        for one in found:
+            try:
+                step, source, place, mark = rows.read_row(one[:6], run, shapes)
+                again = rows.to_row(step, number, one[8], source, place, one[4], mark)
+            except DAMAGE as error:
+                yield Flaw(f"a step cannot be read: {type(error).__name__}: {error}"[:300], run, _hex(one[2]))
+                continue
+            if again != (number, one[8], one[2], one[6], one[7], one[3], one[4], one[5]):
+                yield Flaw("a step's row was changed", run, step.span)
+            steps.append(step)
+            marks.append((one[0], mark))
+        yield from self._marks(number, run, steps, marks)
+        yield from self._sums(row, number, run, steps)
+        yield from self._links(number, run, steps)
+
+    def _marks(
+        self, number: int, run: str, steps: list[Step], marks: list[tuple[int, rows.Mark | None]]
+    ) -> Iterator[Flaw]:
+        own = {
+            run,
+            *(one[0] for one in self._connection.execute("SELECT id FROM alias WHERE run=?", (number,))),
+        }
+        last: dict[int, int] = {}
+        for step, (row, mark) in zip(steps, marks, strict=True):
+            if mark is None:
+                if row > self._bound:
+                    yield Flaw("a step has no record", run, step.span)
+                continue
+            if not self._claim(*mark, 1):
+                yield Flaw("a step names a record that is not there or not its own", run, step.span)
+                continue
+            log = self._names[mark[0]]
+            if log not in own and not self._led(log, number):
+                yield Flaw(f"a step came to run {log} and stands in another", run, step.span)
+            begun, seen = mark, {mark}
+            while begun in self._before and self._before[begun] not in seen:
+                begun = self._before[begun]
+                seen.add(begun)
+            if row > self._bound:
+                if begun[1] < last.get(begun[0], -1):
+                    yield Flaw("a step stands in another order than it came", run, step.span)
+                last[begun[0]] = begun[1]
+
+    def _led(self, log: str, number: int) -> bool:
+        """Whether a log is that of a run that was merged into this one before another run took its id."""
+        if len(log) != 32 or log.strip("0123456789abcdef"):
+            return False
+        return self._connection.execute(
+            "SELECT 1 FROM trace WHERE id=? AND run=?", (bytes.fromhex(log), number)
+        ).fetchone() is not None  # fmt: skip
+
+    def _sums(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:
+        places = sorted(steps, key=lambda step: order_of(step)[:2])
+        same_as = repeats(places)
+        for step in steps:
+            if step.same_as != same_as.get(step.span):
+                yield Flaw("a step's mark as a repeat of another is not true", run, step.span)
+        kept = rows.unpack_tally(row[_STATE])
+        tally, parts = count_all(steps, kept)
+        if kept != tally:
+            yield Flaw("the sums kept of a run are not those of its steps", run)
+        if tuple(row[:-1]) not in self._summaries(row, number, run, kept):
+            yield Flaw("the summary of a run does not follow from its steps", run)
+        if self._parts(number) != {key: part for key, part in parts.items() if part != Part()}:
+            yield Flaw(
+                "what the agents, tools, models and workflows of a run did is not what its steps say", run
+            )
+
+    def _summaries(self, row: tuple[Any, ...], number: int, run: str, tally: Tally) -> list[tuple[Any, ...]]:
+        """How the run's row may read: the verdict depends on when it was made and whether its process lived."""
+        made = []
+        for now in (tally.seen, _FOREVER):
+            for alive in (None, True, False):
+                verdict = judge(tally, now=now, alive=alive, silent_after=self._silent_after)
+                values = summary(
+                    RunRow(number, run, bool(row[0]), tally), verdict, row[_REVISION], self._silent_after
+                )
+                made.append((*values[:_DUE], row[_DUE], *values[_DUE + 1 :]))
+        return made
+
+    def _parts(self, number: int) -> Mapping[PartKey, Part]:
+        found = self._connection.execute(
+            "SELECT p.type, n.text, p.steps, p.errors, p.cost_nano, p.cost_gaps, p.input_tokens, p.output_tokens,"
+            " p.token_gaps, p.first, p.last FROM part p LEFT JOIN name n ON n.id = p.name WHERE p.run=?", (number,)
+        )  # fmt: skip
+        parts = {(PART_TYPES[kind], name): Part(*sums) for kind, name, *sums in found}
+        return {key: part for key, part in parts.items() if part != Part()}
+
+    def _links(self, number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:
+        held = {link for step in steps for link in step.links}
+        for (key,) in self._connection.execute("SELECT key FROM link WHERE run=?", (number,)):
+            if key not in held and not self._was_replaced(number, run):
+                yield Flaw("a key leads to a run none of whose steps has it", run)
+
+    def _was_replaced(self, number: int, run: str) -> bool:
+        """Whether records of this run's logs were replaced: a start may have had keys that its end has not."""
+        return self._connection.execute(
+            "SELECT 1 FROM replaced p JOIN log l ON l.no=p.log WHERE l.id=? OR l.id IN"
+            " (SELECT id FROM alias WHERE run=?) LIMIT 1", (run, number),
+        ).fetchone() is not None  # fmt: skip
+
+
+def _hex(raw: Any) -> str | None:
+    return raw.hex() if isinstance(raw, bytes) else None

@@ -1,0 +1,225 @@
+"""The logs of records: what the journal attests of the steps (``ports.RecordLog``), written with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from tallystick.adapters.recording import HASH, SALT, hash_of
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.model.span import Span
+from tallystick.model.step import Step
+from tallystick.ports import Charge, Record, Segment
+
+
+@dataclass(slots=True)
+class _Open:
+    """A log that this batch writes to; ``first`` is the number of its first new record."""
+
+    no: int
+    first: int
+    hashes: list[bytes] = field(default_factory=list)
+    salts: list[bytes] = field(default_factory=list)
+
+
+class RecordWriter:
+    """Makes the records of one batch inside its write transaction: for each span ``next``, then ``add``."""
+
+    SALT: ClassVar[int] = SALT
+
+    def __init__(self, connection: sqlite3.Connection, runs: Iterable[str], salts: bytes) -> None:
+        """``runs`` are the ids of the batch's runs, ``salts`` random bytes, ``SALT`` for each span."""
+        self._connection = connection
+        self._salts = salts
+        self._used = 0
+        self._replaced: list[tuple[int, int, int, int]] = []
+        self._logs: dict[str, _Open] = {}
+        ids = list(runs)
+        found = pairs_in(connection, "SELECT id, no, records FROM log WHERE id IN ({})", ids)
+        for run, no, records in found:
+            self._logs[run] = _Open(no, records)
+        missing = [run for run in ids if run not in self._logs]
+        if missing:
+            last = connection.execute("SELECT ifnull(max(no), 0) FROM log").fetchone()[0]
+            for no, run in enumerate(missing, last + 1):
+                self._logs[run] = _Open(no, 0)
+            connection.executemany(
+                "INSERT INTO log (no, id, records, attested) VALUES (?,?,0,0)",
+                [(self._logs[run].no, run) for run in missing],
+            )
+        self._at: _Open | None = None
+
+    def next(self, run: str) -> rows.Mark:
+        """The place of the next span's record in the log of its run."""
+        self._at = log = self._logs[run]
+        return log.no, log.first + len(log.hashes)
+
+    def add(self, step: Step, span: Span, source: str) -> None:
+        """Make the record whose place was asked for; ``source`` is the digest of the span's source."""
+        assert self._at is not None
+        used = self._used
+        salt = self._salts[used : used + SALT]
+        self._used = used + SALT
+        self._at.hashes.append(hash_of(step, span, source, salt))
+        self._at.salts.append(salt)
+
+    def replace(self, old: rows.Mark | None, new: rows.Mark) -> None:
+        """Note that a record took the place of an older one of the same span, if that had one."""
+        if old is not None:
+            self._replaced.append((*old, *new))
+
+    def flush(self) -> None:
+        """Write what was added."""
+        new = [log for log in self._logs.values() if log.hashes]
+        self._connection.executemany(
+            "INSERT INTO record (log, first, hashes, salts) VALUES (?,?,?,?)",
+            [(log.no, log.first, b"".join(log.hashes), b"".join(log.salts)) for log in new],
+        )
+        self._connection.executemany(
+            "UPDATE log SET records=? WHERE no=?", [(log.first + len(log.hashes), log.no) for log in new]
+        )
+        if self._replaced:
+            self._connection.executemany("INSERT INTO replaced VALUES (?,?,?,?)", self._replaced)
+
+
+# ── what the journal has not attested yet ───────────────────────────────────────────────────────────────────────
+
+
+def read_unattested(connection: sqlite3.Connection, limit: int) -> list[Segment]:
+    """Records that were not marked as attested, one segment a log, oldest logs first; at most ``limit`` records."""
+    made: list[Segment] = []
+    left = limit
+    for no, run, records, attested in connection.execute(
+        "SELECT no, id, records, attested FROM log WHERE attested < records ORDER BY no"
+    ):
+        leaves: list[bytes] = []
+        for first, hashes, _ in read_stretches(connection, no, attested, min(records, attested + left)):
+            leaves += _cut(hashes, HASH)[max(0, attested - first) :]
+        leaves = leaves[:left]
+        if leaves:
+            made.append(Segment(run, attested, tuple(leaves)))
+        left -= len(leaves)
+        if left <= 0:
+            break
+    return made
+
+
+def read_stretches(
+    connection: sqlite3.Connection, log: int, start: int = 0, end: int = 2**62
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """Stored stretches of a log (first number, hashes, salts) that hold records from ``start`` up to ``end``."""
+    yield from connection.execute(
+        "SELECT first, hashes, salts FROM record WHERE log=?1 AND first < ?3 AND first >="
+        " ifnull((SELECT max(first) FROM record WHERE log=?1 AND first <= ?2), 0) ORDER BY first",
+        (log, start, end),
+    )
+
+
+def _cut(raw: bytes, size: int) -> list[bytes]:
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
+
+
+def mark_attested(connection: sqlite3.Connection, marks: Mapping[str, int]) -> None:
+    """Mark the first ``n`` records of each log as attested, never fewer than before nor more than there are."""
+    connection.executemany(
+        "UPDATE log SET attested=max(attested, min(records, ?)) WHERE id=?",
+        [(count, run) for run, count in marks.items()],
+    )
+
+
+# ── a run's records ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_records(connection: sqlite3.Connection, number: int, run: str) -> list[Record]:
+    """All records of a run (row number and id) and of the runs that were merged into it, by log and number."""
+    live = _live(connection, number)
+    names = logs_of(connection, number, run, {mark[0] for mark in live})
+    taken = {
+        (row[0], row[1]): (row[2], row[3])
+        for row in pairs_in(connection, "SELECT log, n, by_log, by_n FROM replaced WHERE log IN ({})", list(names))
+    }  # fmt: skip
+    others = {log for log, _ in taken.values()} - names.keys()
+    everywhere = names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(others)))
+    counts = dict(pairs_in(connection, "SELECT no, records FROM log WHERE no IN ({})", list(names)))
+    if others or sum(counts.values()) > len(taken) + len(live):
+        # An end may name another run than its start did, and a run may begin anew under the id of a merged one.
+        for name in everywhere.values():
+            live |= _live_elsewhere(connection, name)
+    found: list[Record] = []
+    for log, name in sorted(names.items(), key=lambda one: one[1]):
+        for first, hashes, salts in read_stretches(connection, log):
+            for index, (leaf, salt) in enumerate(zip(_cut(hashes, HASH), _cut(salts, SALT), strict=True)):
+                n = first + index
+                by = taken.get((log, n))
+                if by is None:
+                    trace, span = live.get((log, n), ("", ""))
+                    found.append(Record(name, n, trace, span, leaf, salt))
+                else:
+                    trace, span = live.get(_last(taken, by), ("", ""))
+                    other = None if by[0] == log else everywhere.get(by[0])
+                    found.append(
+                        Record(name, n, trace, span, leaf, None, replaced_by=by[1], replaced_in=other)
+                    )
+    return found
+
+
+def _last(taken: Mapping[rows.Mark, rows.Mark], mark: rows.Mark) -> rows.Mark:
+    """The end of a chain of replacements; a ring, which only damage makes, ends where it began."""
+    seen = {mark}
+    while mark in taken and taken[mark] not in seen:
+        mark = taken[mark]
+        seen.add(mark)
+    return mark
+
+
+def _live(connection: sqlite3.Connection, number: int) -> dict[rows.Mark, tuple[str, str]]:
+    live: dict[rows.Mark, tuple[str, str]] = {}
+    for trace, span, body in connection.execute(
+        "SELECT t.id, s.span, s.body FROM step s JOIN trace t ON t.no = s.trace WHERE s.run=?", (number,)
+    ):
+        mark = rows.mark_of(body)
+        if mark is not None:
+            live[mark] = (trace.hex(), span.hex())
+    return live
+
+
+def _live_elsewhere(connection: sqlite3.Connection, run: str) -> dict[rows.Mark, tuple[str, str]]:
+    """Live records of the runs that steps of a log may stand in: its run, or the one that its run or trace led to."""
+    trace = bytes.fromhex(run) if len(run) == 32 and not run.strip("0123456789abcdef") else b""
+    numbers = connection.execute(
+        "SELECT no FROM run WHERE id=?1 UNION SELECT run FROM alias WHERE id=?1"
+        " UNION SELECT run FROM trace WHERE id=?2",
+        (run, trace),
+    ).fetchall()
+    return {mark: pair for (number,) in numbers for mark, pair in _live(connection, number).items()}
+
+
+def logs_of(connection: sqlite3.Connection, number: int, run: str, used: Iterable[int]) -> dict[int, str]:
+    """The logs of a run by number: its own, those of runs merged into it, and those that its steps name."""
+    names = {row[0]: row[1] for row in connection.execute(
+        "SELECT no, id FROM log WHERE id=? OR id IN (SELECT id FROM alias WHERE run=?)", (run, number)
+    )}  # fmt: skip
+    more = sorted(set(used) - names.keys())
+    return names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", more))
+
+
+def read_charges(
+    connection: sqlite3.Connection, number: int, run: str, shapes: rows.Shapes
+) -> tuple[int, tuple[Charge, ...]]:
+    """How many records a run (row number and id) has, and what its counted steps cost, in the order of the records."""
+    found = connection.execute(f"{rows.READ} WHERE s.run=?", (number,)).fetchall()
+    known = shapes.read(connection, {row[4] for row in found})
+    read = [(row, *rows.charge_of(row[5])) for row in found]
+    names = logs_of(connection, number, run, {mark[0] for _, _, mark in read if mark is not None})
+    charges: list[tuple[tuple[Any, ...], Charge]] = []
+    for row, nano, mark in read:
+        gap = known[row[4]][rows.COST_GAP]
+        if row[3] is None and (nano is not None or gap is not None):
+            order = (1, "", row[0]) if mark is None else (0, names.get(mark[0], ""), mark[1])
+            charges.append((order, Charge(row[1].hex(), row[2].hex(), nano, gap)))
+    counts = pairs_in(connection, "SELECT no, records FROM log WHERE no IN ({})", list(names))
+    charges.sort(key=lambda one: one[0])
+    return sum(dict(counts).values()), tuple(charge for _, charge in charges)

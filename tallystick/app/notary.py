@@ -1,0 +1,196 @@
+"""Notary: what the trace store took in becomes part of the journal.
+
+Records enter it in segments, each by its Merkle root, so that no stored step can be changed unseen. A run that has
+ended is sealed: how many records there are, how it reads, what it cost. Several notaries may work on one store: the
+journal takes a segment only where the last one ended, and a notary that comes too late, or that died between the
+journal and the mark, learns from the refusal how far the journal is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tallystick.model.errors import Conflict, StoreFault
+from tallystick.model.journal import Draft, Entry
+from tallystick.ports import Account, Clock, ControlStore, Segment, Traces
+from tallystick.proof.merkle import leaf_hash, root_of
+from tallystick.proof.records import charge_leaf
+
+RECORDS_AT_ONCE: Final = 10_000
+ENTRIES_AT_ONCE: Final = 256
+RUNS_AT_ONCE: Final = 128
+_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What a notary did: records and segments that entered the journal, and runs that were sealed."""
+
+    records: int = 0
+    segments: int = 0
+    runs: int = 0
+
+
+class Notary:
+    """Brings a trace store's records into the journal."""
+
+    def __init__(self, traces: Traces, control: ControlStore, clock: Clock) -> None:
+        self._traces = traces
+        self._control = control
+        self._clock = clock
+
+    def attest(self, *, seal: bool = True) -> Attested:
+        """Write all segments that the journal lacks, then seal the runs that have ended and changed since.
+
+        Raises StoreFault where the journal holds more records of a run than the trace store.
+        """
+        records, segments, refused = self._segments()
+        runs = self._seal_ended() if seal else 0
+        if refused is not None:
+            raise refused
+        return Attested(records, segments, runs)
+
+    def seal(self, run: str) -> Entry:
+        """Seal a run as it stands now, also one that is open; the ``run.sealed`` entry. Raises UnknownThing."""
+        name = self._traces.run(run, now=self._clock.now()).run
+        *_, refused = self._segments()
+        if refused is not None and refused.detail.get("run") == name:
+            raise refused
+        self._write_seals([name])
+        return self._last("run.sealed", name)
+
+    # ── segments ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _segments(self) -> tuple[int, int, StoreFault | None]:
+        """Records and segments that were written, and why a segment could not be, which holds up no other run."""
+        records = written = 0
+        refused: dict[str, StoreFault] = {}
+        while True:
+            found = self._traces.unattested(limit=RECORDS_AT_ONCE)
+            due = [one for one in found if one.run not in refused]
+            if not due:
+                return records, written, next(iter(refused.values()), None)
+            for start in range(0, len(due), ENTRIES_AT_ONCE):
+                done = self._append(due[start : start + ENTRIES_AT_ONCE], refused)
+                written += len(done)
+                records += sum(len(one.leaves) for one in done)
+
+    def _append(self, segments: Sequence[Segment], refused: dict[str, StoreFault]) -> Sequence[Segment]:
+        """Write segments together; where the journal refuses one, each by itself. Those that were written."""
+        try:
+            self._control.append([_accepted(one) for one in segments])
+        except Conflict:
+            return [one for one in segments if self._append_one(one, refused)]
+        self._traces.attested({one.run: one.first + len(one.leaves) for one in segments})
+        return segments
+
+    def _append_one(self, one: Segment, refused: dict[str, StoreFault]) -> bool:
+        try:
+            self._control.append([_accepted(one)])
+        except Conflict as refusal:
+            try:
+                self._catch_up(one, refusal)
+            except StoreFault as fault:
+                refused[one.run] = fault
+            return False
+        self._traces.attested({one.run: one.first + len(one.leaves)})
+        return True
+
+    def _catch_up(self, one: Segment, refusal: Conflict) -> None:
+        """Somebody else wrote it: mark as far as the journal is, so that the next look begins there."""
+        known = refusal.detail.get("known")
+        if not isinstance(known, int) or known == one.first:
+            raise refusal  # it was not the order that the journal refused
+        here, marked = self._traces.logs()[one.run]
+        if known > here:
+            raise StoreFault(
+                f"the journal holds {known} records of run {one.run[:80]}, and the trace store has only {here}",
+                hint="put back the traces.db that belongs to this journal; tally journal verify says what is missing",
+                run=one.run, journal=known, store=here,
+            )  # fmt: skip
+        if known < marked:
+            raise StoreFault(
+                f"the trace store counts {marked} records of run {one.run[:80]} as attested; the journal holds {known}",
+                hint="put back the control.db that belongs to this store", run=one.run, journal=known, store=marked,
+            )  # fmt: skip
+        self._traces.attested({one.run: known})
+
+    # ── seals ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _seal_ended(self) -> int:
+        sealed = 0
+        while True:
+            due = dict(self._traces.unsealed(now=self._clock.now(), limit=RUNS_AT_ONCE))
+            if not due:
+                return sealed
+            self._write_seals(list(due))
+            self._traces.sealed(due)
+            sealed += len(due)
+
+    def _write_seals(self, runs: Sequence[str]) -> None:
+        card = self._card()
+        drafts: list[Draft] = []
+        for name in runs:
+            account = self._traces.account(name)
+            for draft in (_sealed(account), _charged(account, card)):
+                if not self._stands(draft):
+                    drafts.append(draft)
+        if drafts:
+            self._control.append(drafts)
+
+    def _stands(self, draft: Draft) -> bool:
+        """Whether the journal's last word on the run is this one already."""
+        last = None
+        for last in self._every(draft.kind, run=draft.run):  # noqa: B007 - the last one is wanted
+            pass
+        return last is not None and last.body == draft.body
+
+    def _last(self, kind: str, run: str) -> Entry:
+        return list(self._every(kind, run=run))[-1]
+
+    def _card(self) -> str | None:
+        """The rate card that the journal names last."""
+        card = None
+        for entry in self._every("rates.loaded"):
+            card = entry.body.get("card")
+        return card if isinstance(card, str) else None
+
+    def _every(self, kind: str, *, run: str | None = None) -> Iterator[Entry]:
+        after = 0
+        while True:
+            found = self._control.entries(after=after, limit=_PAGE, kind=kind, run=run)
+            yield from found
+            if len(found) < _PAGE:
+                return
+            after = found[-1].seq
+
+
+def _accepted(one: Segment) -> Draft:
+    body: Mapping[str, Any] = {
+        "run": one.run, "first": one.first, "count": len(one.leaves), "root": root_of(one.leaves).hex(),
+    }  # fmt: skip
+    return Draft("records.accepted", one.run, body, one.run)
+
+
+def _sealed(account: Account) -> Draft:
+    run = account.run
+    body = {
+        "run": run.run, "records": account.records, "status": str(run.status), "completeness": str(run.completeness),
+        "missing": run.missing, "steps": run.steps, "errors": run.errors, "model_calls": run.model_calls,
+        "tool_calls": run.tool_calls, "denials": run.denials, "stopped_by": run.stopped_by,
+        "started": str(run.started), "ended": None if run.ended is None else str(run.ended),
+    }  # fmt: skip
+    return Draft("run.sealed", run.run, body, run.run)
+
+
+def _charged(account: Account, card: str | None) -> Draft:
+    run, charges = account.run.run, account.charges
+    leaves = [leaf_hash(charge_leaf(one.trace, one.span, one.nano, one.gap)) for one in charges]
+    body = {
+        "run": run, "rows": len(charges), "root": root_of(leaves).hex(),
+        "known_nano": sum(one.nano or 0 for one in charges), "unknown": sum(one.nano is None for one in charges),
+        "card": card,
+    }  # fmt: skip
+    return Draft("run.charged", run, body, run)

@@ -1,0 +1,170 @@
+"""Approvals in evidence: asked for a held call, answered by somebody in time, and used once for exactly that call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tallystick.model.canonical import digest
+from tallystick.model.journal import Entry
+from tallystick.proof.report import Checklist
+from tallystick.proof.verify.seen import Seen, time_of
+
+_CHECK: Final = "conduct"
+Decisions = Mapping[str, tuple[int, Mapping[str, Any]]]
+
+
+@dataclass(slots=True)
+class _Asked:
+    body: Mapping[str, Any]
+    expires: int
+    call: str | None
+    answer: str | None = None
+    expired: bool = False
+    consumed: int | None = None  # entry that used it
+    decided: bool = False  # a decision names it as the one that let it through
+
+
+class Approvals:
+    """Follows every approval of the run."""
+
+    def __init__(self, told: Checklist, seen: Seen) -> None:
+        self._told = told
+        self._seen = seen
+        self._known: dict[str, _Asked] = {}
+
+    def binding(self, approval: str) -> str | None:
+        """What an approval was asked for; None when nobody asked."""
+        asked = self._known.get(approval)
+        return None if asked is None else str(asked.body["binding"])
+
+    def entry(self, entry: Entry, decisions: Decisions) -> None:
+        """Look at one approval entry."""
+        approval = entry.body["approval"]
+        if entry.subject != approval:
+            self._say(entry, f"the entry and its approval {approval} do not name the same thing")
+        if entry.kind == "approval.requested":
+            self._requested(entry, approval, decisions)
+            return
+        asked = self._known.get(approval)
+        if asked is None:
+            self._say(entry, f"approval {approval} was never asked for")
+            return
+        if entry.kind == "approval.answered":
+            self._answered(entry, asked)
+        elif entry.kind == "approval.expired":
+            if asked.answer is not None or asked.expired:
+                self._say(entry, f"approval {approval} expired although it was settled before")
+            asked.expired = True
+        elif entry.kind == "approval.consumed":
+            self._consumed(entry, asked)
+        self._told.holds(_CHECK)
+
+    def _requested(self, entry: Entry, approval: str, decisions: Decisions) -> None:
+        body = entry.body
+        if approval in self._known:
+            self._say(entry, f"approval {approval} was asked for before")
+            return
+        found = decisions.get(body["decision"])
+        expires = time_of(str(body["expires_ns"]))
+        self._known[approval] = asked = _Asked(body, expires, None)
+        if found is None:
+            self._say(entry, f"approval {approval} was asked for without a decision")
+            return
+        made = found[1]
+        asked.call = made["call"]
+        if made["answer"] != "hold":
+            self._say(entry, f"approval {approval} was asked for a call that was not held")
+        same = all(body[key] == made[key] for key in ("run", "agent", "tool", "group", "because"))
+        if not same or body["arguments"] != made["arguments"]:
+            self._say(
+                entry, f"approval {approval} was asked for something else than decision {body['decision']}"
+            )
+        self._bound(entry, made)
+        self._told.holds(_CHECK)
+
+    def _bound(self, entry: Entry, made: Mapping[str, Any]) -> None:
+        """The binding is recomputed where the tool's declaration is in the file."""
+        text = self._seen.texts.get(made["declaration"]) if made["declaration"] is not None else None
+        if text is None:
+            self._told.not_checked(_CHECK, f"entry {entry.seq}", "the declaration of the tool is not here")
+            return
+        if entry.body["binding"] != binding(made, json.loads(text).get("effect"), entry.body):
+            self._say(entry, f"approval {entry.body['approval']} is not bound to the call that was held")
+
+    def _answered(self, entry: Entry, asked: _Asked) -> None:
+        body = entry.body
+        approval = body["approval"]
+        if asked.answer is not None or asked.expired:
+            self._say(entry, f"approval {approval} was answered although it was settled before")
+        if body["answer"] not in ("approved", "rejected"):
+            self._say(entry, f"approval {approval} has an answer that there is none")
+        if body["binding"] != asked.body["binding"]:
+            self._say(entry, f"approval {approval} was answered for another binding")
+        if not isinstance(body["by"], str) or not body["by"].strip():
+            self._say(entry, f"approval {approval} was answered by nobody")
+        if entry.at >= asked.expires:
+            self._say(entry, f"approval {approval} was answered after its time")
+        asked.answer = body["answer"]
+
+    def _consumed(self, entry: Entry, asked: _Asked) -> None:
+        body = entry.body
+        approval = body["approval"]
+        if asked.consumed is not None:
+            self._say(entry, f"approval {approval} was used before, by entry {asked.consumed}")
+        if asked.answer is None:
+            self._say(entry, f"approval {approval} was used without an answer")
+        elif asked.answer != "approved":
+            self._say(entry, f"approval {approval} was used although it was {asked.answer}")
+        if asked.expired or entry.at >= asked.expires:
+            self._say(entry, f"approval {approval} was used after its time")
+        if body["binding"] != asked.body["binding"]:
+            self._say(entry, f"approval {approval} was used for another binding")
+        asked.consumed = entry.seq
+
+    def used_by(self, entry: Entry) -> None:
+        """A decision that names an approval: one that lets the call run must be about it, and have used it up."""
+        made = entry.body
+        approval = made["approval"]
+        asked = self._known.get(approval)
+        if asked is None:
+            self._say(entry, f"approval {approval} is named and was never asked for")
+            return
+        if asked.call != made["call"]:
+            self._say(entry, f"approval {approval} was asked for another call")
+        if made["answer"] == "deny":
+            return
+        if asked.consumed is None:
+            self._say(entry, f"approval {approval} was used without being consumed")
+        if asked.decided:
+            self._say(entry, f"approval {approval} let two calls through")
+        asked.decided = True
+        if asked.body["group"] not in made["approved"]:
+            self._say(
+                entry,
+                f"decision {made['decision']} does not count the group that approval {approval} is from",
+            )
+
+    def _say(self, entry: Entry, text: str) -> None:
+        self._told.finding(_CHECK, f"entry {entry.seq}", text)
+
+
+def binding(made: Mapping[str, Any], effect: str | None, asked: Mapping[str, Any]) -> str:
+    """The digest of exactly what an approval is asked for (see app/decided.py, which makes it)."""
+    return digest(
+        {
+            "run": made["run"],
+            "agent": made["agent"],
+            "workflow": made["workflow"],
+            "step": made["step"],
+            "tool": made["tool"],
+            "tool_digest": made["tool_digest"],
+            "effect": effect,
+            "call": made["call"],
+            "policy": made["policy_digest"],
+            "group": asked["group"],
+            "expires_ns": str(asked["expires_ns"]),
+        }
+    )

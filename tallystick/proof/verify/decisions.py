@@ -1,0 +1,99 @@
+"""Decisions and loops, made again by the judge from what the journal holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tallystick.model.journal import Entry
+from tallystick.proof.report import Checklist, State
+from tallystick.proof.verify.judge import Asked, Judge, LoopEvent, Opinion
+from tallystick.proof.verify.seen import Seen
+
+NO_JUDGE: Final = "this verifier has no policy engine, loop rules, dialects or rate card: use tally verify"
+
+
+def tell(told: Checklist, check: str, place: str, opinion: Opinion) -> None:
+    """Write an opinion down."""
+    if opinion.state is State.HOLDS:
+        told.holds(check)
+    elif opinion.state is State.FINDING:
+        told.finding(check, place, opinion.text)
+    else:
+        told.not_checked(check, place, opinion.text)
+
+
+class Decisions:
+    """Has each decision made again as soon as its openings are known."""
+
+    def __init__(self, told: Checklist, seen: Seen, judge: Judge | None) -> None:
+        self._told = told
+        self._seen = seen
+        self._judge = judge
+        self._policies: dict[str, Mapping[str, Any]] = {}
+
+    def entry(self, entry: Entry) -> None:
+        """Look at one entry and, for a decision, ask the judge."""
+        if entry.kind == "policy.loaded":
+            if entry.subject != entry.body["digest"]:
+                self._told.finding(
+                    "decisions",
+                    f"entry {entry.seq}",
+                    "the entry and its policy set do not name the same thing",
+                )
+            self._policies[entry.subject] = entry.body
+        if entry.kind != "decision.made":
+            return
+        place, body = f"entry {entry.seq}", entry.body
+        if self._judge is None:
+            self._told.not_checked("decisions", place, NO_JUDGE)
+            return
+        policy = self._policies.get(body["policy_digest"])
+        if policy is not None and policy["state"] != body["policy_state"]:
+            self._told.finding("decisions", place, "its policy set was loaded in another state")
+        opinion = self._judge.decision(Asked(body, self._opened, self._seen.texts.get, policy))
+        if opinion.state is State.HOLDS and body["answer"] == "not evaluated":
+            opinion = Opinion(State.NOT_CHECKED, "not evaluated: no policy covers the call")
+        tell(self._told, "decisions", place, opinion)
+
+    def _opened(self, commitment: str) -> tuple[bool, Any]:
+        values = self._seen.values
+        if commitment in values:
+            return True, values[commitment]
+        return False, self._seen.withheld.get(commitment, "withheld")
+
+
+class Loops:
+    """Collects the turns of each loop detector, and has the rules applied to them at the end."""
+
+    def __init__(self, told: Checklist, judge: Judge | None) -> None:
+        self._told = told
+        self._judge = judge
+        self._events: dict[str, list[tuple[int, LoopEvent]]] = {}
+
+    def entry(self, entry: Entry) -> None:
+        """Look at one entry."""
+        if entry.kind not in ("decision.made", "effect.ended"):
+            return
+        turn = entry.body["loop"]
+        if turn is None:
+            return
+        number = turn["turn"]
+        if type(number) is not int:
+            raise TypeError("a turn is a number")
+        event = LoopEvent(entry.seq, entry.kind, entry.body)
+        self._events.setdefault(turn["detector"], []).append((number, event))
+
+    def finish(self) -> None:
+        """Apply the rules to every detector's turns, in their order."""
+        for detector, events in self._events.items():
+            place = f"detector {detector}"
+            events.sort(key=lambda one: one[0])
+            numbers = [number for number, _ in events]
+            if len(set(numbers)) != len(numbers) or numbers[0] != 1:
+                self._told.finding("loops", place, "its turns are not numbered once each, from 1")
+            if self._judge is None:
+                self._told.not_checked("loops", place, NO_JUDGE)
+                continue
+            for seq, opinion in self._judge.loops([event for _, event in events]):
+                tell(self._told, "loops", f"entry {seq}", opinion)

@@ -1,0 +1,423 @@
+"""No byte and no line of an evidence file is free, and who signs with the log's own key is found by what he says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+
+from evidence_house import TRUST, Lines, check, forged, lines_of, of_kind, resealed, told
+
+from tallystick.model.canonical import canonical_json
+from tallystick.model.commitment import commitment
+from tallystick.model.errors import BadInput
+from tallystick.proof.merkle import leaf_hash, root_of
+from tallystick.proof.report import State
+from tallystick.proof.verify import Trust, verify
+
+BYTES = 20_000
+
+
+def refused(data: bytes, trust: Trust) -> bool:
+    try:
+        return not verify([data], trust, first=True).ok
+    except BadInput:
+        return True
+
+
+def byte_mutants(data: bytes, count: int, random: Random) -> Iterator[tuple[bytes, int]]:
+    """Single-byte changes, deletions, doublings, swaps and insertions, over all regions alike; and where."""
+    for number in range(count):
+        at = random.randrange(len(data) - 1)
+        byte = data[at]
+        match number % 5:
+            case 0:
+                new = bytes([(byte + random.randrange(1, 256)) % 256])
+            case 1:
+                new = b""
+            case 2:
+                new = bytes([byte, byte])
+            case 3:
+                new = bytes([random.randrange(256), byte])
+            case _:
+                new = b""
+                mutant = data[:at] + data[at + 1 : at + 2] + data[at : at + 1] + data[at + 2 :]
+                if mutant != data:
+                    yield mutant, at
+                continue
+        yield data[:at] + new + data[at + 1 :], at
+
+
+@pytest.mark.timeout(900)
+def test_no_byte_is_free() -> None:
+    """The key is needed only where the trailer itself is touched: everywhere else its digest is enough."""
+    _, data = told()
+    trailer = data.rstrip(b"\n").rfind(b"\n")
+    tried = 0
+    for mutant, at in byte_mutants(data, BYTES, Random(1)):
+        tried += 1
+        assert refused(mutant, TRUST if at >= trailer else Trust()), at
+    for at in range(trailer, len(data)):  # the trailer whole: its signature must hold against every change
+        tried += 1
+        assert refused(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], TRUST), at
+    assert tried >= BYTES
+
+
+def test_no_line_is_free() -> None:
+    _, data = told()
+    lines = data.splitlines(keepends=True)
+    random = Random(2)
+    for at in range(len(lines)):
+        rest = lines[:at] + lines[at + 1 :]
+        assert refused(b"".join(rest), TRUST), f"line {at + 1} deleted"
+        assert refused(b"".join([*lines[:at], lines[at], *lines[at:]]), TRUST), f"line {at + 1} doubled"
+        place = random.choice([one for one in range(len(lines)) if one != at])
+        moved = [*rest[:place], lines[at], *rest[place:]]
+        assert refused(b"".join(moved), TRUST), f"line {at + 1} moved to {place + 1}"
+    for cut in range(0, len(data), 997):
+        assert refused(data[:cut], TRUST), f"cut at {cut}"
+
+
+def test_two_files_put_together_are_refused() -> None:
+    world, data = told()
+    world.house.clock.at += 1_000_000_000
+    again = world.evidence()
+    assert again != data
+    half = len(data.splitlines()) // 2
+    mixed = data.splitlines(keepends=True)[:half] + again.splitlines(keepends=True)[half:]
+    assert refused(b"".join(mixed), TRUST)
+    assert refused(data + again, TRUST)
+
+
+# ── forgeries under the log's own key ───────────────────────────────────────────────────────────────────────────
+
+
+def entry(lines: Lines, kind: str, number: int = 0) -> dict[str, Any]:
+    return list(of_kind(lines, "entry", kind))[number]["leaf"]
+
+
+def decision(lines: Lines, **wanted: Any) -> dict[str, Any]:
+    return next(
+        line["leaf"] for line in of_kind(lines, "entry", "decision.made")
+        if all(line["leaf"]["body"][key] == value for key, value in wanted.items())
+    )  # fmt: skip
+
+
+def drop(lines: Lines, leaf: dict[str, Any]) -> None:
+    """Take an entry and its openings out."""
+    at = next(place for place, line in enumerate(lines) if line.get("leaf") is leaf)
+    del lines[at]
+    while lines[at]["line"] in ("opening", "withheld"):
+        del lines[at]
+
+
+def flip_answer(lines: Lines) -> None:
+    decision(lines, tool="refund", answer="deny", stage="policy")["body"]["answer"] = "allow"
+
+
+def other_reason(lines: Lines) -> None:
+    decision(lines, tool="refund", answer="allow")["body"]["reasons"] = ["policies/desk.cedar:99"]
+
+
+def policy_was_another(lines: Lines) -> None:
+    text = next(line for line in of_kind(lines, "text") if "permit" in line["text"])
+    text["text"] = text["text"].replace("100.00", "900.00")
+
+
+def drop_policy(lines: Lines) -> None:
+    drop(lines, entry(lines, "policy.loaded"))
+
+
+def other_argument(lines: Lines) -> None:
+    next(line for line in of_kind(lines, "opening") if line["value"] == "400.00")["value"] = "4.00"
+
+
+def committed_argument(lines: Lines) -> None:
+    """Another amount, with a commitment that fits it, wherever that commitment stands."""
+    opening = next(line for line in of_kind(lines, "opening") if line["value"] == "-1")
+    old = opening["commitment"]
+    opening["value"] = "1"
+    new = commitment(canonical_json("1"), bytes.fromhex(opening["salt"]))
+    for place, line in enumerate(lines):
+        if line["line"] in ("entry", "opening"):
+            text = canonical_json(line).replace(old.encode(), new.encode())
+            lines[place] = lines_of(text)[0]
+
+
+def drop_middle(lines: Lines) -> None:
+    drop(lines, entry(lines, "effect.ended", 1))
+
+
+def drop_last(lines: Lines) -> None:
+    drop(lines, entry(lines, "run.charged"))
+
+
+def drop_seal(lines: Lines) -> None:
+    drop(lines, entry(lines, "run.charged"))
+    drop(lines, entry(lines, "run.sealed"))
+
+
+def time_runs_back(lines: Lines) -> None:
+    entry(lines, "effect.ended", 3)["at"] = "1"
+
+
+def start_without_allow(lines: Lines) -> None:
+    leaf, refusal = entry(lines, "effect.started"), decision(lines, answer="deny", tool="refund")
+    leaf["body"]["decision"], leaf["body"]["call"] = refusal["body"]["decision"], refusal["body"]["call"]
+
+
+def start_another_call(lines: Lines) -> None:
+    entry(lines, "effect.started")["body"]["call"] = "0" * 64
+
+
+def start_twice(lines: Lines) -> None:
+    first, second = (line["leaf"]["body"] for line in of_kind(lines, "entry", "effect.started"))
+    second["effect"] = first["effect"]
+
+
+def end_unstarted(lines: Lines) -> None:
+    ended = next(
+        line["leaf"]["body"] for line in of_kind(lines, "entry", "effect.ended")
+        if line["leaf"]["body"]["effect_class"] == "irreversible"
+    )  # fmt: skip
+    ended["effect"] = "eff_other"
+
+
+def approval_unanswered(lines: Lines) -> None:
+    entry(lines, "approval.answered")["body"]["approval"] = "apr_other"
+
+
+def approval_rejected(lines: Lines) -> None:
+    entry(lines, "approval.answered")["body"]["answer"] = "rejected"
+
+
+def approval_for_another(lines: Lines) -> None:
+    entry(lines, "approval.consumed")["body"]["binding"] = "0" * 64
+
+
+def approval_expired(lines: Lines) -> None:
+    entry(lines, "approval.requested")["body"]["expires_ns"] = "1"
+
+
+def approval_not_used(lines: Lines) -> None:
+    """The held call runs under a decision that names no approval."""
+    decision(lines, tool="refund", answer="allow", approved=["finance"])["body"]["approval"] = None
+
+
+def ran_after_the_stop(lines: Lines) -> None:
+    """The run was stopped before its last effect, and then everything else was renumbered to fit."""
+    leaf = entry(lines, "run.stopped")
+    first = min(line["leaf"]["seq"] for line in of_kind(lines, "entry", "effect.started"))
+    leaf["at"] = "1789999999999999999"
+    kinds = [line["leaf"]["kind"] for line in of_kind(lines, "entry")]
+    assert kinds.index("run.stopped") > kinds.index("effect.started")
+    order = [line["leaf"] for line in of_kind(lines, "entry")]
+    order.remove(leaf)
+    order.insert(first - 1, leaf)
+    _renumber(lines, order)
+
+
+def _renumber(lines: Lines, order: list[dict[str, Any]]) -> None:
+    openings: dict[str, Lines] = {}
+    last = ""
+    for line in lines:
+        if line["line"] == "entry":
+            last = line["leaf"]["id"]
+            openings[last] = []
+        elif line["line"] == "opening":
+            openings[last].append(line)
+    nth = 0
+    block: Lines = []
+    for seq, leaf in enumerate(order, 1):
+        leaf["seq"] = seq
+        if leaf["run"] is not None:
+            nth += 1
+            leaf["nth"] = nth
+        block += [{"line": "entry", "leaf": leaf}, *openings[leaf["id"]]]
+    start = next(place for place, line in enumerate(lines) if line["line"] == "entry")
+    lines[start : start + len(block)] = block
+
+
+def loop_not_refused(lines: Lines) -> None:
+    leaf = next(
+        line["leaf"] for line in of_kind(lines, "entry", "decision.made")
+        if (line["leaf"]["body"]["loop"] or {}).get("rung") == "warned"
+    )  # fmt: skip
+    leaf["body"]["loop"]["rung"] = "clear"
+
+
+def loop_answer_hidden(lines: Lines) -> None:
+    ended = [
+        line["leaf"]["body"]
+        for line in of_kind(lines, "entry", "effect.ended")
+        if line["leaf"]["body"]["loop"]
+    ]
+    ended[-1]["loop"]["answer"] = "00" * 16
+
+
+def loop_turn_dropped(lines: Lines) -> None:
+    entry(lines, "effect.ended", 4)["body"]["loop"] = None
+
+
+def hold_too_large(lines: Lines) -> None:
+    entry(lines, "hold.taken")["body"]["amount_nano"] = 10**12
+
+
+def settled_twice(lines: Lines) -> None:
+    first, second = (entry(lines, "hold.settled", number)["body"] for number in (0, 1))
+    second["hold"] = first["hold"]
+
+
+def budget_unknown(lines: Lines) -> None:
+    entry(lines, "budget.set")["body"]["scope"] = "run:other"
+
+
+def cheaper_charge(lines: Lines) -> None:
+    """A charge, the record's cost and the total, all made to agree; only what was bought does not."""
+    charge = next(line for line in of_kind(lines, "charge") if line["price"] is not None)
+    charge["leaf"]["nano"] -= 1_000
+    _recharge(lines)
+
+
+def total_is_another(lines: Lines) -> None:
+    entry(lines, "run.charged")["body"]["known_nano"] -= 1
+
+
+def rate_is_another(lines: Lines) -> None:
+    charge = next(line for line in of_kind(lines, "charge") if line["price"] is not None)
+    charge["rates"]["output"] -= 1
+
+
+def row_is_another(lines: Lines) -> None:
+    next(of_kind(lines, "price"))["row"]["prices"][0]["out"] -= 1
+
+
+def drop_charge(lines: Lines) -> None:
+    lines.remove(next(of_kind(lines, "charge")))
+
+
+def _recharge(lines: Lines) -> None:
+    charges = [line["leaf"] for line in of_kind(lines, "charge")]
+    body = entry(lines, "run.charged")["body"]
+    body["root"] = root_of(leaf_hash(canonical_json(one)) for one in charges).hex()
+    body["known_nano"] = sum(one["nano"] for one in charges)
+
+
+def record_swapped(lines: Lines) -> None:
+    one, two = list(of_kind(lines, "record"))[1:3]
+    for key in ("leaf", "content", "salt"):
+        one[key], two[key] = two[key], one[key]
+
+
+def record_dropped(lines: Lines) -> None:
+    lines.remove(list(of_kind(lines, "record"))[-1])
+
+
+def record_changed(lines: Lines) -> None:
+    next(of_kind(lines, "record"))["leaf"]["started"] = "1"
+
+
+def record_reads_otherwise(lines: Lines) -> None:
+    """The step of a record says another tool, and the segment's root was made to agree."""
+    next(line for line in of_kind(lines, "record") if line["leaf"]["step"].get("tool"))["leaf"]["step"][
+        "tool"
+    ] = "x"
+    leaves = [leaf_hash(canonical_json(line["leaf"])) for line in of_kind(lines, "record")]
+    entry(lines, "records.accepted")["body"]["root"] = root_of(leaves).hex()
+
+
+def content_changed(lines: Lines) -> None:
+    line = next(line for line in of_kind(lines, "record") if isinstance(line["content"][0], str))
+    line["content"][0] = line["content"][0].replace("a", "b", 1)
+
+
+def seal_counts_fewer(lines: Lines) -> None:
+    entry(lines, "run.sealed")["body"]["records"] -= 1
+
+
+def answer_unsigned(lines: Lines) -> None:
+    entry(lines, "approval.answered")["body"]["envelope"] = None
+
+
+def answered_by_another(lines: Lines) -> None:
+    entry(lines, "approval.answered")["body"]["by"] = "eve"
+
+
+def statement_dropped(lines: Lines) -> None:
+    lines.remove(next(of_kind(lines, "statement")))
+
+
+def stop_not_due(lines: Lines) -> None:
+    body = entry(lines, "run.stopped")["body"]
+    run = entry(lines, "run.stopped")["run"]
+    body["by"] = "budget"
+    body["detail"] = {"scope": f"run:{run}", "needed_nano": 1, "limit_nano": 10**9}
+
+
+FORGERIES: list[tuple[Callable[[Lines], None], str]] = [
+    (flip_answer, "decisions"), (other_reason, "decisions"), (policy_was_another, "openings"),
+    (drop_policy, "decisions"), (other_argument, "openings"), (committed_argument, "conduct"),
+    (drop_middle, "sequence"), (drop_last, "charges"), (drop_seal, "records"), (time_runs_back, "sequence"),
+    (start_without_allow, "conduct"), (start_another_call, "conduct"), (start_twice, "conduct"),
+    (end_unstarted, "conduct"), (approval_unanswered, "conduct"), (approval_rejected, "conduct"),
+    (approval_for_another, "conduct"), (approval_expired, "conduct"), (approval_not_used, "conduct"),
+    (ran_after_the_stop, "conduct"), (loop_not_refused, "loops"), (loop_answer_hidden, "loops"),
+    (loop_turn_dropped, "loops"), (hold_too_large, "budgets"), (settled_twice, "budgets"),
+    (budget_unknown, "budgets"), (stop_not_due, "budgets"), (cheaper_charge, "charges"),
+    (total_is_another, "charges"), (rate_is_another, "charges"), (row_is_another, "charges"),
+    (drop_charge, "charges"), (record_swapped, "records"), (record_dropped, "records"),
+    (record_changed, "records"), (record_reads_otherwise, "readings"), (content_changed, "openings"),
+    (seal_counts_fewer, "records"), (answer_unsigned, "signature"), (answered_by_another, "signature"),
+]  # fmt: skip
+
+
+def test_forging_nothing_is_accepted() -> None:
+    assert check(forged(lines_of(told()[1]))).findings == ()
+
+
+@pytest.mark.parametrize(("forge", "owner"), FORGERIES, ids=[forge.__name__ for forge, _ in FORGERIES])
+def test_a_forgery_is_found_by_the_check_that_owns_it(forge: Callable[[Lines], None], owner: str) -> None:
+    lines = deepcopy(lines_of(told()[1]))
+    forge(lines)
+    report = check(forged(lines))
+    assert report.state(owner) is State.FINDING, report.findings
+    assert report.exit_code == 3
+
+
+def test_a_file_needs_all_its_statements() -> None:
+    lines = lines_of(told()[1])
+    statement_dropped(lines)
+    report = check(resealed(lines))
+    assert [(one.check, one.text) for one in report.findings] == [("format", "its statement is missing")]
+
+
+@pytest.mark.parametrize(
+    "kind", ["header", "inclusion", "checkpoint", "price", "text", "payload", "source", "charge"]
+)
+def test_no_line_can_be_left_out_under_the_key(kind: str) -> None:
+    lines = lines_of(told()[1])
+    lines.remove(next(of_kind(lines, kind)))
+    assert refused(resealed(lines), TRUST)
+
+
+def test_each_answer_that_is_flipped_is_found_at_that_decision_and_nowhere_else() -> None:
+    """The journal rebuilt with one decision's policy answer turned around, hashed and signed again."""
+    original = lines_of(told()[1])
+    decided = [line["leaf"] for line in of_kind(original, "entry", "decision.made")]
+    judged = [leaf for leaf in decided if leaf["body"]["policy_answer"] is not None]
+    assert len(judged) >= 8
+    for leaf in judged:
+        lines = deepcopy(original)
+        body = next(line["leaf"] for line in of_kind(lines, "entry") if line["leaf"]["id"] == leaf["id"])[
+            "body"
+        ]
+        body["policy_answer"] = "deny" if body["policy_answer"] == "allow" else "allow"
+        report = check(forged(lines))
+        assert [(one.check, one.place) for one in report.findings] == [("decisions", f"entry {leaf['seq']}")]
