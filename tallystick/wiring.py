@@ -45,9 +45,7 @@ class Stores:
     traces: Traces
     control: ControlStore
     path: Path
-    doubt: StoreFault | None = (
-        None  # why the journal may only be read: it does not lead on from its checkpoints
-    )
+    doubt: StoreFault | None = None  # the journal may only be read: it does not lead on from its checkpoints
 
     def close(self) -> None:
         """Release both. Closing twice is allowed."""
@@ -136,11 +134,9 @@ def reader(stores: Stores) -> Reader:
 
 def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
-    from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
 
-    notice = CardNotice(stores.control, rate_card())
-    return Recorder(stores.traces, rate_card(), clock(), notice=notice)
+    return Recorder(stores.traces, rate_card(), clock(), journal=stores.control)
 
 
 def _notary(stores: Stores) -> Notary:
