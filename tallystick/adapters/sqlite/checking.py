@@ -33,10 +33,12 @@ from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import PART_TYPES, Part, PartKey, Tally, count_all, order_of
 from tallystick.ports import Flaw
 
-DAMAGE: Final = (
-    StoreFault, BadInput, msgspec.MsgspecError, zstandard.ZstdError, struct.error, KeyError, IndexError, TypeError,
-    ValueError, AttributeError, OverflowError, RecursionError,
-)  # fmt: skip  # what reading a row that somebody else wrote may raise
+# What reading a row that somebody else wrote may raise.
+UNREADABLE: Final = (
+    msgspec.MsgspecError, struct.error, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError,
+    RecursionError,
+)  # fmt: skip
+_DAMAGE: Final = (StoreFault, BadInput, zstandard.ZstdError, *UNREADABLE)
 _REVISION, _DUE, _STATE = 1, 3, 23  # places in a summary
 _FOREVER: Final = 2**62
 _RUNS = (
@@ -81,7 +83,7 @@ class Checker:
     def _guarded(look: Callable[[], Iterator[Flaw]], run: str | None = None) -> Iterator[Flaw]:
         try:
             yield from look()
-        except DAMAGE as error:
+        except _DAMAGE as error:
             where = f"run {run}" if run else "a row of the trace store"
             yield Flaw(f"{where} cannot be read: {type(error).__name__}: {error}"[:300], run)
 
@@ -177,6 +179,8 @@ class Checker:
             " OR run NOT IN (SELECT no FROM run)"
         ):
             yield Flaw("a run is said to be merged into another, and no record came for it", run)
+        for (trace,) in ask("SELECT id FROM trace WHERE no NOT IN (SELECT trace FROM step)"):
+            yield Flaw(f"trace {_hex(trace)} has no steps")
         for (trace,) in ask(
             "SELECT t.id FROM trace t WHERE NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
             " AND NOT EXISTS (SELECT 1 FROM run r JOIN log l ON l.id=r.id JOIN replaced p ON p.log=l.no"
@@ -203,7 +207,7 @@ class Checker:
             try:
                 step, source, place, mark = rows.read_row(one[:6], run, shapes)
                 again = rows.to_row(step, number, one[8], source, place, one[4], mark)
-            except DAMAGE as error:
+            except _DAMAGE as error:
                 yield Flaw(f"a step cannot be read: {type(error).__name__}: {error}"[:300], run, _hex(one[2]))
                 continue
             if again != (number, one[8], one[2], one[6], one[7], one[3], one[4], one[5]):
@@ -247,7 +251,7 @@ class Checker:
         if len(log) != 32 or log.strip("0123456789abcdef"):
             return False
         return self._connection.execute(
-            "SELECT 1 FROM trace WHERE id=? AND run=?", (bytes.fromhex(log), number)
+            "SELECT 1 FROM trace t JOIN run r ON r.id=? WHERE t.id=? AND t.run=?", (log, bytes.fromhex(log), number)
         ).fetchone() is not None  # fmt: skip
 
     def _sums(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:
