@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest format docs bench-spine soak clean
+.PHONY: help demo test lint pytest format docs bench-spine bench-evidence soak clean
 
 help:
 	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint                              the checks without the tests"
 	@echo "make docs                              write the generated reference pages anew"
 	@echo "make bench-spine                       figures, side by side with the peers"
+	@echo "make bench-evidence                    time and size of evidence, by the length of a run"
 	@echo "make soak                              the long tests"
 	@echo "make clean                             remove what these made"
 
@@ -47,6 +48,9 @@ docs: $(READY)
 
 bench-spine: $(READY)
 	$(BIN)/python bench/spine.py $(ARGS)
+
+bench-evidence: $(READY)
+	$(BIN)/python bench/evidence.py $(ARGS)
 
 soak: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600 $(ARGS)
