@@ -38,7 +38,7 @@ from tallystick.app.keeping import States, Target
 from tallystick.app.mirror import content_of
 from tallystick.app.shapes import time_text
 from tallystick.model.errors import BadInput, TallystickError
-from tallystick.ports import ControlStore
+from tallystick.ports import ControlStore, Flaw
 from tallystick.proof.notes import parse_note, verified
 
 Step = Mapping[str, Any]
@@ -329,3 +329,8 @@ def problem_of(control: ControlStore, keys: Sequence[JournalKey], note: str) -> 
 
 def _step(step: str, state: str, detail: str, count: int = 0) -> Step:
     return {"step": step, "state": state, "detail": detail, "count": count}
+
+
+def _place(flaw: Flaw) -> str:
+    named = (("run", flaw.run), ("step", flaw.step))
+    return "".join(f"{what} {name}: " for what, name in named if name)
