@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _LENGTH = 26
 
 
 def encode(number: int) -> str:
     """A number below 2^128 as 26 digits of Crockford's base 32."""
     digits = []
-    for _ in range(_LENGTH):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
+    for _ in range(_LENGTH // 2):
+        digits.append(_PAIRS[number & 1023])
+        number >>= 10
     return "".join(reversed(digits))
 
 

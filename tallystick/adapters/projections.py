@@ -20,7 +20,7 @@ from tallystick.model.money import usd_text
 MODES: Final = ("hard", "soft", "observe")
 EVERY_RUN: Final = "run:*"
 _CONTENTS: Final[dict[str, tuple[str, ...] | None]] = {  # fields that may hold contents; None: any
-    "approval.requested": ("arguments",),
+    "approval.requested": ("arguments", "shown"),
     "approval.answered": ("note",),
     "run.stopped": None,
 }
@@ -128,7 +128,7 @@ def forget(views: Views, entry: Entry, openings: Sequence[Opening]) -> None:
     if entry.kind in ("approval.requested", "approval.answered"):
         found = views.get_approval(body["approval"])
         if found is not None and entry.kind == "approval.requested":
-            views.put_approval(replace(found, arguments=dict(body["arguments"] or {})))
+            views.put_approval(replace(found, arguments=_arguments_shown(body)))
         elif found is not None:
             views.put_approval(replace(found, note=body["note"]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from tallystick import wiring, wiring_journal
+from tallystick import wiring
 from tallystick.app.verification import HouseJudge
 from tallystick.demo.scenes import VERIFIES
 from tallystick.demo.stage import Stage
@@ -18,9 +18,9 @@ def prove(stage: Stage, run: str) -> str:
     ``VERIFIES``, or the first finding in words. Raises StoreFault where no evidence can be made.
     """
     stores = stage.stores
-    make = wiring_journal.evidence_maker(stores, stage.settings, wiring.rate_card(), _nobody_listens)
+    make = wiring.journal.evidence_maker(stores, stage.settings, wiring.rate_card(), _nobody_listens)
     file = io.BytesIO(b"".join(make(run, False)))
-    key = VerifierKey.parse(wiring_journal.signer(stores.path, stage.settings).verifier_key)
+    key = VerifierKey.parse(wiring.journal.signer(stores.path, stage.settings).verifier_key)
     report = verify(file, Trust((key,)), HouseJudge())
     if report.ok:
         return VERIFIES

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tallystick
-from tallystick import wiring, wiring_journal
+from tallystick import wiring
 from tallystick.app.approvals import answer as answer_approval
 from tallystick.config import load
 from tallystick.demo import facts
@@ -82,7 +82,7 @@ class Stage:
         """Say yes the way the command line and the page do it, signed. Raises Conflict when somebody was first."""
         answer_approval(
             self.stores.control, wiring.clock(), wiring.ids(), approval, "approved", by=by, note=note,
-            sign=wiring_journal.sign_answers(self.store, self.settings),
+            sign=wiring.journal.sign_answers(self.store, self.settings),
         )  # fmt: skip
 
 

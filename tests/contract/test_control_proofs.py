@@ -74,7 +74,7 @@ def test_both_stores_grow_the_same_tree_and_prove_from_it(tmp_path):
         store.close()
 
 
-SMALL = salted({}, 1)
+TOOL = {"type": "tool", "name": "x", "digest": "d", "version": "1", "body": {"a": salted({}, 1)}}
 
 
 def test_entries_of_a_run_are_numbered_without_gaps(control):
@@ -136,7 +136,7 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_stands(control):
     "draft",
     [
         Draft("budget.set", "b", {"budget": "b", "scope": "run:*", "limit_nano": salted(5, 1), "mode": "hard"}),
-        Draft("object.declared", "x", {"type": "tool", "name": "x", "digest": "d", "version": "1", "body": {"a": SMALL}}),
+        Draft("object.declared", "x", TOOL),
         replace(asked("apr_1", "r", "x", 1)[0], body=asked("apr_1", "r", "x", 1)[0].body | {"binding": salted("b", 9)}),
     ],
     ids=lambda draft: draft.kind,

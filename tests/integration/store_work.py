@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -10,12 +11,14 @@ from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
+from tallystick.model.commitment import Content
 from tallystick.model.errors import OverBudget
 from tallystick.model.journal import Draft
 from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import Usage
+from tallystick.testing import CountingIds, FakeClock
 
 SECOND = 10**9
 START = 1_700_000_000 * SECOND
@@ -104,6 +107,39 @@ def spend(directory: Path, writer: int, seconds: float) -> None:
     store.close()
 
 
+def journal(directory: Path, writer: int, seconds: float) -> None:
+    """Append, now one entry and now many, and name each batch on stdout once it is committed."""
+    store = SqliteControl(directory / "control.db", clock=SystemClock(), ids=TimeIds())
+    until = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < until:
+        drafts = [
+            Draft("effect.ended", f"{writer}-{number}", {"n": n, "result": Content("done", bytes(16))}, run=f"r{n % 2}")
+            for n in range((1, 3, 40)[number % 3])
+        ]  # fmt: skip
+        made = store.append(drafts)
+        print(made[0].seq, made[-1].seq, made[-1].digest, flush=True)
+        number += 1
+    store.close()
+
+
+def golden_control(directory: Path, _writer: int, _seconds: float) -> None:
+    """The control store in tests/golden, with what is expected of it."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
+    from journal_samples import fill
+
+    store = SqliteControl(directory / "control.db", clock=FakeClock(), ids=CountingIds())
+    fill(store, 270)
+    size, root = store.head()
+    expected = {
+        "entries": size, "root": root.hex(), "checkpoints": len(store.checkpoints()),
+        "budgets": [[one.name, one.spent_nano, one.held_nano] for one in store.budgets()],
+        "approvals": len(store.approvals()), "open": sum(map(len, store.openings(range(size + 1)).values())),
+    }  # fmt: skip
+    store.close()
+    directory.with_suffix(".json").write_text(json.dumps(expected, indent=1) + "\n", "utf-8")
+
+
 def golden(directory: Path, writer: int, _seconds: float) -> None:
     """The trace store in tests/golden: made anew only while its schema is unreleased."""
     store = SqliteTraces(directory / "traces.db")
@@ -113,5 +149,6 @@ def golden(directory: Path, writer: int, _seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    tasks = {"write": write, "read": read, "spend": spend, "golden": golden}
+    tasks = {"write": write, "read": read, "spend": spend, "journal": journal, "golden": golden,
+             "golden-control": golden_control}  # fmt: skip
     tasks[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

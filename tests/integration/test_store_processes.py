@@ -18,8 +18,10 @@ from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.model.journal import Draft
+from tallystick.app.continuity import check_continuity
+from tallystick.model.journal import Draft, Entry
 from tallystick.model.query import EVERYTHING
+from tallystick.proof.merkle import root_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -101,6 +103,51 @@ def test_a_budget_holds_across_processes(tmp_path):
     assert control.rebuild()["changed"] == 0
     assert control.verify() == control.head()[0]
     control.close()
+
+
+def true_journal(directory: Path) -> tuple[SqliteControl, list[Entry]]:
+    """The journal as it is now: verified, in order, with the root over its leaves."""
+    control = SqliteControl(directory / "control.db", clock=SystemClock(), ids=TimeIds())
+    entries = list(control.entries(limit=10**6))
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    for run in ("r0", "r1"):
+        numbers = [entry.nth for entry in entries if entry.run == run]
+        assert numbers == list(range(1, len(numbers) + 1))
+    assert control.head() == (len(entries), root_of(bytes.fromhex(entry.digest) for entry in entries))
+    assert control.verify() == len(entries)
+    return control, entries
+
+
+def test_processes_that_append_at_once_grow_one_tree(tmp_path):
+    workers = [start("journal", tmp_path, number, 2.0) for number in range(4)]
+    told = [line.split() for worker in workers for line in finish(worker).splitlines()]
+    control, entries = true_journal(tmp_path)
+    assert sum(int(last) - int(first) + 1 for first, last, _ in told) == len(entries) > 256
+    assert all(entries[int(last) - 1].digest == digest for _, last, digest in told)
+    control.close()
+
+
+def test_a_killed_appender_loses_no_entry_it_told_of(tmp_path):
+    seen: list[tuple[int, bytes]] = []
+    for life in range(4):
+        workers = [start("journal", tmp_path, 2 * life + number, 60) for number in range(2)]
+        told = [worker.stdout.readline() for worker in workers for _ in range(4 + 5 * life)]
+        for worker in workers:
+            worker.send_signal(signal.SIGKILL)
+        for worker in workers:
+            told += worker.stdout.readlines()
+            worker.wait()
+            worker.stdout.close()
+            worker.stderr.close()
+        control, entries = true_journal(tmp_path)
+        for line in told:
+            if line.endswith("\n"):
+                _, last, digest = line.split()
+                assert entries[int(last) - 1].digest == digest
+        for size, root in seen:
+            check_continuity(control, size, root)
+        seen.append(control.head())
+        control.close()
 
 
 def test_threads_share_a_store(tmp_path):

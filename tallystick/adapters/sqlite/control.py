@@ -7,8 +7,8 @@ BEGIN IMMEDIATE, so the journal has one order and a check inside the transaction
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ class SqliteControl(ControlReader):
     def __init__(self, path: Path, *, clock: Clock, ids: Ids, busy_seconds: float = BUSY_SECONDS) -> None:
         self._clock = clock
         self._ids = ids
+        self._growth: Growth | None = None
         super().__init__(
             Database(
                 path,
@@ -47,15 +48,13 @@ class SqliteControl(ControlReader):
         """Write entries and their effect on the views in one transaction, or nothing (see ``ports.ControlStore``)."""
         if not drafts:
             return ()
-        with self._database.writing() as connection:
+        made: list[Sealed] = []
+        with self._growing() as (connection, growth):
             at = self._clock.now()
             views = SqliteViews(connection)
-            growth = Growth(connection)
             kept = Kept(connection, growth)
-            counts: dict[str, int] = {}
-            made: list[Sealed] = []
             for draft in [*lapsed(views, drafts, at), *drafts]:
-                nth = _next_of(connection, draft.run, counts)
+                nth = growth.next_of(draft.run)
                 one = sealed(draft, seq=growth.size + 1, entry_id=self._ids.new("ent"), at=at, nth=nth)
                 growth.add(one.leaf)
                 kept.add(one, draft)
@@ -63,34 +62,41 @@ class SqliteControl(ControlReader):
                 made.append(one)
             connection.executemany(_INSERT, [_row(one) for one in made])
             kept.save()
-            growth.save()
         return tuple(one.entry for one in made[len(made) - len(drafts) :])
+
+    @contextmanager
+    def _growing(self) -> Iterator[tuple[sqlite3.Connection, Growth]]:
+        """A write transaction and the tree in it, which is remembered from the last one where nobody wrote since."""
+        with self._database.alone:
+            with self._database.writing() as connection:
+                growth, self._growth = self._growth, None
+                if growth is None or not growth.still_true(connection):
+                    growth = Growth(connection)
+                yield connection, growth
+                growth.save()
+            self._growth = growth  # committed, and still nobody else's turn
 
     def erase(self, seqs: Sequence[int]) -> Sequence[str]:
         """Erase the openings of entries, and what the views had of them; the commitments opened until now.
 
         The bytes are overwritten in the file, and the write-ahead log is emptied once nobody reads from it.
         """
-        with self._database.writing() as connection:
+        with self._growing() as (connection, growth):
             connection.execute("PRAGMA secure_delete=ON")
-            growth = Growth(connection)
             gone = erase_openings(connection, growth, seqs)
             views = SqliteViews(connection)
             for seq in gone:
                 sql = f"SELECT {COLUMNS} FROM journal WHERE seq = ?"
                 entry = entry_of(connection.execute(sql, (seq,)).fetchone())
                 forget(views, entry, read_openings(connection, seq))
-            growth.save()
         if gone:
             self._database.empty_log()
         return [one for commitments in gone.values() for one in commitments]
 
     def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed checkpoint, or the signatures it did not have (see ``ports.ControlStore``)."""
-        with self._database.writing() as connection:
-            growth = Growth(connection)
+        with self._growing() as (connection, growth):
             keep_checkpoint(connection, growth, size, note)
-            growth.save()
 
     def rebuild(self) -> Mapping[str, int]:
         """Make the views anew from the journal; ``changed`` counts the views that were not true."""
@@ -110,21 +116,6 @@ class SqliteControl(ControlReader):
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
         self._database.close()
-
-
-def _next_of(connection: sqlite3.Connection, run: str | None, counts: dict[str, int]) -> int | None:
-    """The number that the next entry of a run has among the run's entries."""
-    if run is None:
-        return None
-    if run not in counts:
-        row = connection.execute(
-            "SELECT nth FROM journal WHERE run = ? ORDER BY seq DESC LIMIT 1", (run,)
-        ).fetchone()
-        if row is not None and row[0] is None:  # entries of the first version were not numbered
-            row = connection.execute("SELECT count(*) FROM journal WHERE run = ?", (run,)).fetchone()
-        counts[run] = row[0] if row else 0
-    counts[run] += 1
-    return counts[run]
 
 
 def _row(one: Sealed) -> tuple[Any, ...]:

@@ -28,14 +28,20 @@ ERASED = "erased"
 _encode = msgspec.json.Encoder().encode
 
 
-def mark(table: str, *values: str | int | bool | None) -> int:
+def mark(table: str, *values: str | int) -> int:
     """What one row adds to the sum (by XOR)."""
     return int.from_bytes(sha256(_encode((table, *values))).digest(), "big")
 
 
 def opening_mark(seq: int, place: int, one: Opening) -> int:
     """The mark of an opening. Its content need not be in it: the commitment is."""
-    return mark("opening", seq, place, one.commitment, one.content is not None, one.why)
+    return _opening_mark(seq, place, one.commitment, one.content is not None, one.why)
+
+
+def _opening_mark(seq: int, place: int, commitment: str, kept: bool, why: str | None) -> int:
+    if kept and why is None:  # nearly all, and every append has some
+        return int.from_bytes(sha256(f"opening {seq} {place} {commitment}".encode()).digest(), "big")
+    return int.from_bytes(sha256(_encode(("opening", seq, place, commitment, kept, why))).digest(), "big")
 
 
 class Kept:
@@ -49,11 +55,14 @@ class Kept:
     def add(self, one: Sealed, draft: Draft) -> None:
         """Keep what belongs to an entry. Raises BadInput where it names a text that nobody gave."""
         seq = one.entry.seq
-        for place, opening in enumerate(one.openings if one.contents else ()):
-            self._openings.append(
-                (seq, place, opening.commitment, opening.salt, opening.content, opening.why)
-            )
-            self._growth.kept ^= opening_mark(seq, place, opening)
+        for place, content in enumerate(one.contents):
+            row: tuple[Any, ...]
+            if content.keep:
+                row = (seq, place, content.commitment, content.salt, content.bytes, None)
+            else:
+                row = (seq, place, content.commitment, None, None, content.why)
+            self._openings.append(row)
+            self._growth.kept ^= _opening_mark(seq, place, content.commitment, content.keep, row[5])
         for digest in one.texts:
             known = self._connection.execute("SELECT 1 FROM text WHERE digest = ?", (digest,)).fetchone()
             if known is None:

@@ -70,7 +70,7 @@ CREATE TABLE attested (run TEXT PRIMARY KEY, records INTEGER NOT NULL) STRICT, W
 """
 _SECOND: Final = (
     """
-DROP TRIGGER journal_stays;
+DROP TRIGGER IF EXISTS journal_stays;
 ALTER TABLE journal ADD COLUMN nth INTEGER;
 
 -- The right edge of the Merkle tree over the journal: 32 bytes for each complete subtree, largest first.

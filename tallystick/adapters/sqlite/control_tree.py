@@ -8,26 +8,54 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
-from tallystick.model.errors import StoreFault, UnknownThing
-from tallystick.proof.merkle import HASH_BYTES, CompactRange, Node, node_hash, root_of
+from tallystick.model.errors import BadInput, StoreFault, UnknownThing
+from tallystick.proof.merkle import HASH_BYTES, CompactRange, Node, node_hash
 
 TILE: Final = 256  # hashes in a full tile; a tile's level counts in steps of eight
 _STEP: Final = 8
 _FULL: Final = TILE * HASH_BYTES
+_MOST_RUNS: Final = 4_096  # whose counts are remembered between transactions
 
 
 class Growth:
     """The tree while a transaction adds leaves to it; ``save`` writes what has changed.
 
-    ``kept`` is the sum over the rows beside the journal (see control_kept.py), which stands in the same row.
+    ``kept`` is the sum over the rows beside the journal (see control_kept.py), which stands in the same row. After the
+    commit it may be used for the next transaction, if ``still_true``; after a rollback it must be thrown away.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._version = _data_version(connection)
         self.edge, self.kept = read_edge(connection)
         self._new: list[bytes] = []  # leaves that may not stand in the journal's rows yet
+        self._counts: dict[str, int] = {}  # entries by run, of runs that were met
+
+    def still_true(self, connection: sqlite3.Connection) -> bool:
+        """Inside the next transaction: whether nobody else has written since."""
+        return connection is self._connection and _data_version(connection) == self._version
+
+    def next_of(self, run: str | None) -> int | None:
+        """The number that the next entry of a run has among the run's entries."""
+        if run is None:
+            return None
+        count = self._counts.get(run)
+        if count is None:
+            if len(self._counts) >= _MOST_RUNS:
+                self._counts.clear()
+            count = self._entries_of(run)
+        self._counts[run] = count + 1
+        return count + 1
+
+    def _entries_of(self, run: str) -> int:
+        sql = "SELECT nth FROM journal WHERE run = ? ORDER BY seq DESC LIMIT 1"
+        row = self._connection.execute(sql, (run,)).fetchone()
+        if row is not None and row[0] is None:  # entries of the first version were not numbered
+            row = self._connection.execute("SELECT count(*) FROM journal WHERE run = ?", (run,)).fetchone()
+        return int(row[0]) if row else 0
 
     @property
     def size(self) -> int:
@@ -67,11 +95,18 @@ class Growth:
             )
 
     def save(self) -> None:
-        """Write the right edge; inside the transaction that wrote the leaves."""
+        """Write the right edge; inside the transaction that wrote the leaves, after their rows."""
+        self._new = []
         self._connection.execute(
             "INSERT OR REPLACE INTO tree VALUES (0, ?, ?, ?)",
             (self.edge.size, b"".join(self.edge.peaks), self.kept.to_bytes(HASH_BYTES, "big")),
         )
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes whenever another connection has committed."""
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version
 
 
 def read_edge(connection: sqlite3.Connection) -> tuple[CompactRange, int]:
@@ -83,7 +118,7 @@ def read_edge(connection: sqlite3.Connection) -> tuple[CompactRange, int]:
     hashes = [peaks[start : start + HASH_BYTES] for start in range(0, len(peaks), HASH_BYTES)]
     try:
         return CompactRange(size, hashes), int.from_bytes(kept, "big")
-    except ValueError as error:
+    except (BadInput, ValueError) as error:
         raise StoreFault(
             "the row with the journal's tree is damaged",
             hint="put a backup in its place, and find out who changed it",
@@ -131,5 +166,13 @@ def read_nodes(connection: sqlite3.Connection, wanted: Sequence[Node]) -> list[b
         if len(tiles.get(place, b"")) < need * HASH_BYTES:
             tiles[place] = read_tile(connection, *place, need)
         some = tiles[place][start * HASH_BYTES : need * HASH_BYTES]
-        found.append(root_of(some[at : at + HASH_BYTES] for at in range(0, len(some), HASH_BYTES)))
+        found.append(_folded(some))
     return found
+
+
+def _folded(hashes: bytes) -> bytes:
+    """The root over two, four, … 256 hashes that stand one behind the other."""
+    while len(hashes) > HASH_BYTES:
+        pairs = range(0, len(hashes), 2 * HASH_BYTES)
+        hashes = b"".join([sha256(b"\x01" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+    return hashes

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tallystick.model.errors import Fault, StoreFault, StoreFull, StoreTooNew
@@ -90,6 +90,11 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
+
+    @property
+    def alone(self) -> AbstractContextManager[object]:
+        """While this is held no other thread writes through this database; ``writing`` may be entered inside."""
+        return self._lock
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -307,10 +307,15 @@ class SqliteTraces:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One read transaction. A row that cannot be read was damaged or changed: StoreFault, never a traceback."""
+        """One read transaction."""
+        with self._readable(), self._database.reading() as connection:
+            yield connection
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """A row that cannot be read was damaged or changed: StoreFault, never a traceback."""
         try:
-            with self._database.reading() as connection:
-                yield connection
+            yield
         except UNREADABLE as error:
             raise StoreFault(
                 f"a row of {self._database.path.name} cannot be read: {type(error).__name__}: {error}"[:300],
@@ -348,7 +353,7 @@ class SqliteTraces:
             ]  # fmt: skip
         if not due:
             return
-        with self._lock, self._database.writing() as connection:
+        with self._readable(), self._lock, self._database.writing() as connection:
             for no, run, stamped, state, owner, _ in pairs_in(connection, _OPEN + " AND no IN ({})", due):
                 row = RunRow(no, run, bool(stamped), rows.unpack_tally(state))
                 verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)

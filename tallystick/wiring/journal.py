@@ -1,12 +1,9 @@
-"""The fuse box, the journal's part: which files hold keys and checkpoints, who co-signs, where copies go.
-
-``wiring`` is the only caller beside the command line; everything is imported when it is asked for.
-"""
+"""The fuse box, the journal: which files hold keys and checkpoints, who co-signs, where copies go."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from tallystick.app.keeping import Keeper
     from tallystick.app.notary import Notary
     from tallystick.cost.rates import RateCard
-    from tallystick.wiring import Stores
+    from tallystick.wiring.stores import Stores
 
 _STATES = "checkpoints.json"
 _STOP_WITHIN_S = 30.0
@@ -158,19 +155,19 @@ def keeper(control: ControlStore, path: Path, settings: Settings, say: Callable[
     )  # fmt: skip
 
 
-def book(
-    control: ControlStore, path: Path, settings: Settings,
-    stored_steps: Callable[[], Iterable[Mapping[str, Any]]] | None = None,
-) -> JournalBook:  # fmt: skip
-    """The journal of a store folder as people look at it."""
+def book(stores: Stores, settings: Settings) -> JournalBook:
+    """The journal of open stores as people look at it."""
+    from tallystick.adapters.clock import SystemClock
     from tallystick.adapters.exports import target_of
     from tallystick.adapters.witness_door import witness_of
+    from tallystick.app.audit import audit
     from tallystick.app.journalbook import JournalBook
 
     return JournalBook(
-        control, kept=kept(path), states=_states(path),
+        stores.control, kept=kept(stores.path), states=_states(stores.path),
         targets=[target_of(item) for item in settings.checkpoint_export],
-        witnesses=[witness_of(item) for item in settings.witnesses], stored_steps=stored_steps,
+        witnesses=[witness_of(item) for item in settings.witnesses],
+        audited=lambda: audit(stores.traces, stores.control, SystemClock()),
     )  # fmt: skip
 
 
