@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tallystick.model.canonical import canonical_json, digest
 from tallystick.model.commitment import Content, Opening
 from tallystick.model.errors import BadInput, TallystickError
-from tallystick.model.journal import Entry, committed, contents_of, leaf_bytes, leaf_digest, opened
+from tallystick.model.journal import Entry, leaf_bytes, leaf_digest, opened, written_body
 from tallystick.model.money import nano_from_usd, round_pico, usd_text
 from tallystick.model.query import FIELDS, Query, moment, parse_query
 
@@ -123,8 +123,10 @@ def test_a_commitment_opens_with_its_salt_and_content_only(value, salt, other):
             Content(value, salt[:cut])
     assert not replace(whole, content=None).fits
     body = {"keep": 1, "list": [content, {"deep": content}]}
-    written = committed(body)
-    assert contents_of(body) == [content, content]
+    made = written_body(body)
+    written = made.body
+    assert made.contents == [content, content]
+    assert made.json == canonical_json(written)
     assert json.loads(canonical_json(written)) == written
     assert opened(written, {}) == {"keep": 1, "list": [None, {"deep": None}]}
     assert opened(written, {content.commitment: "v"}) == {"keep": 1, "list": ["v", {"deep": "v"}]}
