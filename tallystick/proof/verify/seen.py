@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tallystick.model.errors import TooLarge
+from tallystick.model.errors import BadInput, TooLarge
 from tallystick.model.journal import Entry
 
 MOST_KEPT: Final = 512 * 2**20  # bytes of lines that are needed later: entries, openings, texts, payloads
@@ -36,11 +36,11 @@ class Seen:
 
 
 def entry_of(leaf: Mapping[str, Any], digest: str) -> Entry:
-    """The entry that a leaf is. Raises KeyError, TypeError or ValueError where it is none."""
+    """The entry that a leaf is. Raises KeyError, TypeError or BadInput where it is none."""
     old = "previous" in leaf
     known = _ENTRY_FIELDS | ({"previous"} if old else {"v", "nth"})
     if set(leaf) != known or (not old and leaf["v"] != 2):
-        raise ValueError("it does not have the fields of a journal entry")
+        raise BadInput("it does not have the fields of a journal entry")
     seq, nth, at = leaf["seq"], leaf.get("nth"), leaf["at"]
     if type(seq) is not int or seq < 1 or not (nth is None or (type(nth) is int and nth > 0)):
         raise TypeError("its numbers are none")
@@ -56,11 +56,11 @@ def entry_of(leaf: Mapping[str, Any], digest: str) -> Entry:
 
 
 def time_of(text: Any) -> int:
-    """Nanoseconds written as decimal text. Raises TypeError or ValueError for any other spelling."""
+    """Nanoseconds written as decimal text. Raises BadInput for any other spelling."""
     if type(text) is not str or not text.isascii() or not text.isdigit() or len(text) > 20:
-        raise ValueError("a time is nanoseconds as decimal text")
+        raise BadInput("a time is nanoseconds as decimal text")
     if text[0] == "0" and text != "0":
-        raise ValueError("a time has no leading zero")
+        raise BadInput("a time has no leading zero")
     return int(text)
 
 
@@ -83,14 +83,14 @@ def is_digest(value: Any) -> bool:
 
 
 def hash_of(value: Any) -> bytes:
-    """The 32 bytes of a digest. Raises ValueError for anything else."""
+    """The 32 bytes of a digest. Raises BadInput for anything else."""
     if not is_digest(value):
-        raise ValueError("this is no SHA-256 digest")
+        raise BadInput("this is no SHA-256 digest")
     return bytes.fromhex(value)
 
 
 def salt_of(value: Any) -> bytes:
-    """A salt written as 32 lower-case hex digits. Raises ValueError for anything else."""
+    """A salt written as 32 lower-case hex digits. Raises BadInput for anything else."""
     if type(value) is not str or len(value) != 32 or value.strip("0123456789abcdef"):
-        raise ValueError("a salt is 16 bytes as hex digits")
+        raise BadInput("a salt is 16 bytes as hex digits")
     return bytes.fromhex(value)
