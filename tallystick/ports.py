@@ -227,8 +227,8 @@ class RecordLog(Protocol):
         """Remember the revision at which each run was sealed."""
         ...
 
-    def logs(self) -> Mapping[str, tuple[int, int]]:
-        """Every log by run id: how many records it has, and how many of them were marked as attested."""
+    def logs(self, runs: Iterable[str] | None = None) -> Mapping[str, tuple[int, int]]:
+        """Logs by run id (all, or those asked for): how many records each has, and how many are marked as attested."""
         ...
 
     def flaws(self) -> Iterator[Flaw]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tallystick.app.checkpoints import Signed, read
 from tallystick.app.shapes import time_text
-from tallystick.app.verification import priced
+from tallystick.app.verification import RowPrices
 from tallystick.cost.rates import RateCard
-from tallystick.model.canonical import canonical_json, read_canonical
+from tallystick.model.canonical import canonical_json, digest_bytes, read_canonical
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
 from tallystick.model.money import round_pico
+from tallystick.model.span import Source
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, ControlStore, Kept, Record, Signer, Traces
 from tallystick.proof.evidence import (
@@ -42,7 +43,6 @@ from tallystick.proof.records import (
     record_hash,
     record_leaf,
     source_bytes,
-    source_digest,
 )
 from tallystick.proof.verify.charges import pico
 
@@ -191,7 +191,7 @@ class EvidenceDesk:
         ours = root_of(leaves).hex() == card
         places = {(row["provider"], row["model"]): at for at, row in enumerate(rows) if "model" in row}
         steps = {(one.step.trace, one.step.span): one for one in kept}
-        used: set[int] = set()
+        prices, used = RowPrices(), set[int]()
         lines: list[ChargeLine] = []
         for charge in self.traces.account(run).charges:
             leaf = charge_leaf(charge.trace, charge.span, charge.nano, charge.gap)
@@ -202,7 +202,7 @@ class EvidenceDesk:
                 priced_by = self.rates.find(step.provider, step.model)
                 if priced_by is not None:
                     at = places[priced_by.provider, priced_by.model]
-                    found = priced(reading_of(step), step.started, rows[at])
+                    found = prices.priced(reading_of(step), step.started, rows[at])
                     if found is not None and round_pico(pico(*found)) != charge.nano:
                         found = None  # it was priced by an earlier card
             if found is None:
@@ -251,20 +251,36 @@ def _sparse(sizes: Sequence[int]) -> list[int]:
     return sorted(set(chosen))
 
 
+class _Sources:
+    """Digest and JSON of each source; spans of one sender share the object."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Source, str, Any]] = {}
+
+    def of(self, source: Source) -> tuple[str, Any]:
+        """The digest of a source, and the source as JSON."""
+        known = self._known.get(id(source))
+        if known is None:
+            raw = source_bytes(source)
+            known = self._known[id(source)] = (source, digest_bytes(raw), read_canonical(raw))
+        return known[1:]
+
+
 def _record_lines(records: Sequence[Record], kept: Sequence[Kept]) -> Iterator[RecordLine]:
     """Every record of the run as a line. Raises StoreFault for a step that is not what its record says."""
     live = {(one.record.log, one.record.n): one for one in kept if one.record is not None}
+    sources = _Sources()
     for record in sorted(records, key=lambda one: (one.log, one.n)):
         stored = live.get((record.log, record.n))
         if stored is None:
             yield ReplacedRecord(record.log, record.n, record.hash, record.replaced_by, record.replaced_in)
-            continue
-        yield _record_line(record, stored)
+        else:
+            yield _record_line(record, stored, sources)
 
 
-def _record_line(record: Record, stored: Kept) -> RecordLine:
+def _record_line(record: Record, stored: Kept, sources: _Sources) -> RecordLine:
     span = stored.span
-    source = source_digest(span.source)
+    source, source_json = sources.of(span.source)
     value = content_of(span, source)
     content = canonical_json(value)
     if record.salt is not None:
@@ -279,9 +295,7 @@ def _record_line(record: Record, stored: Kept) -> RecordLine:
         )  # fmt: skip
     if record.salt is None:
         return WithheldRecord(record.log, record.n, leaf, "erased")
-    return OpenedRecord(
-        record.log, record.n, leaf, record.salt, value, content, read_canonical(source_bytes(span.source))
-    )
+    return OpenedRecord(record.log, record.n, leaf, record.salt, value, content, source_json)
 
 
 def _named_by_sender(stored: Kept) -> bool:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tallystick.app.audit import Audited
 from tallystick.app.checkpoints import (
     ALL,
     JournalKey,
@@ -37,10 +38,11 @@ from tallystick.app.keeping import States, Target
 from tallystick.app.mirror import content_of
 from tallystick.app.shapes import time_text
 from tallystick.model.errors import BadInput, TallystickError
-from tallystick.ports import ControlStore
+from tallystick.ports import ControlStore, Flaw
 from tallystick.proof.notes import parse_note, verified
 
 Step = Mapping[str, Any]
+MOST_FLAWS: Final = 100  # told one by one
 SHOWN: Final = 20  # checkpoints in a state
 _LOOK_BACK: Final = 500  # checkpoints that are searched for the newest cosignature of an outside witness
 
@@ -51,15 +53,15 @@ class JournalBook:
     def __init__(
         self, control: ControlStore, *, kept: Kept | None = None, states: States | None = None,
         targets: Sequence[Target] = (), witnesses: Sequence[WitnessDoor] = (),
-        stored_steps: Callable[[], Iterable[Step]] | None = None,
+        audited: Callable[[], Iterable[Audited]] | None = None,
     ) -> None:  # fmt: skip
-        """``stored_steps`` verifies the recorded steps against the journal and yields steps like ``verify_steps``."""
+        """``audited`` holds the stored steps against the journal, run by run (see ``app.audit``)."""
         self._control = control
         self._kept = kept
         self._states = states
         self._targets = targets
         self._witnesses = witnesses
-        self._stored_steps = stored_steps
+        self._audited = audited
         self._verdict: tuple[bool, int] | None = (
             None  # whether the last verification held, and the entries it saw
         )
@@ -212,12 +214,7 @@ class JournalBook:
         yield self._checkpoints()
         yield self._kept_checkpoints()
         yield self._cosignatures()
-        if self._stored_steps is None:
-            yield _step(
-                "stored steps", "not checked", "the recorded steps are not held against the journal here"
-            )
-        else:
-            yield from self._stored_steps()
+        yield from self._stored_steps()
 
     def _entries(self) -> Step:
         try:
@@ -225,6 +222,37 @@ class JournalBook:
         except TallystickError as error:
             return _step("entries", "finding", error.message, error.detail.get("seq") or 0)
         return _step("entries", "holds", "every entry, opening, text and tile is what was written", count)
+
+    def _stored_steps(self) -> Iterator[Step]:
+        """What is not as it was recorded, one line each, then one line for all the rest."""
+        if self._audited is None:
+            yield _step(
+                "stored steps", "not checked", "the recorded steps are not held against the journal here"
+            )
+            return
+        steps = waiting = uncovered = flaws = 0
+        for one in self._audited():
+            steps, waiting = steps + one.steps, waiting + one.waiting
+            uncovered += one.uncovered
+            for flaw in one.flaws:
+                flaws += 1
+                if flaws <= MOST_FLAWS:
+                    place = "".join(
+                        f"{what} {name}: " for what, name in (("run", flaw.run), ("step", flaw.step)) if name
+                    )
+                    yield _step("stored steps", "finding", place + flaw.text)
+        if flaws > MOST_FLAWS:
+            yield _step("stored steps", "finding", f"and {flaws - MOST_FLAWS} more", flaws)
+        if uncovered:
+            yield _step(
+                "stored steps", "not checked", "recorded before the journal attested steps", uncovered
+            )
+        if waiting:
+            yield _step("stored steps", "not checked", "recorded a moment ago, not attested yet", waiting)
+        if not flaws:
+            yield _step(
+                "stored steps", "holds", "every step, sum and seal is what was recorded", steps - uncovered
+            )
 
     def _checkpoints(self) -> Step:
         notes = [note for _, note in self._control.checkpoints(limit=ALL)]
@@ -301,3 +329,8 @@ def problem_of(control: ControlStore, keys: Sequence[JournalKey], note: str) -> 
 
 def _step(step: str, state: str, detail: str, count: int = 0) -> Step:
     return {"step": step, "state": state, "detail": detail, "count": count}
+
+
+def _place(flaw: Flaw) -> str:
+    named = (("run", flaw.run), ("step", flaw.step))
+    return "".join(f"{what} {name}: " for what, name in named if name)

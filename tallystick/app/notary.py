@@ -103,7 +103,7 @@ class Notary:
         known = refusal.detail.get("known")
         if not isinstance(known, int) or known == one.first:
             raise refusal  # it was not the order that the journal refused
-        here, marked = self._traces.logs()[one.run]
+        here, marked = self._traces.logs([one.run])[one.run]
         if known > here:
             raise StoreFault(
                 f"the journal holds {known} records of run {one.run[:80]}, and the trace store has only {here}",
@@ -134,7 +134,11 @@ class Notary:
         drafts: list[Draft] = []
         for name in runs:
             account = self._traces.account(name)
-            for draft in (_sealed(account), _charged(account, card)):
+            for kind, body in (
+                ("run.sealed", sealed_body(account)),
+                ("run.charged", charged_body(account, card)),
+            ):
+                draft = Draft(kind, account.run.run, body, account.run.run)
                 if not self._stands(draft):
                     drafts.append(draft)
         if drafts:
@@ -174,23 +178,23 @@ def _accepted(one: Segment) -> Draft:
     return Draft("records.accepted", one.run, body, one.run)
 
 
-def _sealed(account: Account) -> Draft:
+def sealed_body(account: Account) -> Mapping[str, Any]:
+    """The body of ``run.sealed`` for a run as it stands."""
     run = account.run
-    body = {
+    return {
         "run": run.run, "records": account.records, "status": str(run.status), "completeness": str(run.completeness),
         "missing": run.missing, "steps": run.steps, "errors": run.errors, "model_calls": run.model_calls,
         "tool_calls": run.tool_calls, "denials": run.denials, "stopped_by": run.stopped_by,
         "started": str(run.started), "ended": None if run.ended is None else str(run.ended),
     }  # fmt: skip
-    return Draft("run.sealed", run.run, body, run.run)
 
 
-def _charged(account: Account, card: str | None) -> Draft:
-    run, charges = account.run.run, account.charges
+def charged_body(account: Account, card: str | None) -> Mapping[str, Any]:
+    """The body of ``run.charged`` for a run as it stands; ``card`` is the rate card that the journal names."""
+    charges = account.charges
     leaves = [leaf_hash(charge_leaf(one.trace, one.span, one.nano, one.gap)) for one in charges]
-    body = {
-        "run": run, "rows": len(charges), "root": root_of(leaves).hex(),
+    return {
+        "run": account.run.run, "rows": len(charges), "root": root_of(leaves).hex(),
         "known_nano": sum(one.nano or 0 for one in charges), "unknown": sum(one.nano is None for one in charges),
         "card": card,
     }  # fmt: skip
-    return Draft("run.charged", run, body, run)

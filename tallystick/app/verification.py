@@ -7,15 +7,15 @@ that comes in is from a file that a stranger may have written, so nothing but an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 from tallystick.app.decided import Missing, differences, inputs_of, made_again
 from tallystick.app.policies import evaluator, remade
 from tallystick.app.watch import LoopRecord, loop_record
 from tallystick.cost.loops import LoopLimits, Rung, replay
+from tallystick.cost.rates import RateCard, Rates, load_card
 from tallystick.cost.rates import buckets as buckets_of
-from tallystick.cost.rates import load_card
 from tallystick.govern.policy import PolicySet
 from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
@@ -30,6 +30,7 @@ _WRONG: Final = (
     TallystickError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError,
 )  # fmt: skip
 _COSTS: Final = ("cost_nano", "cost_gap")
+_RATES: Final = tuple(field.name for field in fields(Rates))
 _MOST_POLICIES: Final = 64
 
 
@@ -39,6 +40,7 @@ class HouseJudge:
     def __init__(self) -> None:
         self._sets: dict[str, PolicySet | Opinion] = {}
         self._evaluator = evaluator()
+        self._rows = RowPrices()
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -142,7 +144,7 @@ class HouseJudge:
         """Find the rates in the row of the card, and the buckets in the recorded usage."""
         try:
             step = leaf["step"]
-            made = priced(step, int(leaf["started"]), row)
+            made = self._rows.priced(step, int(leaf["started"]), row)
         except _WRONG as error:
             return Opinion(State.FINDING, f"the price row cannot be read: {_said(error)}")
         if made is None:
@@ -152,25 +154,36 @@ class HouseJudge:
         return HOLDS if made[1] == dict(buckets) else Opinion(State.FINDING, "the buckets are not the usage")
 
 
-def priced(
-    step: Mapping[str, Any], at: int, row: Mapping[str, Any]
-) -> tuple[dict[str, int | None], dict[str, int]] | None:
-    """Rates and buckets of a recorded step by a row of the rate card; None when the row does not price it.
+class RowPrices:
+    """Prices by single rows of a rate card; what a row says is read once."""
 
-    ``at`` is nanoseconds since the epoch. Raises BadInput for a row that is none.
-    """
-    card = load_card([{"provider": row["provider"]}, row])
-    model = step["model"]
-    found = card.find(row["provider"], model) or card.find(row["provider"], model.partition("/")[2])
-    era = None if found is None else found.era(at)
-    if era is None:
-        return None
-    usage = Usage(**step.get("usage", {}))
-    rates = era.rates(usage.input_tokens or 0)
-    if usage.output_tokens is None and rates.output is None:
-        usage = Usage(usage.input_tokens, 0, usage.cache_read_tokens, usage.cache_write_tokens)
-    counts = buckets_of(usage)
-    return None if counts is None else (asdict(rates), counts._asdict())
+    def __init__(self) -> None:
+        self._cards: dict[
+            int, tuple[Mapping[str, Any], RateCard]
+        ] = {}  # by identity, with what keeps it alive
+
+    def priced(
+        self, step: Mapping[str, Any], at: int, row: Mapping[str, Any]
+    ) -> tuple[dict[str, int | None], dict[str, int]] | None:
+        """Rates and buckets of a recorded step by a row of the rate card; None when the row does not price it.
+
+        ``at`` is nanoseconds since the epoch. Raises BadInput for a row that is none.
+        """
+        known = self._cards.get(id(row))
+        if known is None:
+            known = self._cards[id(row)] = (row, load_card([{"provider": row["provider"]}, row]))
+        model = step["model"]
+        card = known[1]
+        found = card.find(row["provider"], model) or card.find(row["provider"], model.partition("/")[2])
+        era = None if found is None else found.era(at)
+        if era is None:
+            return None
+        usage = Usage(**step.get("usage", {}))
+        rates = era.rates(usage.input_tokens or 0)
+        if usage.output_tokens is None and rates.output is None:
+            usage = Usage(usage.input_tokens, 0, usage.cache_read_tokens, usage.cache_write_tokens)
+        counts = buckets_of(usage)
+        return None if counts is None else ({name: getattr(rates, name) for name in _RATES}, counts._asdict())
 
 
 def _loop_opinion(

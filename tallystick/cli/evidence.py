@@ -50,7 +50,7 @@ def evidence(
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
             return
-        path = target or Path(f"run-{whole[:_SHORT]}.evidence.jsonl")
+        path = target or Path(file_name(whole))
         if path.exists() and not force:
             raise Conflict(f"{path} exists already", hint="choose another name, or --force", file=str(path))
         size = _written(path, lines)
@@ -59,6 +59,12 @@ def evidence(
     else:
         call.out.line(one_line(str(path)))
         call.out.say(f"{count(size)} bytes; check it with: tally verify {path} --key KEY (tally journal key)")
+
+
+def file_name(run: str) -> str:
+    """What the file of a run is called; of a run's id, which its sender chose, only what any file system takes."""
+    safe = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in run[:_SHORT])
+    return f"run-{safe or 'x'}.evidence.jsonl"
 
 
 def _written(path: Path, lines: Iterable[bytes]) -> int:

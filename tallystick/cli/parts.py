@@ -43,49 +43,49 @@ class Parts:
 
     def journal_book(self, stores: Stores, settings: Settings) -> JournalBook:
         """The journal as people look at it."""
-        from tallystick import wiring_journal
+        from tallystick import wiring
 
-        return wiring_journal.book(stores.control, stores.path, settings)
+        return wiring.journal.book(stores, settings)
 
     def keep(self, stores: Stores, settings: Settings, say: Callable[[str], None]) -> Signed:
         """Make a checkpoint and pass it on to witnesses and exports."""
-        from tallystick import wiring_journal
+        from tallystick import wiring
 
-        return wiring_journal.keeper(stores.control, stores.path, settings, say).keep()
+        return wiring.journal.keeper(stores.control, stores.path, settings, say).keep()
 
     def public_keys(self, stores: Stores, settings: Settings) -> Sequence[JournalKey]:
         """The journal's keys, oldest first; the first is made where there is none."""
-        from tallystick import wiring_journal
+        from tallystick import wiring
         from tallystick.app.checkpoints import enrol, journal_keys
 
-        enrol(stores.control, wiring_journal.signer(stores.path, settings))
+        enrol(stores.control, wiring.journal.signer(stores.path, settings))
         return journal_keys(stores.control)
 
     def rotate_key(self, stores: Stores, settings: Settings, because: str) -> str:
         """Put a new key in the place of the journal's key; gives the new public key."""
-        from tallystick import wiring_journal
+        from tallystick import wiring
 
-        return wiring_journal.rotate_key(stores.control, stores.path, settings, because=because)
+        return wiring.journal.rotate_key(stores.control, stores.path, settings, because=because)
 
     def reopen(
         self, stores: Stores, settings: Settings, *, because: str, by: str
     ) -> tuple[Signed, Path | None]:
         """Admit that history was lost."""
-        from tallystick import wiring_journal
+        from tallystick import wiring
 
-        return wiring_journal.reopen(stores.control, stores.path, settings, because=because, by=by)
+        return wiring.journal.reopen(stores.control, stores.path, settings, because=because, by=by)
 
     def mirror(self, stores: Stores, folder: Path) -> tuple[Signed, int]:
         """Bring a copy of the journal up to its newest checkpoint."""
-        from tallystick import wiring_journal
+        from tallystick import wiring
 
-        return wiring_journal.mirror(stores.control, folder)
+        return wiring.journal.mirror(stores.control, folder)
 
     def serve_witness(self, logs: Sequence[str], **options: Any) -> None:
         """Serve a witness until interrupted."""
-        from tallystick import wiring, wiring_journal
+        from tallystick import wiring
 
-        wiring_journal.serve_witness(logs, clock=wiring.clock(), **options)
+        wiring.journal.serve_witness(logs, clock=wiring.clock(), **options)
 
     def reader(self, stores: Stores) -> Reader:
         """The read model over open stores."""
@@ -134,10 +134,10 @@ class Parts:
         self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: str, note: str | None
     ) -> Mapping[str, Any]:
         """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
-        from tallystick import wiring, wiring_journal
+        from tallystick import wiring
         from tallystick.app.approvals import answer as give
 
-        sign = wiring_journal.sign_answers(stores.path, settings)
+        sign = wiring.journal.sign_answers(stores.path, settings)
         return give(
             stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
         )
@@ -159,11 +159,11 @@ class Parts:
         say: Callable[[str], None],
     ) -> tuple[str, Iterator[bytes]]:  # fmt: skip
         """A run's whole id, and its evidence file line by line."""
-        from tallystick import wiring, wiring_journal
+        from tallystick import wiring
 
         wiring.adopt(stores)
         whole = stores.traces.resolve(run)
-        desk = wiring_journal.evidence_desk(
+        desk = wiring.journal.evidence_desk(
             stores.traces, stores.control, stores.path, settings, rates=wiring.rate_card(), clock=wiring.clock(),
             say=say,
         )  # fmt: skip
@@ -176,9 +176,10 @@ class Parts:
         on_start: Callable[[str, str], None],
     ) -> Mapping[str, Any]:
         """Play the demo's scenes; each is told by name and title before it begins, and its row after it ended."""
+        from tallystick.demo.proving import prove
         from tallystick.demo.scenes import play
 
-        return play(store, on_scene, on_start=on_start)
+        return play(store, on_scene, on_start=on_start, prove=prove)
 
     def serve_demo(self, store: Path, settings: Settings) -> None:
         """Serve the demo's pages until interrupted, with one refund that waits for an answer."""

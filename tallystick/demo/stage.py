@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import tallystick
 from tallystick import wiring
 from tallystick.app.approvals import answer as answer_approval
+from tallystick.config import load
 from tallystick.demo import facts
 from tallystick.demo.child import Child
 from tallystick.demo.desk import Desk, answer
@@ -29,6 +31,7 @@ class Stage:
     def __init__(self, store: Path, stores: wiring.Stores, child: Child) -> None:
         self.store = store
         self.folder = store / DESK
+        self.settings = load({"store": str(store)}, os.environ, self.folder)
         self.stores = stores
         self.child = child
         self.reader = wiring.reader(stores)
@@ -76,10 +79,11 @@ class Stage:
         return list(self.stores.control.approvals(state="waiting"))
 
     def approve(self, approval: str, *, by: str, note: str) -> None:
-        """Say yes the way the command line and the page do it. Raises Conflict when somebody was first."""
+        """Say yes the way the command line and the page do it, signed. Raises Conflict when somebody was first."""
         answer_approval(
-            self.stores.control, wiring.clock(), wiring.ids(), approval, "approved", by=by, note=note
-        )
+            self.stores.control, wiring.clock(), wiring.ids(), approval, "approved", by=by, note=note,
+            sign=wiring.journal.sign_answers(self.store, self.settings),
+        )  # fmt: skip
 
 
 @contextmanager

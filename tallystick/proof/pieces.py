@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json, digest_bytes
+from tallystick.model.canonical import canonical_json, digest_bytes, plain_json
 
 LONG: Final = 1024  # characters from which a text is cut out
 _WORTH: Final = 512  # bytes from which a group is worth a line of its own
@@ -70,7 +70,7 @@ def _parts(text: str, quoted: bytes) -> Iterator[tuple[int, bool]]:
     if ends is None:
         yield len(quoted) - 2, True
         return
-    sizes = [len(canonical_json(text[low:high])) - 2 for low, high in pairwise(ends)]
+    sizes = [len(plain_json(text[low:high])) - 2 for low, high in pairwise(ends)]
     yield 1, False  # the bracket
     first = 0
     while first < len(sizes):

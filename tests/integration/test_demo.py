@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_server_wired import Wired
 
 SCENES = ["good-run", "held-then-approved", "runaway-loop", "undeclared-tool", "crash", "hard-budget"]
 
@@ -79,6 +80,45 @@ def test_the_good_run_shows_all_five_agents_and_every_handoff(played):
     assert refund["result"]["receipt"] == "R-0001"
     assert (refund["decision"], refund["effect"], refund["outcome"]) == ("allow", "irreversible", "landed")
     assert shown["run"]["cost_nano_usd"] == sum(step["cost_nano_usd"] or 0 for step in shown["steps"])
+
+
+def test_every_scene_is_held_to_its_evidence(played):
+    report, _ = played
+    assert all(scene["observed"].endswith("; evidence verifies") for scene in report["scenes"])
+
+
+def test_the_pages_verify_the_journal_and_hand_out_evidence_that_verifies(played, tmp_path):
+    report, store = played
+    run = next(scene["run"] for scene in report["scenes"] if scene["name"] == "held-then-approved")
+    server = Wired(store)
+    try:
+        status, page = server.call("GET", "/journal")
+        assert (status, b'data-lamp="integrity"' in page) == (200, True)
+        _, told = server.call("GET", "/journal/verify.jsonl")
+        *steps, last = [json.loads(line) for line in told.splitlines()]
+        assert [step for step in steps if step["state"] == "finding"] == []
+        assert [lamp["light"] for lamp in last["lamps"]] == ["on", "off"]
+        _, page = server.call("GET", f"/runs/{run}")
+        assert b"recorded in the journal, checkpoint" in page
+        key = json.loads(server.call("GET", "/journal.json")[1])["key"]
+        for query in ("", "?redact=1"):
+            status, file = server.call("GET", f"/runs/{run}/evidence{query}")
+            assert status == 200
+            (tmp_path / "evidence.jsonl").write_bytes(file)
+            command = [
+                sys.executable,
+                "-m",
+                "tallystick",
+                "verify",
+                str(tmp_path / "evidence.jsonl"),
+                "--key",
+                key,
+            ]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert (b"A-1002" in file) is (query == "")
+    finally:
+        server.close()
 
 
 def test_a_second_demo_in_the_same_store_agrees_again(played):

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from test_server_ingest import PROTOBUF, request_of
 
-from tallystick import wiring, wiring_journal
+from tallystick import wiring
 from tallystick.api import shapes
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.app.mirror import content_of
@@ -107,7 +107,7 @@ def test_the_journal_is_shown_verified_and_handed_out(wired: Wired) -> None:
     control, path = wired.stores.control, wired.stores.path
     control.append([Draft("signin.made", "ann", {"how": "link", "by": "ann"})])
     settings = load({}, {"TALLYSTICK_CHECKPOINT_EXPORT": "file:notes.txt"}, path)
-    signed = wiring_journal.keeper(control, path, settings, print).keep()
+    signed = wiring.journal.keeper(control, path, settings, print).keep()
     shown = wired.ask("/api/journal", shapes.JournalShape)
     assert (shown["size"], shown["checkpoints"][0]["root"]) == (2, signed.checkpoint.root.hex())
     verified = wired.ask("/api/journal/verify", shapes.VerifyShape)

@@ -232,3 +232,27 @@ def resealed(lines: Lines) -> bytes:
 
 def _leaves(world: World) -> list[bytes]:
     return [bytes.fromhex(entry.digest) for entry in world.control.entries(limit=100_000)]
+
+
+# ── the golden file ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def make_golden(folder: Path) -> None:
+    """Write the file that every later version must verify: ``python tests/unit/evidence_house.py FOLDER``."""
+    world = World()
+    world.play(lambda desk: desk.look("1"))
+    held = world.keep().note
+    world.play(desk_story, budget="1.00")
+    data = world.evidence()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.evidence.jsonl").write_bytes(data)
+    (folder / "journal.pub").write_text(f"{KEY.text}\n")
+    (folder / "earlier.checkpoint").write_text(held)
+    report = check(data, Trust((KEY,), (held,))).as_json()
+    (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    import sys
+
+    make_golden(Path(sys.argv[1]))

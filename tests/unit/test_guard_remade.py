@@ -156,6 +156,9 @@ def test_a_credential_is_committed_to_and_not_kept() -> None:
     approval = house.control.approvals()[0]
     assert approval.arguments == {"id": MASK, "amount": "400"}
     assert house.control.rebuild()["changed"] == 0
+    house.control.erase([record.of("approval.requested")[0].seq])
+    assert house.control.approvals()[0].arguments == {"id": None, "amount": None}
+    assert house.control.rebuild()["changed"] == 0
     ended = record.of("effect.ended")[0].body
     assert record.openings[ended["result"]["commitment"]].why == "masked"
     exact = exact_arguments({"id": SECRET, "amount": "400"}, b"salt")

@@ -64,9 +64,10 @@ class MemoryLogs:
             if run in self._logs:
                 self._attested[run] = max(self._attested.get(run, 0), min(count, len(self._logs[run])))
 
-    def logs(self) -> Mapping[str, tuple[int, int]]:
+    def logs(self, runs: Iterable[str] | None = None) -> Mapping[str, tuple[int, int]]:
         """How many records each log has, and how many of them were marked as attested."""
-        return {run: (len(log), self._attested.get(run, 0)) for run, log in self._logs.items()}
+        names = self._logs if runs is None else [run for run in runs if run in self._logs]
+        return {run: (len(self._logs[run]), self._attested.get(run, 0)) for run in names}
 
     def records(self, names: Iterable[str], pairs: Iterable[Pair]) -> Sequence[Record]:
         """All records of the logs named and of those that the steps given have records in, by log and number."""

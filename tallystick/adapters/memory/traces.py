@@ -15,7 +15,8 @@ from tallystick.adapters import process
 from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import joined, shares
-from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.adapters.naming import unknown_run
+from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
 from tallystick.model.run import Run
 from tallystick.model.span import Span
@@ -247,7 +248,7 @@ class MemoryTraces:
                 }  # fmt: skip
             if len(found) == 1 and prefix:
                 return found.pop()
-            raise _unknown(prefix, several=len(found) > 1)
+            raise unknown_run(prefix, several=len(found) > 1)
 
     def steps(self, run: str) -> Sequence[Step]:
         """All steps of a run, by start time, then sequence number, then arrival."""
@@ -360,23 +361,21 @@ class MemoryTraces:
         """Runs that have ended and changed since they were sealed, with the revision to seal."""
         with self._lock:
             self._sweep(now)
-            found = sorted(self._runs.values(), key=lambda held: held.no)
             return [
-                (held.id, held.revision) for held in found
+                (held.id, held.revision) for held in sorted(self._runs.values(), key=lambda held: held.no)
                 if held.sealed < held.revision and held.verdict is not None and held.verdict.completeness != "open"
             ][:limit]  # fmt: skip
 
     def sealed(self, marks: Mapping[str, int]) -> None:
         """Remember the revision at which each run was sealed."""
         with self._lock:
-            for run, revision in marks.items():
-                if run in self._runs:
-                    self._runs[run].sealed = max(self._runs[run].sealed, revision)
+            for run in marks.keys() & self._runs.keys():
+                self._runs[run].sealed = max(self._runs[run].sealed, marks[run])
 
-    def logs(self) -> Mapping[str, tuple[int, int]]:
-        """Every log by run id: how many records it has, and how many of them were marked as attested."""
+    def logs(self, runs: Iterable[str] | None = None) -> Mapping[str, tuple[int, int]]:
+        """Logs by run id (all, or those asked for): how many records each has, and how many are marked as attested."""
         with self._lock:
-            return self._logs.logs()
+            return self._logs.logs(runs)
 
     def flaws(self) -> Iterator[Flaw]:
         """Nothing here is on a disk that somebody could have changed."""
@@ -397,13 +396,5 @@ class MemoryTraces:
     def _get(self, run: str) -> _Held:
         held = self._runs.get(run) or self._runs.get(self._aliases.get(run, ("", 0))[0])
         if held is None:
-            raise _unknown(run)
+            raise unknown_run(run)
         return held
-
-
-def _unknown(run: str, *, several: bool = False) -> UnknownThing:
-    if several:
-        return UnknownThing(
-            f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
-        )
-    return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])

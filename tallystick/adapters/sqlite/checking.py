@@ -4,10 +4,11 @@ Contents and readings of steps are held by their records, which ``app/audit.py``
 is made again from the rows: sums, roll-ups, names, places, numbers and keys. Nothing is written.
 
 Free, because nothing that is read depends on them: ``run.revision``, ``alias.revision`` and ``run.sealed`` (cursors
-that say what to send or seal again), ``run.due`` and the times of arrival inside ``run.state`` (the store's clock when
-a run was first and last touched), the scopes and the recount mark inside ``run.state`` (whether adding up is enough),
-``meta.uncovered`` upwards, salts of records that were replaced, missing rows of ``link`` (where later spans would go),
-and rows of ``name``, ``shape``, ``source`` and ``frame`` that no row refers to.
+that say what to send or seal again), ``run.stamped`` (whether the run may later be merged into another), ``run.due``
+and the times of arrival inside ``run.state`` (the store's clock when a run was first and last touched), the scopes and
+the recount mark inside ``run.state`` (whether adding up is enough), ``meta.uncovered`` upwards, ``log.attested``
+downwards (a crash leaves it behind the journal), salts of records that were replaced, missing rows of ``link`` (where
+later spans would go), and rows of ``name``, ``shape``, ``source`` and ``frame`` that no row refers to.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import PART_TYPES, Part, PartKey, Tally, count_all, order_of
 from tallystick.ports import Flaw
 
-DAMAGE: Final = (
-    StoreFault, BadInput, msgspec.MsgspecError, zstandard.ZstdError, struct.error, KeyError, IndexError, TypeError,
-    ValueError, AttributeError, OverflowError, RecursionError,
-)  # fmt: skip  # what reading a row that somebody else wrote may raise
+# What reading a row that somebody else wrote may raise.
+UNREADABLE: Final = (
+    msgspec.MsgspecError, struct.error, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError,
+    RecursionError,
+)  # fmt: skip
+_DAMAGE: Final = (StoreFault, BadInput, zstandard.ZstdError, *UNREADABLE)
 _REVISION, _DUE, _STATE = 1, 3, 23  # places in a summary
 _FOREVER: Final = 2**62
 _RUNS = (
@@ -60,7 +63,9 @@ class Checker:
         self._shapes = rows.Shapes()
         self._names: dict[int, str] = {}
         self._claims: dict[int, bytearray] = {}  # per log: 1 a step's own record, 2 replaced
-        self._before: dict[rows.Mark, rows.Mark] = {}
+        self._before: dict[
+            rows.Mark, tuple[rows.Mark, int]
+        ] = {}  # record -> the one it replaced, row of the step
         self._bound = 0
 
     def flaws(self) -> Iterator[Flaw]:
@@ -81,7 +86,7 @@ class Checker:
     def _guarded(look: Callable[[], Iterator[Flaw]], run: str | None = None) -> Iterator[Flaw]:
         try:
             yield from look()
-        except DAMAGE as error:
+        except _DAMAGE as error:
             where = f"run {run}" if run else "a row of the trace store"
             yield Flaw(f"{where} cannot be read: {type(error).__name__}: {error}"[:300], run)
 
@@ -138,13 +143,15 @@ class Checker:
             if end != records or not 0 <= attested <= records:
                 yield Flaw(f"the log counts {records} records, {attested} attested, and {end} are there", run)
             self._claims[no] = bytearray(end)
-        for log, n, by_log, by_n in self._connection.execute("SELECT log, n, by_log, by_n FROM replaced"):
+        for log, n, by_log, by_n, step in self._connection.execute(
+            "SELECT log, n, by_log, by_n, step FROM replaced"
+        ):
             run = self._names.get(log)
             if not self._claim(log, n, 2) or (by_log, by_n) in self._before:
                 yield Flaw(f"record {n} is noted as replaced, and is not", run)
             elif by_n >= len(self._claims.get(by_log, b"")) or (log == by_log and by_n <= n):
                 yield Flaw(f"record {n} is noted as replaced by one that is not there", run)
-            self._before[by_log, by_n] = (log, n)
+            self._before[by_log, by_n] = ((log, n), step)
         for log, found in self._connection.execute(
             "SELECT log, count(*) FROM record WHERE log NOT IN (SELECT no FROM log) GROUP BY log"
         ):
@@ -177,10 +184,12 @@ class Checker:
             " OR run NOT IN (SELECT no FROM run)"
         ):
             yield Flaw("a run is said to be merged into another, and no record came for it", run)
+        for (trace,) in ask("SELECT id FROM trace WHERE no NOT IN (SELECT trace FROM step)"):
+            yield Flaw(f"trace {_hex(trace)} has no steps")
         for (trace,) in ask(
             "SELECT t.id FROM trace t WHERE NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
             " AND NOT EXISTS (SELECT 1 FROM run r JOIN log l ON l.id=r.id JOIN replaced p ON p.log=l.no"
-            " WHERE r.no=t.run)"
+            " AND p.by_log!=p.log WHERE r.no=t.run)"
         ):
             yield Flaw(f"trace {_hex(trace)} leads to a run that has none of its steps")
         for number, span in ask(
@@ -203,7 +212,7 @@ class Checker:
             try:
                 step, source, place, mark = rows.read_row(one[:6], run, shapes)
                 again = rows.to_row(step, number, one[8], source, place, one[4], mark)
-            except DAMAGE as error:
+            except _DAMAGE as error:
                 yield Flaw(f"a step cannot be read: {type(error).__name__}: {error}"[:300], run, _hex(one[2]))
                 continue
             if again != (number, one[8], one[2], one[6], one[7], one[3], one[4], one[5]):
@@ -233,21 +242,29 @@ class Checker:
             log = self._names[mark[0]]
             if log not in own and not self._led(log, number):
                 yield Flaw(f"a step came to run {log} and stands in another", run, step.span)
-            begun, seen = mark, {mark}
-            while begun in self._before and self._before[begun] not in seen:
-                begun = self._before[begun]
-                seen.add(begun)
+            begun, owners = self._begun(mark)
+            if owners - {row}:
+                yield Flaw("a step is said to have replaced the record of another", run, step.span)
             if row > self._bound:
                 if begun[1] < last.get(begun[0], -1):
                     yield Flaw("a step stands in another order than it came", run, step.span)
                 last[begun[0]] = begun[1]
+
+    def _begun(self, mark: rows.Mark) -> tuple[rows.Mark, set[int]]:
+        """The first record of a step whose own record is ``mark``, and the row numbers of the step in between."""
+        seen, owners = {mark}, set()
+        while mark in self._before and self._before[mark][0] not in seen:
+            mark, step = self._before[mark]
+            seen.add(mark)
+            owners.add(step)
+        return mark, owners
 
     def _led(self, log: str, number: int) -> bool:
         """Whether a log is that of a run that was merged into this one before another run took its id."""
         if len(log) != 32 or log.strip("0123456789abcdef"):
             return False
         return self._connection.execute(
-            "SELECT 1 FROM trace WHERE id=? AND run=?", (bytes.fromhex(log), number)
+            "SELECT 1 FROM trace t JOIN run r ON r.id=? WHERE t.id=? AND t.run=?", (log, bytes.fromhex(log), number)
         ).fetchone() is not None  # fmt: skip
 
     def _sums(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:

@@ -14,6 +14,11 @@ from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Charge, Record, Segment
 
+_REPLACED = (
+    "SELECT p.log, p.n, p.by_log, p.by_n, t.id, s.span FROM replaced p LEFT JOIN step s ON s.id = p.step"
+    " LEFT JOIN trace t ON t.no = s.trace WHERE p.log IN ({})"
+)
+
 
 @dataclass(slots=True)
 class _Open:
@@ -35,7 +40,7 @@ class RecordWriter:
         self._connection = connection
         self._salts = salts
         self._used = 0
-        self._replaced: list[tuple[int, int, int, int]] = []
+        self._replaced: list[tuple[int, int, int, int, int]] = []
         self._logs: dict[str, _Open] = {}
         ids = list(runs)
         found = pairs_in(connection, "SELECT id, no, records FROM log WHERE id IN ({})", ids)
@@ -66,10 +71,10 @@ class RecordWriter:
         self._at.hashes.append(hash_of(step, span, source, salt))
         self._at.salts.append(salt)
 
-    def replace(self, old: rows.Mark | None, new: rows.Mark) -> None:
-        """Note that a record took the place of an older one of the same span, if that had one."""
+    def replace(self, old: rows.Mark | None, new: rows.Mark, step: int) -> None:
+        """Note that a record took the place of an older one of the same step (row number), if that had one."""
         if old is not None:
-            self._replaced.append((*old, *new))
+            self._replaced.append((*old, *new, step))
 
     def flush(self) -> None:
         """Write what was added."""
@@ -82,7 +87,7 @@ class RecordWriter:
             "UPDATE log SET records=? WHERE no=?", [(log.first + len(log.hashes), log.no) for log in new]
         )
         if self._replaced:
-            self._connection.executemany("INSERT INTO replaced VALUES (?,?,?,?)", self._replaced)
+            self._connection.executemany("INSERT INTO replaced VALUES (?,?,?,?,?)", self._replaced)
 
 
 # ── what the journal has not attested yet ───────────────────────────────────────────────────────────────────────
@@ -137,17 +142,16 @@ def read_records(connection: sqlite3.Connection, number: int, run: str) -> list[
     """All records of a run (row number and id) and of the runs that were merged into it, by log and number."""
     live = _live(connection, number)
     names = logs_of(connection, number, run, {mark[0] for mark in live})
-    taken = {
-        (row[0], row[1]): (row[2], row[3])
-        for row in pairs_in(connection, "SELECT log, n, by_log, by_n FROM replaced WHERE log IN ({})", list(names))
-    }  # fmt: skip
-    others = {log for log, _ in taken.values()} - names.keys()
-    everywhere = names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(others)))
     counts = dict(pairs_in(connection, "SELECT no, records FROM log WHERE no IN ({})", list(names)))
-    if others or sum(counts.values()) > len(taken) + len(live):
-        # An end may name another run than its start did, and a run may begin anew under the id of a merged one.
-        for name in everywhere.values():
+    taken = {
+        (row[0], row[1]): (row[2], row[3], (row[4] or b"").hex(), (row[5] or b"").hex())
+        for row in pairs_in(connection, _REPLACED, list(names))
+    }
+    if sum(counts.values()) > len(taken) + len(live):  # a run began anew under the id of a merged one
+        for name in names.values():
             live |= _live_elsewhere(connection, name)
+    others = {by[0] for by in taken.values()} - names.keys()
+    everywhere = names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(others)))
     found: list[Record] = []
     for log, name in sorted(names.items(), key=lambda one: one[1]):
         for first, hashes, salts in read_stretches(connection, log):
@@ -155,24 +159,13 @@ def read_records(connection: sqlite3.Connection, number: int, run: str) -> list[
                 n = first + index
                 by = taken.get((log, n))
                 if by is None:
-                    trace, span = live.get((log, n), ("", ""))
-                    found.append(Record(name, n, trace, span, leaf, salt))
+                    found.append(Record(name, n, *live.get((log, n), ("", "")), leaf, salt))
                 else:
-                    trace, span = live.get(_last(taken, by), ("", ""))
                     other = None if by[0] == log else everywhere.get(by[0])
                     found.append(
-                        Record(name, n, trace, span, leaf, None, replaced_by=by[1], replaced_in=other)
+                        Record(name, n, by[2], by[3], leaf, None, replaced_by=by[1], replaced_in=other)
                     )
     return found
-
-
-def _last(taken: Mapping[rows.Mark, rows.Mark], mark: rows.Mark) -> rows.Mark:
-    """The end of a chain of replacements; a ring, which only damage makes, ends where it began."""
-    seen = {mark}
-    while mark in taken and taken[mark] not in seen:
-        mark = taken[mark]
-        seen.add(mark)
-    return mark
 
 
 def _live(connection: sqlite3.Connection, number: int) -> dict[rows.Mark, tuple[str, str]]:

@@ -89,9 +89,10 @@ CREATE INDEX log_unattested ON log (no) WHERE attested < records;
 CREATE TABLE record (log INTEGER NOT NULL, first INTEGER NOT NULL, hashes BLOB NOT NULL, salts BLOB NOT NULL);
 CREATE UNIQUE INDEX record_first ON record (log, first);
 
--- Records of starts, and the record of the fuller span that took the place of each.
+-- Records of starts, the record of the fuller span that took the place of each, and the step whose they were.
 CREATE TABLE replaced (
-    log INTEGER NOT NULL, n INTEGER NOT NULL, by_log INTEGER NOT NULL, by_n INTEGER NOT NULL, PRIMARY KEY (log, n)
+    log INTEGER NOT NULL, n INTEGER NOT NULL, by_log INTEGER NOT NULL, by_n INTEGER NOT NULL, step INTEGER NOT NULL,
+    PRIMARY KEY (log, n)
 ) WITHOUT ROWID;
 
 -- The revision at which a run was sealed in the journal. Runs that are here already are sealed when evidence is wanted.

@@ -6,13 +6,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tallystick.adapters import process
+from tallystick.adapters.naming import unknown_run
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.checking import Checker
+from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
@@ -27,7 +28,7 @@ from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
-from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.query import Query
 from tallystick.model.run import Run
 from tallystick.model.span import Source, Span
@@ -99,7 +100,7 @@ class SqliteTraces:
         """Runs that match, newest first."""
         self._sweep(now)
         where, values = condition(query, now=now)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
             if before is not None:
                 place = connection.execute(
@@ -109,19 +110,19 @@ class SqliteTraces:
             found = connection.execute(
                 f"{_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
             ).fetchall()
-        return RunPage(total, tuple(run_from(*row) for row in found))
+            return RunPage(total, tuple(run_from(*row) for row in found))
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
         self._sweep(now)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             row = connection.execute(f"{_RUN} WHERE r.no=?", (self._number(connection, run),)).fetchone()
-        return run_from(*row)
+            return run_from(*row)
 
     def resolve(self, prefix: str) -> str:
         """The one run id that starts with ``prefix``; ids of merged runs and of traces lead to their run."""
         end = prefix + chr(0x10FFFF)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             exact = connection.execute("SELECT id FROM run WHERE id=?", (prefix,)).fetchone()
             if exact is not None:
                 return str(exact[0])
@@ -142,18 +143,18 @@ class SqliteTraces:
 
     def steps(self, run: str) -> Sequence[Step]:
         """All steps of a run without contents, by start time, then sequence number, then arrival."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             number = self._number(connection, run)
             name = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
             found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
             shapes = self._shapes.read(connection, {row[4] for row in found})
-        steps = [rows.from_row(row, name, shapes) for row in found]
+            steps = [rows.from_row(row, name, shapes) for row in found]
         steps.sort(key=lambda step: (step.started, step.seq is None, step.seq or 0))
         return steps
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             number = self._number(connection, run)
             if spans is None:
                 found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
@@ -188,19 +189,19 @@ class SqliteTraces:
         self._sweep(now)
         where, values = condition(query, now=now)
         sql = spend_sql(by, where)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             return [Spend(*row) for row in connection.execute(sql, values)]
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
         if type not in PART_TYPES:
             raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             return [Sighting(type, *row) for row in connection.execute(SIGHTINGS[type])]
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             if after < 0:
                 newest = connection.execute("SELECT value FROM meta WHERE key='revision'").fetchone()[0]
                 return [Change(newest, "")]
@@ -213,7 +214,7 @@ class SqliteTraces:
 
     def unattested(self, *, limit: int = 10_000) -> Sequence[Segment]:
         """Records that were not marked as attested, one segment a run at most, oldest runs first."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             return read_unattested(connection, limit)
 
     def attested(self, marks: Mapping[str, int]) -> None:
@@ -223,35 +224,40 @@ class SqliteTraces:
 
     def records(self, run: str) -> Sequence[Record]:
         """All records of a run and of the runs that were merged into it, by log and number. Raises UnknownThing."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             return read_records(connection, *self._run_of(connection, run))
 
     def account(self, run: str) -> Account:
         """A run as it stands, charges in the order of its records. Raises UnknownThing."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             number, name = self._run_of(connection, run)
             found = run_from(*connection.execute(f"{_RUN} WHERE r.no=?", (number,)).fetchone())
             return Account(found, *read_charges(connection, number, name, self._shapes))
 
     def kept(self, run: str) -> Iterator[Kept]:
         """All steps of a run in order of arrival. Raises UnknownThing, and StoreFault where one cannot be read."""
-        records = {(one.trace, one.span): one for one in self.records(run) if one.replaced_by is None}
+        records = {(one.log, one.n): one for one in self.records(run)}
         after, more = -1, True
         while more:
-            with self._database.reading() as connection:
+            with self._reading() as connection:
                 number, name = self._run_of(connection, run)
                 found = connection.execute(
                     f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT {_SLICE}", (number, after)
                 ).fetchall()
-                for step, span in self._pairs(connection, found, name):
-                    yield Kept(step, span, records.get((step.trace, step.span)))
+                pairs = self._pairs(connection, found, name)
+                marks = [rows.mark_of(row[5]) for row in found]
+                logs = {mark[0] for mark in marks if mark is not None}
+                names = dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(logs)))
+                for (step, span), mark in zip(pairs, marks, strict=True):
+                    record = None if mark is None else records.get((names.get(mark[0], ""), mark[1]))
+                    yield Kept(step, span, record)
             more = len(found) == _SLICE
             after = found[-1][0] if found else after
 
     def unsealed(self, *, now: int, limit: int = 500) -> Sequence[tuple[str, int]]:
         """Runs that have ended and changed since they were sealed, with the revision to seal."""
         self._sweep(now)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             return connection.execute(
                 "SELECT id, revision FROM run WHERE NOT open AND sealed < revision ORDER BY no LIMIT ?",
                 (limit,),
@@ -264,21 +270,24 @@ class SqliteTraces:
                 "UPDATE run SET sealed=max(sealed, ?) WHERE id=?", [(at, run) for run, at in marks.items()]
             )
 
-    def logs(self) -> Mapping[str, tuple[int, int]]:
-        """Every log by run id: how many records it has, and how many of them were marked as attested."""
-        with self._database.reading() as connection:
-            return {row[0]: (row[1], row[2]) for row in connection.execute(
-                "SELECT id, records, attested FROM log ORDER BY no"
-            )}  # fmt: skip
+    def logs(self, runs: Iterable[str] | None = None) -> Mapping[str, tuple[int, int]]:
+        """Logs by run id (all, or those asked for): how many records each has, and how many are marked as attested."""
+        sql = "SELECT id, records, attested FROM log"
+        with self._reading() as connection:
+            if runs is None:
+                found = connection.execute(f"{sql} ORDER BY no").fetchall()
+            else:
+                found = pairs_in(connection, f"{sql} WHERE id IN ({{}})", list(runs))
+        return {row[0]: (row[1], row[2]) for row in found}
 
     def flaws(self) -> Iterator[Flaw]:
         """What in the tables does not follow from the steps (see ``adapters/sqlite/checking.py``)."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             yield from Checker(connection, self._silent_after).flaws()
 
     def info(self) -> Mapping[str, Any]:
         """Path, schema version, counts and bytes."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             counts = {
                 table + "s": connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("run", "step", "frame")
@@ -295,6 +304,23 @@ class SqliteTraces:
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
         self._database.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One read transaction."""
+        with self._readable(), self._database.reading() as connection:
+            yield connection
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """A row that cannot be read was damaged or changed: StoreFault, never a traceback."""
+        try:
+            yield
+        except UNREADABLE as error:
+            raise StoreFault(
+                f"a row of {self._database.path.name} cannot be read: {type(error).__name__}: {error}"[:300],
+                hint="tally journal verify says which run it belongs to; put a backup in its place",
+            ) from error
 
     def _run_of(self, connection: sqlite3.Connection, run: str) -> tuple[int, str]:
         number = self._number(connection, run)
@@ -320,14 +346,14 @@ class SqliteTraces:
                 known[name] = self._alive(name)
             return known[name]
 
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             due = [
                 row[0] for row in connection.execute(_OPEN)
                 if now > row[5] or (row[4] is not None and alive(row[4]) is False)
             ]  # fmt: skip
         if not due:
             return
-        with self._lock, self._database.writing() as connection:
+        with self._readable(), self._lock, self._database.writing() as connection:
             for no, run, stamped, state, owner, _ in pairs_in(connection, _OPEN + " AND no IN ({})", due):
                 row = RunRow(no, run, bool(stamped), rows.unpack_tally(state))
                 verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)
@@ -354,12 +380,3 @@ def _trace_range(prefix: str) -> tuple[bytes, bytes]:
     if not text or len(text) > 32 or any(letter not in "0123456789abcdef" for letter in text):
         return b"\xff", b""
     return bytes.fromhex(text.ljust(32, "0")), bytes.fromhex(text.ljust(32, "f"))
-
-
-def unknown_run(run: str, *, several: bool = False) -> UnknownThing:
-    """The error for a run id, or a prefix of one, that nothing or several have."""
-    if several:
-        return UnknownThing(
-            f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
-        )
-    return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])

@@ -247,7 +247,7 @@ class BatchWriter:
                 new.append(row)
             else:
                 changed.append((*row, item.row))
-                records.replace(item.mark, mark)
+                records.replace(item.mark, mark, item.row)
         records.flush()
         frames.flush()
         rows.insert(connection, new)

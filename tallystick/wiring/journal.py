@@ -1,12 +1,9 @@
-"""The fuse box, the journal's part: which files hold keys and checkpoints, who co-signs, where copies go.
-
-``wiring`` is the only caller beside the command line; everything is imported when it is asked for.
-"""
+"""The fuse box, the journal: which files hold keys and checkpoints, who co-signs, where copies go."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from tallystick.app.keeping import Keeper
     from tallystick.app.notary import Notary
     from tallystick.cost.rates import RateCard
+    from tallystick.wiring.stores import Stores
 
 _STATES = "checkpoints.json"
 _STOP_WITHIN_S = 30.0
@@ -92,6 +90,24 @@ def evidence_desk(
     )  # fmt: skip
 
 
+def evidence_maker(
+    stores: Stores, settings: Settings, rates: RateCard, say: Callable[[str], None]
+) -> Callable[[str, bool], Iterator[bytes]]:
+    """Makes the evidence file of one run, piece by piece, for the pages: called with the run and whether to redact."""
+
+    def make(run: str, redact: bool) -> Iterator[bytes]:
+        """The file's bytes. Raises UnknownThing and StoreFault."""
+        from tallystick.adapters.clock import SystemClock
+
+        clock = SystemClock()
+        desk = evidence_desk(
+            stores.traces, stores.control, stores.path, settings, rates=rates, clock=clock, say=say
+        )
+        return desk.evidence(run, redact=redact)
+
+    return make
+
+
 def operator() -> str:
     """The name under answers given on the pages: without sign-in as a person, it is whoever runs the server."""
     import getpass
@@ -107,26 +123,6 @@ def notary(traces: Traces, control: ControlStore, clock: Clock) -> Notary:
     from tallystick.app.notary import Notary
 
     return Notary(traces, control, clock)
-
-
-def evidence_maker(
-    traces: Any,
-    control: ControlStore,
-    path: Path,
-    settings: Settings,
-    rates: RateCard,
-    say: Callable[[str], None],
-) -> Callable[[str, bool], Iterator[bytes]]:
-    """Makes the evidence file of one run, piece by piece, for the pages: called with the run and whether to redact."""
-
-    def make(run: str, redact: bool) -> Iterator[bytes]:
-        """The file's bytes. Raises UnknownThing and StoreFault."""
-        from tallystick.adapters.clock import SystemClock
-
-        desk = evidence_desk(traces, control, path, settings, rates=rates, clock=SystemClock(), say=say)
-        return desk.evidence(run, redact=redact)
-
-    return make
 
 
 def rotate_key(control: ControlStore, path: Path, settings: Settings, *, because: str) -> str:
@@ -159,19 +155,19 @@ def keeper(control: ControlStore, path: Path, settings: Settings, say: Callable[
     )  # fmt: skip
 
 
-def book(
-    control: ControlStore, path: Path, settings: Settings,
-    stored_steps: Callable[[], Iterable[Mapping[str, Any]]] | None = None,
-) -> JournalBook:  # fmt: skip
-    """The journal of a store folder as people look at it."""
+def book(stores: Stores, settings: Settings) -> JournalBook:
+    """The journal of open stores as people look at it."""
+    from tallystick.adapters.clock import SystemClock
     from tallystick.adapters.exports import target_of
     from tallystick.adapters.witness_door import witness_of
+    from tallystick.app.audit import audit
     from tallystick.app.journalbook import JournalBook
 
     return JournalBook(
-        control, kept=kept(path), states=_states(path),
+        stores.control, kept=kept(stores.path), states=_states(stores.path),
         targets=[target_of(item) for item in settings.checkpoint_export],
-        witnesses=[witness_of(item) for item in settings.witnesses], stored_steps=stored_steps,
+        witnesses=[witness_of(item) for item in settings.witnesses],
+        audited=lambda: audit(stores.traces, stores.control, SystemClock()),
     )  # fmt: skip
 
 

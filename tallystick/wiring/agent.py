@@ -1,0 +1,139 @@
+"""The fuse box, an agent's process: recording and the guard, switched on and off."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallystick.config import Settings, load
+from tallystick.config.place import find_store
+from tallystick.model.errors import TallystickError
+from tallystick.wiring import journal
+from tallystick.wiring.machine import clock, ids, rate_card, say
+from tallystick.wiring.project import apply
+from tallystick.wiring.stores import SPOOL, Stores, notary, open_stores, open_traces, recorder
+
+if TYPE_CHECKING:
+    from tallystick.app.guard import RunGuard
+    from tallystick.sdk.runtime import Sink
+
+_started: list[Callable[[], None]] = []
+_at_exit: list[int] = []  # the processes that have registered shutdown
+
+
+def init(
+    agent: str | None = None, *, version: str = "", workflow: str | None = None, store: str | Path | None = None,
+    server: str | None = None, project: str | Path | None = None, instrument: bool = True,
+) -> None:  # fmt: skip
+    """Switch recording and the guard on in this process.
+
+    Nothing is needed: records go to the local store, settings come from the environment and the nearest
+    ``tallystick.toml``, installed instrumentors are switched on. ``agent`` and ``workflow`` name runs that do not name
+    themselves, ``server`` sends records there instead, ``project`` is the folder with agents/, tools/ and policies/.
+    Calling it again starts anew. Raises ConfigError for settings that cannot be read and StoreFault, StoreTooNew for a
+    store that cannot be used: an agent that believes it is governed must not run ungoverned.
+    """
+    from tallystick.sdk.edge import raise_faults
+    from tallystick.sdk.install import install
+    from tallystick.sdk.tools import declared_tools, tell_tools
+
+    shutdown()
+    if os.getpid() not in _at_exit:  # a program that ends without a word loses no decision
+        _at_exit.append(os.getpid())
+        atexit.register(shutdown)
+    flags = {"store": None if store is None else str(store), "server": server}
+    settings = load(flags, os.environ, Path(project) if project else Path.cwd())
+    folder = Path(project) if project else settings.project
+    stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
+    guard = _guard(stores, folder, settings)
+    _started.append(stores.close)
+    _started.append(journal.at_exit(stores.control, stores.path, settings, say))
+    _started.append(guard.close)
+    tell_tools(guard, declared_tools())
+    raise_faults(settings.telemetry_fail == "raise")
+    install(
+        spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores, settings), guard=guard,
+        agent=agent or settings.agent, workflow=workflow, version=version,
+        contents=settings.capture_content == "full", instrument=instrument,
+        spool_limit=settings.spool_limit_mb * 1_048_576,
+    )  # fmt: skip
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Wait until everything recorded so far is in the store or at the server; False when something is left."""
+    from tallystick.sdk.install import flush as flush_records
+
+    return flush_records(timeout)
+
+
+def shutdown(timeout: float = 5.0) -> bool:
+    """Switch recording off; what cannot be delivered in time stays in the spool for the next process."""
+    from tallystick.sdk.install import uninstall
+
+    done = uninstall(flush=timeout)
+    while _started:
+        _started.pop()()
+    return done
+
+
+def run_env(settings: Settings) -> Mapping[str, str]:
+    """Environment for a child process that records itself (``tally run``)."""
+    from tallystick.sdk.autostart import autostart_env
+
+    told = {"TALLYSTICK_STORE": str(find_store(settings.store, project=settings.project).resolve())}
+    if settings.server is not None:
+        told["TALLYSTICK_SERVER"] = settings.server
+    if settings.agent is not None:
+        told["TALLYSTICK_AGENT"] = settings.agent
+    return autostart_env({**os.environ, **told})
+
+
+def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
+    server, token, silent = settings.server, settings.token, settings.crash_after_s
+
+    def to_server() -> Sink:
+        from tallystick.sdk.transport import ServerSink
+
+        assert server is not None
+        return ServerSink(server, token=token)
+
+    def to_store() -> Sink:
+        from tallystick.sdk.local import StoreSink
+
+        own = Stores(open_traces(stores.path, silent), stores.control, stores.path)
+        return StoreSink(recorder(own), own.traces.close, notary(own).attest)
+
+    return to_store if server is None else to_server
+
+
+def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
+    import time
+
+    from tallystick.adapters.project import open_book
+    from tallystick.app.guard import GuardSettings, RunGuard
+    from tallystick.app.registrar import known_tools
+    from tallystick.cost.loops import LoopLimits
+
+    if folder is not None:
+        try:
+            apply(stores, folder, actor="tallystick.init")
+        except TallystickError as error:  # the book below refuses every effect and says why; reads go on
+            sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
+    policies = settings.policies if folder is None or settings.origins["policies"] != "default" else None
+    book = open_book(
+        folder, policies=policies if policies is not None and policies.is_dir() else None,
+        permissive=settings.policy_mode == "permissive", also=known_tools(stores.control),
+    )  # fmt: skip
+    return RunGuard(
+        stores.control, clock(), ids(), book, rate_card(),
+        waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9),
+        settings=GuardSettings(
+            run_budget_nano=settings.run_budget_nano,
+            approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
+            loops=LoopLimits(calls=settings.run_tool_calls),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""The fuse box, the server: doors over open stores, and what runs beside them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tallystick.config import Settings
+from tallystick.model.errors import TallystickError
+from tallystick.wiring import journal
+from tallystick.wiring.machine import clock, ids, rate_card, say
+from tallystick.wiring.stores import Stores, adopt, attest, open_stores, reader, recorder
+
+if TYPE_CHECKING:
+    from tallystick.api.app import App
+    from tallystick.app.signins import SignIns
+
+_KEEP_UP_EVERY_S = 5.0
+
+
+def build_app(
+    stores: Stores, settings: Settings, *, address: str, otlp_port: int | None = None,
+    signins: SignIns | None = None,
+) -> App:  # fmt: skip
+    """The server's ASGI application over open stores; ``signins`` hears who signs in."""
+    from tallystick.api.app import create_app
+    from tallystick.api.settings import ServerSettings
+    from tallystick.app.approvals import answer as give
+    from tallystick.web.pages import routes
+    from tallystick.web.site import PageSettings
+
+    sign = journal.sign_answers(stores.path, settings)
+    read = reader(stores)
+    book = journal.book(stores, settings)
+
+    def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+        return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
+
+    shown = PageSettings(clock().now, store=str(stores.path), address=address)
+    prove = journal.evidence_maker(stores, settings, rate_card(), say)
+    told = ServerSettings(
+        token=settings.token, operator=journal.operator(), otlp_port=otlp_port,
+        max_body=settings.max_body_mb * 1_048_576,
+    )  # fmt: skip
+    pages = routes(read, answer, shown, book, prove)
+    return create_app(
+        read, recorder(stores), answer, told, clock=clock(), journal=book, signins=signins, extra_routes=pages
+    )  # fmt: skip
+
+
+def serve(path: Path, settings: Settings) -> None:
+    """Serve a store folder until interrupted. Raises ConfigError for an address that may not or cannot be had."""
+    from tallystick.api import server
+    from tallystick.app.signins import SignIns
+
+    main = server.listen(settings.host, settings.port, token=settings.token)
+    otlp = server.listen_otlp(settings.host, settings.otlp_port, token=settings.token, say=say)
+    stores = open_stores(path, silent_after_s=settings.crash_after_s)
+    stopping = threading.Event()
+    signins = SignIns(stores.control, clock(), say)
+    keeper = journal.keeper(stores.control, stores.path, settings, say)
+    checkpoints = journal.Schedule(keeper, settings.checkpoint_every_s, say)
+    try:
+        address = server.address_of(main)
+        otlp_port = otlp.getsockname()[1] if otlp is not None else None
+        app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
+        catching_up = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        catching_up.start()
+        sockets = [main] if otlp is None else [main, otlp]
+        server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
+        stopping.set()
+        catching_up.join()
+        attest(stores)
+    finally:
+        stopping.set()
+        signins.close()
+        checkpoints.stop()
+        stores.close()
+
+
+def _keep_up(stores: Stores, stopping: threading.Event) -> None:
+    """Every few seconds: take in what dead processes left, and bring the journal up to the trace store."""
+    while not stopping.wait(_KEEP_UP_EVERY_S):
+        try:
+            adopt(stores)
+        except TallystickError as error:
+            say(f"the spool could not be taken in: {error.message}")
+        attest(stores)
+
+
+def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:
+    link = address + (app.gate.sign_in_path() if settings.token else "")
+    say(f"Tallystick serves {stores.path}")
+    say(f"  pages   {link}")
+    say(f"  OTLP    {address}/v1/traces" + (f" and port {otlp_port}" if otlp_port else ""))
+    say("  stop    Ctrl-C")

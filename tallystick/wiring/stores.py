@@ -1,0 +1,120 @@
+"""The fuse box, both stores of a folder: opened, read, written, and kept in step with each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
+from tallystick.ports import ControlStore, Traces
+from tallystick.wiring import journal
+from tallystick.wiring.machine import clock, ids, rate_card, say
+
+if TYPE_CHECKING:
+    from tallystick.app.notary import Notary
+    from tallystick.app.read import Reader
+    from tallystick.app.record import Recorder
+
+TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Both stores of one folder, open."""
+
+    traces: Traces
+    control: ControlStore
+    path: Path
+    doubt: StoreFault | None = None  # the journal may only be read: it does not lead on from its checkpoints
+
+    def close(self) -> None:
+        """Release both. Closing twice is allowed."""
+        self.traces.close()
+        self.control.close()
+
+
+def open_stores(
+    path: Path, *, create: bool = True, silent_after_s: int | None = None, writing: bool = True
+) -> Stores:
+    """Open a store folder.
+
+    Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault; the latter also for a
+    journal that does not lead on from its last checkpoint, unless ``writing`` is false: then ``doubt`` has it.
+    """
+    from tallystick.adapters.sqlite import SqliteControl
+
+    if not create and not (path / TRACES).exists():
+        raise UnknownThing(
+            f"there is no store in {path}",
+            hint="tally demo fills one; tallystick.init() and tally up make one",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    traces = open_traces(path, silent_after_s)
+    try:
+        control = SqliteControl(path / CONTROL, clock=clock(), ids=ids())
+    except BaseException:
+        traces.close()
+        raise
+    stores = Stores(traces, control, path)
+    try:
+        journal.guard(control, path)
+    except StoreFault as doubt:
+        if writing:
+            stores.close()
+            raise
+        return replace(stores, doubt=doubt)
+    return stores
+
+
+def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
+    """The trace store of a folder; silence of so many seconds counts as a crash."""
+    from tallystick.adapters.sqlite import SqliteTraces
+
+    if silent_after_s is None:
+        return SqliteTraces(path / TRACES)
+    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000)
+
+
+def reader(stores: Stores) -> Reader:
+    """The read model over open stores; what dead processes left is taken in and attested first."""
+    from tallystick.app.read import Reader
+
+    adopt(stores)
+    attest(stores)
+    return Reader(stores.traces, stores.control, clock())
+
+
+def recorder(stores: Stores) -> Recorder:
+    """The way into an open trace store."""
+    from tallystick.app.record import Recorder
+
+    return Recorder(stores.traces, rate_card(), clock(), journal=stores.control)
+
+
+def notary(stores: Stores) -> Notary:
+    """What brings the trace store's records into the journal."""
+    return journal.notary(stores.traces, stores.control, clock())
+
+
+def attest(stores: Stores) -> None:
+    """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
+    try:
+        notary(stores).attest()
+    except TallystickError as error:
+        say(f"records could not be attested: {error.message}")
+
+
+def adopt(stores: Stores) -> int:
+    """Take in what processes that died left in the store's spool; returns the number of spans."""
+    spool = stores.path / SPOOL
+    if not spool.is_dir():
+        return 0
+    from tallystick.sdk.adoption import adopt as take_over
+    from tallystick.sdk.local import StoreSink
+
+    return take_over(spool, StoreSink(recorder(stores), _nothing)).spans
+
+
+def _nothing() -> None:
+    """The stores belong to the caller."""
