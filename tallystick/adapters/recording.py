@@ -90,16 +90,16 @@ class _Rest(msgspec.Struct, gc=False):
 
 _leaf = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
-_NONE: Final[tuple[Any, ...]] = ()
 
 
 def hash_of(step: Step, span: Span, source: str, salt: bytes) -> bytes:
     """The leaf hash of a span's record; ``source`` is its source's digest. Raises BadInput for no JSON."""
     try:
-        content = _content(span, source)
+        attributes, rest = _content(span, source)
+        content = b"".join((b"\x02", salt, b'{"attributes":', attributes, rest))
     except (_Odd, UnicodeEncodeError, TypeError):
-        content = content_bytes(span, source)
-    commitment = sha256(b"\x02" + salt + content).hexdigest()
+        content = b"\x02" + salt + content_bytes(span, source)
+    commitment = sha256(content).hexdigest()
     try:
         return sha256(b"\x00" + _record(step, span, commitment)).digest()
     except (_Odd, UnicodeEncodeError, TypeError):
@@ -156,39 +156,51 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     return said or None
 
 
-def _content(span: Span, source: str) -> bytes:
-    attributes = _ready_map(span.attributes)
-    events: Any = _NONE
-    links: Any = _NONE
-    if span.events:
-        events = [(one.name, str(one.at), _ready_map(one.attributes)) for one in span.events]
-    if span.links:
-        links = [(one.trace, one.span, _ready_map(one.attributes)) for one in span.links]
-    dropped, kind, status = span.dropped, span.kind, span.status
+_rests: dict[tuple[Any, ...], bytes] = {}  # what spans of one kind have in common beside their attributes
+_RESTS: Final = 4_096
+
+
+def _content(span: Span, source: str) -> tuple[bytes, bytes]:
+    """The content's bytes behind ``{"attributes":``: the attributes, and the rest."""
+    attributes = _sorted(_ready_map(span.attributes))
+    key = (span.name, span.kind, span.status, span.dropped, source, span.status_message)
+    if span.events or span.links:
+        return attributes, _rest(key, span)
+    rest = _rests.get(key)
+    if rest is None:
+        rest = _rest(key, span)
+        if len(_rests) >= _RESTS:
+            _rests.clear()
+        _rests[key] = rest
+    return attributes, rest
+
+
+def _rest(key: tuple[Any, ...], span: Span) -> bytes:
+    name, kind, status, dropped, source, message = key
     if not (-EXACT <= dropped <= EXACT and -EXACT <= kind <= EXACT and -EXACT <= status <= EXACT):
         raise _Odd
-    rest = _Rest(dropped, _NONE, kind, _NONE, span.status_message, span.name, source, status)
-    if events or links:
-        rest.events, rest.links = events, links
-        return b'{"attributes":' + _sorted(attributes) + b"," + _sorted(rest)[1:]
-    return b'{"attributes":' + _sorted(attributes) + b"," + _leaf(rest)[1:]
+    events = [(one.name, str(one.at), _ready_map(one.attributes)) for one in span.events]
+    links = [(one.trace, one.span, _ready_map(one.attributes)) for one in span.links]
+    return b"," + _sorted(_Rest(dropped, events, kind, links, message, name, source, status))[1:]
 
 
 def _ready_map(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Attributes that the sorting encoder writes canonically: themselves, or a copy with what needed treatment."""
     if len(attributes) < 2:
         return _easy_map(attributes)
-    ready: dict[str, Any] | None = None
-    for name, value in attributes.items():
-        kind = type(value)
-        if kind is str or kind is bool or value is None or (kind is int and -EXACT <= value <= EXACT):
-            continue
-        if ready is None:
-            ready = dict(attributes)
-        ready[name] = _ready(value)
     if not "".join(attributes).isascii():
         raise _Odd  # RFC 8785 sorts by UTF-16 units
-    return attributes if ready is None else ready
+    for value in attributes.values():
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is int:
+            if -EXACT <= value <= EXACT:
+                continue
+        elif kind is bool or value is None:
+            continue
+        return {name: _ready(value) for name, value in attributes.items()}
+    return attributes
 
 
 def _easy_map(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -201,6 +213,8 @@ def _easy_map(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _ready(value: Any) -> Any:
     kind = type(value)
+    if kind is str or kind is bool or value is None or (kind is int and -EXACT <= value <= EXACT):
+        return value
     if kind is float and 1e-4 <= value < 1e16 and not value.is_integer():
         return value
     if kind is list or kind is tuple:

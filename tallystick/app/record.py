@@ -15,7 +15,7 @@ from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
-from tallystick.ports import Clock, ControlStore, TraceStore
+from tallystick.ports import Clock, TraceStore
 
 _MODEL: Final = Kind.MODEL
 _NO_TRACE: Final = "0" * 32
@@ -43,12 +43,12 @@ class Receipt:
 
 
 class Recorder:
-    """Maps, prices and commits batches of spans; ``journal`` names the rate card before the first price is kept."""
+    """Maps, prices and commits batches of spans; ``notice`` names the rate card before the first price is kept."""
 
     def __init__(
-        self, traces: TraceStore, rates: RateCard, clock: Clock, *, journal: ControlStore | None = None
+        self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None
     ) -> None:
-        self._notice = CardNotice(journal, rates) if journal is not None else None
+        self._notice = notice
         self._traces = traces
         self._rates = rates
         self._clock = clock

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from tallystick.model.errors import BadInput
@@ -98,8 +98,14 @@ def _cover(first: int, last: int) -> list[Node]:
     return [(level, index + (first >> level)) for level, index in peak_nodes(last - first)]
 
 
-def _hash_of(first: int, last: int, nodes: Nodes) -> bytes:
-    return CompactRange(last - first, nodes(_cover(first, last))).root()
+def _hashes_of(ranges: Sequence[tuple[int, int]], nodes: Nodes) -> list[bytes]:
+    """The hashes of subtrees [first, last). ``nodes`` is asked once, so that a log answers from one moment."""
+    covers = [_cover(first, last) for first, last in ranges]
+    hashes = iter(nodes([node for cover in covers for node in cover]))
+    return [
+        CompactRange(last - first, islice(hashes, len(cover))).root()
+        for (first, last), cover in zip(ranges, covers, strict=True)
+    ]
 
 
 def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
@@ -123,7 +129,7 @@ def prove_inclusion(index: int, size: int, nodes: Nodes) -> list[bytes]:
     """
     if not 0 <= index < size:
         raise BadInput(f"leaf {index} is not in a tree of {size}")
-    return [_hash_of(first, last, nodes) for first, last in inclusion_ranges(index, size)]
+    return _hashes_of(inclusion_ranges(index, size), nodes)
 
 
 def root_from_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes]) -> bytes | None:
@@ -162,7 +168,7 @@ def prove_consistency(old: int, new: int, nodes: Nodes) -> list[bytes]:
         raise BadInput(f"a tree of {old} is no prefix of one of {new}")
     if old in (0, new):
         return []
-    return [_hash_of(first, last, nodes) for first, last in _consistency_ranges(old, new)]
+    return _hashes_of(_consistency_ranges(old, new), nodes)
 
 
 def roots_from_consistency(
@@ -220,17 +226,7 @@ def prove_many(indexes: Sequence[int], size: int, nodes: Nodes) -> list[bytes]:
     """
     if list(indexes) != sorted(set(indexes)) or (indexes and not 0 <= indexes[0] <= indexes[-1] < size):
         raise BadInput("indexes must be ascending and below the size")
-    if not size:
-        return []
-    ranges = list(_gaps(0, size, indexes, 0, len(indexes)))
-    covers = [_cover(first, last) for first, last in ranges]
-    found = iter(
-        nodes([node for cover in covers for node in cover])
-    )  # a store answers one question faster than many
-    return [
-        CompactRange(last - first, [next(found) for _ in cover]).root()
-        for (first, last), cover in zip(ranges, covers, strict=True)
-    ]
+    return _hashes_of(list(_gaps(0, size, indexes, 0, len(indexes))), nodes) if size else []
 
 
 def root_from_many(

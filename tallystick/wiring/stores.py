@@ -87,9 +87,10 @@ def reader(stores: Stores) -> Reader:
 
 def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
+    from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
 
-    return Recorder(stores.traces, rate_card(), clock(), journal=stores.control)
+    return Recorder(stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()))
 
 
 def notary(stores: Stores) -> Notary:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from tallystick.model.canonical import canonical_json, digest
 from tallystick.model.commitment import Content, Opening
 from tallystick.model.errors import BadInput, TallystickError
-from tallystick.model.journal import Entry, committed, contents_of, leaf_bytes, leaf_digest, opened
+from tallystick.model.journal import (
+    Entry,
+    commitments_of,
+    leaf_around,
+    leaf_bytes,
+    leaf_digest,
+    opened,
+    written_body,
+)
 from tallystick.model.money import nano_from_usd, round_pico, usd_text
 from tallystick.model.query import FIELDS, Query, moment, parse_query
 
@@ -123,11 +131,40 @@ def test_a_commitment_opens_with_its_salt_and_content_only(value, salt, other):
             Content(value, salt[:cut])
     assert not replace(whole, content=None).fits
     body = {"keep": 1, "list": [content, {"deep": content}]}
-    written = committed(body)
-    assert contents_of(body) == [content, content]
-    assert json.loads(canonical_json(written)) == written
+    made = written_body(body)
+    assert made.contents == [content, content]
+    assert commitments_of(made.body) == [content.commitment] * 2
+    written = json.loads(made.json)
+    assert written == made.body
     assert opened(written, {}) == {"keep": 1, "list": [None, {"deep": None}]}
     assert opened(written, {content.commitment: "v"}) == {"keep": 1, "list": ["v", {"deep": "v"}]}
+
+
+@given(st.dictionaries(st.text(max_size=8), json_values, max_size=6))
+def test_a_body_is_written_as_it_will_be_read(value):
+    """Whoever parses the written body has the same values, and writes the same bytes again."""
+    try:
+        made = written_body(value)
+    except BadInput as error:
+        assert "commitment" in error.message
+        return
+    assert made.json == canonical_json(made.body)
+    assert json.loads(made.json) == made.body
+    assert canonical_json(json.loads(made.json)) == made.json
+    entry = replace(ENTRY, body=made.body)
+    assert leaf_around(made.json, entry) == leaf_bytes(entry)
+    whole = {
+        key: getattr(entry, key) for key in ("actor", "body", "id", "kind", "nth", "run", "seq", "subject")
+    }
+    assert leaf_bytes(entry) == canonical_json({**whole, "at": str(entry.at), "v": 2})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"commitment": "x"}, {"a": [{"commitment": ""}]}, {1: 2, "1": 3}, {"a": {1, 2}}]
+)
+def test_a_body_that_would_be_read_otherwise_is_refused(wrong):
+    with pytest.raises(BadInput):
+        written_body(wrong)
 
 
 @given(st.text(max_size=60))

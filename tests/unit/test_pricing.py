@@ -93,7 +93,7 @@ def test_the_guard_names_its_card_before_it_holds_money() -> None:
 
 def test_the_recorder_names_its_card_before_it_keeps_a_price() -> None:
     clock, control = Clock(), Control(Clock())
-    recorder = Recorder(MemoryTraces(), shipped_card(), clock, journal=control)
+    recorder = Recorder(MemoryTraces(), shipped_card(), clock, notice=CardNotice(control, shipped_card()))
     asked = {
         "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini",
         "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 10,

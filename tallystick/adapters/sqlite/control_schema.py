@@ -82,7 +82,7 @@ CREATE TABLE tree (
 -- them are in the journal. The last tile of any other level may still grow.
 CREATE TABLE tile (
     level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, idx)
-) STRICT, WITHOUT ROWID;
+) STRICT;  -- with a rowid: rows of 8 kB would make a deep tree of a table without
 -- What opens commitments of entries. May be erased: no proof needs it. content NULL: it was not kept, ``why`` says.
 CREATE TABLE opening (
     seq INTEGER NOT NULL, place INTEGER NOT NULL, commitment TEXT NOT NULL, salt BLOB, content BLOB, why TEXT,

@@ -97,10 +97,10 @@ class Growth:
     def save(self) -> None:
         """Write the right edge; inside the transaction that wrote the leaves, after their rows."""
         self._new = []
-        self._connection.execute(
-            "INSERT OR REPLACE INTO tree VALUES (0, ?, ?, ?)",
-            (self.edge.size, b"".join(self.edge.peaks), self.kept.to_bytes(HASH_BYTES, "big")),
-        )
+        row = (self.edge.size, b"".join(self.edge.peaks), self.kept.to_bytes(HASH_BYTES, "big"))
+        done = self._connection.execute("UPDATE tree SET size = ?, peaks = ?, kept = ? WHERE only = 0", row)
+        if not done.rowcount:
+            self._connection.execute("INSERT INTO tree VALUES (0, ?, ?, ?)", row)
 
 
 def _data_version(connection: sqlite3.Connection) -> int:
