@@ -15,6 +15,7 @@ from tallystick.model.errors import BadInput, TallystickError
 from tallystick.model.journal import (
     Entry,
     commitments_of,
+    is_commitment,
     leaf_around,
     leaf_bytes,
     leaf_digest,
@@ -140,14 +141,22 @@ def test_a_commitment_opens_with_its_salt_and_content_only(value, salt, other):
     assert opened(written, {content.commitment: "v"}) == {"keep": 1, "list": ["v", {"deep": "v"}]}
 
 
-@given(st.dictionaries(st.text(max_size=8), json_values, max_size=6))
+def objects(value):
+    """Every object in a JSON value, itself included."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(item)
+
+
+@given(st.dictionaries(st.text(max_size=8) | st.just("commitment"), json_values, max_size=6))
 def test_a_body_is_written_as_it_will_be_read(value):
     """Whoever parses the written body has the same values, and writes the same bytes again."""
-    try:
-        made = written_body(value)
-    except BadInput as error:
-        assert "commitment" in error.message
+    if any(is_commitment(one) for one in objects(value)):
+        with pytest.raises(BadInput, match="commitment"):
+            written_body(value)
         return
+    made = written_body(value)
     assert made.json == canonical_json(made.body)
     assert json.loads(made.json) == made.body
     assert canonical_json(json.loads(made.json)) == made.json

@@ -16,7 +16,7 @@ from tallystick.config import load
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.span import Span
-from tallystick.ports import Change
+from tallystick.ports import Change, Flaw, RunPage
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
 
@@ -136,9 +136,18 @@ class FakeReader:
 
 @dataclass
 class FakeTraces:
-    """A change feed."""
+    """A change feed, and a store without runs for those who look through it."""
 
     feed: list[Change] = field(default_factory=list)
+
+    def runs(self, *_: Any, **__: Any) -> RunPage:
+        return RunPage(0, ())
+
+    def flaws(self) -> tuple[Flaw, ...]:
+        return ()
+
+    def logs(self) -> dict[str, int]:
+        return {}
 
     def changes(self, after: int, *, limit: int = 500) -> list[Change]:
         if after == -1:
