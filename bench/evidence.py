@@ -25,6 +25,7 @@ from tallystick.app.evidence import EvidenceDesk
 from tallystick.app.guard import GuardSettings, RunGuard
 from tallystick.app.notary import Notary
 from tallystick.app.policies import PolicyBook
+from tallystick.app.pricing import CardNotice
 from tallystick.app.record import Recorder
 from tallystick.app.verification import HouseJudge
 from tallystick.cost.loops import LoopLimits
@@ -92,7 +93,7 @@ def play(folder: Path, steps: int) -> EvidenceDesk:
         else:
             spans.append(span(step, 0, acted(guard, step), clock))
     guard.flush()
-    recorder = Recorder(traces, card, clock, journal=control)
+    recorder = Recorder(traces, card, clock, notice=CardNotice(control, card))
     for start in range(0, len(spans), 500):
         recorder.record(spans[start : start + 500])
     signer = open_signer(folder / "journal.key", name="bench.example/log")

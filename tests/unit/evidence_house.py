@@ -20,6 +20,7 @@ from tallystick.app.approvals import answer
 from tallystick.app.checkpoints import Signed
 from tallystick.app.evidence import EvidenceDesk
 from tallystick.app.notary import Notary
+from tallystick.app.pricing import CardNotice
 from tallystick.app.record import Recorder
 from tallystick.app.verification import HouseJudge
 from tallystick.model.canonical import canonical_json
@@ -70,7 +71,7 @@ class World:
         self.control = self.house.control
         self.traces = MemoryTraces(random_bytes=lambda size: bytes(i % 251 for i in range(size)))
         card = shipped_card()
-        self.recorder = Recorder(self.traces, card, self.house.clock, journal=self.control)
+        self.recorder = Recorder(self.traces, card, self.house.clock, notice=CardNotice(self.control, card))
         self.desk = EvidenceDesk(
             self.traces, self.control, Notary(self.traces, self.control, self.house.clock), self.keep,
             lambda: SIGNER, shipped_card(), self.house.clock, "tests",
