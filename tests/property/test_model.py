@@ -140,14 +140,10 @@ def test_a_commitment_opens_with_its_salt_and_content_only(value, salt, other):
     assert opened(written, {content.commitment: "v"}) == {"keep": 1, "list": ["v", {"deep": "v"}]}
 
 
-@given(st.dictionaries(st.text(max_size=8), json_values, max_size=6))
+@given(json_values)
 def test_a_body_is_written_as_it_will_be_read(value):
     """Whoever parses the written body has the same values, and writes the same bytes again."""
-    try:
-        made = written_body(value)
-    except BadInput as error:
-        assert "commitment" in error.message
-        return
+    made = written_body({"value": value})
     assert made.json == canonical_json(made.body)
     assert json.loads(made.json) == made.body
     assert canonical_json(json.loads(made.json)) == made.json
