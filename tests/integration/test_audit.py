@@ -465,3 +465,11 @@ def test_steps_from_before_there_were_records_are_counted_as_not_covered(tmp_pat
     shop = Shop(tmp_path)
     assert any("a step has no record" in one.text for one in shop.flaws())
     shop.close()
+
+
+def test_a_journal_that_was_lost_is_missed(sealed_shop: Path, tmp_path: Path) -> None:
+    shutil.copy(sealed_shop / "traces.db", tmp_path / "traces.db")
+    shop = Shop(tmp_path)
+    missed = {flaw.run for flaw in shop.flaws() if "and the journal holds 0" in flaw.text}
+    assert {"run-1", "run-2", "run-3"} <= missed
+    shop.close()

@@ -54,7 +54,9 @@ def test_a_journal_that_cannot_be_written_is_counted_and_the_store_is_closed() -
 
     edge.forget_faults()
     stores = memory_stores()
-    StoreSink(Recorder(stores.traces, load_card([]), stores.clock), lambda: closed.append(True), attest).close()
+    StoreSink(
+        Recorder(stores.traces, load_card([]), stores.clock), lambda: closed.append(True), attest
+    ).close()
     assert closed == [True]
     assert edge.last_faults() == {"attesting": "StoreFault: the journal cannot be used"}
     edge.forget_faults()
