@@ -26,6 +26,7 @@ class _Open:
 
     no: int
     first: int
+    new: bool = False
     hashes: list[bytes] = field(default_factory=list)
     salts: list[bytes] = field(default_factory=list)
 
@@ -50,11 +51,7 @@ class RecordWriter:
         if missing:
             last = connection.execute("SELECT ifnull(max(no), 0) FROM log").fetchone()[0]
             for no, run in enumerate(missing, last + 1):
-                self._logs[run] = _Open(no, 0)
-            connection.executemany(
-                "INSERT INTO log (no, id, records, attested) VALUES (?,?,0,0)",
-                [(self._logs[run].no, run) for run in missing],
-            )
+                self._logs[run] = _Open(no, 0, new=True)
         self._at: _Open | None = None
 
     def next(self, run: str) -> rows.Mark:
@@ -78,13 +75,19 @@ class RecordWriter:
 
     def flush(self) -> None:
         """Write what was added."""
-        new = [log for log in self._logs.values() if log.hashes]
+        begun = [(log.no, run, len(log.hashes)) for run, log in self._logs.items() if log.new]
+        grown = [
+            (log.first + len(log.hashes), log.no) for log in self._logs.values() if log.hashes and not log.new
+        ]
+        self._connection.executemany("INSERT INTO log (no, id, records, attested) VALUES (?,?,?,0)", begun)
+        self._connection.executemany("UPDATE log SET records=? WHERE no=?", grown)
         self._connection.executemany(
             "INSERT INTO record (log, first, hashes, salts) VALUES (?,?,?,?)",
-            [(log.no, log.first, b"".join(log.hashes), b"".join(log.salts)) for log in new],
-        )
-        self._connection.executemany(
-            "UPDATE log SET records=? WHERE no=?", [(log.first + len(log.hashes), log.no) for log in new]
+            [
+                (log.no, log.first, b"".join(log.hashes), b"".join(log.salts))
+                for log in self._logs.values()
+                if log.hashes
+            ],
         )
         if self._replaced:
             self._connection.executemany("INSERT INTO replaced VALUES (?,?,?,?,?)", self._replaced)

@@ -1,20 +1,26 @@
-"""What an attacker with the file may do to a row of traces.db, and what a reader of the store is answered."""
+"""No row of the trace store can be changed so that something else is read and the audit stays silent."""
 
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import zstandard
+from audit_shop import NOW, Shop, work
 
 from tallystick.adapters.sqlite.rows import unpack_tally
 from tallystick.adapters.sqlite.traces import SqliteTraces
+from tallystick.model.errors import StoreFault
 from tallystick.model.query import EVERYTHING
 
-NOW = 1_700_000_000 * 10**9
+# ── an attacker with SQL ────────────────────────────────────────────────────────────────────────────────────────
+
+# What may be changed without a finding: nothing that is read depends on it.
 FREE = {
     ("run", "revision"): "a cursor: what to send again", ("alias", "revision"): "a cursor: what to send again",
     ("run", "sealed"): "a cursor: what to seal again", ("run", "due"): "when to look at an open run again",
@@ -168,3 +174,108 @@ def only_replaced(connection: sqlite3.Connection, row: Any, names: list[str], va
     taken = {n for (n,) in connection.execute("SELECT n FROM replaced WHERE log=?", (log,))}
     changed = {first + at // 16 for at in range(len(salts)) if value[at : at + 1] != salts[at : at + 1]}
     return len(value) == len(salts) and changed <= taken
+
+
+@pytest.fixture(scope="module")
+def sealed_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    shop = Shop(folder)
+    for batch in work():
+        shop.record(batch)
+        shop.attest()
+    assert shop.flaws() == []
+    shop.close()
+    return folder
+
+
+def test_no_row_can_be_changed_unseen(sealed_shop: Path, tmp_path: Path) -> None:
+    dice = random.Random(20261123)
+    before = answers(sealed_shop)
+    done: dict[str, int] = {}
+    unseen: list[str] = []
+    harmless: list[str] = []
+    while sum(done.values()) < 320:
+        for name in ("traces.db", "control.db"):
+            shutil.copy(sealed_shop / name, tmp_path / name)
+        connection = sqlite3.connect(tmp_path / "traces.db")
+        try:
+            what = mutate(dice, connection)
+            connection.commit()
+        except (sqlite3.IntegrityError, OverflowError):
+            continue  # the file itself refuses it
+        finally:
+            connection.close()
+        if what is None:
+            continue
+        table = what.split()[1].split(".")[0]
+        done[table] = done.get(table, 0) + 1
+        try:
+            shop = Shop(tmp_path)
+            found: Any = shop.flaws()
+            shop.close()
+        except StoreFault as error:
+            found = [error]
+        if not found:
+            (harmless if table in UNREFERRED and answers(tmp_path) == before else unseen).append(what)
+    assert not unseen, "\n".join(unseen)
+    assert set(done) == set(TABLES)  # every table was tried
+    assert len(harmless) < 60, "\n".join(harmless)
+
+
+@pytest.mark.parametrize(("sql", "run", "step", "text"), [
+    ("DELETE FROM step WHERE span=x'0000000000000065'", "run-1", None, "belongs to no step"),
+    ("UPDATE step SET run=(SELECT no FROM run WHERE id='run-2') WHERE span=x'0000000000000065'",
+     "run-2", "0000000000000065", "came to run run-1 and stands in another"),
+    ("UPDATE run SET cost_nano=cost_nano-1 WHERE id='run-1'", "run-1", None, "summary"),
+    ("UPDATE step SET same_as=x'0000000000000064' WHERE span=x'0000000000000066'",
+     "run-1", "0000000000000066", "repeat"),
+    ("UPDATE step SET body=(SELECT body FROM step WHERE span=x'0000000000000067') WHERE span=x'0000000000000065'",
+     "run-1", "0000000000000065", "changed after it was recorded"),
+    ("UPDATE record SET hashes=zeroblob(length(hashes)) WHERE log=(SELECT no FROM log WHERE id='run-1') AND first=1",
+     "run-1", None, "records 1 to 3 of run-1 are not what journal entry"),
+    ("DELETE FROM record WHERE log=(SELECT no FROM log WHERE id='run-1')", "run-1", None, "attests 1 records from 0"),
+])  # fmt: skip
+def test_a_finding_names_run_and_step(
+    sealed_shop: Path, tmp_path: Path, sql: str, run: str, step: str | None, text: str
+) -> None:
+    for name in ("traces.db", "control.db"):
+        shutil.copy(sealed_shop / name, tmp_path / name)
+    connection = sqlite3.connect(tmp_path / "traces.db")
+    connection.execute(sql)
+    connection.commit()
+    connection.close()
+    shop = Shop(tmp_path)
+    found = shop.flaws()
+    shop.close()
+    assert any(one.run == run and one.step == step and text in one.text for one in found), found
+
+
+def test_what_was_deleted_with_all_its_traces_is_missed_in_the_journal(
+    sealed_shop: Path, tmp_path: Path
+) -> None:
+    """A run cut out cleanly, log and all: only the journal still knows it."""
+    for name in ("traces.db", "control.db"):
+        shutil.copy(sealed_shop / name, tmp_path / name)
+    connection = sqlite3.connect(tmp_path / "traces.db")
+    last = connection.execute("SELECT no, id FROM run ORDER BY no DESC LIMIT 1").fetchone()
+    for table in ("step", "trace", "link", "part"):
+        connection.execute(f"DELETE FROM {table} WHERE run=?", last[:1])
+    connection.execute("DELETE FROM record WHERE log=(SELECT no FROM log WHERE id=?)", last[1:])
+    connection.execute("DELETE FROM log WHERE id=?", last[1:])
+    connection.execute("DELETE FROM run WHERE no=?", last[:1])
+    connection.commit()
+    connection.close()
+    shop = Shop(tmp_path)
+    found = shop.flaws()
+    shop.close()
+    assert [(one.run, "attests a run that the store does not have" in one.text) for one in found] == [
+        (last[1], True)
+    ]
+
+
+def test_a_journal_that_was_lost_is_missed(sealed_shop: Path, tmp_path: Path) -> None:
+    shutil.copy(sealed_shop / "traces.db", tmp_path / "traces.db")
+    shop = Shop(tmp_path)
+    missed = {flaw.run for flaw in shop.flaws() if "and the journal holds 0" in flaw.text}
+    assert {"run-1", "run-2", "run-3"} <= missed
+    shop.close()
