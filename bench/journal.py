@@ -1,8 +1,8 @@
 """What the journal costs: CPU of an append beyond the bare write, and proofs from ten million entries.
 
-Appends: the store and a bare SQLite file take turns. The bare file has the journal's and the openings' columns and
-indexes, the same pragmas (WAL, synchronous=FULL), and gets the same finished rows in the same batches by executemany:
-what is left between the two is checking, canonical JSON, leaf hashes, the tree, numbering and locking. Printed are
+Appends: the store and a bare SQLite file take turns. The bare file has the columns and indexes of journal, openings and
+tree, the same pragmas (WAL, synchronous=FULL), and gets the same finished rows in the same batches by executemany: what
+is left between the two is checking, canonical JSON, hashes, ids, numbering and locking. Printed are
 medians over blocks of the calling thread's CPU (waiting for the disk is not in it), in microseconds an entry.
 *decision* is a decision.made with two committed arguments (the commitments are made before, by the guard); *effect* is
 a small entry without contents. *least* is the store's cheapest block less the bare file's cheapest, which is nearest
@@ -50,7 +50,9 @@ CREATE INDEX journal_run ON journal (run) WHERE run IS NOT NULL;
 CREATE INDEX journal_subject ON journal (subject);
 CREATE TABLE opening (seq INTEGER NOT NULL, place INTEGER NOT NULL, commitment TEXT NOT NULL, salt BLOB, content BLOB,
     why TEXT, PRIMARY KEY (seq, place)) STRICT, WITHOUT ROWID;
+CREATE TABLE tree (only INTEGER PRIMARY KEY, size INTEGER, peaks BLOB NOT NULL, kept BLOB NOT NULL) STRICT;
 """
+TREE_ROW = "INSERT OR REPLACE INTO tree VALUES (?, ?, ?, ?)"
 JOURNAL_ROW = f"INSERT INTO journal VALUES ({', '.join('?' * 11)})"
 OPENING_ROW = "INSERT INTO opening VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -110,12 +112,14 @@ class Pair:
         entries, openings = (
             self._rows(table, self.size, self.size + count) for table in ("journal", "opening")
         )
+        (tree,) = self.reader.execute("SELECT only, size, peaks, kept FROM tree").fetchall()
         self.size += count
         begun = time.thread_time()
         self.bare.execute("BEGIN IMMEDIATE")
         self.bare.executemany(JOURNAL_ROW, entries)
         if openings:
             self.bare.executemany(OPENING_ROW, openings)
+        self.bare.execute(TREE_ROW, tree)
         self.bare.execute("COMMIT")
         return ours, time.thread_time() - begun
 
