@@ -199,6 +199,13 @@ def cheaper_charge(lines: Lines) -> None:
     _recharge(lines)
 
 
+def cheaper_tool(lines: Lines) -> None:
+    """The same for a tool whose price is declared."""
+    charge = next(line for line in of_kind(lines, "charge") if line["price"] is None and line["leaf"]["nano"])
+    charge["leaf"]["nano"] -= 1_000
+    _recharge(lines)
+
+
 def total_is_another(lines: Lines) -> None:
     entry(lines, "run.charged")["body"]["known_nano"] -= 1
 
@@ -283,7 +290,7 @@ FORGERIES: list[tuple[Callable[[Lines], None], str]] = [
     (approval_for_another, "conduct"), (approval_expired, "conduct"), (approval_not_used, "conduct"),
     (ran_after_the_stop, "conduct"), (loop_not_refused, "loops"), (loop_answer_hidden, "loops"),
     (loop_turn_dropped, "loops"), (hold_too_large, "budgets"), (settled_twice, "budgets"),
-    (budget_unknown, "budgets"), (stop_not_due, "budgets"), (cheaper_charge, "charges"),
+    (budget_unknown, "budgets"), (stop_not_due, "budgets"), (cheaper_charge, "charges"), (cheaper_tool, "charges"),
     (total_is_another, "charges"), (rate_is_another, "charges"), (row_is_another, "charges"),
     (drop_charge, "charges"), (record_swapped, "records"), (record_dropped, "records"),
     (record_changed, "records"), (record_reads_otherwise, "readings"), (content_changed, "openings"),

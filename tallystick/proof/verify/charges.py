@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.journal import Entry
 from tallystick.model.money import round_pico
 from tallystick.proof.lines import Line
@@ -43,6 +43,7 @@ class Charges:
         self._unknown = 0
         self._order = -1
         self._used: set[int] = set()
+        self._declared: dict[str, int | None] = {}  # step -> the price that its tool declares, nano-dollars
 
     def entry(self, entry: Entry) -> None:
         """Look at one entry."""
@@ -52,6 +53,10 @@ class Charges:
             self._charged = (entry.seq, entry.body)
         elif entry.kind == "run.sealed" and entry.body["run"] == self._seen.run:
             self._sealed += 1
+        elif entry.kind == "decision.made":
+            declaration = self._seen.texts.get(entry.body["declaration"])
+            if declaration is not None:
+                self._declared[entry.body["step"]] = read_canonical(declaration.encode())["price_nano"]
 
     def price(self, line: Line) -> None:
         """A row of the rate card, with its way to the card's root."""
@@ -93,8 +98,11 @@ class Charges:
         value, nano = line.value, line.value["leaf"]["nano"]
         buckets, rates, price = value["buckets"], value["rates"], value["price"]
         if buckets is None and rates is None and price is None:
-            if nano is None:
+            declared = self._declared.get(value["leaf"]["span"])
+            if nano is None or (declared is not None and number(declared) == nano):
                 self._told.holds(_CHECK)
+            elif declared is not None and record["step"].get("kind") == "tool":
+                self._told.finding(_CHECK, line.place, "the tool's declaration names another price")
             else:
                 self._told.not_checked(
                     _CHECK,
