@@ -148,7 +148,19 @@ def golden(directory: Path, writer: int, _seconds: float) -> None:
     store.close()
 
 
+def golden_shop(directory: Path, _writer: int, _seconds: float) -> None:
+    """Both stores in tests/golden/shop-2: steps with records that the journal attests."""
+    from audit_shop import Shop, work
+
+    directory.mkdir(parents=True, exist_ok=True)
+    shop = Shop(directory)
+    for sent in work():
+        shop.record(sent)
+        shop.attest()
+    shop.close()
+
+
 if __name__ == "__main__":
-    tasks = {"write": write, "read": read, "spend": spend, "journal": journal, "golden": golden,
+    tasks = {"write": write, "read": read, "spend": spend, "journal": journal, "golden": golden, "golden_shop": golden_shop,
              "golden-control": golden_control}  # fmt: skip
     tasks[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -88,3 +88,17 @@ def test_steps_from_before_there_were_records_are_counted_as_not_covered(tmp_pat
     shop = Shop(tmp_path)
     assert any("a step has no record" in one.text for one in shop.flaws())
     shop.close()
+
+
+def test_records_of_an_older_version_still_fit(tmp_path: Path) -> None:
+    golden = Path(__file__).resolve().parent.parent / "golden" / "shop-2"
+    for name in ("traces.db", "control.db"):
+        shutil.copy(golden / name, tmp_path / name)
+    shop = Shop(tmp_path)
+    found = shop.audit()
+    assert [flaw for one in found for flaw in one.flaws] == []
+    assert (sum(one.records for one in found), sum(one.uncovered + one.waiting for one in found)) == (29, 0)
+    shop.record([model(50, 5001, None)])
+    shop.attest()
+    assert shop.flaws() == []
+    shop.close()
