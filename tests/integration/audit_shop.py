@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.app.audit import Audited, audit
@@ -15,7 +16,7 @@ from tallystick.app.record import Recorder
 from tallystick.cost.rates import load_card
 from tallystick.model.span import Event, Link, Source, Span
 from tallystick.ports import Flaw
-from tallystick.testing import CountingIds, FakeClock
+from tallystick.testing import FakeClock
 
 NOW = 1_700_000_000 * 10**9
 SDK = Source({"service.name": "shop", "service.instance.id": "one"}, "tallystick", "1")
@@ -105,7 +106,7 @@ class Shop:
 
     def open(self) -> None:
         self.traces = SqliteTraces(self.folder / "traces.db", alive=lambda name: False)
-        self.control = SqliteControl(self.folder / "control.db", clock=self.clock, ids=CountingIds())
+        self.control = SqliteControl(self.folder / "control.db", clock=self.clock, ids=TimeIds())
 
     def close(self) -> None:
         self.traces.close()

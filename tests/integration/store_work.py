@@ -161,6 +161,8 @@ def golden_shop(directory: Path, _writer: int, _seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    tasks = {"write": write, "read": read, "spend": spend, "journal": journal, "golden": golden,
-             "golden_shop": golden_shop, "golden-control": golden_control}  # fmt: skip
+    tasks = {
+        "write": write, "read": read, "spend": spend, "journal": journal, "golden": golden,
+        "golden-control": golden_control, "golden-shop": golden_shop,
+    }  # fmt: skip
     tasks[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
