@@ -158,13 +158,14 @@ def _facts(facts: Mapping[str, Any]) -> dict[str, Any] | None:
 
 _rests: dict[tuple[Any, ...], bytes] = {}  # what spans of one kind have in common beside their attributes
 _RESTS: Final = 4_096
+_LONGEST: Final = 512  # characters of name and message that are kept in mind: they come from strangers
 
 
 def _content(span: Span, source: str) -> tuple[bytes, bytes]:
     """The content's bytes behind ``{"attributes":``: the attributes, and the rest."""
     attributes = _sorted(_ready_map(span.attributes))
     key = (span.name, span.kind, span.status, span.dropped, source, span.status_message)
-    if span.events or span.links:
+    if span.events or span.links or len(span.name) + len(span.status_message) > _LONGEST:
         return attributes, _rest(key, span)
     rest = _rests.get(key)
     if rest is None:
