@@ -20,6 +20,7 @@ from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.journal import Entry
 from tallystick.model.money import round_pico
 from tallystick.model.span import Source
+from tallystick.model.step import Step
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, ControlStore, Kept, Record, Signer, Traces
 from tallystick.proof.evidence import (
@@ -91,7 +92,7 @@ class EvidenceDesk:
         records = self.traces.records(run)
         runs = sorted({run, *(one.log for one in records)})
         kept = list(self.traces.kept(run))
-        entries = self._entries(runs, size)
+        entries = self._entries(runs, size, [one.step for one in kept])
         prices, charges = self._charges(run, kept, entries)
         return Gathered(
             header={
@@ -112,25 +113,24 @@ class EvidenceDesk:
 
     # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _entries(self, runs: Sequence[str], size: int) -> list[Entry]:
+    def _entries(self, runs: Sequence[str], size: int, steps: Sequence[Step]) -> list[Entry]:
         """The entries of the run, and those of nobody's run that they depend on, in order."""
         found = {one.seq: one for run in runs for one in self._all(run=run)}
-        for one in self._depended_on(list(found.values())):
+        for one in self._depended_on(list(found.values()), _named(steps)):
             if one.run is None or one.run in runs:
                 found[one.seq] = one
         return [found[seq] for seq in sorted(found) if seq <= size]
 
-    def _depended_on(self, entries: Sequence[Entry]) -> Iterator[Entry]:
-        decided = [one.body for one in entries if one.kind == "decision.made" and one.previous is None]
+    def _depended_on(self, entries: Sequence[Entry], named: set[str]) -> Iterator[Entry]:
         firsts: dict[str, int] = {}
         for one in entries:
             if one.kind == "decision.made" and one.previous is None:
                 firsts.setdefault(str(one.body["policy_digest"]), one.seq)
-        for named, first in firsts.items():
-            yield from self._last_before(first, kind="policy.loaded", subject=named)
-        names = {str(body[key]) for body in decided for key in ("agent", "tool") if body[key] is not None}
-        for name in sorted(names):
-            yield from (one for one in self._all(subject=name) if one.kind == "object.declared")
+                named |= {f"{key}:{one.body[key]}" for key in ("agent", "tool")}
+        for policies, first in firsts.items():
+            yield from self._last_before(first, kind="policy.loaded", subject=policies)
+        for subject in sorted(named):
+            yield from self._all(kind="object.declared", subject=subject)
         holds = [one.body for one in entries if one.kind == "hold.taken"]
         scopes = {str(scope) for body in holds for scope in body["scopes"]}
         if scopes:
@@ -237,6 +237,13 @@ class EvidenceDesk:
             Earlier(one, notes[one], prove_consistency(one, size, self.control.nodes))
             for one in sorted(notes)
         ]
+
+
+def _named(steps: Iterable[Step]) -> set[str]:
+    """Subjects under which the registry declares what took part in a run."""
+    agents = {f"agent:{step.agent}" for step in steps if step.agent is not None}
+    tools = {f"tool:{step.tool}" for step in steps if step.tool is not None}
+    return agents | tools
 
 
 def _sparse(sizes: Sequence[int]) -> list[int]:

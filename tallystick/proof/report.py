@@ -24,6 +24,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "records": "the run's records are those that the journal attests",
     "conduct": "what ran was allowed first, and ran once",
     "decisions": "each decision, made again from its inputs, gives the recorded answer",
+    "versions": "what was decided on is what the registry declared",
     "loops": "the loop rules, applied again, give the recorded answers",
     "budgets": "each hold fitted its budgets and was settled once at most",
     "charges": "each charge follows from its usage and price, and they add up",

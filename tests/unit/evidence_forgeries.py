@@ -44,6 +44,10 @@ def policy_was_another(lines: Lines) -> None:
     text["text"] = text["text"].replace("100.00", "900.00")
 
 
+def other_version(lines: Lines) -> None:
+    entry(lines, "object.declared")["body"]["version"] = "9.9"
+
+
 def drop_policy(lines: Lines) -> None:
     drop(lines, entry(lines, "policy.loaded"))
 
@@ -284,7 +288,8 @@ def stop_not_due(lines: Lines) -> None:
 FORGERIES: list[tuple[Callable[[Lines], None], str]] = [
     (flip_answer, "decisions"), (other_reason, "decisions"), (policy_was_another, "openings"),
     (drop_policy, "decisions"), (other_argument, "openings"), (committed_argument, "conduct"),
-    (drop_middle, "sequence"), (drop_last, "charges"), (drop_seal, "records"), (time_runs_back, "sequence"),
+    (other_version, "versions"), (drop_middle, "sequence"), (drop_last, "charges"),
+    (drop_seal, "records"), (time_runs_back, "sequence"),
     (start_without_allow, "conduct"), (start_another_call, "conduct"), (start_twice, "conduct"),
     (end_unstarted, "conduct"), (approval_unanswered, "conduct"), (approval_rejected, "conduct"),
     (approval_for_another, "conduct"), (approval_expired, "conduct"), (approval_not_used, "conduct"),

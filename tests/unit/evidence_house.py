@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from tallystick.app.evidence import EvidenceDesk
 from tallystick.app.notary import Notary
 from tallystick.app.pricing import CardNotice
 from tallystick.app.record import Recorder
+from tallystick.app.registrar import declare
 from tallystick.app.verification import HouseJudge
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import OverBudget, Stopped
@@ -34,6 +36,7 @@ from tallystick.proof.report import Report
 from tallystick.proof.statements import answer_statement, statement
 from tallystick.proof.verify import Trust, verify
 from tallystick.proof.verify.signatures import trailer_text
+from tallystick.registry.declarations import ToolFile
 from tallystick.sdk.install import flush, install, uninstall
 from tallystick.sdk.models import model_call
 from tallystick.sdk.running import run
@@ -43,6 +46,7 @@ _PRIVATE = Ed25519PrivateKey.from_private_bytes(b"evidence tests only".ljust(32,
 KEY = VerifierKey.of("log.example/desk", 1, _PRIVATE.public_key().public_bytes_raw())
 SIGNER = SimpleNamespace(verifier_key=KEY.text, sign=_PRIVATE.sign)
 TRUST = Trust((KEY,))
+TOOLS = [replace(one, digest=ToolFile(one, "1.0.0").declared().digest) for one in (LOOK, REFUND)]
 Lines = list[dict[str, Any]]
 
 
@@ -67,8 +71,9 @@ class World:
     """A house with both stores and a desk that makes evidence."""
 
     def __init__(self, text: str | None = TEXT, **settings: Any) -> None:
-        self.house = House(text, tools=(LOOK, REFUND), waiter=answering, **settings)
+        self.house = House(text, tools=TOOLS, waiter=answering, **settings)
         self.control = self.house.control
+        declare(self.control, [], [ToolFile(one, "1.0.0") for one in TOOLS], actor="tests")
         self.traces = MemoryTraces(random_bytes=lambda size: bytes(i % 251 for i in range(size)))
         card = shipped_card()
         self.recorder = Recorder(self.traces, card, self.house.clock, notice=CardNotice(self.control, card))

@@ -21,6 +21,7 @@ from tallystick.proof.verify.records import Records
 from tallystick.proof.verify.seen import Seen, entry_of
 from tallystick.proof.verify.sequence import Sequence
 from tallystick.proof.verify.signatures import Signatures
+from tallystick.proof.verify.versions import Versions
 
 _BEFORE_LEAF: Final = len('{"leaf":')
 _AFTER_LEAF: Final = -len(',"line":"entry"}')
@@ -43,6 +44,7 @@ class Walk:
         self._sequence = Sequence(self.told, self.seen)
         self._conduct = Conduct(self.told, self.seen)
         self._decisions = Decisions(self.told, self.seen, judge)
+        self._versions = Versions(self.told, self.seen)
         self._loops = Loops(self.told, judge)
         self._budgets = Budgets(self.told, self.seen)
         self._records = Records(self.told, self.seen, judge)
@@ -137,6 +139,7 @@ class Walk:
             self.told.not_checked("conduct", place, "written before version 2: it does not say enough")
             return
         self._guarded("conduct", place, lambda: self._conduct.entry(entry))
+        self._guarded("versions", place, lambda: self._versions.entry(entry))
         self._guarded("loops", place, lambda: self._loops.entry(entry))
         self._guarded("budgets", place, lambda: self._budgets.entry(entry))
         self._guarded("records", place, lambda: self._records.entry(entry))
