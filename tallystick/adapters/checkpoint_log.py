@@ -21,7 +21,7 @@ _TAIL: Final = 65_536  # bytes; some fifty checkpoints
 
 
 class CheckpointLog:
-    """The kept checkpoints of one store (``app.checkpoints.Kept``). Many processes may append at once."""
+    """The kept checkpoints of one store (``app.prove.checkpoints.Kept``). Many processes may append at once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

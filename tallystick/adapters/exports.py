@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tallystick.adapters.posting import post, shown
-from tallystick.app.checkpoints import Signed
+from tallystick.app.prove.checkpoints import Signed
 from tallystick.model.errors import StoreFault, Unreachable
 
 _GIT_S: Final = 20.0

@@ -9,7 +9,7 @@ from tallystick.model.errors import StoreFault
 
 
 class TileFolder:
-    """See ``app.mirror.Folder``. Nothing is written outside the folder, whatever links stand in it."""
+    """See ``app.prove.mirror.Folder``. Nothing is written outside the folder, whatever links stand in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -10,7 +10,7 @@ from tallystick.proof.keys import VerifierKey
 
 @dataclass(frozen=True, slots=True)
 class HttpWitness:
-    """See ``app.cosigning.WitnessDoor``."""
+    """See ``app.prove.cosigning.WitnessDoor``."""
 
     key: VerifierKey
     url: str

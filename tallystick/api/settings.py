@@ -97,7 +97,7 @@ class ReadsRuns(Protocol):
 
 
 class ReadsJournal(Protocol):
-    """The journal as people look at it (``app.journalbook.JournalBook``); every answer is JSON-ready."""
+    """The journal as people look at it (``app.prove.journalbook.JournalBook``); every answer is JSON-ready."""
 
     def state(self) -> Mapping[str, Any]:
         """Head, checkpoints, witnesses, exports, lamps."""

@@ -13,7 +13,7 @@ import msgspec
 
 from tallystick.api.ingest import read_body
 from tallystick.api.problems import Receive, Scope, Send, respond, respond_error
-from tallystick.app.witnessing import Witness
+from tallystick.app.prove.witnessing import Witness
 from tallystick.model.errors import Fault, TallystickError, UnknownThing
 from tallystick.proof.witness import LONGEST_REQUEST
 

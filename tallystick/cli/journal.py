@@ -84,7 +84,7 @@ def _tell(call: Invocation, step: Mapping[str, Any]) -> None:
 def _earlier(path: Path | None) -> list[str]:
     if path is None:
         return []
-    from tallystick.app.proving import notes_in
+    from tallystick.app.prove.entries import notes_in
 
     try:
         return notes_in(path.read_text("utf-8"))
@@ -97,7 +97,7 @@ def _earlier(path: Path | None) -> list[str]:
 @common
 def prove(call: Invocation, seq: int) -> None:
     """The proof that entry SEQ is in the journal: its leaf, the audit path, and the signed checkpoint."""
-    from tallystick.app.proving import prove as make
+    from tallystick.app.prove.entries import prove as make
 
     with call.stores(create=False) as stores:
         proof = make(stores.control, seq)

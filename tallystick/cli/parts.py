@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
-    from tallystick.app.checkpoints import JournalKey, Signed
-    from tallystick.app.journalbook import JournalBook
+    from tallystick.app.prove.checkpoints import JournalKey, Signed
+    from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.read import Reader
     from tallystick.model.span import Span
     from tallystick.wiring import Stores
@@ -56,7 +56,7 @@ class Parts:
     def public_keys(self, stores: Stores, settings: Settings) -> Sequence[JournalKey]:
         """The journal's keys, oldest first; the first is made where there is none."""
         from tallystick import wiring
-        from tallystick.app.checkpoints import enrol, journal_keys
+        from tallystick.app.prove.checkpoints import enrol, journal_keys
 
         enrol(stores.control, wiring.journal.signer(stores.path, settings))
         return journal_keys(stores.control)

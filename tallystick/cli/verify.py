@@ -36,7 +36,7 @@ def verify(
 
     Without --key nobody knows who made the file: its signatures are then not checked, and that is said.
     """
-    from tallystick.app.verification import HouseJudge
+    from tallystick.app.prove.verification import HouseJudge
     from tallystick.proof.__main__ import keys_of
     from tallystick.proof.verify import Trust, checked_notes
     from tallystick.proof.verify import verify as check

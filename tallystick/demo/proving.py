@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from tallystick import wiring
-from tallystick.app.verification import HouseJudge
+from tallystick.app.prove.verification import HouseJudge
 from tallystick.demo.scenes import VERIFIES
 from tallystick.demo.stage import Stage
 from tallystick.proof.keys import VerifierKey

@@ -110,7 +110,7 @@ class PageReader(Protocol):
 
 
 class Journal(Protocol):
-    """What is known of the journal itself (``app.journalbook.JournalBook``)."""
+    """What is known of the journal itself (``app.prove.journalbook.JournalBook``)."""
 
     def state(self) -> Mapping[str, Any]:
         """Head, key, checkpoints, witnesses, exports and lamps."""

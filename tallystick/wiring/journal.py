@@ -15,11 +15,11 @@ from tallystick.ports import Clock, ControlStore, Signer, Traces
 if TYPE_CHECKING:
     from tallystick.adapters.checkpoint_log import CheckpointLog
     from tallystick.adapters.state_file import StateFile
-    from tallystick.app.checkpoints import Signed
-    from tallystick.app.evidence import EvidenceDesk
-    from tallystick.app.journalbook import JournalBook
-    from tallystick.app.keeping import Keeper
-    from tallystick.app.notary import Notary
+    from tallystick.app.prove.checkpoints import Signed
+    from tallystick.app.prove.evidence import EvidenceDesk
+    from tallystick.app.prove.journalbook import JournalBook
+    from tallystick.app.prove.keeping import Keeper
+    from tallystick.app.prove.notary import Notary
     from tallystick.cost.rates import RateCard
     from tallystick.wiring.stores import Stores
 
@@ -39,7 +39,7 @@ def guard(control: ControlStore, path: Path) -> None:
     log = kept(path)
     if not log.path.exists():
         return  # nothing was ever signed here
-    from tallystick.app.checkpoints import guard_continuity
+    from tallystick.app.prove.checkpoints import guard_continuity
 
     guard_continuity(control, log)
 
@@ -82,7 +82,7 @@ def evidence_desk(
 ) -> EvidenceDesk:  # fmt: skip
     """Where evidence of a store folder's runs is made."""
     from tallystick import __version__
-    from tallystick.app.evidence import EvidenceDesk
+    from tallystick.app.prove.evidence import EvidenceDesk
 
     return EvidenceDesk(
         traces, control, notary(traces, control, clock), keeper(control, path, settings, say).keep,
@@ -120,7 +120,7 @@ def operator() -> str:
 
 def notary(traces: Traces, control: ControlStore, clock: Clock) -> Notary:
     """What brings a trace store's records into the journal."""
-    from tallystick.app.notary import Notary
+    from tallystick.app.prove.notary import Notary
 
     return Notary(traces, control, clock)
 
@@ -128,7 +128,7 @@ def notary(traces: Traces, control: ControlStore, clock: Clock) -> Notary:
 def rotate_key(control: ControlStore, path: Path, settings: Settings, *, because: str) -> str:
     """Make a new key, enter it in the journal, retire the one before; gives the new public key."""
     from tallystick.adapters.signer import rotate
-    from tallystick.app.checkpoints import enrol
+    from tallystick.app.prove.checkpoints import enrol
 
     enrol(control, signer(path, settings))  # a key that signed nothing yet is entered before it is retired
     made = rotate(key_file(path, settings), name=settings.journal_origin)
@@ -146,7 +146,7 @@ def keeper(control: ControlStore, path: Path, settings: Settings, say: Callable[
     """Makes checkpoints of a store folder's journal and passes them on to witnesses and exports."""
     from tallystick.adapters.exports import target_of
     from tallystick.adapters.witness_door import witness_of
-    from tallystick.app.keeping import Keeper
+    from tallystick.app.prove.keeping import Keeper
 
     return Keeper(
         control, partial(signer, path, settings), kept(path), _states(path),
@@ -160,8 +160,8 @@ def book(stores: Stores, settings: Settings) -> JournalBook:
     from tallystick.adapters.clock import SystemClock
     from tallystick.adapters.exports import target_of
     from tallystick.adapters.witness_door import witness_of
-    from tallystick.app.audit import audit
-    from tallystick.app.journalbook import JournalBook
+    from tallystick.app.prove.audit import audit
+    from tallystick.app.prove.journalbook import JournalBook
 
     return JournalBook(
         stores.control, kept=kept(stores.path), states=_states(stores.path),
@@ -179,7 +179,7 @@ def at_exit(
 
     def sign() -> None:
         """Make a checkpoint; passing it on is the server's work."""
-        from tallystick.app.checkpoints import make_checkpoint
+        from tallystick.app.prove.checkpoints import make_checkpoint
 
         try:
             if control.head()[0] > before:
@@ -195,8 +195,8 @@ def at_exit(
 def reopen(
     control: ControlStore, path: Path, settings: Settings, *, because: str, by: str
 ) -> tuple[Signed, Path | None]:
-    """Admit that history was lost; see ``app.checkpoints.reopen``."""
-    from tallystick.app.checkpoints import reopen as admit
+    """Admit that history was lost; see ``app.prove.checkpoints.reopen``."""
+    from tallystick.app.prove.checkpoints import reopen as admit
 
     return admit(control, partial(signer, path, settings), kept(path), because=because, by=by)
 
@@ -204,7 +204,7 @@ def reopen(
 def mirror(control: ControlStore, folder: Path) -> tuple[Signed, int]:
     """Bring a copy of the journal (tlog-tiles) up to its newest checkpoint."""
     from tallystick.adapters.tile_folder import TileFolder
-    from tallystick.app.mirror import mirror as bring_up
+    from tallystick.app.prove.mirror import mirror as bring_up
 
     return bring_up(control, TileFolder(folder))
 
@@ -258,7 +258,7 @@ def serve_witness(
     from tallystick.adapters.state_file import StateFile
     from tallystick.api import server
     from tallystick.api.witness import WitnessApp
-    from tallystick.app.witnessing import Witness
+    from tallystick.app.prove.witnessing import Witness
     from tallystick.proof.keys import COSIGNATURE, VerifierKey
 
     watched = [VerifierKey.parse(text) for text in logs]

@@ -12,7 +12,7 @@ from tallystick.wiring import journal
 from tallystick.wiring.machine import clock, ids, rate_card, say
 
 if TYPE_CHECKING:
-    from tallystick.app.notary import Notary
+    from tallystick.app.prove.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
 

@@ -14,7 +14,7 @@ from store_samples import Clock, Ids
 
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.errors import TallystickError
 from tallystick.model.journal import Draft, leaf_bytes
 from tallystick.proof.merkle import leaf_hash, root_of

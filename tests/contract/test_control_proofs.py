@@ -11,7 +11,7 @@ from store_samples import Clock, Ids
 
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.canonical import digest_bytes
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
 from tallystick.model.errors import BadInput, Conflict, StoreFault, UnknownThing

@@ -10,8 +10,8 @@ from typing import Any
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app.audit import Audited, audit
-from tallystick.app.notary import Notary
+from tallystick.app.prove.audit import Audited, audit
+from tallystick.app.prove.notary import Notary
 from tallystick.app.record import Recorder
 from tallystick.cost.rates import load_card
 from tallystick.model.span import Event, Link, Source, Span

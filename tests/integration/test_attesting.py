@@ -12,7 +12,7 @@ from test_server_ingest import PROTOBUF, request_of
 from test_server_process import serving
 
 from tallystick import wiring
-from tallystick.app.audit import audit
+from tallystick.app.prove.audit import audit
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """

@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from tallystick.app.verification import HouseJudge
+from tallystick.app.prove.verification import HouseJudge
 from tallystick.proof.__main__ import keys_of
 from tallystick.proof.notes import parse_note, verify_note
 from tallystick.proof.verify import Trust, verify

@@ -15,7 +15,7 @@ import pytest
 from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Content
 from tallystick.model.errors import StoreFault

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.errors import StoreFault
 from tallystick.model.journal import Draft, leaf_bytes, leaf_digest
 from tallystick.testing import CountingIds, FakeClock

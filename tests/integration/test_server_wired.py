@@ -17,7 +17,7 @@ from test_server_ingest import PROTOBUF, request_of
 from tallystick import wiring
 from tallystick.api import shapes
 from tallystick.api.server import ServerThread, address_of, listen
-from tallystick.app.mirror import content_of
+from tallystick.app.prove.mirror import content_of
 from tallystick.config import load
 from tallystick.model.journal import Draft
 

@@ -18,7 +18,7 @@ from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.query import EVERYTHING
 from tallystick.proof.merkle import root_of

@@ -18,13 +18,13 @@ from guard_house import LOOK, REFUND, TEXT, House, shipped_card
 
 from tallystick.adapters.memory import MemoryTraces
 from tallystick.app.approvals import answer
-from tallystick.app.checkpoints import Signed
-from tallystick.app.evidence import EvidenceDesk
-from tallystick.app.notary import Notary
 from tallystick.app.pricing import CardNotice
+from tallystick.app.prove.checkpoints import Signed
+from tallystick.app.prove.evidence import EvidenceDesk
+from tallystick.app.prove.notary import Notary
+from tallystick.app.prove.verification import HouseJudge
 from tallystick.app.record import Recorder
 from tallystick.app.registrar import declare
-from tallystick.app.verification import HouseJudge
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import OverBudget, Stopped
 from tallystick.model.span import Span

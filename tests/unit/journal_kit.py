@@ -9,7 +9,7 @@ from tallystick.adapters.exports import target_of
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.adapters.signer import KEY_FILE, open_signer
 from tallystick.adapters.state_file import StateFile
-from tallystick.app.keeping import Keeper
+from tallystick.app.prove.keeping import Keeper
 from tallystick.model.journal import Draft
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds

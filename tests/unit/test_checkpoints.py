@@ -15,7 +15,7 @@ from tallystick.adapters.checkpoint_log import CheckpointLog
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.adapters.signer import KEY_FILE, open_signer, rotate
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app.checkpoints import (
+from tallystick.app.prove.checkpoints import (
     enrol,
     guard_continuity,
     journal_keys,
@@ -24,8 +24,8 @@ from tallystick.app.checkpoints import (
     read,
     reopen,
 )
-from tallystick.app.journalbook import JournalBook
-from tallystick.app.proving import notes_in, prove
+from tallystick.app.prove.entries import notes_in, prove
+from tallystick.app.prove.journalbook import JournalBook
 from tallystick.model.errors import BadInput, Conflict, StoreFault, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.ports import Signer

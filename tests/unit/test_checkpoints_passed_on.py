@@ -17,13 +17,13 @@ from tallystick.adapters.posting import Answer
 from tallystick.adapters.signer import KEY_FILE, open_signer
 from tallystick.adapters.state_file import StateFile
 from tallystick.adapters.tile_folder import TileFolder
-from tallystick.app.checkpoints import (
+from tallystick.app.prove.checkpoints import (
     make_checkpoint,
 )
-from tallystick.app.journalbook import JournalBook
-from tallystick.app.keeping import Keeper
-from tallystick.app.mirror import content_of, mirror
-from tallystick.app.proving import notes_in
+from tallystick.app.prove.entries import notes_in
+from tallystick.app.prove.journalbook import JournalBook
+from tallystick.app.prove.keeping import Keeper
+from tallystick.app.prove.mirror import content_of, mirror
 from tallystick.model.errors import StoreFault, UnknownThing
 from tallystick.proof.keys import VerifierKey
 from tallystick.proof.merkle import leaf_hash, root_at, root_of

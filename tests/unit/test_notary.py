@@ -12,8 +12,8 @@ from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app import notary as module
-from tallystick.app.notary import Attested, Notary
+from tallystick.app.prove import notary as module
+from tallystick.app.prove.notary import Attested, Notary
 from tallystick.model.errors import StoreFault, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.span import Source, Span

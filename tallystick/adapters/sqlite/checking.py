@@ -1,7 +1,7 @@
 """What in ``traces.db`` does not follow from its steps: the half of an audit that needs the tables themselves.
 
-Contents and readings of steps are held by their records, which ``app/audit.py`` compares. Here everything around them
-is made again from the rows: sums, roll-ups, names, places, numbers and keys. Nothing is written.
+Contents and readings of steps are held by their records, which ``app/prove/audit.py`` compares. Here everything around
+them is made again from the rows: sums, roll-ups, names, places, numbers and keys. Nothing is written.
 
 Free, because nothing that is read depends on them: ``run.revision``, ``alias.revision`` and ``run.sealed`` (cursors
 that say what to send or seal again), ``run.stamped`` (whether the run may later be merged into another), ``run.due``

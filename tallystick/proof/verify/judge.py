@@ -1,7 +1,7 @@
 """What a verifier asks of the other rooms: would the rules that Tallystick has give these answers again?
 
 The proof room knows no policy engine, no loop rules, no dialects and no rate card. Whoever has them implements
-``Judge`` (app/verification.py does); without one these checks end as *not checked*.
+``Judge`` (app/prove/verification.py does); without one these checks end as *not checked*.
 """
 
 from __future__ import annotations

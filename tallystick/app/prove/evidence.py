@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from tallystick.app.checkpoints import Signed, read
+from tallystick.app.prove.checkpoints import Signed, read
+from tallystick.app.prove.verification import RowPrices
 from tallystick.app.shapes import time_text
-from tallystick.app.verification import RowPrices
 from tallystick.cost.rates import RateCard
 from tallystick.model.canonical import canonical_json, digest_bytes, read_canonical
 from tallystick.model.commitment import commitment
@@ -54,7 +54,7 @@ _EVERY_RUN: Final = "run:*"
 
 
 class Sealer(Protocol):
-    """What brings a run's records into the journal (``app.notary.Notary``)."""
+    """What brings a run's records into the journal (``app.prove.notary.Notary``)."""
 
     def seal(self, run: str) -> object:
         """Attest all records and seal the run, also one that is open or crashed. Doing it again adds nothing."""
@@ -63,7 +63,7 @@ class Sealer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceDesk:
-    """What evidence is gathered from. ``keep`` makes a checkpoint of the journal as it stands (``app.keeping``)."""
+    """What evidence is gathered from. ``keep`` makes a checkpoint of the journal as it stands (see keeping.py)."""
 
     traces: Traces
     control: ControlStore

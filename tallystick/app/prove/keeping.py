@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tallystick.app.checkpoints import Kept, Signed, make_checkpoint
-from tallystick.app.cosigning import WitnessDoor, add_signatures, submit
+from tallystick.app.prove.checkpoints import Kept, Signed, make_checkpoint
+from tallystick.app.prove.cosigning import WitnessDoor, add_signatures, submit
 from tallystick.model.errors import TallystickError
 from tallystick.ports import ControlStore, Signer
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.errors import BadInput, Conflict, StoreFault
 from tallystick.model.journal import Draft, Entry
 from tallystick.ports import ControlStore, Signer

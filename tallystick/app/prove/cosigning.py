@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from tallystick.app.checkpoints import Signed
+from tallystick.app.prove.checkpoints import Signed
 from tallystick.model.errors import TallystickError
 from tallystick.ports import ControlStore
 from tallystick.proof.merkle import prove_consistency

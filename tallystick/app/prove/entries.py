@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tallystick.app.checkpoints import newest_checkpoint
+from tallystick.app.prove.checkpoints import newest_checkpoint
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import leaf_bytes
 from tallystick.ports import ControlStore

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tallystick.app.audit import Audited
-from tallystick.app.checkpoints import (
+from tallystick.app.prove.audit import Audited
+from tallystick.app.prove.checkpoints import (
     ALL,
     JournalKey,
     Kept,
@@ -32,10 +32,10 @@ from tallystick.app.checkpoints import (
     journal_keys,
     read,
 )
-from tallystick.app.continuity import check_continuity
-from tallystick.app.cosigning import WitnessDoor
-from tallystick.app.keeping import States, Target
-from tallystick.app.mirror import content_of
+from tallystick.app.prove.continuity import check_continuity
+from tallystick.app.prove.cosigning import WitnessDoor
+from tallystick.app.prove.keeping import States, Target
+from tallystick.app.prove.mirror import content_of
 from tallystick.app.shapes import time_text
 from tallystick.model.errors import BadInput, TallystickError
 from tallystick.ports import ControlStore, Flaw
@@ -55,7 +55,7 @@ class JournalBook:
         targets: Sequence[Target] = (), witnesses: Sequence[WitnessDoor] = (),
         audited: Callable[[], Iterable[Audited]] | None = None,
     ) -> None:  # fmt: skip
-        """``audited`` holds the stored steps against the journal, run by run (see ``app.audit``)."""
+        """``audited`` holds the stored steps against the journal, run by run (see ``app.prove.audit``)."""
         self._control = control
         self._kept = kept
         self._states = states
@@ -130,7 +130,7 @@ class JournalBook:
         ]  # fmt: skip
 
     def file(self, path: str) -> bytes:
-        """A file of the log in the layout of tlog-tiles (``app.mirror``). Raises UnknownThing."""
+        """A file of the log in the layout of tlog-tiles (``app.prove.mirror``). Raises UnknownThing."""
         return content_of(self._control, path)
 
     # ── lamps ───────────────────────────────────────────────────────────────────────────────────────────────────

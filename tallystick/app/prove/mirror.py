@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Protocol
 
-from tallystick.app.checkpoints import Signed, newest_checkpoint, read
-from tallystick.app.continuity import check_continuity
+from tallystick.app.prove.checkpoints import Signed, newest_checkpoint, read
+from tallystick.app.prove.continuity import check_continuity
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import leaf_bytes
 from tallystick.ports import ControlStore

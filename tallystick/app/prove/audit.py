@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from tallystick.app.notary import charged_body, sealed_body
+from tallystick.app.prove.notary import charged_body, sealed_body
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
