@@ -1,0 +1,140 @@
+"""The rules of conduct as docs/reference/proof-format.md has them in section 7, and no line of Tallystick."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from second_proof import canonical, digest
+
+Body = dict[str, Any]
+CALL = ("agent", "run", "step", "tool", "tool_digest", "workflow")
+
+
+def runs(decision: Body) -> bool:
+    """Whether a decision lets its call run."""
+    if decision["policy_state"] == "permissive" and decision["stage"] == "policy":
+        return True
+    return decision["answer"] in ("allow", "not evaluated")
+
+
+def call_digest(decision: Body) -> str:
+    arguments = decision["arguments"]
+    named = None if arguments is None else {name: one["commitment"] for name, one in arguments.items()}
+    return digest(canonical({**{key: decision[key] for key in CALL}, "arguments": named}))
+
+
+def binding(decision: Body, effect: str | None, group: str | None, expires_ns: str) -> str:
+    about = {**{key: decision[key] for key in CALL}, "call": decision["call"], "effect": effect}
+    about |= {"policy": decision["policy_digest"], "group": group, "expires_ns": expires_ns}
+    return digest(canonical(about))
+
+
+class Conduct:
+    """What the entries of a run have said so far; ``hold(holds, text)`` hears each rule."""
+
+    def __init__(self, hold: Callable[[Any, str], None], effect_of: Callable[[Body], str | None]) -> None:
+        self.hold, self.effect_of = hold, effect_of
+        self.decisions: dict[str, Body] = {}
+        self.starts: dict[str, Body] = {}
+        self.asked: dict[str, Body] = {}
+        self.answers: dict[str, Body] = {}
+        self.used: set[str] = set()
+        self.once: Counter[tuple[str, Any]] = Counter()
+        self.refused: set[str] = set()
+        self.held: set[str] = set()
+        self.stopped: dict[str, int] = {}
+
+    def hear(self, leaf: Body) -> None:
+        rule = getattr(self, leaf["kind"].replace(".", "_"), None)
+        if rule is not None:
+            rule(leaf, leaf["body"])
+
+    def first(self, what: str, about: Any) -> None:
+        self.once[what, about] += 1
+        self.hold(self.once[what, about] == 1, f"{what} twice: {about}")
+
+    def decision_made(self, leaf: Body, body: Body) -> None:
+        self.first("decided", body["decision"])
+        self.hold(body["call"] == call_digest(body), f"{leaf['id']}: the call is another")
+        self.decisions[body["decision"]] = body
+        if not runs(body):
+            (self.held if body["answer"] == "hold" else self.refused).add(body["call"])
+            return
+        approval = body["approval"]
+        if approval is not None:
+            self.first("approval named", approval)
+            request = self.asked[approval]
+            self.hold(approval in self.used, f"{leaf['id']}: the approval was not used")
+            self.hold(
+                self.decisions[request["decision"]]["call"] == body["call"], f"{leaf['id']}: for another call"
+            )
+            self.hold(request["group"] in body["approved"], f"{leaf['id']}: the group is not among approved")
+
+    def approval_requested(self, leaf: Body, body: Body) -> None:
+        self.first("asked", body["approval"])
+        self.first("asked for", body["decision"])
+        held = self.decisions[body["decision"]]
+        self.hold(held["answer"] == "hold" and not runs(held), f"{leaf['id']}: that decision did not hold")
+        same = all(
+            body[key] == held[key] for key in ("agent", "arguments", "because", "group", "run", "tool")
+        )
+        made = binding(held, self.effect_of(held), body["group"], body["expires_ns"])
+        self.hold(same and body["binding"] == made, f"{leaf['id']}: asked for something else")
+        self.asked[body["approval"]] = body
+
+    def approval_answered(self, leaf: Body, body: Body) -> None:
+        self.first("answered", body["approval"])
+        asked = self.asked[body["approval"]]
+        in_time = int(leaf["at"]) < int(asked["expires_ns"])
+        fits = (
+            body["binding"] == asked["binding"] and body["by"] and body["answer"] in ("approved", "rejected")
+        )
+        self.hold(in_time and fits, f"{leaf['id']}: the answer does not fit")
+        self.answers[body["approval"]] = body
+
+    def approval_consumed(self, leaf: Body, body: Body) -> None:
+        self.first("consumed", body["approval"])
+        asked, answer = self.asked[body["approval"]], self.answers[body["approval"]]
+        in_time = int(leaf["at"]) < int(asked["expires_ns"])
+        fits = body["binding"] == asked["binding"] and answer["answer"] == "approved"
+        self.hold(in_time and fits, f"{leaf['id']}: the approval does not fit")
+        self.used.add(body["approval"])
+
+    def effect_started(self, leaf: Body, body: Body) -> None:
+        self.first("started", body["effect"])
+        self.first("started of", body["decision"])
+        decision = self.ran(leaf, body)
+        approval = decision["approval"]
+        self.hold(body["call"] == decision["call"], f"{leaf['id']}: another call")
+        wanted = None if approval is None else self.asked[approval]["binding"]
+        self.hold(body["binding"] == wanted, f"{leaf['id']}: another binding")
+        self.starts[body["effect"]] = body
+
+    def effect_ended(self, leaf: Body, body: Body) -> None:
+        self.first("ended", body["effect"])
+        decision = self.decisions[body["decision"]]
+        start, declared = self.starts.get(body["effect"]), self.effect_of(decision)
+        self.hold(declared in (None, body["effect_class"]), f"{leaf['id']}: not the declared effect")
+        if start is None:
+            self.hold(body["effect_class"] in ("none", "read"), f"{leaf['id']}: it never started")
+            self.ran(leaf, body)
+        else:
+            same = start["decision"] == body["decision"] and start["tool"] == body["tool"]
+            self.hold(same, f"{leaf['id']}: another decision's start")
+
+    def run_stopped(self, leaf: Body, body: Body) -> None:
+        self.stopped.setdefault(body["run"], int(leaf["at"]))
+
+    def ran(self, leaf: Body, body: Body) -> Body:
+        """The decision of a call that runs, for which the rules of calls that run hold."""
+        decision = self.decisions[body["decision"]]
+        call, stop = decision["call"], self.stopped.get(decision["run"])
+        self.hold(runs(decision) and decision["tool"] == body["tool"], f"{leaf['id']}: nothing let it run")
+        self.hold(call not in self.refused, f"{leaf['id']}: a refused call ran")
+        self.hold(call not in self.held or decision["approval"] is not None, f"{leaf['id']}: a held call ran")
+        self.hold(
+            stop is None or int(decision["at"]) <= stop, f"{leaf['id']}: judged after the run was stopped"
+        )
+        return decision
