@@ -107,6 +107,64 @@ def end_unstarted(lines: Lines) -> None:
     ended["effect"] = "eff_other"
 
 
+def end_called_read(lines: Lines) -> None:
+    """An irreversible call that says it only read, so that nobody misses its start."""
+    end_unstarted(lines)
+    next(
+        line["leaf"]["body"] for line in of_kind(lines, "entry", "effect.ended")
+        if line["leaf"]["body"]["effect"] == "eff_other"
+    )["effect_class"] = "read"  # fmt: skip
+
+
+def end_of_another_tool(lines: Lines) -> None:
+    entry(lines, "effect.ended")["body"]["tool"] = "refund"
+
+
+def bound_without_approval(lines: Lines) -> None:
+    entry(lines, "effect.started")["body"]["binding"] = "0" * 64
+
+
+def refused_under_permissive(lines: Lines) -> None:
+    """A call that a loop rule refused under a permissive set, and that ran all the same under another decision."""
+    refused = decision(lines, stage="loop")
+    ran = next(
+        line["leaf"] for line in of_kind(lines, "entry", "decision.made")
+        if line["leaf"]["body"]["tool"] == "look" and line["leaf"]["body"]["answer"] == "allow"
+        and line["leaf"]["seq"] > decision(lines, tool="look")["seq"]
+    )  # fmt: skip
+    for key in ("step", "arguments", "call"):
+        refused["body"][key] = ran["body"][key]
+    for leaf in (refused, ran):
+        leaf["body"]["policy_state"] = "permissive"
+    places = [place for place, line in enumerate(lines) if line.get("leaf") in (refused, ran)]
+    openings = [lines[place + 1] for place in places]
+    order = [line["leaf"] for line in of_kind(lines, "entry")]
+    order.remove(refused)
+    order.insert(order.index(ran), refused)
+    lines.remove(openings[1])
+    _renumber(lines, order)
+    lines.remove(openings[0])
+    lines.insert(
+        next(place for place, line in enumerate(lines) if line.get("leaf") is refused) + 1, openings[0]
+    )
+
+
+def price_twice(lines: Lines) -> None:
+    line = next(of_kind(lines, "price"))
+    lines.insert(lines.index(line), dict(line))
+
+
+def policy_of_nobody(lines: Lines) -> None:
+    """A policy set that no decision names stands among the entries."""
+    entry(lines, "rates.loaded").update(
+        kind="policy.loaded",
+        body=dict(entry(lines, "policy.loaded")["body"], digest="0" * 64),
+        subject="0" * 64,
+    )
+    body = entry(lines, "run.charged")["body"]
+    body["card"] = None
+
+
 def approval_unanswered(lines: Lines) -> None:
     entry(lines, "approval.answered")["body"]["approval"] = "apr_other"
 
@@ -291,7 +349,9 @@ FORGERIES: list[tuple[Callable[[Lines], None], str]] = [
     (other_version, "versions"), (drop_middle, "sequence"), (drop_last, "charges"),
     (drop_seal, "records"), (time_runs_back, "sequence"),
     (start_without_allow, "conduct"), (start_another_call, "conduct"), (start_twice, "conduct"),
-    (end_unstarted, "conduct"), (approval_unanswered, "conduct"), (approval_rejected, "conduct"),
+    (end_unstarted, "conduct"), (end_called_read, "conduct"), (end_of_another_tool, "conduct"),
+    (bound_without_approval, "conduct"), (refused_under_permissive, "conduct"), (price_twice, "format"),
+    (policy_of_nobody, "format"), (approval_unanswered, "conduct"), (approval_rejected, "conduct"),
     (approval_for_another, "conduct"), (approval_expired, "conduct"), (approval_not_used, "conduct"),
     (ran_after_the_stop, "conduct"), (loop_not_refused, "loops"), (loop_answer_hidden, "loops"),
     (loop_turn_dropped, "loops"), (hold_too_large, "budgets"), (settled_twice, "budgets"),

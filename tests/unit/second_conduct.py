@@ -94,6 +94,9 @@ class Conduct:
         self.hold(in_time and fits, f"{leaf['id']}: the answer does not fit")
         self.answers[body["approval"]] = body
 
+    def approval_expired(self, leaf: Body, body: Body) -> None:
+        self.first("answered", body["approval"])
+
     def approval_consumed(self, leaf: Body, body: Body) -> None:
         self.first("consumed", body["approval"])
         asked, answer = self.asked[body["approval"]], self.answers[body["approval"]]
@@ -114,15 +117,14 @@ class Conduct:
 
     def effect_ended(self, leaf: Body, body: Body) -> None:
         self.first("ended", body["effect"])
-        decision = self.decisions[body["decision"]]
-        start, declared = self.starts.get(body["effect"]), self.effect_of(decision)
-        self.hold(declared in (None, body["effect_class"]), f"{leaf['id']}: not the declared effect")
+        decision, start = self.decisions[body["decision"]], self.starts.get(body["effect"])
+        self.hold(decision["tool"] == body["tool"], f"{leaf['id']}: another tool")
         if start is None:
-            self.hold(body["effect_class"] in ("none", "read"), f"{leaf['id']}: it never started")
+            both = {body["effect_class"], self.effect_of(decision)}
+            self.hold(both <= {"none", "read"}, f"{leaf['id']}: it never started")
             self.ran(leaf, body)
         else:
-            same = start["decision"] == body["decision"] and start["tool"] == body["tool"]
-            self.hold(same, f"{leaf['id']}: another decision's start")
+            self.hold(start["decision"] == body["decision"], f"{leaf['id']}: another decision's start")
 
     def run_stopped(self, leaf: Body, body: Body) -> None:
         self.stopped.setdefault(body["run"], int(leaf["at"]))
@@ -133,7 +135,8 @@ class Conduct:
         call, stop = decision["call"], self.stopped.get(decision["run"])
         self.hold(runs(decision) and decision["tool"] == body["tool"], f"{leaf['id']}: nothing let it run")
         self.hold(call not in self.refused, f"{leaf['id']}: a refused call ran")
-        self.hold(call not in self.held or decision["approval"] is not None, f"{leaf['id']}: a held call ran")
+        free = decision["approval"] is not None or decision["policy_state"] == "permissive"
+        self.hold(call not in self.held or free, f"{leaf['id']}: a held call ran")
         self.hold(
             stop is None or int(decision["at"]) <= stop, f"{leaf['id']}: judged after the run was stopped"
         )

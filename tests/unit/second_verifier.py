@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from second_conduct import Conduct, runs
@@ -82,8 +83,10 @@ class File:
         self.texts = {line["digest"]: line["text"] for line in self.by["text"]}
         self.opened = {line["commitment"]: line for line in self.by["opening"]}
 
-    def entries(self, *kinds: str) -> list[dict[str, Any]]:
-        return [leaf for leaf in self.leaves if leaf["kind"] in kinds and leaf.get("v") == 2]
+    def entries(self, *kinds: str, of: str | None = None) -> list[dict[str, Any]]:
+        """Entries of version 2, of some kinds; with ``of`` those whose body names that run."""
+        found = [leaf for leaf in self.leaves if leaf["kind"] in kinds and leaf.get("v") == 2]
+        return [leaf for leaf in found if of is None or leaf["body"]["run"] == of]
 
     def hold(self, check: str, holds: Any, text: str) -> None:
         if not holds:
@@ -92,7 +95,7 @@ class File:
 
 def commitments(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        if len(value) == 1 and isinstance(value.get("commitment"), str):
+        if len(value) == 1 and is_digest(value.get("commitment")):
             yield value["commitment"]
         else:
             for one in value.values():
@@ -102,11 +105,15 @@ def commitments(value: Any) -> Iterator[str]:
             yield from commitments(one)
 
 
+def is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef")
+
+
 def named_texts(leaf: dict[str, Any]) -> list[str]:
     """The texts that an entry names. (The rate card's is not in a file: only the rows that charges name are.)"""
     body = leaf["body"]
     if leaf["kind"] == "policy.loaded":
-        return [*(one["text"] for one in body["files"]), body["tools"]]
+        return [*(one["text"] for one in body["files"]), *([body["tools"]] if body["tools"] else [])]
     return [body["declaration"]] if leaf["kind"] == "decision.made" and body["declaration"] else []
 
 
@@ -182,23 +189,24 @@ def _references(file: File) -> None:
 
 
 def _others(file: File) -> None:
-    """Entries of other runs, or of none, are those that the run depends on."""
-    runs = file.header["runs"]
+    """Entries of no run are those that the run depends on, and there are none of another run."""
     decided = [leaf["body"] for leaf in file.entries("decision.made")]
-    holds = [leaf["body"] for leaf in file.entries("hold.taken") if leaf["run"] in runs]
+    holds = [leaf["body"] for leaf in file.entries("hold.taken")]
+    steps = [line["leaf"]["step"] for line in file.by["record"] if "leaf" in line]
+    named = {one.get(key) for one in [*decided, *steps] for key in ("tool", "agent")}
     wanted = {
         "policy.loaded": ("digest", {one["policy_digest"] for one in decided}),
         "rates.loaded": ("card", {leaf["body"]["card"] for leaf in file.entries("run.charged")}),
-        "budget.set": ("scope", {scope for one in holds for scope in one["scopes"]}),
+        "budget.set": ("scope", {"run:*"}.union(*(one["scopes"] for one in holds))),
         "hold.settled": ("hold", {one["hold"] for one in holds}),
-        "object.declared": ("name", {one[key] for one in decided for key in ("tool", "agent")}),
-        "object.retired": ("name", {one[key] for one in decided for key in ("tool", "agent")}),
-    }
+        "object.declared": ("name", named), "object.retired": ("name", named),
+    }  # fmt: skip
     for leaf in file.leaves:
-        if leaf["run"] in runs or leaf["kind"].startswith("key.") or leaf["kind"] == "journal.reopened":
-            continue
-        key, names = wanted.get(leaf["kind"], ("", set()))
-        file.hold("format", leaf["body"].get(key) in names, f"nothing needs {leaf['id']}")
+        if leaf["run"] is not None:
+            file.hold("sequence", leaf["run"] in file.header["runs"], f"{leaf['id']}: of another run")
+        elif "v" in leaf and leaf["kind"] not in ("key.created", "key.retired", "journal.reopened"):
+            key, names = wanted.get(leaf["kind"], ("", set()))
+            file.hold("format", leaf["body"].get(key) in names, f"nothing needs {leaf['id']}")
 
 
 def content(file: File, line: dict[str, Any]) -> dict[str, Any]:
@@ -218,27 +226,23 @@ def check_signature(file: File) -> None:
     text, signed = note(trailer["note"], file.keys)
     hold(text == f"tallystick.evidence/1\n{trailer['sha256']}\n{trailer['lines']}\n", "the trailer's note")
     hold(any(key.type == 1 and key.name == origin for key in signed), "the trailer is not signed")
-    name, size, _, signed = checkpoint(file.by["checkpoint"][0]["note"], [*file.keys, *file.witnesses])
+    name, _, _, signed = checkpoint(file.by["checkpoint"][0]["note"], [*file.keys, *file.witnesses])
     hold(name == origin, "the checkpoint has another origin")
     for key in file.witnesses:
         hold(key in signed, f"{key.name} has not cosigned")
-    retired = {leaf["body"]["key"]: leaf["seq"] for leaf in file.entries("key.retired")}
-    hold(
-        all(key.text not in retired for key in signed if key.name == origin),
-        "signed after its key was retired",
-    )
     for leaf in file.entries("approval.answered"):
         body = leaf["body"]
-        said = {key: body[key] for key in ("answer", "approval", "binding", "by")} | {"at": leaf["at"]}
-        wanted = canonical(statement("answer", body["approval"], body["binding"], said))
-        keys = [key for key in file.keys if leaf["seq"] < retired.get(key.text, size + 1)]
-        hold(signed_payload(body["envelope"], keys) == wanted, f"{leaf['id']}: another answer was signed")
+        payload = signed_payload(body["envelope"], file.keys)
+        at = load(payload)["predicate"]["at"]
+        said = {key: body[key] for key in ("answer", "approval", "binding", "by")} | {"at": at}
+        made = canonical(statement("answer", body["approval"], body["binding"], said))
+        hold(payload == made, f"{leaf['id']}: another answer was signed")
+        hold(int(at) <= int(leaf["at"]) + HOUR, f"{leaf['id']}: signed after it was written")
     due = [leaf for leaf in file.entries(*PREDICATES) if leaf["body"].get("answer") != "not evaluated"]
     for leaf, line in zip(due, file.by["statement"], strict=False):
-        made = statement(PREDICATES[leaf["kind"]], leaf["id"], leaf_hash(leaf).hex(), leaf["body"])
-        hold(
-            signed_payload(line["envelope"], file.keys) == canonical(made), f"{leaf['id']}: another statement"
-        )
+        made = canonical(statement(PREDICATES[leaf["kind"]], leaf["id"], leaf_hash(leaf).hex(), leaf["body"]))
+        payload = signed_payload(line["envelope"], file.keys)
+        file.hold("format", payload == made, f"{leaf['id']}: another statement stands in its place")
 
 
 def check_inclusion(file: File) -> None:
@@ -250,17 +254,18 @@ def check_inclusion(file: File) -> None:
 
 
 def check_consistency(file: File) -> None:
-    _, size, top, _ = checkpoint(file.by["checkpoint"][0]["note"], file.keys)
-    proved = {(size, top)}
+    origin, size, top, _ = checkpoint(file.by["checkpoint"][0]["note"], file.keys)
+    proved = {(origin, size, top), (origin, 0, root([]))}
     for line in file.by["consistency"]:
-        _, old, old_top, _ = checkpoint(line["note"], file.keys)
+        name, old, old_top, _ = checkpoint(line["note"], file.keys)
         hashes = [bytes.fromhex(one) for one in line["hashes"]]
-        file.hold("consistency", line["size"] == old, "another size")
+        file.hold("consistency", line["size"] == old and name == origin, "another size or origin")
         file.hold("consistency", is_prefix(old, old_top, size, top, hashes), f"{old} is no prefix")
-        proved.add((old, old_top))
+        proved.add((name, old, old_top))
     for text in file.held:
-        _, old, old_top, _ = checkpoint(text, file.keys)
-        file.hold("consistency", (old, old_top) in proved, f"no proof from the given checkpoint of {old}")
+        file.hold(
+            "consistency", checkpoint(text, file.keys)[:3] in proved, "no proof from a given checkpoint"
+        )
 
 
 def check_sequence(file: File) -> None:
@@ -271,7 +276,7 @@ def check_sequence(file: File) -> None:
             counted[leaf["run"]] += 1
             file.hold("sequence", leaf["nth"] == counted[leaf["run"]], f"{leaf['id']}: nth")
         file.hold("sequence", int(leaf["at"]) >= latest - HOUR, f"{leaf['id']}: times run back")
-        latest = max(latest, int(leaf["at"]))
+        latest = int(leaf["at"])
 
 
 def opens(salt: str, data: bytes, commitment: str) -> bool:
@@ -314,7 +319,7 @@ def check_records(file: File) -> None:
         hold(len(part) == body["count"] and root(part).hex() == body["root"], "another root of a segment")
         ends[body["run"]] += body["count"]
     hold(all(ends[log] == len(rows) for log, rows in logs.items()), "records that no segment has")
-    seals = file.entries("run.sealed")
+    seals = file.entries("run.sealed", of=file.header["run"])
     hold(
         seals and seals[-1]["body"]["records"] == sum(map(len, logs.values())),
         "the seal counts other records",
@@ -357,16 +362,15 @@ def check_charges(file: File) -> None:
     hold = lambda holds, text: file.hold("charges", holds, text)  # noqa: E731
     records = [line["leaf"] for line in file.by["record"] if "leaf" in line]
     steps = {(leaf["trace"], leaf["span"]): leaf["step"] for leaf in records}
-    priced = [key for key, step in steps.items() if _costs(step)]
+    priced = [key for key, step in steps.items() if "cost_nano" in step or "cost_gap" in step]
     charges, cards = (
         file.by["charge"],
         {leaf["body"]["card"]: leaf["body"] for leaf in file.entries("rates.loaded")},
     )
     rows = {line["index"]: line["row"] for line in file.by["price"]}
     tools = _tool_prices(file)
-    hold(
-        [(one["leaf"]["trace"], one["leaf"]["span"]) for one in charges] == priced, "other steps are charged"
-    )
+    order = [priced.index((one["leaf"]["trace"], one["leaf"]["span"])) for one in charges]
+    hold(order == sorted(set(order)), "the order of charges")
     for line in charges:
         leaf = line["leaf"]
         step = steps[leaf["trace"], leaf["span"]]
@@ -378,7 +382,7 @@ def check_charges(file: File) -> None:
             hold(leaf["nano"] == tools[leaf["span"]], "not the declared price of the tool")
         if line["price"] is not None:
             hold(_follows(line, rows[line["price"]], step), f"the charge of {leaf['span']} does not follow")
-    last = (file.entries("run.charged") or [None])[-1]
+    last = (file.entries("run.charged", of=file.header["run"]) or [None])[-1]
     hold(last, "nothing says what the run cost")
     if last:
         known = [one["leaf"]["nano"] for one in charges if one["leaf"]["nano"] is not None]
@@ -394,10 +398,6 @@ def check_charges(file: File) -> None:
             )
 
 
-def _costs(step: dict[str, Any]) -> bool:
-    return not step.get("derived") and ("cost_nano" in step or "cost_gap" in step)
-
-
 def _tool_prices(file: File) -> dict[str, int]:
     """What the spans of tools that the guard let run cost."""
     prices: dict[str, int] = {}
@@ -409,21 +409,23 @@ def _tool_prices(file: File) -> dict[str, int]:
 
 
 def _follows(line: dict[str, Any], row: dict[str, Any], step: dict[str, Any]) -> bool:
-    buckets, rates, usage = line["buckets"], line["rates"], step["usage"]
-    pico = rates["call"] + sum(buckets[one] * (rates[one] or 0) for one in buckets)
-    if (
-        any(rates[one] is None and buckets[one] for one in buckets)
-        or not 0 <= pico - line["leaf"]["nano"] * 1000 < 1000
-    ):
-        return False
+    """Buckets from usage, rates from a row with one price that holds always, and the charge from both."""
+    counts, rates, usage = line["buckets"], dict(line["rates"]), step["usage"]
     if len(row["prices"]) == 1 and not set(row["prices"][0]) - {"in", "out", "read", "write"}:
         names = {"in": "fresh", "out": "output", "read": "read", "write": "write"}
         if any(rates[names[key]] != rate for key, rate in row["prices"][0].items()):
             return False
-    given = usage["input_tokens"], usage["output_tokens"]
-    return given == (
-        buckets["fresh"] + buckets["read"] + buckets["write"],
-        buckets["output"] + buckets["reasoning"],
+    for name, plain in (("read", "fresh"), ("write", "fresh"), ("reasoning", "output")):
+        rates[name] = rates[plain] if rates[name] is None else rates[name]
+    pico = rates["call"] + sum(counts[one] * (rates[one] or 0) for one in counts)
+    parts = {"read": "cache_read_tokens", "write": "cache_write_tokens", "reasoning": "reasoning_tokens"}
+    if any(counts[name] != usage.get(part, 0) for name, part in parts.items()) or min(counts.values()) < 0:
+        return False
+    given = usage["input_tokens"], usage.get("output_tokens", 0)
+    made = counts["fresh"] + counts["read"] + counts["write"], counts["output"] + counts["reasoning"]
+    return (
+        given == made
+        and int(Decimal(pico).scaleb(-3).to_integral_value(ROUND_HALF_EVEN)) == line["leaf"]["nano"]
     )
 
 

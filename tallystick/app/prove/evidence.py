@@ -220,11 +220,14 @@ class EvidenceDesk:
 
     def _earlier(self, size: int, signed: Signed, since: Sequence[str]) -> list[Earlier]:
         """Kept checkpoints before this one, ever sparser the older they are, and those that were asked for."""
-        known = dict(self.control.checkpoints(limit=10_000))
+        origin = signed.checkpoint.origin  # a key of another name signed for another log
+        known = {
+            one: note for one, note in self.control.checkpoints(limit=10_000) if read(note).origin == origin
+        }
         notes = {one: known[one] for one in _sparse(sorted(one for one in known if 0 < one < size))}
         for text in since:
             asked = read(text)
-            if asked.origin != signed.checkpoint.origin:
+            if asked.origin != origin:
                 raise BadInput(f"the checkpoint given is of another journal, {asked.origin}")
             if asked.size > size:
                 raise BadInput(

@@ -43,6 +43,7 @@ class Charges:
         self._unknown = 0
         self._order = -1
         self._used: set[int] = set()
+        self._charging: set[tuple[str, str]] = set()  # steps that are charged
         self._declared: dict[str, int | None] = {}  # step -> the price that its tool declares, nano-dollars
 
     def entry(self, entry: Entry) -> None:
@@ -61,6 +62,8 @@ class Charges:
     def price(self, line: Line) -> None:
         """A row of the rate card, with its way to the card's root."""
         value = line.value
+        if number(value["index"]) <= max(self._rows, default=-1):
+            self._told.finding("format", line.place, "price rows are not in the order of their index")
         leaf = leaf_hash(canonical_json(value["row"]))
         path = [hash_of(one) for one in value["path"]]
         root = root_from_inclusion(value["index"], value["size"], leaf, path)
@@ -88,6 +91,7 @@ class Charges:
         if found.order <= self._order:
             self._told.finding(_CHECK, line.place, "charges are not in the order of their records")
         self._order = found.order
+        self._charging.add((leaf["trace"], leaf["span"]))
         step = found.leaf["step"]
         if leaf["nano"] != step.get("cost_nano") or leaf["gap"] != step.get("cost_gap"):
             self._told.finding(_CHECK, line.place, f"the record of step {leaf['span']} says another cost")
@@ -130,6 +134,12 @@ class Charges:
         """Root, number and sum are those that the journal says."""
         for index in sorted(self._rows.keys() - self._used):
             self._told.finding("format", f"price {index}", "no charge names this row")
+        for _, span in sorted(self._records.costed.keys() - self._charging):
+            self._told.not_checked(
+                _CHECK,
+                f"step {span}",
+                "it has a cost and is not charged: whether it repeats another is not judged",
+            )
         if self._charged is None:
             if self._sealed or self._hashes:
                 self._told.finding(_CHECK, "", "the journal does not say what this run cost")

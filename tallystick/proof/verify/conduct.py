@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.model.canonical import digest
+from tallystick.model.canonical import digest, read_canonical
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.approvals import Approvals
@@ -25,6 +25,7 @@ class Conduct:
 
     def __init__(self, told: Checklist, seen: Seen) -> None:
         self._told = told
+        self._seen = seen
         self._approvals = Approvals(told, seen)
         self._decisions: dict[str, tuple[int, Mapping[str, Any]]] = {}
         self._refused: dict[str, str] = {}  # call -> the decision that refused it
@@ -69,7 +70,7 @@ class Conduct:
             self._approvals.used_by(entry)
         if answer == "hold":
             self._held.setdefault(call, decision)
-        elif answer == "deny" and body["policy_state"] != "permissive":
+        elif answer == "deny" and not lets_run(body):
             self._refused.setdefault(call, decision)
         self._told.holds(_CHECK)
 
@@ -90,10 +91,12 @@ class Conduct:
                 _CHECK, place, f"effect {effect} is not the call that decision {decision} allowed"
             )
         approval = made["approval"]
-        if approval is not None and self._approvals.binding(approval) != body["binding"]:
-            self._told.finding(
-                _CHECK, place, f"effect {effect} is not what approval {approval} was given for"
-            )
+        bound = None if approval is None else self._approvals.binding(approval)
+        if body["binding"] != bound:
+            given = "is bound, and no approval was given for it" if approval is None else (
+                f"is not what approval {approval} was given for"
+            )  # fmt: skip
+            self._told.finding(_CHECK, place, f"effect {effect} {given}")
         self._told.holds(_CHECK)
 
     def _end(self, entry: Entry) -> None:
@@ -104,14 +107,22 @@ class Conduct:
         self._ended.add(effect)
         if body["outcome"] not in _OUTCOMES:
             self._told.finding(_CHECK, place, f"effect {effect} has an outcome that there is none")
+        _, made = self._decisions.get(decision, (0, {}))
+        if made and made["tool"] != body["tool"]:
+            self._told.finding(_CHECK, place, f"effect {effect} is of another tool than decision {decision}")
         if effect in self._started:
             if self._started[effect] != decision:
                 self._told.finding(_CHECK, place, f"effect {effect} was started by another decision")
-        elif body["effect_class"] in _EFFECTS:
+        elif body["effect_class"] in _EFFECTS or self._declared(made) in _EFFECTS:
             self._told.finding(_CHECK, place, f"effect {effect} ended and was never started")
         elif self._allowed(entry, decision) is None:
             return
         self._told.holds(_CHECK)
+
+    def _declared(self, made: Mapping[str, Any]) -> Any:
+        """The effect that the tool of a decision was declared with; "read" where the file does not say."""
+        text = self._seen.texts.get(made.get("declaration"))  # type: ignore[arg-type]
+        return "read" if text is None else read_canonical(text.encode())["effect"]
 
     def _allowed(self, entry: Entry, decision: str) -> Mapping[str, Any] | None:
         """The decision before an effect, if it let it run; else a finding is told."""
@@ -128,15 +139,12 @@ class Conduct:
             )
             return None
         call = made["call"]
-        if made["policy_state"] != "permissive":
-            if call in self._refused:
-                self._told.finding(
-                    _CHECK, place, f"a call ran that decision {self._refused[call]} had refused"
-                )
-            if call in self._held and made["approval"] is None:
-                self._told.finding(
-                    _CHECK, place, f"a call ran that decision {self._held[call]} held, without an approval"
-                )
+        if call in self._refused:
+            self._told.finding(_CHECK, place, f"a call ran that decision {self._refused[call]} had refused")
+        if call in self._held and made["approval"] is None and made["policy_state"] != "permissive":
+            self._told.finding(
+                _CHECK, place, f"a call ran that decision {self._held[call]} held, without an approval"
+            )
         stopped = self._stopped.get(made["run"])
         # A call that was judged before the stop may be written after it, when two threads of a run raced.
         if stopped is not None and time_of(made["at"]) > stopped[1]:

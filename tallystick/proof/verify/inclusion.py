@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tallystick.model.errors import BadInput
-from tallystick.proof.keys import VerifierKey
+from tallystick.proof.keys import ED25519, VerifierKey
 from tallystick.proof.lines import Line
 from tallystick.proof.merkle import is_consistent, root_from_many
 from tallystick.proof.notes import Checkpoint, parse_checkpoint, parse_note, verified
@@ -21,6 +21,10 @@ class Trust:
     keys: tuple[VerifierKey, ...] = ()
     checkpoints: tuple[str, ...] = ()
     witnesses: tuple[VerifierKey, ...] = ()
+
+    def of(self, origin: object) -> list[VerifierKey]:
+        """The log's keys that sign for an origin: a checkpoint's first line is the name of the key that signs it."""
+        return [key for key in self.keys if key.type == ED25519 and key.name == origin]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Inclusion:
             self._told.finding(
                 "consistency", line.place, "the proof is for another size than the checkpoint's"
             )
-        if self._trust.keys and not verified(note, self._trust.keys):
+        if self._trust.keys and not verified(note, self._trust.of(checkpoint.origin)):
             self._told.finding(
                 "signature", line.place, "the earlier checkpoint is not signed by the key given"
             )
@@ -78,7 +82,7 @@ class Inclusion:
         if found.origin != self._seen.header.get("origin"):
             self._told.finding("format", line.place, "the checkpoint is of another log than the file says")
         if self._trust.keys:
-            if verified(note, self._trust.keys):
+            if verified(note, self._trust.of(found.origin)):
                 self._told.holds("signature")
             else:
                 self._told.finding("signature", line.place, "the checkpoint is not signed by the key given")
@@ -125,7 +129,7 @@ class Inclusion:
         note = parse_note(text)
         old = parse_checkpoint(note.text)
         problem: str | None = None
-        if self._trust.keys and not verified(note, self._trust.keys):
+        if self._trust.keys and not verified(note, self._trust.of(old.origin)):
             problem = "it is not signed by the key given"
         elif old.origin != head.origin:
             problem = f"it is of another log, {old.origin}"

@@ -10,6 +10,7 @@ from tallystick.model.errors import BadInput, TooLarge
 from tallystick.model.journal import Entry
 
 MOST_KEPT: Final = 512 * 2**20  # bytes of lines that are needed later: entries, openings, texts, payloads
+CLOCK_STEP_NS: Final = 3_600_000_000_000  # clocks are set back now and then, but seldom by more than an hour
 _ENTRY_FIELDS: Final = frozenset({"actor", "at", "body", "id", "kind", "run", "seq", "subject"})
 
 

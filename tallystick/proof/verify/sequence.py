@@ -6,10 +6,9 @@ from typing import Final
 
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
-from tallystick.proof.verify.seen import Seen
+from tallystick.proof.verify.seen import CLOCK_STEP_NS, Seen
 
 _CHECK: Final = "sequence"
-_CLOCK_STEP_NS: Final = 3_600_000_000_000  # clocks are set back now and then, but seldom by more than an hour
 
 
 class Sequence:
@@ -27,7 +26,7 @@ class Sequence:
         place = f"entry {entry.seq}"
         if entry.seq <= self._last:
             self._told.finding(_CHECK, place, f"it stands after entry {self._last}")
-        if entry.at < self._at - _CLOCK_STEP_NS:
+        if entry.at < self._at - CLOCK_STEP_NS:
             self._told.finding(_CHECK, place, f"it was written long before entry {self._last}, by its time")
         elif entry.at < self._at:
             self._told.not_checked(_CHECK, place, "the machine's clock was set back between two entries")

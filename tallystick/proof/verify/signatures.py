@@ -14,6 +14,7 @@ from tallystick.proof.notes import parse_note, verified
 from tallystick.proof.report import Checklist
 from tallystick.proof.statements import answer_statement, statement
 from tallystick.proof.verify.inclusion import Trust
+from tallystick.proof.verify.seen import CLOCK_STEP_NS, Seen, time_of
 
 _CHECK: Final = "signature"
 
@@ -21,8 +22,10 @@ _CHECK: Final = "signature"
 class Signatures:
     """Follows what is signed one by one."""
 
-    def __init__(self, told: Checklist, trust: Trust) -> None:
+    def __init__(self, told: Checklist, seen: Seen, trust: Trust) -> None:
         self._told = told
+        self._seen = seen
+        self._reached = 0  # the entry that the statement before was about
         self._trust = trust
         self._expected: dict[
             bytes, int
@@ -51,7 +54,8 @@ class Signatures:
             return
         signed = read_canonical(payload)
         given = {key: body[key] for key in ("approval", "binding", "answer", "by")}
-        if signed != answer_statement({**given, "at": signed["predicate"]["at"]}):
+        at = signed["predicate"]["at"]
+        if signed != answer_statement({**given, "at": at}) or time_of(at) > entry.at + CLOCK_STEP_NS:
             self._told.finding(_CHECK, place, "what was signed is another answer than the one in the journal")
         else:
             self._told.holds(_CHECK)
@@ -60,8 +64,12 @@ class Signatures:
         """A statement must be that of an entry here, and be signed."""
         envelope = line.value["envelope"]
         payload = payload_of(envelope)
-        if self._expected.pop(sha256(payload).digest(), None) is None:
+        about = self._expected.pop(sha256(payload).digest(), None)
+        if about is None:
             self._told.finding("format", line.place, "the statement is not that of an entry here")
+        elif about < self._reached:
+            self._told.finding("format", line.place, "statements are not in the order of their entries")
+        self._reached = about or self._reached
         if not self._trust.keys:
             return
         if verify_envelope(envelope, self._trust.keys) is None:
@@ -81,7 +89,7 @@ class Signatures:
             self._told.finding("format", place, "what is signed under the trailer is something else")
         if not self._trust.keys:
             return
-        if verified(note, self._trust.keys):
+        if verified(note, self._trust.of(self._seen.header.get("origin"))):
             self._told.holds(_CHECK)
         else:
             self._told.finding(_CHECK, place, "the file is not signed by the key given")

@@ -7,6 +7,7 @@ from typing import Final
 
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import BadInput, TooLarge
+from tallystick.model.journal import LONGEST_LEAF
 from tallystick.proof.lines import FORMAT, RANKS, Line, LineReader, Readable
 from tallystick.proof.merkle import leaf_hash
 from tallystick.proof.report import Checklist, Report
@@ -17,6 +18,7 @@ from tallystick.proof.verify.decisions import Decisions, Loops
 from tallystick.proof.verify.inclusion import Inclusion, Trust
 from tallystick.proof.verify.judge import Judge
 from tallystick.proof.verify.openings import Openings
+from tallystick.proof.verify.others import Others
 from tallystick.proof.verify.records import Records
 from tallystick.proof.verify.seen import Seen, entry_of
 from tallystick.proof.verify.sequence import Sequence
@@ -40,7 +42,8 @@ class Walk:
         self.seen = Seen()
         self._openings = Openings(self.told, self.seen)
         self._inclusion = Inclusion(self.told, self.seen, trust)
-        self._signatures = Signatures(self.told, trust)
+        self._signatures = Signatures(self.told, self.seen, trust)
+        self._others = Others(self.told, self.seen)
         self._sequence = Sequence(self.told, self.seen)
         self._conduct = Conduct(self.told, self.seen)
         self._decisions = Decisions(self.told, self.seen, judge)
@@ -61,7 +64,7 @@ class Walk:
             "withheld": self._openings.withheld,
             "payload": self._records.payload,
             "source": self._records.source,
-            "record": self._records.record,
+            "record": self._record,
             "charge": self._charges.charge,
             "inclusion": self._inclusion.inclusion,
             "consistency": self._inclusion.consistency,
@@ -135,9 +138,12 @@ class Walk:
         self._guarded("sequence", place, lambda: self._sequence.entry(entry))
         self._guarded("openings", place, lambda: self._openings.entry(entry))
         self._guarded("signature", place, lambda: self._signatures.entry(entry, leaf, hashed))
+        self._guarded("format", place, lambda: self._others.entry(entry))
         if entry.previous is not None:
             self.told.not_checked("conduct", place, "written before version 2: it does not say enough")
             return
+        if len(line.raw) - _BEFORE_LEAF + _AFTER_LEAF > LONGEST_LEAF:
+            self.told.finding("format", place, f"a leaf has at most {LONGEST_LEAF} bytes")
         self._guarded("conduct", place, lambda: self._conduct.entry(entry))
         self._guarded("versions", place, lambda: self._versions.entry(entry))
         self._guarded("loops", place, lambda: self._loops.entry(entry))
@@ -145,6 +151,10 @@ class Walk:
         self._guarded("records", place, lambda: self._records.entry(entry))
         self._guarded("charges", place, lambda: self._charges.entry(entry))
         self._pending = lambda: self._guarded("decisions", place, lambda: self._decisions.entry(entry))
+
+    def _record(self, line: Line) -> None:
+        self._records.record(line)
+        self._others.took_part(line.value.get("leaf", {}).get("step", {}))
 
     def _settle(self) -> None:
         """The openings of the entry before are all here."""
@@ -179,6 +189,7 @@ class Walk:
             ("records", self._records.finish),
             ("charges", self._charges.finish),
             ("format", self._signatures.finish),
+            ("format", self._others.finish),
         ):
             self._guarded(check, "the end", look)
         header, head = self.seen.header, self._inclusion.checkpoint
