@@ -31,6 +31,7 @@ from evidence_house import (
 )
 from second_verifier import CHECKS, verify
 
+from tallystick.model.journal import Draft
 from tallystick.proof.keys import VerifierKey
 from tallystick.proof.notes import format_note, parse_note, sign_note
 from tallystick.proof.verify import Trust
@@ -128,8 +129,13 @@ def test_evidence_made_after_the_log_has_a_key_of_another_name_holds(monkeypatch
     monkeypatch.setattr(evidence_house, "_PRIVATE", _NEW)
     monkeypatch.setattr(SIGNER, "verifier_key", NEW.text)
     monkeypatch.setattr(SIGNER, "sign", _NEW.sign)
+    retired = {"key": KEY.text, "because": "another one"}
+    world.control.append([Draft("key.retired", "journal", retired)])
+    world.control.append([Draft("object.retired", "tool:look", {"type": "tool", "name": "look"})])
     world.play(lambda desk: desk.look("2"))
     data = world.evidence()
+    entries = [line["leaf"] for line in of_kind(lines_of(data), "entry")]
+    assert {"key.retired", "object.retired"} <= {leaf["kind"] for leaf in entries}
     assert verify(data, [NEW.text]) == {}
     assert check(data, Trust((NEW,))).findings == ()
 

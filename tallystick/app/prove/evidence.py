@@ -130,7 +130,8 @@ class EvidenceDesk:
         for policies, first in firsts.items():
             yield from self._last_before(first, kind="policy.loaded", subject=policies)
         for subject in sorted(named):
-            yield from self._all(kind="object.declared", subject=subject)
+            for kind in ("object.declared", "object.retired"):
+                yield from self._all(kind=kind, subject=subject)
         holds = [one.body for one in entries if one.kind == "hold.taken"]
         scopes = {str(scope) for body in holds for scope in body["scopes"]}
         if scopes:
@@ -145,7 +146,8 @@ class EvidenceDesk:
         if any(one.kind == "run.charged" for one in entries):
             cards = {one.body["card"] for one in entries if one.kind == "run.charged"}
             yield from (one for one in self._all(kind="rates.loaded") if one.body["card"] in cards)
-        yield from self._all(kind="key.created")
+        for kind in ("key.created", "key.retired", "journal.reopened"):
+            yield from self._all(kind=kind)
 
     def _last_before(self, seq: int, *, kind: str, subject: str) -> Iterator[Entry]:
         """The last entry of a kind about a subject before another one."""
