@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 
 import evidence_house
+from audit_shop import Shop, work
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from evidence_forgeries import FORGERIES, entry, statement_dropped
 from evidence_house import (
@@ -31,9 +33,12 @@ from evidence_house import (
 )
 from second_verifier import CHECKS, verify
 
+from tallystick.app.prove.checkpoints import Signed
+from tallystick.app.prove.notary import Notary
 from tallystick.model.journal import Draft
+from tallystick.model.query import Query
 from tallystick.proof.keys import VerifierKey
-from tallystick.proof.notes import format_note, parse_note, sign_note
+from tallystick.proof.notes import format_note, parse_checkpoint, parse_note, sign_note
 from tallystick.proof.verify import Trust
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "evidence-1"
@@ -143,3 +148,32 @@ def test_evidence_made_after_the_log_has_a_key_of_another_name_holds(monkeypatch
 def test_a_cost_that_is_not_charged_is_said() -> None:
     charges = next(one for one in check(told()[1]).checks if one.check == "charges")
     assert any("is not charged" in one.text for one in charges.not_checked)
+
+
+def test_runs_of_every_shape_hold(tmp_path: Path) -> None:
+    """Replaced records, merged runs, repeats, costs that the sender named, values that JSON does not have."""
+    shop = Shop(tmp_path)
+    for spans in work():
+        shop.record(spans)
+    world = World()
+    desk = replace(
+        world.desk, traces=shop.traces, control=shop.control, notary=Notary(shop.traces, shop.control, shop.clock),
+        keep=lambda: keep(shop), clock=shop.clock,
+    )  # fmt: skip
+    runs = [run.run for run in shop.traces.runs(Query(), now=shop.clock.now()).runs]
+    seen: set[str] = set()
+    for run in runs:
+        for redact in (False, True):
+            data = b"".join(desk.evidence(run, redact=redact))
+            assert verify(data, [KEY.text]) == {}, run
+            assert check(data).findings == (), run
+            seen |= {"hash" for line in of_kind(lines_of(data), "record") if "hash" in line}
+            seen |= {"merged" for line in of_kind(lines_of(data), "header") if len(line["runs"]) > 1}
+    shop.close()
+    assert seen == {"hash", "merged"}
+
+
+def keep(shop: Shop) -> Signed:
+    size, root = shop.control.head()
+    text = evidence_house.note(size, root)
+    return Signed(parse_checkpoint(parse_note(text).text), text)
