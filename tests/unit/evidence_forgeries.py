@@ -138,10 +138,10 @@ def ran_after_the_stop(lines: Lines) -> None:
     order = [line["leaf"] for line in of_kind(lines, "entry")]
     order.remove(leaf)
     order.insert(first - 1, leaf)
-    _renumber(lines, order)
+    renumbered(lines, order)
 
 
-def _renumber(lines: Lines, order: list[dict[str, Any]]) -> None:
+def renumbered(lines: Lines, order: list[dict[str, Any]]) -> None:
     openings: dict[str, Lines] = {}
     last = ""
     for line in lines:

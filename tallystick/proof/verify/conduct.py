@@ -25,6 +25,7 @@ class Conduct:
 
     def __init__(self, told: Checklist, seen: Seen) -> None:
         self._told = told
+        self._seen = seen
         self._approvals = Approvals(told, seen)
         self._decisions: dict[str, tuple[int, Mapping[str, Any]]] = {}
         self._refused: dict[str, str] = {}  # call -> the decision that refused it
@@ -102,16 +103,36 @@ class Conduct:
         if effect in self._ended:
             self._told.finding(_CHECK, place, f"effect {effect} ended before")
         self._ended.add(effect)
+        self._same_call(entry, decision)
         if body["outcome"] not in _OUTCOMES:
             self._told.finding(_CHECK, place, f"effect {effect} has an outcome that there is none")
         if effect in self._started:
             if self._started[effect] != decision:
                 self._told.finding(_CHECK, place, f"effect {effect} was started by another decision")
-        elif body["effect_class"] in _EFFECTS:
+        elif body["effect_class"] in _EFFECTS or self._effect(decision, body["effect_class"]) in _EFFECTS:
             self._told.finding(_CHECK, place, f"effect {effect} ended and was never started")
         elif self._allowed(entry, decision) is None:
             return
         self._told.holds(_CHECK)
+
+    def _same_call(self, entry: Entry, decision: str) -> None:
+        """An end is of the tool that was decided on, with the effect that its declaration names."""
+        body, place = entry.body, f"entry {entry.seq}"
+        made = self._decisions.get(decision)
+        if made is None:
+            return
+        if body["tool"] != made[1]["tool"]:
+            self._told.finding(_CHECK, place, f"effect {body['effect']} is of another tool than its decision")
+        if body["effect_class"] != self._effect(decision, body["effect_class"]):
+            self._told.finding(
+                _CHECK, place, f"effect {body['effect']} is not of the kind that the tool's declaration names"
+            )
+
+    def _effect(self, decision: str, otherwise: str | None) -> str | None:
+        """The effect that the declaration in a decision names."""
+        made = self._decisions.get(decision)
+        declared = None if made is None else self._seen.declaration(made[1]["declaration"])
+        return otherwise if declared is None else declared.get("effect")
 
     def _allowed(self, entry: Entry, decision: str) -> Mapping[str, Any] | None:
         """The decision before an effect, if it let it run; else a finding is told."""
