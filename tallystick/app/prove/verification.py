@@ -7,11 +7,12 @@ that comes in is from a file that a stranger may have written, so nothing but an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from tallystick.app.decided import Missing, differences, inputs_of, made_again
 from tallystick.app.policies import evaluator, remade
+from tallystick.app.prove.bounds import LARGEST_DECLARATION, limits_too_much, row_too_much
 from tallystick.app.watch import LoopRecord, loop_record
 from tallystick.cost.loops import LoopLimits, Rung, replay
 from tallystick.cost.rates import RateCard, Rates, load_card
@@ -63,6 +64,9 @@ class HouseJudge:
         if isinstance(policies, Opinion):
             return policies
         body = asked.body
+        declaration = asked.text(body["declaration"])
+        if declaration is not None and len(declaration) > LARGEST_DECLARATION:
+            return Opinion(State.NOT_CHECKED, "the tool's declaration is too large")
         inputs = inputs_of(body, _openings(asked), _Texts(asked))
         if isinstance(inputs, Missing):
             return Opinion(State.NOT_CHECKED, inputs.why)
@@ -109,6 +113,8 @@ class HouseJudge:
                 ]
             limits = limits or record.limits
             told.append((event.seq, event, record))
+        if limits is not None and limits_too_much(asdict(limits)):
+            return [(events[0].seq, Opinion(State.NOT_CHECKED, "the limits of the loop rules are too large"))]
         if limits is None:
             return [(events[0].seq, Opinion(State.FINDING, "the limits of the loop rules are not recorded"))]
         try:
@@ -161,6 +167,9 @@ class HouseJudge:
         """Find the rates in the row of the card, and the buckets in the recorded usage."""
         try:
             step = leaf["step"]
+            too_much = row_too_much(row, step["model"])
+            if too_much is not None:
+                return Opinion(State.NOT_CHECKED, too_much)
             made = self._rows.priced(step, int(leaf["started"]), row)
         except _WRONG as error:
             return Opinion(State.FINDING, f"the price row cannot be read: {_said(error)}")

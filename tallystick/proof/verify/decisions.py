@@ -14,6 +14,9 @@ from tallystick.proof.verify.seen import Seen
 
 NO_JUDGE: Final = "this verifier has no policy engine, loop rules, dialects or rate card: use tally verify"
 
+# An argument has a salt of its own: only decisions about one call share it, and each reads it again.
+_MOST_USES: Final = 64
+
 
 def tell(told: Checklist, check: str, place: str, opinion: Opinion) -> None:
     """Write an opinion down."""
@@ -33,6 +36,7 @@ class Decisions:
         self._seen = seen
         self._judge = judge
         self._policies: dict[str, Mapping[str, Any]] = {}
+        self._uses: dict[str, int] = {}  # commitment -> decisions that were made again with it
 
     def entry(self, entry: Entry) -> None:
         """Look at one entry and, for a decision, ask the judge."""
@@ -58,6 +62,9 @@ class Decisions:
 
     def _opened(self, commitment: str) -> tuple[bool, Any]:
         values = self._seen.values
+        self._uses[commitment] = self._uses.get(commitment, 0) + 1
+        if self._uses[commitment] > _MOST_USES:
+            return False, f"more than {_MOST_USES} decisions name it"
         if commitment in values:
             return True, values[commitment]
         return False, self._seen.withheld.get(commitment, "withheld")

@@ -49,13 +49,19 @@ class Deeds:
             self._told.finding(
                 _CHECK, place, f"its record is of another tool than decision {made['decision']}"
             )
-        if said not in (None, made["answer"]):
+        outcome, back = step.get("outcome"), made["decision"] in self._outcomes
+        ran = step.get("status") == "ok" or outcome == "landed"
+        if said == "not evaluated" != made["answer"] and step.get("effect") not in _RISKY:
+            self._told.not_checked(_CHECK, place, "its record says that the guard failed, and let it run")
+            return
+        if said == "deny" != made["answer"] and not back:
+            self._told.not_checked(_CHECK, place, "its record says that it was refused after it was decided")
+        elif said not in (None, made["answer"]):
             self._told.finding(
                 _CHECK,
                 place,
                 f"its record says {str(said)[:20]!r}, and decision {made['decision']} says otherwise",
             )
-        outcome, ran = step.get("outcome"), step.get("status") == "ok" or step.get("outcome") == "landed"
         if ran and not lets_run(made):
             self._told.finding(
                 _CHECK, place, f"its record says that it ran, and decision {made['decision']} refused it"

@@ -28,6 +28,7 @@ from tallystick.proof.verify.versions import Versions
 
 _BEFORE_LEAF: Final = len('{"leaf":')
 _AFTER_LEAF: Final = -len(',"line":"entry"}')
+_LONGEST_LEAF: Final = 65_535  # bytes
 _ONCE: Final = ("header", "inclusion", "checkpoint", "trailer")
 # What hostile fields of the wrong shape raise, wherever they are looked at.
 _MISSHAPEN: Final = (
@@ -136,6 +137,8 @@ class Walk:
         hashed = leaf_hash(line.raw[_BEFORE_LEAF:_AFTER_LEAF] if line.flaw is None else canonical_json(leaf))
         entry = entry_of(leaf, hashed.hex())
         self.seen.keep(len(line.raw))
+        if entry.previous is None and len(line.raw) + _AFTER_LEAF - _BEFORE_LEAF > _LONGEST_LEAF:
+            self.told.finding("format", line.place, f"a journal entry has at most {_LONGEST_LEAF} bytes")
         self._inclusion.leaf(entry.seq, hashed)
         place = f"entry {entry.seq}"
         self._guarded("sequence", place, lambda: self._sequence.entry(entry))
