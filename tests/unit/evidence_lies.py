@@ -159,6 +159,26 @@ def another_call_of_the_step(lines: Lines) -> None:
     started.update(call=leaf["call"], binding=None)
 
 
+def ran_twice(lines: Lines) -> None:
+    """A second call came back under the decision that let one run."""
+    first, second = (entry(lines, "effect.ended", number)["body"] for number in (3, 4))
+    assert first["effect_class"] == second["effect_class"] == "read"
+    second["decision"] = first["decision"]
+
+
+def effect_left_out(lines: Lines) -> None:
+    """A refund was allowed, and the journal has neither its start nor its end."""
+    effect = entry(lines, "effect.started", 1)["body"]["effect"]
+    without(lines, lambda leaf: leaf["subject"] == effect)
+
+
+def nobody_was_asked(lines: Lines) -> None:
+    """The second call that was held: question and answer left out, as if it had only been refused."""
+    approval = entry(lines, "approval.requested", 1)["body"]["approval"]
+    without(lines, lambda leaf: leaf["subject"] == approval)
+    decision(lines, answer="deny", stage="approval")["body"]["approval"] = None
+
+
 def stop_of_another_run(lines: Lines) -> None:
     entry(lines, "run.stopped")["body"]["run"] = "other"
 
@@ -271,6 +291,18 @@ def cost_left_out(lines: Lines) -> None:
     recharged(lines)
 
 
+def price_left_out(lines: Lines) -> None:
+    """A priced tool's record has no cost, and no charge; its content is withheld."""
+    charge = next(line for line in of_kind(lines, "charge") if line["price"] is None)
+    lines.remove(charge)
+    for line in of_kind(lines, "record"):
+        if line["leaf"]["span"] == charge["leaf"]["span"]:
+            del line["leaf"]["step"]["cost_nano"], line["salt"], line["content"]
+            line["withheld"] = "erased"
+    recharged(lines)
+    rerecorded(lines)
+
+
 def hold_of_nobody(lines: Lines) -> None:
     decision(lines, tool="refund", answer="allow", approved=[])["body"]["hold"] = "hld_other"
 
@@ -300,5 +332,6 @@ LIES: list[tuple[Callable[[Lines], None], str]] = [
     (old_in_the_middle, "sequence"), (ran_without_a_decision, "conduct"), (refusal_left_out, "conduct"),
     (outcome_is_another, "conduct"), (seal_says_no_denials, "records"), (seal_says_fewer_steps, "records"),
     (loops_not_told, "loops"), (loop_print_is_another, "loops"), (cost_left_out, "charges"),
+    (ran_twice, "conduct"), (effect_left_out, "conduct"), (nobody_was_asked, "conduct"), (price_left_out, "charges"),
     (hold_of_nobody, "budgets"), (hold_too_small, "budgets"), (landed_and_not_paid, "budgets"),
 ]  # fmt: skip

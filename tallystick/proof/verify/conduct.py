@@ -17,6 +17,7 @@ from tallystick.proof.verify.seen import Seen, time_of
 
 _CHECK: Final = "conduct"
 _EFFECTS: Final = ("write", "irreversible", None)  # undeclared is worst case
+_RISKY: Final = ("write", "irreversible")
 _OUTCOMES: Final = ("did not happen", "in doubt", "landed")
 
 
@@ -50,6 +51,14 @@ class Conduct:
 
     def finish(self) -> None:
         """Say what was left open: an effect without an end is in doubt, which is no finding."""
+        for decision, (seq, made) in self._decisions.items():
+            # Decision and start are written together: one without the other was never written so.
+            if decision not in self._used and lets_run(made) and self._effect(decision, "none") in _RISKY:
+                self._told.finding(
+                    _CHECK,
+                    f"entry {seq}",
+                    f"decision {decision} let an effect run, and no start of it is here",
+                )
         for effect in self._started:
             if effect not in self._ended:
                 self._told.not_checked(
@@ -111,6 +120,8 @@ class Conduct:
                 self._told.finding(_CHECK, place, f"effect {effect} was started by another decision")
         elif body["effect_class"] in _EFFECTS or self._effect(decision, body["effect_class"]) in _EFFECTS:
             self._told.finding(_CHECK, place, f"effect {effect} ended and was never started")
+        elif self._used.setdefault(decision, effect) != effect:
+            self._told.finding(_CHECK, place, f"decision {decision} let two effects happen")
         elif self._allowed(entry, decision) is None:
             return
         self._told.holds(_CHECK)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.conduct import lets_run
+from tallystick.proof.verify.seen import Seen
 
 _CHECK: Final = "conduct"
 _RISKY: Final = ("write", "irreversible")
@@ -20,8 +21,9 @@ _OWN: Final = "gen_ai"  # the dialect in which the guard's own answers are writt
 class Deeds:
     """Remembers what the journal says of each step, and holds the records against it."""
 
-    def __init__(self, told: Checklist) -> None:
+    def __init__(self, told: Checklist, seen: Seen) -> None:
         self._told = told
+        self._seen = seen
         self._made: dict[str, Mapping[str, Any]] = {}  # step -> the last decision about it
         self._outcomes: dict[str, tuple[str, str]] = {}  # decision -> effect and its outcome
         self._recorded: set[str] = set()
@@ -73,7 +75,17 @@ class Deeds:
                 place,
                 f"its record says {str(outcome)[:20]!r}, and effect {effect} says {told[:20]!r}",
             )
+        if leaf["ended"] is not None:
+            self._priced(place, step, made)
         self._told.holds(_CHECK)
+
+    def _priced(self, place: str, step: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+        """A priced call that was allowed and landed costs what its tool declares."""
+        declared = self._seen.declaration(made["declaration"])
+        price = None if declared is None else declared["price_nano"]
+        landed = self._outcomes.get(made["decision"], ("", ""))[1] == "landed"
+        if price and landed and made["answer"] == "allow" and step.get("cost_nano") != price:
+            self._told.finding("charges", place, "its record does not cost what its tool declares")
 
     def _undecided(self, span: str, step: Mapping[str, Any]) -> None:
         """A step that was answered by a guard, and the journal knows nothing of it."""

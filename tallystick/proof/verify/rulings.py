@@ -25,6 +25,9 @@ class Rulings:
         self._calls: dict[tuple[str, str], tuple[str, str]] = {}  # run and step -> decision and its call
         self._decided: dict[str, Mapping[str, Any]] = {}
         self._denials: dict[str, int] = {}  # run -> refusals that count for a stop
+        self._unasked: dict[
+            str, int
+        ] = {}  # decision that holds its call -> its entry, until somebody is asked
         self._unstopped: dict[str, str] = {}  # run -> the decision that was to stop it
 
     def entry(self, entry: Entry) -> None:
@@ -33,11 +36,17 @@ class Rulings:
             self._states[entry.body["digest"]] = entry.body["state"]
         elif entry.kind == "decision.made":
             self._ruled(entry, entry.body)
+        elif entry.kind == "approval.requested":
+            self._unasked.pop(entry.body["decision"], None)
         elif entry.kind == "run.stopped":
             self._stopped(entry, entry.body)
 
     def finish(self) -> None:
         """A stop that was decided and not written may have been cut off by a crash."""
+        for decision, seq in self._unasked.items():  # both are written together
+            self._told.finding(
+                _CHECK, f"entry {seq}", f"decision {decision} holds a call, and nobody was asked"
+            )
         for decision in self._unstopped.values():
             self._told.not_checked(
                 _CHECK, decision, "the loop rules stopped the run, and no stop is recorded"
@@ -62,6 +71,8 @@ class Rulings:
             self._say(
                 entry, f"decision {decision} is about another call of its step than decision {first[0]}"
             )
+        if answer == "hold" and made["policy_state"] != "permissive":
+            self._unasked[decision] = entry.seq
         if answer == "deny" and stage != "loop":
             self._denials[made["run"]] = self._denials.get(made["run"], 0) + 1
         if stage == "loop" and made["loop"]["rung"] == "stopped":

@@ -52,7 +52,7 @@ class Walk:
         self._loops = Loops(self.told, self.seen, judge)
         self._budgets = Budgets(self.told, self.seen)
         self._rulings = Rulings(self.told)
-        self._deeds = Deeds(self.told)
+        self._deeds = Deeds(self.told, self.seen)
         self._seals = Seals(self.told, self.seen, judge)
         self._records = Records(self.told, self.seen, self._seals, self._deeds, judge)
         self._charges = Charges(self.told, self.seen, self._records, self._seals, judge)
