@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from time import process_time
@@ -18,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 from evidence_forgeries import entry
 from evidence_house import _PRIVATE, KEY, Lines, check, forged, lines_of, of_kind, told
 
-from tallystick.app.prove.bounds import is_quick
+from tallystick.app.prove.bounds import is_quick, steps_too_much
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import TooLarge
+from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.proof.dsse import sign_envelope
 from tallystick.proof.merkle import leaf_hash, root_of
 from tallystick.proof.report import Checklist, Report, State
@@ -132,6 +134,22 @@ def test_a_segment_that_is_claimed_again_is_not_hashed_again(monkeypatch: pytest
 
 class _Told:
     _told = Checklist()
+
+
+def test_steps_that_are_nested_without_end_are_not_compared() -> None:
+    def chain(length: int, ring: bool = False) -> list[Step]:
+        return [
+            Step("t", f"{one}", f"{(one - 1) % length}" if one or ring else None, None, Kind.MODEL, "", StepStatus.OK,
+                 one, one + 1, "scope", "gen_ai")
+            for one in range(length)
+        ]  # fmt: skip
+
+    assert not steps_too_much(chain(1_000))
+    assert steps_too_much(chain(5_000))
+    assert steps_too_much(chain(5_000, ring=True))
+    flat = [replace(one, parent=None) for one in chain(100_000)]
+    assert not steps_too_much(flat)
+    assert steps_too_much([replace(one, dialect="mcp") for one in flat])
 
 
 def test_one_opening_for_very_many_decisions_is_not_read_each_time() -> None:

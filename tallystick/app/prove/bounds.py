@@ -6,15 +6,17 @@ Honest files stay far below. What is beyond is said to be not checked, and never
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
+from tallystick.model.step import Step
 
 LARGEST_DECLARATION: Final = 256 * 1024  # characters; each decision reads its tool's declaration again
 _LARGEST_ROW: Final = 16 * 1024  # bytes of a row of a rate card
 _LONGEST_NAME: Final = 256  # characters of a model's name
 _LONGEST_PATTERN: Final = 256
+_MOST_PAIRS: Final = 5_000_000  # of steps that are compared with one another
 _LONGEST_CYCLE: Final = 64  # calls; each turn of a detector looks back so far
 
 _PLAIN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)  # an escape, a class of characters
@@ -35,6 +37,25 @@ def row_too_much(row: Mapping[str, Any], model: Any) -> str | None:
 def limits_too_much(limits: Mapping[str, Any]) -> bool:
     """Whether loop rules would look back too far at every turn."""
     return any(type(value) is int and value > _LONGEST_CYCLE for value in (limits.get("longest_cycle"),))
+
+
+def steps_too_much(steps: Sequence[Step]) -> bool:
+    """Whether finding the repeats among steps would compare too many of them: guests of calls, or deep nesting."""
+    guests = sum(step.dialect == "mcp" and step.parent is None for step in steps)
+    parents = {step.span: step.parent for step in steps}
+    depths: dict[str, int] = {}
+    for span in parents:
+        path: list[str] = []
+        at: str | None = span
+        while at in parents and at not in depths:
+            depths[at] = 0  # a ring ends where it began
+            path.append(at)
+            at = parents[at]
+        depth = depths.get(at, 0) if at is not None else 0
+        for one in reversed(path):
+            depth += 1
+            depths[one] = depth
+    return guests * len(steps) + sum(depths.values()) > _MOST_PAIRS
 
 
 def is_quick(pattern: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tallystick.app.decided import Missing, differences, inputs_of, made_again
 from tallystick.app.policies import evaluator, remade
-from tallystick.app.prove.bounds import LARGEST_DECLARATION, limits_too_much, row_too_much
+from tallystick.app.prove.bounds import LARGEST_DECLARATION, limits_too_much, row_too_much, steps_too_much
 from tallystick.app.watch import LoopRecord, loop_record
 from tallystick.cost.loops import LoopLimits, Rung, replay
 from tallystick.cost.rates import RateCard, Rates, load_card
@@ -36,7 +36,6 @@ _WRONG: Final = (
 _COSTS: Final = ("cost_nano", "cost_gap")
 _RATES: Final = tuple(field.name for field in fields(Rates))
 _MOST_POLICIES: Final = 64
-_MOST_PAIRS: Final = 5_000_000  # of spans that are compared with one another
 
 
 class HouseJudge:
@@ -156,8 +155,7 @@ class HouseJudge:
     def repeated(self, records: int) -> Mapping[str, str] | None:
         """The steps that repeat another one, where the span of every record was read."""
         steps = self._steps
-        guests = sum(step.dialect == "mcp" and step.parent is None for step in steps)
-        if len(steps) != records or guests * len(steps) > _MOST_PAIRS:
+        if len(steps) != records or steps_too_much(steps):
             return None
         return repeats(sorted(steps, key=lambda step: order_of(step)[:2]))
 
