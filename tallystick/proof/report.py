@@ -35,6 +35,8 @@ PROVES_NOT: Final = (
     "that an agent outside Tallystick did not act",
     "that the model's words were its own",
     "that the machine's clock was right",
+    "that the policies, limits and prices in force were the right ones",
+    "that nothing ran of which neither journal nor records have a word",
     "that the operator did not keep a second journal: a witness, or an earlier checkpoint in other hands, shows that",
 )
 _OF_INTEGRITY: Final = ("format", "signature", "inclusion", "openings", "records", "charges", "readings")

@@ -11,6 +11,7 @@ import pytest
 import test_framework_spans as frameworks
 from audit_shop import Shop, model, work
 
+from tallystick.model.journal import Draft
 from tallystick.observe.normalise import read_span
 from tallystick.proof.records import (
     content_bytes,
@@ -101,4 +102,26 @@ def test_records_of_an_older_version_still_fit(tmp_path: Path) -> None:
     shop.record([model(50, 5001, None)])
     shop.attest()
     assert shop.flaws() == []
+    shop.close()
+
+
+@pytest.mark.parametrize(
+    ("lie", "text"),
+    [
+        ({"records": 99, "denials": 0}, "seals 99 records"),
+        ({"records": "all", "denials": 0}, "seals all records"),
+        ({"completeness": "open", "denials": 7}, "says another denials"),
+        ({"denials": 7}, "says another denials"),
+    ],
+)
+def test_a_seal_that_was_never_true_is_found(tmp_path: Path, lie: dict[str, object], text: str) -> None:
+    """Whoever can write to the journal seals a run once more, with figures that nobody would compare."""
+    shop = Shop(tmp_path)
+    for batch in work():
+        shop.record(batch)
+    shop.attest()
+    assert shop.flaws() == []
+    true = [one for one in shop.control.entries(limit=1_000, kind="run.sealed") if one.run == "run-1"][-1]
+    shop.control.append([Draft("run.sealed", "run-1", {**true.body, **lie}, "run-1")])
+    assert any(text in one.text for one in shop.flaws()), shop.flaws()
     shop.close()

@@ -142,7 +142,7 @@ def refused_under_permissive(lines: Lines) -> None:
     order.remove(refused)
     order.insert(order.index(ran), refused)
     lines.remove(openings[1])
-    _renumber(lines, order)
+    renumbered(lines, order)
     lines.remove(openings[0])
     lines.insert(
         next(place for place, line in enumerate(lines) if line.get("leaf") is refused) + 1, openings[0]
@@ -196,10 +196,10 @@ def ran_after_the_stop(lines: Lines) -> None:
     order = [line["leaf"] for line in of_kind(lines, "entry")]
     order.remove(leaf)
     order.insert(first - 1, leaf)
-    _renumber(lines, order)
+    renumbered(lines, order)
 
 
-def _renumber(lines: Lines, order: list[dict[str, Any]]) -> None:
+def renumbered(lines: Lines, order: list[dict[str, Any]]) -> None:
     openings: dict[str, Lines] = {}
     last = ""
     for line in lines:

@@ -7,11 +7,12 @@ that comes in is from a file that a stranger may have written, so nothing but an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from tallystick.app.decided import Missing, differences, inputs_of, made_again
 from tallystick.app.policies import evaluator, remade
+from tallystick.app.prove.bounds import LARGEST_DECLARATION, limits_too_much, row_too_much, steps_too_much
 from tallystick.app.watch import LoopRecord, loop_record
 from tallystick.cost.loops import LoopLimits, Rung, replay
 from tallystick.cost.rates import RateCard, Rates, load_card
@@ -20,8 +21,11 @@ from tallystick.govern.policy import PolicySet
 from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
 from tallystick.model.errors import BadInput, TallystickError
+from tallystick.model.step import Step
 from tallystick.model.usage import Usage
 from tallystick.observe.normalise import read_span
+from tallystick.observe.repeats import repeats
+from tallystick.observe.summary import order_of
 from tallystick.proof.records import reading_of, source_of, span_of
 from tallystick.proof.report import State
 from tallystick.proof.verify.judge import HOLDS, Asked, LoopEvent, Opinion
@@ -41,6 +45,7 @@ class HouseJudge:
         self._sets: dict[str, PolicySet | Opinion] = {}
         self._evaluator = evaluator()
         self._rows = RowPrices()
+        self._steps: list[Step] = []  # every span that was read, without its contents
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -58,6 +63,9 @@ class HouseJudge:
         if isinstance(policies, Opinion):
             return policies
         body = asked.body
+        declaration = asked.text(body["declaration"])
+        if declaration is not None and len(declaration) > LARGEST_DECLARATION:
+            return Opinion(State.NOT_CHECKED, "the tool's declaration is too large")
         inputs = inputs_of(body, _openings(asked), _Texts(asked))
         if isinstance(inputs, Missing):
             return Opinion(State.NOT_CHECKED, inputs.why)
@@ -80,8 +88,10 @@ class HouseJudge:
                 known = remade(policy, _Texts(asked))
             except _WRONG as error:
                 known = Opinion(State.FINDING, f"its policy set cannot be made again: {_said(error)}")
-            if len(self._sets) >= _MOST_POLICIES:
-                self._sets.clear()
+            if (
+                len(self._sets) >= _MOST_POLICIES
+            ):  # making sets again and again is what a hostile file would want
+                return Opinion(State.NOT_CHECKED, f"the file has more than {_MOST_POLICIES} policy sets")
             self._sets[policy["digest"]] = known
         return known
 
@@ -102,6 +112,8 @@ class HouseJudge:
                 ]
             limits = limits or record.limits
             told.append((event.seq, event, record))
+        if limits is not None and limits_too_much(asdict(limits)):
+            return [(events[0].seq, Opinion(State.NOT_CHECKED, "the limits of the loop rules are too large"))]
         if limits is None:
             return [(events[0].seq, Opinion(State.FINDING, "the limits of the loop rules are not recorded"))]
         try:
@@ -126,9 +138,11 @@ class HouseJudge:
                 read_canonical(content), leaf["trace"], leaf["span"], leaf["parent"], int(leaf["started"]),
                 None if ended is None else int(ended), source_of(source),
             )  # fmt: skip
-            again = reading_of(read_span(span)[0][0])
+            step = read_span(span)[0][0]
+            again = reading_of(step)
         except _WRONG as error:
             return Opinion(State.FINDING, f"the span cannot be read: {_said(error)}")
+        self._steps.append(replace(step, name="", error=None, links=(), facts=None))
         then = dict(leaf["step"])
         if "cost_nano" not in again:  # the price came from a rate card: see the charges
             then = {name: value for name, value in then.items() if name not in _COSTS}
@@ -138,12 +152,22 @@ class HouseJudge:
         names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
         return Opinion(State.FINDING, f"step {leaf['span']} reads otherwise: {', '.join(names)[:120]}")
 
+    def repeated(self, records: int) -> Mapping[str, str] | None:
+        """The steps that repeat another one, where the span of every record was read."""
+        steps = self._steps
+        if len(steps) != records or steps_too_much(steps):
+            return None
+        return repeats(sorted(steps, key=lambda step: order_of(step)[:2]))
+
     def charge(
         self, leaf: Mapping[str, Any], buckets: Mapping[str, Any], rates: Mapping[str, Any], row: Mapping[str, Any]
     ) -> Opinion:  # fmt: skip
         """Find the rates in the row of the card, and the buckets in the recorded usage."""
         try:
             step = leaf["step"]
+            too_much = row_too_much(row, step["model"])
+            if too_much is not None:
+                return Opinion(State.NOT_CHECKED, too_much)
             made = self._rows.priced(step, int(leaf["started"]), row)
         except _WRONG as error:
             return Opinion(State.FINDING, f"the price row cannot be read: {_said(error)}")
@@ -151,7 +175,11 @@ class HouseJudge:
             return Opinion(State.FINDING, f"the price row does not price model {str(step.get('model'))[:60]}")
         if made[0] != dict(rates):
             return Opinion(State.FINDING, "the rates are not those of the price row at that time")
-        return HOLDS if made[1] == dict(buckets) else Opinion(State.FINDING, "the buckets are not the usage")
+        if made[1] != dict(buckets):
+            return Opinion(State.FINDING, "the buckets are not the usage")
+        if self._rows.named(step, row):
+            return HOLDS
+        return Opinion(State.NOT_CHECKED, "the span does not name the provider whose price it is")
 
 
 class RowPrices:
@@ -184,6 +212,13 @@ class RowPrices:
             usage = Usage(usage.input_tokens, 0, usage.cache_read_tokens, usage.cache_write_tokens)
         counts = buckets_of(usage)
         return None if counts is None else ({name: getattr(rates, name) for name in _RATES}, counts._asdict())
+
+    def named(self, step: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+        """Whether a recorded step that the row prices names its provider, by a name that needs no other row."""
+        provider, model, card = step.get("provider"), step["model"], self._cards[id(row)][1]
+        return type(provider) is str and any(
+            card.find(provider, one) for one in (model, model.partition("/")[2])
+        )
 
 
 def _loop_opinion(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -87,11 +86,11 @@ class Approvals:
 
     def _bound(self, entry: Entry, made: Mapping[str, Any]) -> None:
         """The binding is recomputed where the tool's declaration is in the file."""
-        text = self._seen.texts.get(made["declaration"]) if made["declaration"] is not None else None
-        if text is None:
+        declared = self._seen.declaration(made["declaration"])
+        if declared is None:
             self._told.not_checked(_CHECK, f"entry {entry.seq}", "the declaration of the tool is not here")
             return
-        if entry.body["binding"] != binding(made, json.loads(text).get("effect"), entry.body):
+        if entry.body["binding"] != binding(made, declared.get("effect"), entry.body):
             self._say(entry, f"approval {entry.body['approval']} is not bound to the call that was held")
 
     def _answered(self, entry: Entry, asked: _Asked) -> None:
@@ -141,10 +140,10 @@ class Approvals:
         if asked.decided:
             self._say(entry, f"approval {approval} let two calls through")
         asked.decided = True
-        if asked.body["group"] not in made["approved"]:
+        if made["approved"] != [asked.body["group"]]:
             self._say(
                 entry,
-                f"decision {made['decision']} does not count the group that approval {approval} is from",
+                f"decision {made['decision']} counts other groups than the one approval {approval} is from",
             )
 
     def _say(self, entry: Entry, text: str) -> None:

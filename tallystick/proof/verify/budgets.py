@@ -16,6 +16,7 @@ from tallystick.proof.verify.seen import Seen
 
 _CHECK: Final = "budgets"
 _EVERY: Final = "run:*"
+_EACH: Final = 64  # bytes that a budget counts for each hold on it, so that work is bounded as memory is
 
 
 @dataclass(slots=True)
@@ -32,6 +33,8 @@ class _Hold:
     budgets: tuple[tuple[str, str], ...]  # (scope, name) that hold the money
     scopes: tuple[str, ...]
     settled: bool = False
+    spent: int = 0
+    basis: str = ""
 
 
 class Budgets:
@@ -42,6 +45,8 @@ class Budgets:
         self._seen = seen
         self._budgets: dict[str, dict[str, _Budget]] = {}  # scope -> name
         self._holds: dict[str, _Hold] = {}
+        self._calls: dict[str, Mapping[str, Any]] = {}  # hold -> the decision that it was taken for
+        self._outcomes: dict[str, str] = {}  # decision -> what became of its effect
 
     def entry(self, entry: Entry) -> None:
         """Look at one entry."""
@@ -50,6 +55,8 @@ class Budgets:
             "hold.taken": self._taken,
             "hold.settled": self._settled,
             "run.stopped": self._stopped,
+            "decision.made": self._decided,
+            "effect.ended": self._ended,
         }.get(entry.kind)
         if look is not None:
             look(entry, entry.body)
@@ -59,6 +66,8 @@ class Budgets:
         for hold, one in self._holds.items():
             if not one.settled:
                 self._told.not_checked(_CHECK, hold, "a hold is not settled yet")
+            elif hold in self._calls:
+                self._paid(hold, one, self._calls[hold])
 
     def _set(self, _entry: Entry, body: Mapping[str, Any]) -> None:
         named = self._budgets.setdefault(body["scope"], {})
@@ -88,12 +97,45 @@ class Budgets:
         self._holds[hold] = _Hold(amount, tuple(touched), tuple(dict.fromkeys(scope for scope, _ in touched)))
         self._told.holds(_CHECK)
 
+    def _decided(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        """A decision that names a hold: it was taken before, for this call alone, with the price of its tool."""
+        hold, place = body["hold"], f"entry {entry.seq}"
+        if hold is None:
+            return
+        taken = self._holds.get(hold)
+        if taken is None:
+            self._told.finding(_CHECK, place, f"hold {hold} of decision {body['decision']} was never taken")
+        elif hold in self._calls:
+            self._told.finding(_CHECK, place, f"hold {hold} is that of two decisions")
+        else:
+            declared = self._seen.declaration(body["declaration"])
+            if declared is not None and number(declared["price_nano"]) != taken.amount:
+                self._told.finding(_CHECK, place, f"hold {hold} is not the price that its tool declares")
+            self._calls[hold] = body
+
+    def _ended(self, _entry: Entry, body: Mapping[str, Any]) -> None:
+        self._outcomes[body["decision"]] = body["outcome"]
+
+    def _paid(self, hold: str, one: _Hold, made: Mapping[str, Any]) -> None:
+        """A priced call that ran, or may have run, was paid; only what surely did not happen costs nothing."""
+        outcome = self._outcomes.get(made["decision"])
+        if outcome is None:
+            self._told.not_checked(
+                _CHECK, hold, "nobody says what became of the call that a hold was taken for"
+            )
+        elif one.spent != (0 if one.basis == "released" else one.amount):
+            self._told.finding(_CHECK, hold, f"hold {hold} was not settled with the price of its tool")
+        elif one.basis == "released" and outcome != "did not happen":
+            self._told.finding(_CHECK, hold, f"hold {hold} was given back, and its call is {outcome!r}")
+
     def _named(self, scope: str) -> list[str]:
         """The budgets of a scope; one for every run counts each run by itself, from its first hold on."""
         if scope not in self._budgets and scope.startswith("run:") and scope != _EVERY:
             for name, every in self._budgets.get(_EVERY, {}).items():
                 self._budgets.setdefault(scope, {})[f"{name} {scope}"] = _Budget(every.limit, every.mode)
-        return sorted(self._budgets.get(scope, ()))
+        found = self._budgets.get(scope, {})
+        self._seen.keep(_EACH * len(found))  # every hold goes through all of them
+        return sorted(found)
 
     def _own(self, scope: str) -> bool:
         return scope.startswith("run:") and scope[4:] in self._seen.runs
@@ -110,7 +152,8 @@ class Budgets:
             self._told.finding(_CHECK, place, f"hold {hold} is settled as there is no way to")
         if body["basis"] == "released" and spent != 0:
             self._told.finding(_CHECK, place, f"hold {hold} was released and spent")
-        found.settled = True
+        found.settled, found.spent, found.basis = True, spent, body["basis"]
+        self._seen.keep(_EACH * sum(len(self._budgets[scope]) for scope in found.scopes))
         for scope in found.scopes:
             for name, budget in self._budgets[scope].items():
                 if (scope, name) in found.budgets:
@@ -143,6 +186,6 @@ def number(value: Any) -> int:
     """An integer, or one that was too large for a JSON number and is text. Raises TypeError or ValueError."""
     if type(value) is int:
         return value
-    if type(value) is str and len(value) <= 40:
+    if type(value) is str and len(value) <= 40 and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
     raise TypeError("this is no whole number")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json, read_canonical
+from tallystick.model.canonical import canonical_json
 from tallystick.model.journal import Entry
 from tallystick.model.money import round_pico
 from tallystick.proof.lines import Line
@@ -15,6 +15,7 @@ from tallystick.proof.verify.budgets import number
 from tallystick.proof.verify.decisions import NO_JUDGE, tell
 from tallystick.proof.verify.judge import Judge
 from tallystick.proof.verify.records import Records
+from tallystick.proof.verify.seals import Seals
 from tallystick.proof.verify.seen import Seen, hash_of
 
 _CHECK: Final = "charges"
@@ -29,10 +30,13 @@ _PLAIN: Final = {
 class Charges:
     """Follows prices and charges."""
 
-    def __init__(self, told: Checklist, seen: Seen, records: Records, judge: Judge | None) -> None:
+    def __init__(
+        self, told: Checklist, seen: Seen, records: Records, seals: Seals, judge: Judge | None
+    ) -> None:
         self._told = told
         self._seen = seen
         self._records = records
+        self._seals = seals
         self._judge = judge
         self._cards: set[str] = set()
         self._rows: dict[int, tuple[str, Mapping[str, Any]]] = {}
@@ -55,9 +59,9 @@ class Charges:
         elif entry.kind == "run.sealed" and entry.body["run"] == self._seen.run:
             self._sealed += 1
         elif entry.kind == "decision.made":
-            declaration = self._seen.texts.get(entry.body["declaration"])
+            declaration = self._seen.declaration(entry.body["declaration"])
             if declaration is not None:
-                self._declared[entry.body["step"]] = read_canonical(declaration.encode())["price_nano"]
+                self._declared[entry.body["step"]] = declaration["price_nano"]
 
     def price(self, line: Line) -> None:
         """A row of the rate card, with its way to the card's root."""
@@ -80,6 +84,7 @@ class Charges:
         if set(leaf) != {"gap", "nano", "span", "trace"}:
             raise TypeError("it does not have the fields of a charge")
         self._hashes.append(leaf_hash(canonical_json(leaf)))
+        self._seals.charge(leaf)
         if leaf["nano"] is None:
             self._unknown += 1
         else:
@@ -103,7 +108,9 @@ class Charges:
         buckets, rates, price = value["buckets"], value["rates"], value["price"]
         if buckets is None and rates is None and price is None:
             declared = self._declared.get(value["leaf"]["span"])
-            if nano is None or (declared is not None and number(declared) == nano):
+            if nano is None:
+                self._told.not_checked(_CHECK, line.place, "what the step cost is not known")
+            elif declared is not None and number(declared) == nano:
                 self._told.holds(_CHECK)
             elif declared is not None and record["step"].get("kind") == "tool":
                 self._told.finding(_CHECK, line.place, "the tool's declaration names another price")

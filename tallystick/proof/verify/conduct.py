@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.model.canonical import digest, read_canonical
+from tallystick.model.canonical import digest
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.approvals import Approvals
@@ -17,6 +17,7 @@ from tallystick.proof.verify.seen import Seen, time_of
 
 _CHECK: Final = "conduct"
 _EFFECTS: Final = ("write", "irreversible", None)  # undeclared is worst case
+_RISKY: Final = ("write", "irreversible")
 _OUTCOMES: Final = ("did not happen", "in doubt", "landed")
 
 
@@ -50,6 +51,14 @@ class Conduct:
 
     def finish(self) -> None:
         """Say what was left open: an effect without an end is in doubt, which is no finding."""
+        for decision, (seq, made) in self._decisions.items():
+            # Decision and start are written together: one without the other was never written so.
+            if decision not in self._used and lets_run(made) and self._effect(decision, "none") in _RISKY:
+                self._told.finding(
+                    _CHECK,
+                    f"entry {seq}",
+                    f"decision {decision} let an effect run, and no start of it is here",
+                )
         for effect in self._started:
             if effect not in self._ended:
                 self._told.not_checked(
@@ -105,24 +114,38 @@ class Conduct:
         if effect in self._ended:
             self._told.finding(_CHECK, place, f"effect {effect} ended before")
         self._ended.add(effect)
+        self._same_call(entry, decision)
         if body["outcome"] not in _OUTCOMES:
             self._told.finding(_CHECK, place, f"effect {effect} has an outcome that there is none")
-        _, made = self._decisions.get(decision, (0, {}))
-        if made and made["tool"] != body["tool"]:
-            self._told.finding(_CHECK, place, f"effect {effect} is of another tool than decision {decision}")
         if effect in self._started:
             if self._started[effect] != decision:
                 self._told.finding(_CHECK, place, f"effect {effect} was started by another decision")
-        elif body["effect_class"] in _EFFECTS or self._declared(made) in _EFFECTS:
+        elif body["effect_class"] in _EFFECTS or self._effect(decision, body["effect_class"]) in _EFFECTS:
             self._told.finding(_CHECK, place, f"effect {effect} ended and was never started")
+        elif self._used.setdefault(decision, effect) != effect:
+            self._told.finding(_CHECK, place, f"decision {decision} let two effects happen")
         elif self._allowed(entry, decision) is None:
             return
         self._told.holds(_CHECK)
 
-    def _declared(self, made: Mapping[str, Any]) -> Any:
-        """The effect that the tool of a decision was declared with; "read" where the file does not say."""
-        text = self._seen.texts.get(made.get("declaration"))  # type: ignore[arg-type]
-        return "read" if text is None else read_canonical(text.encode())["effect"]
+    def _same_call(self, entry: Entry, decision: str) -> None:
+        """An end is of the tool that was decided on, with the effect that its declaration names."""
+        body, place = entry.body, f"entry {entry.seq}"
+        made = self._decisions.get(decision)
+        if made is None:
+            return
+        if body["tool"] != made[1]["tool"]:
+            self._told.finding(_CHECK, place, f"effect {body['effect']} is of another tool than its decision")
+        if body["effect_class"] != self._effect(decision, body["effect_class"]):
+            self._told.finding(
+                _CHECK, place, f"effect {body['effect']} is not of the kind that the tool's declaration names"
+            )
+
+    def _effect(self, decision: str, otherwise: str | None) -> str | None:
+        """The effect that the declaration in a decision names."""
+        made = self._decisions.get(decision)
+        declared = None if made is None else self._seen.declaration(made[1]["declaration"])
+        return otherwise if declared is None else declared.get("effect")
 
     def _allowed(self, entry: Entry, decision: str) -> Mapping[str, Any] | None:
         """The decision before an effect, if it let it run; else a finding is told."""

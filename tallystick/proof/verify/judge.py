@@ -55,6 +55,10 @@ class Judge(Protocol):
         """What each decision of one detector (by entry number) should have found, held against what it says."""
         ...
 
+    def repeated(self, records: int) -> Mapping[str, str] | None:
+        """Which of the spans read so far repeat which other one; None unless all ``records`` of the file were read."""
+        ...
+
     def reading(self, leaf: Mapping[str, Any], content: bytes, source: Any) -> Opinion:
         """Does the opened span read as the ``step`` of its record?"""
         ...

@@ -14,7 +14,9 @@ from tallystick.proof.lines import Line
 from tallystick.proof.merkle import leaf_hash, root_of
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.decisions import NO_JUDGE, tell
+from tallystick.proof.verify.deeds import Deeds
 from tallystick.proof.verify.judge import Judge
+from tallystick.proof.verify.seals import Seals
 from tallystick.proof.verify.seen import Seen, hash_of, is_digest, salt_of, time_of
 
 LONGEST_CONTENT: Final = 64 * 2**20  # bytes of one record's joined pieces
@@ -40,7 +42,7 @@ class Costed:
 class Records:
     """Follows records, the payloads and sources that they refer to, and what the journal says of them."""
 
-    def __init__(self, told: Checklist, seen: Seen, judge: Judge | None) -> None:
+    def __init__(self, told: Checklist, seen: Seen, seals: Seals, deeds: Deeds, judge: Judge | None) -> None:
         self._told = told
         self._seen = seen
         self._judge = judge
@@ -50,6 +52,8 @@ class Records:
         self._unused: set[str] = set()
         self._last: tuple[str, int] = ("", -1)
         self._count = 0
+        self._seals = seals
+        self._deeds = deeds
         self._sealed: tuple[int, Mapping[str, Any]] | None = None
         self.costed: dict[tuple[str, str], Costed] = {}
 
@@ -118,6 +122,8 @@ class Records:
         leaf = value["leaf"]
         _check_leaf(leaf)
         log.hashes.append(leaf_hash(canonical_json(leaf)))
+        self._seals.record(leaf)
+        self._deeds.record(leaf)
         if leaf["step"].get("cost_nano") is not None or leaf["step"].get("cost_gap") is not None:
             self.costed[leaf["trace"], leaf["span"]] = Costed(self._count, leaf)
         if "withheld" in value:
@@ -136,8 +142,12 @@ class Records:
             self._told.finding(
                 _CHECK, line.place, f"record {n} is replaced by one that did not come after it"
             )
-        elif log in self._seen.runs:
-            self._logs[log_id].replaced[n] = (log, by)
+        else:
+            self._told.not_checked("readings", line.place, "what a record said before another took its place")
+            if log in self._seen.runs:
+                self._logs[log_id].replaced[n] = (log, by)
+            else:
+                self._told.finding(_CHECK, line.place, "it is replaced by a record of a run that is not here")
 
     def _content(self, line: Line, leaf: Mapping[str, Any]) -> None:
         content = self._joined(line)
@@ -202,6 +212,7 @@ class Records:
                 self._told.finding(
                     _CHECK, place, f"segment of run {log_id[:12]} begins at {first}, not at {reached}"
                 )
+                continue  # no record is hashed twice, however many segments claim it
             reached = first + count
             if reached > len(log.hashes):
                 self._told.finding(

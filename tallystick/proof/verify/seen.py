@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tallystick.model.canonical import read_canonical
 from tallystick.model.errors import BadInput, TooLarge
 from tallystick.model.journal import Entry
 
@@ -25,6 +26,22 @@ class Seen:
     values: dict[str, Any] = field(default_factory=dict)  # commitment -> what it was opened to
     withheld: dict[str, str] = field(default_factory=dict)  # commitment -> why it is not opened
     kept: int = 0
+    declared: dict[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # declarations that were read, by digest
+
+    def declaration(self, named: Any) -> Mapping[str, Any] | None:
+        """The declaration of a tool that an entry names; None where it is not here. Raises BadInput for none.
+
+        It is read once, however many entries name it.
+        """
+        known = self.declared.get(named)
+        if known is None and (text := self.texts.get(named)) is not None:
+            known = read_canonical(text.encode("utf-8"))
+            if not isinstance(known, dict):
+                raise BadInput("this is no declaration of a tool")
+            self.declared[named] = known
+        return known
 
     def keep(self, size: int) -> None:
         """Count what is remembered. Raises TooLarge: a verifier must not be brought down by a file."""

@@ -30,6 +30,7 @@ class Signatures:
         self._expected: dict[
             bytes, int
         ] = {}  # SHA-256 of a statement's payload -> the entry that it is about
+        self._until: dict[str, int] = {}  # approval -> the time until which it can be answered
         if not trust.keys:
             told.not_checked(_CHECK, "", "no key was given (--key), so nobody knows who made this file")
 
@@ -38,6 +39,8 @@ class Signatures:
         told = statement(leaf, leaf_hash) if entry.previous is None else None
         if told is not None:
             self._expected[sha256(canonical_json(told)).digest()] = entry.seq
+        if entry.kind == "approval.requested" and entry.previous is None:
+            self._until[entry.body["approval"]] = time_of(str(entry.body["expires_ns"]))
         if entry.kind == "approval.answered" and self._trust.keys and entry.previous is None:
             self._answered(entry)
 
@@ -55,8 +58,14 @@ class Signatures:
         signed = read_canonical(payload)
         given = {key: body[key] for key in ("approval", "binding", "answer", "by")}
         at = signed["predicate"]["at"]
-        if signed != answer_statement({**given, "at": at}) or time_of(at) > entry.at + CLOCK_STEP_NS:
+        if signed != answer_statement({**given, "at": at}):
             self._told.finding(_CHECK, place, "what was signed is another answer than the one in the journal")
+        elif time_of(at) >= self._until.get(body["approval"], entry.at + CLOCK_STEP_NS):
+            self._told.finding(
+                _CHECK, place, f"the answer to approval {body['approval']} was signed after its time"
+            )
+        elif abs(time_of(at) - entry.at) > CLOCK_STEP_NS:
+            self._told.finding(_CHECK, place, "the answer was signed long before or after it was written")
         else:
             self._told.holds(_CHECK)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tallystick.model.canonical import digest, read_canonical
+from tallystick.model.canonical import digest
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.seen import Seen
@@ -40,10 +40,10 @@ class Versions:
             self._tools.setdefault(body["name"], set()).add(body["digest"])
 
     def _decided(self, body: Any, place: str) -> None:
-        text = self._seen.texts.get(body["declaration"])
-        if text is None:
+        declared = self._seen.declaration(body["declaration"])
+        if declared is None:
             return  # that is said by the check of openings
-        known, named = self._tools.get(body["tool"]), read_canonical(text.encode())["digest"]
+        known, named = self._tools.get(body["tool"]), declared["digest"]
         if known is None:
             self._told.not_checked(_CHECK, place, "the tool is declared in code, and not in the registry")
         elif named in known:

@@ -15,11 +15,14 @@ from tallystick.proof.verify.budgets import Budgets
 from tallystick.proof.verify.charges import Charges
 from tallystick.proof.verify.conduct import Conduct
 from tallystick.proof.verify.decisions import Decisions, Loops
+from tallystick.proof.verify.deeds import Deeds
 from tallystick.proof.verify.inclusion import Inclusion, Trust
 from tallystick.proof.verify.judge import Judge
 from tallystick.proof.verify.openings import Openings
 from tallystick.proof.verify.others import Others
 from tallystick.proof.verify.records import Records
+from tallystick.proof.verify.rulings import Rulings
+from tallystick.proof.verify.seals import Seals
 from tallystick.proof.verify.seen import Seen, entry_of
 from tallystick.proof.verify.sequence import Sequence
 from tallystick.proof.verify.signatures import Signatures
@@ -27,6 +30,7 @@ from tallystick.proof.verify.versions import Versions
 
 _BEFORE_LEAF: Final = len('{"leaf":')
 _AFTER_LEAF: Final = -len(',"line":"entry"}')
+_LONGEST_LEAF: Final = 65_535  # bytes
 _ONCE: Final = ("header", "inclusion", "checkpoint", "trailer")
 # What hostile fields of the wrong shape raise, wherever they are looked at.
 _MISSHAPEN: Final = (
@@ -48,10 +52,13 @@ class Walk:
         self._conduct = Conduct(self.told, self.seen)
         self._decisions = Decisions(self.told, self.seen, judge)
         self._versions = Versions(self.told, self.seen)
-        self._loops = Loops(self.told, judge)
+        self._loops = Loops(self.told, self.seen, judge)
         self._budgets = Budgets(self.told, self.seen)
-        self._records = Records(self.told, self.seen, judge)
-        self._charges = Charges(self.told, self.seen, self._records, judge)
+        self._rulings = Rulings(self.told)
+        self._deeds = Deeds(self.told, self.seen)
+        self._seals = Seals(self.told, self.seen, judge)
+        self._records = Records(self.told, self.seen, self._seals, self._deeds, judge)
+        self._charges = Charges(self.told, self.seen, self._records, self._seals, judge)
         self._counts: dict[str, int] = {}
         self._rank = 0
         self._pending: Callable[[], None] | None = None  # the entry whose openings are still coming
@@ -133,6 +140,8 @@ class Walk:
         hashed = leaf_hash(line.raw[_BEFORE_LEAF:_AFTER_LEAF] if line.flaw is None else canonical_json(leaf))
         entry = entry_of(leaf, hashed.hex())
         self.seen.keep(len(line.raw))
+        if entry.previous is None and len(line.raw) + _AFTER_LEAF - _BEFORE_LEAF > _LONGEST_LEAF:
+            self.told.finding("format", line.place, f"a journal entry has at most {_LONGEST_LEAF} bytes")
         self._inclusion.leaf(entry.seq, hashed)
         place = f"entry {entry.seq}"
         self._guarded("sequence", place, lambda: self._sequence.entry(entry))
@@ -140,11 +149,15 @@ class Walk:
         self._guarded("signature", place, lambda: self._signatures.entry(entry, leaf, hashed))
         self._guarded("format", place, lambda: self._others.entry(entry))
         if entry.previous is not None:
+            self._seals.old()
             self.told.not_checked("conduct", place, "written before version 2: it does not say enough")
             return
         if len(line.raw) - _BEFORE_LEAF + _AFTER_LEAF > LONGEST_LEAF:
             self.told.finding("format", place, f"a leaf has at most {LONGEST_LEAF} bytes")
         self._guarded("conduct", place, lambda: self._conduct.entry(entry))
+        self._guarded("conduct", place, lambda: self._rulings.entry(entry))
+        self._guarded("conduct", place, lambda: self._deeds.entry(entry))
+        self._guarded("records", place, lambda: self._seals.entry(entry))
         self._guarded("versions", place, lambda: self._versions.entry(entry))
         self._guarded("loops", place, lambda: self._loops.entry(entry))
         self._guarded("budgets", place, lambda: self._budgets.entry(entry))
@@ -184,10 +197,13 @@ class Walk:
             ("sequence", self._sequence.finish),
             ("openings", self._openings.finish),
             ("conduct", self._conduct.finish),
+            ("conduct", self._rulings.finish),
+            ("conduct", self._deeds.finish),
             ("loops", self._loops.finish),
             ("budgets", self._budgets.finish),
             ("records", self._records.finish),
             ("charges", self._charges.finish),
+            ("records", self._seals.finish),
             ("format", self._signatures.finish),
             ("format", self._others.finish),
         ):
