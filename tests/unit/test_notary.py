@@ -144,7 +144,6 @@ def test_more_than_fits_into_one_look_and_one_transaction(
         ("RECORDS_AT_ONCE", 7),
         ("ENTRIES_AT_ONCE", 2),
         ("RUNS_AT_ONCE", 3),
-        ("_PAGE", 2),
     ):
         monkeypatch.setattr(module, constant, value)
     for run in range(1, 9):
@@ -231,3 +230,43 @@ def test_a_journal_that_was_put_back_is_said(world: World) -> None:
     world.traces.attested({name(1): 1})
     with pytest.raises(StoreFault, match=r"counts 1 records of run 0+1 as attested; the journal holds 0"):
         world.notary.attest()
+
+
+def test_refused_runs_that_fill_a_whole_look_hold_up_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECORDS_AT_ONCE", 3)
+    for run in (1, 2):
+        world.write(*[pair(run, span) for span in range(1, 8)])
+        ahead = {"run": name(run), "first": 0, "count": 50, "root": "00" * 32}
+        world.control.append([Draft("records.accepted", name(run), ahead, name(run))])
+    world.write(pair(3, 1))
+    with pytest.raises(StoreFault, match="holds 50 records"):
+        world.notary.attest()
+    assert world.traces.logs()[name(3)] == (1, 1)
+
+
+def test_a_long_run_that_goes_on_is_not_read_again_for_every_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seals of a run that goes on for hours take a bounded share of the time; short runs do not wait."""
+    monkeypatch.setattr(module, "SHORT_RUN", 10)
+    monkeypatch.setattr(module, "PAUSE_NS", 10**9)  # 10 records more, 10 seconds
+    monkeypatch.setattr(module, "RUNS_AT_ONCE", 1)
+    world.write(*[pair(1, span) for span in range(1, 21)])
+    world.write(pair(2, 1))
+    assert world.notary.attest().runs == 2
+    world.clock.advance(seconds=5)
+    world.write(pair(1, 21))
+    world.write(pair(2, 2))
+    assert world.notary.attest() == Attested(2, 2, 1)  # attested at once; only the long run's seal waits
+    world.clock.advance(seconds=4)
+    assert world.notary.attest().runs == 0
+    assert world.notary.seal(name(1)).body["records"] == 21  # whoever wants evidence does not wait
+    world.write(pair(1, 22))
+    world.clock.advance(seconds=12)
+    assert world.notary.attest() == Attested(1, 1, 1)
+    world.write(pair(1, 23))
+    world.clock.advance(seconds=-3_600)  # a clock that was set back holds nothing up
+    assert world.notary.attest() == Attested(1, 1, 1)
+    world.hold_together()

@@ -235,7 +235,9 @@ class _Run:
         if sum(one.nano or 0 for one in account.charges) != stated.cost_nano:
             self.found("the charges of the run's steps do not add up to its cost")
         bodies = {"run.sealed": sealed_body(account), "run.charged": charged_body(account, None)}
-        last = {kind: list(_every(self._control, kind, self._run))[-1:] for kind in bodies}
+        last = {
+            kind: self._control.entries(kind=kind, subject=self._run, newest=True, limit=1) for kind in bodies
+        }
         for kind, entries in last.items():
             for entry in entries:
                 self._seal(entry, bodies[kind], last["run.sealed"])
