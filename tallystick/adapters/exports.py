@@ -44,12 +44,22 @@ class FileTarget:
         """Append a note; on the disk on return. Raises StoreFault."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write(f"{signed.note}\n".encode())
-                file.flush()
-                os.fsync(file.fileno())
+            with self.path.open("ab", buffering=0) as file:
+                before = os.fstat(file.fileno()).st_size
+                try:
+                    _write_whole(file.fileno(), f"{signed.note}\n".encode())
+                except OSError:
+                    os.ftruncate(file.fileno(), before)  # half a note would spoil the one that is tried next
+                    raise
         except OSError as error:
             raise StoreFault(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _write_whole(descriptor: int, content: bytes) -> None:
+    """Write all of it, on the disk on return; a disk that fills up takes a part first, and refuses the next."""
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.fsync(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,10 +235,11 @@ class Schedule:
     def _keep(self) -> None:
         try:
             self._keeper.keep()
-        except TallystickError as error:
-            if error.message != self._told:  # the same trouble is told once
-                self._told = error.message
-                self._say(f"no checkpoint was signed: {error.message}")
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the schedule
+            said = error.message if isinstance(error, TallystickError) else repr(error)
+            if said != self._told:  # the same trouble is told once
+                self._told = said
+                self._say(f"no checkpoint was signed: {said}")
         else:
             self._told = None
 

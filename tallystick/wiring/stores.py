@@ -102,8 +102,9 @@ def attest(stores: Stores) -> None:
     """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
     try:
         notary(stores).attest()
-    except TallystickError as error:
-        say(f"records could not be attested: {error.message}")
+    except Exception as error:  # noqa: BLE001 - a fault in attesting must stop neither a reader nor the server
+        said = error.message if isinstance(error, TallystickError) else repr(error)
+        say(f"records could not be attested: {said}")
 
 
 def adopt(stores: Stores) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from tallystick.app.prove.notary import charged_body, sealed_body
+from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
@@ -249,7 +250,7 @@ class _Run:
         if seals[0].body.get("completeness") == "open":
             return
         for name, value in body.items():
-            if name != "card" and entry.body.get(name) != value:
+            if name != "card" and canonical_json(entry.body.get(name)) != canonical_json(value):
                 self.found(f"{entry.kind} (journal entry {entry.seq}) says another {name} than the store")
 
 

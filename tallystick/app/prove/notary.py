@@ -8,11 +8,12 @@ journal and the mark, learns from the refusal how far the journal is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tallystick.model.errors import Conflict, StoreFault
+from tallystick.model.canonical import canonical_json
+from tallystick.model.errors import BadInput, Conflict, StoreFault, TallystickError, UnknownThing
 from tallystick.model.journal import Draft, Entry
 from tallystick.ports import Account, Clock, ControlStore, Segment, Traces
 from tallystick.proof.merkle import leaf_hash, root_of
@@ -45,12 +46,14 @@ class Notary:
     def attest(self, *, seal: bool = True) -> Attested:
         """Write all segments that the journal lacks, then seal the runs that have ended and changed since.
 
-        Raises StoreFault where the journal holds more records of a run than the trace store.
+        Raises StoreFault where the journal holds more records of a run than the trace store, and BadInput for a run
+        that no seal can hold; both only after all other runs were done.
         """
         records, segments, refused = self._segments()
-        runs = self._seal_ended() if seal else 0
-        if refused is not None:
-            raise refused
+        runs, unsealed = self._seal_ended() if seal else (0, None)
+        fault = refused or unsealed
+        if fault is not None:
+            raise fault
         return Attested(records, segments, runs)
 
     def seal(self, run: str) -> Entry:
@@ -126,20 +129,28 @@ class Notary:
 
     # ── seals ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _seal_ended(self) -> int:
+    def _seal_ended(self) -> tuple[int, TallystickError | None]:
+        """How many runs were sealed, and why one could not be, which holds up no other."""
         sealed = 0
+        refused: TallystickError | None = None
         later: set[str] = set()
         while True:
             now = self._clock.now()
             limit = RUNS_AT_ONCE + len(later)
             found = [one for one in self._traces.unsealed(now=now, limit=limit) if one[0] not in later]
+            if not found:
+                return sealed, refused
             later.update(run for run, _ in found if self._sealed_lately(run, now))
             due = {run: revision for run, revision in found if run not in later}
-            if not found:
-                return sealed
             if not due:
                 continue
-            self._write_seals(list(due))
+            try:
+                self._write_seals(list(due))
+            except (BadInput, UnknownThing):
+                done, error = self._write_each(due)
+                refused = refused or error
+                later.update(due.keys() - set(done))
+                due = {run: due[run] for run in done}
             self._traces.sealed(due)
             sealed += len(due)
 
@@ -170,10 +181,24 @@ class Notary:
         if drafts:
             self._control.append(drafts)
 
+    def _write_each(self, runs: Iterable[str]) -> tuple[list[str], TallystickError | None]:
+        """Seal runs one by one, because one of them cannot be: those that were sealed, and why another was not."""
+        done: list[str] = []
+        refused: TallystickError | None = None
+        for name in runs:
+            try:
+                self._write_seals([name])
+            except (BadInput, UnknownThing) as error:
+                refused = refused or error
+            else:
+                done.append(name)
+        return done, refused
+
     def _stands(self, draft: Draft) -> bool:
         """Whether the journal's last word on the run is this one already."""
         last = self._last(draft.kind, draft.subject)
-        return last is not None and last.body == draft.body
+        # As JSON: a number that is too large for it stands in the journal as text.
+        return last is not None and canonical_json(last.body) == canonical_json(draft.body)
 
     def _last(self, kind: str, run: str) -> Entry | None:
         """The newest entry of a kind about a run: a look-up, however often the run was sealed."""
