@@ -31,7 +31,7 @@ _ME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FileTarget:
-    """Appends notes to a file, each followed by an empty line."""
+    """Appends notes to a file, each followed by an empty line; the one that stands last is not written again."""
 
     path: Path
 
@@ -44,10 +44,13 @@ class FileTarget:
         """Append a note; on the disk on return. Raises StoreFault."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab", buffering=0) as file:
+            with self.path.open("ab+", buffering=0) as file:
+                content = f"{signed.note}\n".encode()
                 before = os.fstat(file.fileno()).st_size
+                if os.pread(file.fileno(), len(content), max(0, before - len(content))) == content:
+                    return
                 try:
-                    _write_whole(file.fileno(), f"{signed.note}\n".encode())
+                    _write_whole(file.fileno(), content)
                 except OSError:
                     os.ftruncate(file.fileno(), before)  # half a note would spoil the one that is tried next
                     raise

@@ -52,10 +52,36 @@ def test_a_disk_that_fills_up_leaves_no_half_note_in_an_export(tmp_path: Path) -
     control, target = journal(2), FileTarget(tmp_path / "notes.txt")
     signed = make_checkpoint(control, lambda: open_signer(tmp_path / KEY_FILE), CheckpointLog(tmp_path / "l"))
     target.send(signed)
+    grow(control, 1)
+    other = make_checkpoint(control, lambda: open_signer(tmp_path / KEY_FILE), CheckpointLog(tmp_path / "l"))
     with room_for(target.path.stat().st_size + 30), pytest.raises(StoreFault, match="cannot be written"):
-        target.send(signed)
-    target.send(signed)
-    assert notes_in(target.path.read_text()) == [signed.note] * 2
+        target.send(other)
+    for _ in range(2):  # that it was written may have been forgotten
+        target.send(other)
+    assert notes_in(target.path.read_text()) == [signed.note, other.note]
+
+
+def test_a_state_document_that_cannot_be_written_or_read_holds_nothing_up(tmp_path: Path) -> None:
+    control, said = journal(2), list[str]()
+    places = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    keeping = keeper(control, tmp_path, *[f"file:{one}" for one in places], said=said)
+    states = tmp_path / "checkpoints.json"
+    states.with_name("checkpoints.json.new").mkdir()  # what is written first cannot be
+    for _ in range(2):
+        signed = keeping.keep()
+    assert [notes_in(one.read_text()) for one in places] == [[signed.note]] * 2
+    assert len(said) == 1
+    assert "is not remembered" in said[0]
+    states.write_bytes(bytes(100))
+    grow(control, 1)
+    for _ in range(2):
+        assert keeping.keep().checkpoint.size == 4
+    assert len(said) == 2
+    assert "passed on to nobody" in said[1]
+    states.unlink()
+    states.with_name("checkpoints.json.new").rmdir()
+    signed = keeping.keep()
+    assert [notes_in(one.read_text())[1:] for one in places] == [[signed.note]] * 2
 
 
 def test_a_disk_that_fills_up_costs_no_key(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tallystick.app.prove.checkpoints import Kept, Signed, make_checkpoint
 from tallystick.app.prove.cosigning import WitnessDoor, add_signatures, submit
-from tallystick.model.errors import TallystickError
+from tallystick.model.errors import StoreFault, TallystickError
 from tallystick.ports import ControlStore, Signer
 
 
@@ -57,16 +57,23 @@ class Keeper:
         self._witnesses = witnesses
         self._say = say
         self._turn = threading.Lock()
+        self._told: str | None = None
 
     def keep(self) -> Signed:
         """A checkpoint of the journal as it is now, passed on to everybody who does not have it yet.
 
-        Raises StoreFault when the journal does not lead on from its last checkpoint; faults of others are kept in the
-        state document and said.
+        Raises StoreFault when the journal does not lead on from its last checkpoint; faults of others, and of the state
+        document, are said.
         """
         with self._turn:
             signed = make_checkpoint(self._control, self._signer, self._kept)
-            states = self._states.read()
+            try:
+                states = self._states.read()
+            except (
+                StoreFault
+            ) as error:  # who has refused a fork is not known any more: nobody is asked as if anew
+                self._trouble(f"the checkpoint is passed on to nobody: {error.message}")
+                return signed
             cosigned = self._ask_witnesses(signed, states.get("witnesses", {}))
             self._export(cosigned, states.get("exports", {}))
         return cosigned
@@ -117,9 +124,20 @@ class Keeper:
             """Put the new state in the place of the old one."""
             document.setdefault(group, {})[name] = now
 
-        self._states.change(change)
+        try:
+            self._states.change(change)
+        except StoreFault as error:  # others are still to be asked; what is not remembered is done again
+            self._trouble(f"how passing on went is not remembered: {error.message}")
+        else:
+            self._told = None
         if failed and now["error"] != was.get("error"):
             self._say(_printable(f"{what}: {now['error']}"))
+
+    def _trouble(self, text: str) -> None:
+        """Say what is wrong with the state document, once."""
+        if text != self._told:
+            self._told = text
+            self._say(_printable(text))
 
 
 def _printable(text: str) -> str:
