@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,9 +173,13 @@ def book(stores: Stores, settings: Settings) -> JournalBook:
 
 
 def at_exit(
-    control: ControlStore, path: Path, settings: Settings, say: Callable[[str], None]
-) -> Callable[[], None]:
-    """What an agent's process does when it ends: sign the journal's head, if the journal grew meanwhile."""
+    control: ControlStore, aside: Callable[[], ControlStore], path: Path, settings: Settings,
+    say: Callable[[str], None],
+) -> Callable[[], None]:  # fmt: skip
+    """What an agent's process does when it ends: sign the journal's head, if the journal grew meanwhile.
+
+    ``aside`` opens the journal for that, with little patience: an agent's end waits for no signature.
+    """
     before, _ = control.head()
 
     def sign() -> None:
@@ -183,7 +188,8 @@ def at_exit(
 
         try:
             if control.head()[0] > before:
-                make_checkpoint(control, partial(signer, path, settings), kept(path))
+                with closing(aside()) as own:
+                    make_checkpoint(own, partial(signer, path, settings), kept(path))
         except (
             TallystickError
         ) as error:  # the agent's work is done and journalled; only its signature is missing

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tallystick.app.record import Recorder
 
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
+ASIDE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,16 @@ def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     if silent_after_s is None:
         return SqliteTraces(path / TRACES)
     return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000)
+
+
+def open_aside(path: Path) -> ControlStore:
+    """A folder's journal once more, for what may come later and must hold nobody up: attesting, signing at the end.
+
+    It waits a few seconds for other writers where the guard waits a minute, and never stands in the guard's way.
+    """
+    from tallystick.adapters.sqlite import SqliteControl
+
+    return SqliteControl(path / CONTROL, clock=clock(), ids=ids(), busy_seconds=ASIDE_SECONDS)
 
 
 def reader(stores: Stores) -> Reader:
