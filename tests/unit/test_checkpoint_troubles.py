@@ -116,6 +116,22 @@ def test_a_key_that_others_may_read_signs_nothing_until_that_is_mended(tmp_path:
     assert [size for size, _ in control.checkpoints()] == [4, 3]
 
 
+def test_a_key_that_is_gone_is_replaced_and_that_is_said(tmp_path: Path) -> None:
+    control, said = journal(2), list[str]()
+    keeping = keeper(control, tmp_path, said=said)
+    for _ in range(2):
+        keeping.keep()
+    (tmp_path / KEY_FILE).unlink()
+    for _ in range(2):
+        keeping.keep()
+    assert len(said) == 1
+    made = open_signer(tmp_path / KEY_FILE).key
+    assert f"{made.name}+{made.id.hex()} from now on" in said[0]
+    assert [one.kind for one in control.entries(kind="key.*")] == [
+        "key.created", "key.retired", "key.created",
+    ]  # fmt: skip
+
+
 class Broken:
     """Anything that fails in a way that nobody foresaw, so many times."""
 

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tallystick.app.prove.checkpoints import Kept, Signed, make_checkpoint
+from tallystick.app.prove.checkpoints import Kept, Signed, journal_keys, make_checkpoint
 from tallystick.app.prove.cosigning import WitnessDoor, add_signatures, submit
 from tallystick.model.errors import StoreFault, TallystickError
 from tallystick.ports import ControlStore, Signer
+from tallystick.proof.keys import VerifierKey
 
 
 class Target(Protocol):
@@ -66,7 +67,9 @@ class Keeper:
         document, are said.
         """
         with self._turn:
+            before = self._keys()
             signed = make_checkpoint(self._control, self._signer, self._kept)
+            self._tell_of_key(before)
             try:
                 states = self._states.read()
             except (
@@ -132,6 +135,19 @@ class Keeper:
             self._told = None
         if failed and now["error"] != was.get("error"):
             self._say(_printable(f"{what}: {now['error']}"))
+
+    def _keys(self) -> list[VerifierKey]:
+        return [one.key for one in journal_keys(self._control) if one.retired is None]
+
+    def _tell_of_key(self, before: Sequence[VerifierKey]) -> None:
+        """A key that was not there was made anew: whoever verifies must learn of it, and somebody may miss the old."""
+        now = self._keys()
+        if before and now != before:
+            names = ", ".join(f"{one.name}+{one.id.hex()}" for one in now)
+            self._say(
+                f"the journal's key was not there any more: it is {names} from now on, and the one before is retired;"
+                " hand out what `tally journal key` prints"
+            )
 
     def _trouble(self, text: str) -> None:
         """Say what is wrong with the state document, once."""
