@@ -48,6 +48,7 @@ CREATE TABLE journal (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEG
     digest TEXT NOT NULL, nth INTEGER) STRICT;
 CREATE INDEX journal_run ON journal (run) WHERE run IS NOT NULL;
 CREATE INDEX journal_subject ON journal (subject);
+CREATE INDEX journal_kind ON journal (kind);
 CREATE TABLE opening (seq INTEGER NOT NULL, place INTEGER NOT NULL, commitment TEXT NOT NULL, salt BLOB, content BLOB,
     why TEXT, PRIMARY KEY (seq, place)) STRICT, WITHOUT ROWID;
 CREATE TABLE tree (only INTEGER PRIMARY KEY, size INTEGER, peaks BLOB NOT NULL, kept BLOB NOT NULL) STRICT;

@@ -263,8 +263,12 @@ class ControlStore(Protocol):
         kind: str | None = None,
         run: str | None = None,
         subject: str | None = None,
+        newest: bool = False,
     ) -> Sequence[Entry]:
-        """Entries in order of ``seq``. ``kind`` may end in ``.*``."""
+        """Entries in order of ``seq``, or ``newest`` first. ``kind`` may end in ``.*``.
+
+        What is asked by a whole kind, a run or a subject is looked up: other entries cost it nothing.
+        """
         ...
 
     def head(self) -> tuple[int, bytes]:

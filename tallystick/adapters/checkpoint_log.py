@@ -35,7 +35,10 @@ class CheckpointLog:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 self._drop_torn_line(descriptor)
-                os.write(descriptor, line)
+                with open(descriptor, "ab", closefd=False) as file:
+                    file.write(
+                        line
+                    )  # all of it, or an error: a disk that fills up takes a part without a word
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -31,7 +31,7 @@ _ME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FileTarget:
-    """Appends notes to a file, each followed by an empty line."""
+    """Appends notes to a file, each followed by an empty line; the one that stands last is not written again."""
 
     path: Path
 
@@ -44,12 +44,25 @@ class FileTarget:
         """Append a note; on the disk on return. Raises StoreFault."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write(f"{signed.note}\n".encode())
-                file.flush()
-                os.fsync(file.fileno())
+            with self.path.open("ab+", buffering=0) as file:
+                content = f"{signed.note}\n".encode()
+                before = os.fstat(file.fileno()).st_size
+                if os.pread(file.fileno(), len(content), max(0, before - len(content))) == content:
+                    return
+                try:
+                    _write_whole(file.fileno(), content)
+                except OSError:
+                    os.ftruncate(file.fileno(), before)  # half a note would spoil the one that is tried next
+                    raise
         except OSError as error:
             raise StoreFault(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+def _write_whole(descriptor: int, content: bytes) -> None:
+    """Write all of it, on the disk on return; a disk that fills up takes a part first, and refuses the next."""
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.fsync(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

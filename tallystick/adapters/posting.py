@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,6 +14,7 @@ from urllib.parse import urlsplit
 from tallystick.model.errors import Unreachable
 
 TIMEOUT_S: Final = 5.0
+IN_ALL_S: Final = 15.0  # an answer that comes byte by byte keeps every read short, and would never end
 _MOST_ANSWER: Final = 65_536
 
 
@@ -23,10 +27,12 @@ class Answer:
     body: bytes
 
 
-def post(url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT_S) -> Answer:
+def post(
+    url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT_S, in_all: float = IN_ALL_S
+) -> Answer:
     """Send ``body`` and return the answer, whatever its status; a redirect is an answer like any other.
 
-    Raises Unreachable when none comes in time.
+    ``timeout`` seconds are for each read, ``in_all`` for the whole answer. Raises Unreachable when none comes in time.
     """
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -38,18 +44,36 @@ def post(url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT_S
         )
     else:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    timer: threading.Timer | None = None
+    late = threading.Event()
     try:
+        connection.connect()
+        timer = threading.Timer(in_all, _cut_off, (connection.sock, late))
+        timer.daemon = True
+        timer.start()
         connection.request("POST", path, body, {"content-type": content_type, "user-agent": "tallystick"})
         response = connection.getresponse()
         kind = (response.getheader("content-type") or "").partition(";")[0].strip().lower()
-        return Answer(response.status, kind, response.read(_MOST_ANSWER))
+        answer = Answer(response.status, kind, response.read(_MOST_ANSWER))
+        if late.is_set():
+            raise TimeoutError(f"not done after {in_all:g} seconds")
+        return answer
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = f"{type(error).__name__}: {error}".rstrip(": ")
         raise Unreachable(
             f"no answer from {shown(url)} ({why})", hint="is it up, and the address right?"
         ) from error
     finally:
+        if timer is not None:
+            timer.cancel()
         connection.close()
+
+
+def _cut_off(opened: socket.socket, late: threading.Event) -> None:
+    """End a conversation that takes too long, from another thread."""
+    late.set()
+    with suppress(OSError):  # it ended by itself just now
+        opened.shutdown(socket.SHUT_RDWR)
 
 
 def shown(url: str) -> str:

@@ -53,9 +53,9 @@ def open_signer(path: Path, *, name: str | None = None, algorithm: int = ED25519
     ``name`` is what a new key is called (unset: after the key), and what an old one must be called. Raises StoreFault
     for a file that others may read, that is no key or that cannot be made, and ConfigError for another name.
     """
-    if not path.exists():
+    if not _is_there(path):
         with _turn(path):
-            if not path.exists():
+            if not _is_there(path):
                 _write(path, _fresh(name, algorithm))
     signer = read_signer(path)
     if name is not None and signer.key.name != name:
@@ -69,11 +69,21 @@ def open_signer(path: Path, *, name: str | None = None, algorithm: int = ED25519
 def rotate(path: Path, *, name: str | None = None) -> FileSigner:
     """Put a new key in the place of the one in ``path``; the old private key is gone, its public key is kept."""
     with _turn(path):
-        if name is None and path.exists():
+        if name is None and _is_there(path):
             old = read_signer(path).key
             name = None if old.name == _default_name(old.type, old.public) else old.name
         _write(path, _fresh(name, ED25519))
     return read_signer(path)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a key. Raises StoreFault where nobody can tell: then no new one is made in its place."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StoreFault(
+            f"the key {path} cannot be read: {error.strerror}", hint=f"check {path.parent}", path=str(path)
+        ) from error
 
 
 def read_signer(path: Path) -> FileSigner:
@@ -166,8 +176,11 @@ def _replace(path: Path, text: str, mode: int) -> None:
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(fresh, path)
+        with open(descriptor, "wb") as file:
+            file.write(text.encode())  # all of it, or an error: a torn key must never replace a whole one
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from functools import lru_cache
 
 from tallystick.cost.rates import RateCard
 from tallystick.model.canonical import canonical_json, digest_bytes
-from tallystick.model.journal import Draft, Entry
+from tallystick.model.journal import Draft
 from tallystick.ports import ControlStore
 from tallystick.proof.merkle import leaf_hash, root_of
-
-_PAGE = 1_000
 
 
 @lru_cache(maxsize=2)
@@ -49,10 +46,5 @@ class CardNotice:
             self._given = True
 
     def _named_last(self) -> str | None:
-        after, last = 0, None
-        while True:
-            found: Sequence[Entry] = self._control.entries(after=after, limit=_PAGE, kind="rates.loaded")
-            last = found[-1].subject if found else last
-            if len(found) < _PAGE:
-                return last
-            after = found[-1].seq
+        found = self._control.entries(kind="rates.loaded", newest=True, limit=1)
+        return found[0].subject if found else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from tallystick.app.outline import columns
@@ -188,19 +188,16 @@ class Reader:
         ``{"run", "records", "sealed": {"seq", "at", "records"} | None}``: ``run`` is a whole id, ``records`` counts
         what the journal accepted under this id, ``sealed`` is the newest seal.
         """
-        records = 0
-        for entry in self._all("records.accepted", run):
+        records, seal = 0, None  # type: int, Json | None
+        for entry in self._newest("records.accepted", run):
             records = int(entry.body["first"]) + int(entry.body["count"])
-        seal: Json | None = None
-        for entry in self._all("run.sealed", run):
+        for entry in self._newest("run.sealed", run):
             seal = {"seq": entry.seq, "at": time_text(entry.at), "records": int(entry.body["records"])}
         return {"run": run, "records": records, "sealed": seal}
 
-    def _all(self, kind: str, run: str) -> Iterator[Entry]:
-        after = 0
-        while found := self._control.entries(after=after, limit=PAGE, kind=kind, run=run):
-            yield from found
-            after = found[-1].seq
+    def _newest(self, kind: str, run: str) -> Sequence[Entry]:
+        """The last entry of a kind about a run, if there is one."""
+        return self._control.entries(kind=kind, subject=run, newest=True, limit=1)
 
     def events(self, after: int) -> tuple[list[Change], int]:
         """Runs changed since a cursor and the new cursor; ``after=-1`` starts from now."""

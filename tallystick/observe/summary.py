@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
+from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
 PART_TYPES = ("agent", "tool", "model", "workflow")
@@ -265,8 +266,8 @@ def _place_root(tally: Tally, step: Step, facts: Mapping[str, object]) -> None:
         return
     root = Root(
         0 if marked else 1, order_of(step), step.agent, step.workflow, str(step.status), step.ended is not None,
-        _text(facts.get("status")), _text(facts.get("stopped_by")),
-        _whole(facts["steps"]) if facts.get("steps") is not None else None, _text(facts.get("process")),
+        clean_text(facts.get("status")), clean_text(facts.get("stopped_by")),
+        _whole(facts["steps"]) if facts.get("steps") is not None else None, clean_text(facts.get("process")),
     )  # fmt: skip
     held, last = tally.root, tally.last_root
     if held is None or (root.rank, root.order) <= (held.rank, held.order):
@@ -275,10 +276,6 @@ def _place_root(tally: Tally, step: Step, facts: Mapping[str, object]) -> None:
         tally.root = root
     if last is None or root.rank < last.rank or (root.rank == last.rank and root.order >= last.order):
         tally.last_root = root
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _whole(value: object) -> int:

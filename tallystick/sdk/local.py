@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tallystick.app.record import Receipt
-from tallystick.model.errors import TallystickError
 from tallystick.model.span import Span
 from tallystick.sdk.edge import caught
 
@@ -70,6 +69,6 @@ class StoreSink:
             return
         try:
             self._attest()
-        except TallystickError as error:  # the records are safe in the store: the next process attests them
+        except Exception as error:  # noqa: BLE001 - the records are safe in the store: the next process attests them
             caught("attesting", error, answered=True)
         self._attested_at = time.monotonic()

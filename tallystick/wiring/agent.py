@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import apply
-from tallystick.wiring.stores import SPOOL, Stores, notary, open_stores, open_traces, recorder
+from tallystick.wiring.stores import SPOOL, Stores, notary, open_aside, open_stores, open_traces, recorder
 
 if TYPE_CHECKING:
     from tallystick.app.guard import RunGuard
@@ -51,7 +52,9 @@ def init(
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
     guard = _guard(stores, folder, settings)
     _started.append(stores.close)
-    _started.append(journal.at_exit(stores.control, stores.path, settings, say))
+    _started.append(
+        journal.at_exit(stores.control, partial(open_aside, stores.path), stores.path, settings, say)
+    )
     _started.append(guard.close)
     tell_tools(guard, declared_tools())
     raise_faults(settings.telemetry_fail == "raise")
@@ -104,8 +107,8 @@ def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
     def to_store() -> Sink:
         from tallystick.sdk.local import StoreSink
 
-        own = Stores(open_traces(stores.path, silent), stores.control, stores.path)
-        return StoreSink(recorder(own), own.traces.close, notary(own).attest)
+        own = Stores(open_traces(stores.path, silent), open_aside(stores.path), stores.path)
+        return StoreSink(recorder(own), own.close, notary(own).attest)
 
     return to_store if server is None else to_server
 

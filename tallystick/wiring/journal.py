@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,9 +173,13 @@ def book(stores: Stores, settings: Settings) -> JournalBook:
 
 
 def at_exit(
-    control: ControlStore, path: Path, settings: Settings, say: Callable[[str], None]
-) -> Callable[[], None]:
-    """What an agent's process does when it ends: sign the journal's head, if the journal grew meanwhile."""
+    control: ControlStore, aside: Callable[[], ControlStore], path: Path, settings: Settings,
+    say: Callable[[str], None],
+) -> Callable[[], None]:  # fmt: skip
+    """What an agent's process does when it ends: sign the journal's head, if the journal grew meanwhile.
+
+    ``aside`` opens the journal for that, with little patience: an agent's end waits for no signature.
+    """
     before, _ = control.head()
 
     def sign() -> None:
@@ -183,7 +188,8 @@ def at_exit(
 
         try:
             if control.head()[0] > before:
-                make_checkpoint(control, partial(signer, path, settings), kept(path))
+                with closing(aside()) as own:
+                    make_checkpoint(own, partial(signer, path, settings), kept(path))
         except (
             TallystickError
         ) as error:  # the agent's work is done and journalled; only its signature is missing
@@ -235,10 +241,11 @@ class Schedule:
     def _keep(self) -> None:
         try:
             self._keeper.keep()
-        except TallystickError as error:
-            if error.message != self._told:  # the same trouble is told once
-                self._told = error.message
-                self._say(f"no checkpoint was signed: {error.message}")
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the schedule
+            said = error.message if isinstance(error, TallystickError) else repr(error)
+            if said != self._told:  # the same trouble is told once
+                self._told = said
+                self._say(f"no checkpoint was signed: {said}")
         else:
             self._told = None
 

@@ -85,8 +85,9 @@ def _keep_up(stores: Stores, stopping: threading.Event) -> None:
     while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
             adopt(stores)
-        except TallystickError as error:
-            say(f"the spool could not be taken in: {error.message}")
+        except Exception as error:  # noqa: BLE001 - this thread keeps up with what comes later
+            said = error.message if isinstance(error, TallystickError) else repr(error)
+            say(f"the spool could not be taken in: {said}")
         attest(stores)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tallystick.app.record import Recorder
 
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
+ASIDE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,16 @@ def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000)
 
 
+def open_aside(path: Path) -> ControlStore:
+    """A folder's journal once more, for what may come later and must hold nobody up: attesting, signing at the end.
+
+    It waits a few seconds for other writers where the guard waits a minute, and never stands in the guard's way.
+    """
+    from tallystick.adapters.sqlite import SqliteControl
+
+    return SqliteControl(path / CONTROL, clock=clock(), ids=ids(), busy_seconds=ASIDE_SECONDS)
+
+
 def reader(stores: Stores) -> Reader:
     """The read model over open stores; what dead processes left is taken in and attested first."""
     from tallystick.app.read import Reader
@@ -102,8 +113,9 @@ def attest(stores: Stores) -> None:
     """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
     try:
         notary(stores).attest()
-    except TallystickError as error:
-        say(f"records could not be attested: {error.message}")
+    except Exception as error:  # noqa: BLE001 - a fault in attesting must stop neither a reader nor the server
+        said = error.message if isinstance(error, TallystickError) else repr(error)
+        say(f"records could not be attested: {said}")
 
 
 def adopt(stores: Stores) -> int:

@@ -118,6 +118,12 @@ def test_entries_are_found_by_kind_run_and_subject(control):
     assert [entry.seq for entry in control.entries(kind="approval.requested", run="r2")] == [4]
     assert [entry.seq for entry in control.entries(subject="apr_1", after=1)] == [2]
     assert [entry.seq for entry in control.entries(limit=2)] == [1, 2]
+    assert [entry.seq for entry in control.entries(newest=True, limit=2)] == [4, 3]
+    assert [entry.seq for entry in control.entries(kind="approval.*", newest=True, after=1)] == [4, 2]
+    assert [entry.seq for entry in control.entries(kind="approval.requested", newest=True, limit=1)] == [4]
+    assert [entry.seq for entry in control.entries(subject="apr_1", newest=True, limit=1)] == [2]
+    assert [entry.seq for entry in control.entries(run="r1", subject="apr_1", newest=True)] == [1]
+    assert list(control.entries(subject="nobody", newest=True)) == []
 
 
 def test_declared_objects_follow_the_journal(control):

@@ -1,5 +1,7 @@
 """A program that simply ends: every decision it was given is in the journal, also those of reads."""
 
+import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +44,32 @@ def test_decisions_survive_a_program_that_says_no_goodbye(tmp_path: Path, body: 
     decided = [entry.body["tool"] for entry in stores.control.entries(kind="decision.made")]
     stores.close()
     assert decided == ["look", "look"]
+
+
+def test_a_journal_that_is_held_by_another_holds_up_no_agents_end(tmp_path: Path) -> None:
+    """Steps reach the trace store, and attesting and signing are left to whoever comes next."""
+    from tallystick.wiring.stores import attest, open_stores
+
+    open_stores(tmp_path).close()
+    program = (
+        "import tallystick\n"
+        f"tallystick.init('shop', store={str(tmp_path)!r}, instrument=False)\n"
+        "with tallystick.run(goal='look'):\n    pass\n"
+        "tallystick.flush()\ntallystick.shutdown()\nprint('ended')"
+    )
+    holding = sqlite3.connect(tmp_path / "control.db", isolation_level=None)
+    holding.execute("BEGIN IMMEDIATE")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=45, check=False,
+        )  # fmt: skip
+    finally:
+        holding.execute("ROLLBACK")
+        holding.close()
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+    assert "control.db is held by another process" in done.stderr
+    stores = open_stores(tmp_path)
+    attest(stores)
+    assert [one.kind for one in stores.control.entries(kind="records.accepted")] == ["records.accepted"]
+    stores.close()

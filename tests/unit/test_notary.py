@@ -13,8 +13,9 @@ from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.app.prove import notary as module
+from tallystick.app.prove.audit import audit_run
 from tallystick.app.prove.notary import Attested, Notary
-from tallystick.model.errors import StoreFault, UnknownThing
+from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Kind, Step, StepStatus
@@ -144,7 +145,6 @@ def test_more_than_fits_into_one_look_and_one_transaction(
         ("RECORDS_AT_ONCE", 7),
         ("ENTRIES_AT_ONCE", 2),
         ("RUNS_AT_ONCE", 3),
-        ("_PAGE", 2),
     ):
         monkeypatch.setattr(module, constant, value)
     for run in range(1, 9):
@@ -231,3 +231,87 @@ def test_a_journal_that_was_put_back_is_said(world: World) -> None:
     world.traces.attested({name(1): 1})
     with pytest.raises(StoreFault, match=r"counts 1 records of run 0+1 as attested; the journal holds 0"):
         world.notary.attest()
+
+
+def test_refused_runs_that_fill_a_whole_look_hold_up_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECORDS_AT_ONCE", 3)
+    for run in (1, 2):
+        world.write(*[pair(run, span) for span in range(1, 8)])
+        ahead = {"run": name(run), "first": 0, "count": 50, "root": "00" * 32}
+        world.control.append([Draft("records.accepted", name(run), ahead, name(run))])
+    world.write(pair(3, 1))
+    with pytest.raises(StoreFault, match="holds 50 records"):
+        world.notary.attest()
+    assert world.traces.logs()[name(3)] == (1, 1)
+
+
+def test_a_long_run_that_goes_on_is_not_read_again_for_every_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seals of a run that goes on for hours take a bounded share of the time; short runs do not wait."""
+    monkeypatch.setattr(module, "SHORT_RUN", 10)
+    monkeypatch.setattr(module, "PAUSE_NS", 10**9)  # 10 records more, 10 seconds
+    monkeypatch.setattr(module, "RUNS_AT_ONCE", 1)
+    world.write(*[pair(1, span) for span in range(1, 21)])
+    world.write(pair(2, 1))
+    assert world.notary.attest().runs == 2
+    world.clock.advance(seconds=5)
+    world.write(pair(1, 21))
+    world.write(pair(2, 2))
+    assert world.notary.attest() == Attested(2, 2, 1)  # attested at once; only the long run's seal waits
+    world.clock.advance(seconds=4)
+    assert world.notary.attest().runs == 0
+    assert world.notary.seal(name(1)).body["records"] == 21  # whoever wants evidence does not wait
+    world.write(pair(1, 22))
+    world.clock.advance(seconds=12)
+    assert world.notary.attest() == Attested(1, 1, 1)
+    world.write(pair(1, 23))
+    world.clock.advance(seconds=-3_600)  # a clock that was set back holds nothing up
+    assert world.notary.attest() == Attested(1, 1, 1)
+    world.hold_together()
+
+
+def told(run: int, **facts: str) -> tuple[Step, Span]:
+    step, span = pair(run, 1)
+    step.facts = facts
+    return step, span
+
+
+def test_what_a_sender_says_of_a_runs_end_cannot_keep_runs_from_being_sealed(world: World) -> None:
+    world.write(told(1, stopped_by="x" * 70_000, status="stopped"), pair(2, 1))
+    assert world.notary.attest().runs == 2
+    stopped_by = world.notary.seal(name(1)).body["stopped_by"]
+    assert stopped_by.startswith("xxx")
+    assert len(stopped_by) == 512
+
+
+def test_one_run_that_cannot_be_sealed_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = module.sealed_body
+
+    def poisoned(account: Any) -> Mapping[str, Any]:
+        return {**body(account), "status": "x" * 70_000} if account.run.run == name(2) else body(account)
+
+    monkeypatch.setattr(module, "sealed_body", poisoned)
+    monkeypatch.setattr(module, "RUNS_AT_ONCE", 2)
+    world.write(*[pair(run, 1) for run in range(1, 6)])
+    with pytest.raises(BadInput, match="at most 65535 bytes"):
+        world.notary.attest()
+    assert {one.run for one in world.control.entries(kind="run.sealed")} == {
+        name(one) for one in (1, 3, 4, 5)
+    }
+    monkeypatch.setattr(module, "sealed_body", body)
+    assert world.notary.attest() == Attested(runs=1)
+
+
+def test_a_cost_that_is_too_large_for_a_json_number_is_sealed_once_and_holds(world: World) -> None:
+    world.write(pair(1, 1), pair(1, 2, cost_nano=2**60))
+    world.notary.attest()
+    size = world.control.head()[0]
+    world.notary.seal(name(1))
+    assert world.control.head()[0] == size
+    flaws = audit_run(world.traces, world.control, name(1)).flaws
+    assert not [one.text for one in flaws if "known_nano" in one.text]

@@ -151,9 +151,9 @@ class MemoryControl:
 
     def entries(
         self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
-        subject: str | None = None,
+        subject: str | None = None, newest: bool = False,
     ) -> Sequence[Entry]:  # fmt: skip
-        """Entries in order of ``seq``."""
+        """Entries in order of ``seq``, or newest first."""
         with self._lock:
             found = [
                 one
@@ -162,7 +162,7 @@ class MemoryControl:
                 and (run is None or one.run == run)
                 and (subject is None or one.subject == subject)
             ]
-        return found[:limit]
+        return found[::-1][:limit] if newest else found[:limit]
 
     def head(self) -> tuple[int, bytes]:
         """The number of entries and the root over them."""

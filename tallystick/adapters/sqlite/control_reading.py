@@ -33,18 +33,26 @@ class ControlReader:
 
     def entries(
         self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
-        subject: str | None = None,
+        subject: str | None = None, newest: bool = False,
     ) -> Sequence[Entry]:  # fmt: skip
-        """Entries in order of ``seq``."""
+        """Entries in order of ``seq``, or newest first."""
+        # One index answers: the subject's, else the run's, else the kind's. A "+" keeps SQLite from another one, of
+        # which it cannot know that it has thousands of entries for each that is wanted.
         where, values = ["seq > ?"], [after]  # type: list[str], list[Any]
-        if kind is not None:
-            where.append("kind >= ? AND kind < ?" if kind.endswith(".*") else "kind = ?")
-            values += [kind[:-1], kind[:-2] + "/"] if kind.endswith(".*") else [kind]  # "/" follows "."
-        for column, value in (("run", run), ("subject", subject)):
+        found = False
+        for column, value in (("subject", subject), ("run", run)):
             if value is not None:
-                where.append(f"{column} = ?")
+                where.append(f"+{column} = ?" if found else f"{column} = ?")
                 values.append(value)
-        sql = f"SELECT {COLUMNS} FROM journal WHERE {' AND '.join(where)} ORDER BY seq LIMIT ?"
+                found = True
+        if kind is not None and kind.endswith(".*"):
+            where.append("+kind >= ? AND +kind < ?")
+            values += [kind[:-1], kind[:-2] + "/"]  # "/" follows "."
+        elif kind is not None:
+            where.append("+kind = ?" if found else "kind = ?")
+            values.append(kind)
+        order = "seq DESC" if newest else "seq"
+        sql = f"SELECT {COLUMNS} FROM journal WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
         with self._database.reading() as connection:
             return [entry_of(row) for row in connection.execute(sql, (*values, limit))]
 

@@ -135,7 +135,12 @@ def _merkle(connection: sqlite3.Connection) -> None:
     connection.execute(_STAYS)
 
 
-MIGRATIONS: Final = (script(_FIRST), _merkle)
+# What is asked by kind alone (the rate card in use, keys, budgets) is asked at every start and every seal.
+_THIRD: Final = """
+CREATE INDEX journal_kind ON journal (kind);
+"""
+
+MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD))
 
 
 def view_tables(connection: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from tallystick.app.prove.notary import charged_body, sealed_body
+from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
@@ -236,7 +237,9 @@ class _Run:
         if sum(one.nano or 0 for one in account.charges) != stated.cost_nano:
             self.found("the charges of the run's steps do not add up to its cost")
         bodies = {"run.sealed": sealed_body(account), "run.charged": charged_body(account, None)}
-        last = {kind: list(_every(self._control, kind, self._run))[-1:] for kind in bodies}
+        last = {
+            kind: self._control.entries(kind=kind, subject=self._run, newest=True, limit=1) for kind in bodies
+        }
         for kind, entries in last.items():
             for entry in entries:
                 self._seal(entry, bodies[kind], last["run.sealed"])
@@ -254,7 +257,8 @@ class _Run:
         # While a run is open, time alone may change how it stands; what its steps did stays.
         still_open = seals[0].body.get("completeness") == "open"
         for name, value in body.items():
-            if name != "card" and (name in _COUNTED or not still_open) and entry.body.get(name) != value:
+            told = name in _COUNTED or not still_open
+            if name != "card" and told and canonical_json(entry.body.get(name)) != canonical_json(value):
                 self.found(f"{entry.kind} (journal entry {entry.seq}) says another {name} than the store")
 
 

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tallystick.app.prove.checkpoints import Kept, Signed, make_checkpoint
+from tallystick.app.prove.checkpoints import Kept, Signed, journal_keys, make_checkpoint
 from tallystick.app.prove.cosigning import WitnessDoor, add_signatures, submit
-from tallystick.model.errors import TallystickError
+from tallystick.model.errors import StoreFault, TallystickError
 from tallystick.ports import ControlStore, Signer
+from tallystick.proof.keys import VerifierKey
 
 
 class Target(Protocol):
@@ -57,16 +58,25 @@ class Keeper:
         self._witnesses = witnesses
         self._say = say
         self._turn = threading.Lock()
+        self._told: str | None = None
 
     def keep(self) -> Signed:
         """A checkpoint of the journal as it is now, passed on to everybody who does not have it yet.
 
-        Raises StoreFault when the journal does not lead on from its last checkpoint; faults of others are kept in the
-        state document and said.
+        Raises StoreFault when the journal does not lead on from its last checkpoint; faults of others, and of the state
+        document, are said.
         """
         with self._turn:
+            before = self._keys()
             signed = make_checkpoint(self._control, self._signer, self._kept)
-            states = self._states.read()
+            self._tell_of_key(before)
+            try:
+                states = self._states.read()
+            except (
+                StoreFault
+            ) as error:  # who has refused a fork is not known any more: nobody is asked as if anew
+                self._trouble(f"the checkpoint is passed on to nobody: {error.message}")
+                return signed
             cosigned = self._ask_witnesses(signed, states.get("witnesses", {}))
             self._export(cosigned, states.get("exports", {}))
         return cosigned
@@ -117,9 +127,33 @@ class Keeper:
             """Put the new state in the place of the old one."""
             document.setdefault(group, {})[name] = now
 
-        self._states.change(change)
+        try:
+            self._states.change(change)
+        except StoreFault as error:  # others are still to be asked; what is not remembered is done again
+            self._trouble(f"how passing on went is not remembered: {error.message}")
+        else:
+            self._told = None
         if failed and now["error"] != was.get("error"):
             self._say(_printable(f"{what}: {now['error']}"))
+
+    def _keys(self) -> list[VerifierKey]:
+        return [one.key for one in journal_keys(self._control) if one.retired is None]
+
+    def _tell_of_key(self, before: Sequence[VerifierKey]) -> None:
+        """A key that was not there was made anew: whoever verifies must learn of it, and somebody may miss the old."""
+        now = self._keys()
+        if before and now != before:
+            names = ", ".join(f"{one.name}+{one.id.hex()}" for one in now)
+            self._say(
+                f"the journal's key was not there any more: it is {names} from now on, and the one before is retired;"
+                " hand out what `tally journal key` prints"
+            )
+
+    def _trouble(self, text: str) -> None:
+        """Say what is wrong with the state document, once."""
+        if text != self._told:
+            self._told = text
+            self._say(_printable(text))
 
 
 def _printable(text: str) -> str:

@@ -8,11 +8,12 @@ journal and the mark, learns from the refusal how far the journal is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tallystick.model.errors import Conflict, StoreFault
+from tallystick.model.canonical import canonical_json
+from tallystick.model.errors import BadInput, Conflict, StoreFault, TallystickError, UnknownThing
 from tallystick.model.journal import Draft, Entry
 from tallystick.ports import Account, Clock, ControlStore, Segment, Traces
 from tallystick.proof.merkle import leaf_hash, root_of
@@ -21,7 +22,8 @@ from tallystick.proof.records import charge_leaf
 RECORDS_AT_ONCE: Final = 10_000
 ENTRIES_AT_ONCE: Final = 256
 RUNS_AT_ONCE: Final = 128
-_PAGE: Final = 1_000
+SHORT_RUN: Final = 1_000  # records; a run up to here is sealed whenever it changed
+PAUSE_NS: Final = 1_000_000  # for each further record: a run of 50,000 is sealed at most every 49 seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,14 @@ class Notary:
     def attest(self, *, seal: bool = True) -> Attested:
         """Write all segments that the journal lacks, then seal the runs that have ended and changed since.
 
-        Raises StoreFault where the journal holds more records of a run than the trace store.
+        Raises StoreFault where the journal holds more records of a run than the trace store, and BadInput for a run
+        that no seal can hold; both only after all other runs were done.
         """
         records, segments, refused = self._segments()
-        runs = self._seal_ended() if seal else 0
-        if refused is not None:
-            raise refused
+        runs, unsealed = self._seal_ended() if seal else (0, None)
+        fault = refused or unsealed
+        if fault is not None:
+            raise fault
         return Attested(records, segments, runs)
 
     def seal(self, run: str) -> Entry:
@@ -59,7 +63,9 @@ class Notary:
         if refused is not None and refused.detail.get("run") == name:
             raise refused
         self._write_seals([name])
-        return self._last("run.sealed", name)
+        sealed = self._last("run.sealed", name)
+        assert sealed is not None  # it was written just now, or stood already
+        return sealed
 
     # ── segments ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,10 +73,14 @@ class Notary:
         """Records and segments that were written, and why a segment could not be, which holds up no other run."""
         records = written = 0
         refused: dict[str, StoreFault] = {}
+        limit = RECORDS_AT_ONCE
         while True:
-            found = self._traces.unattested(limit=RECORDS_AT_ONCE)
+            found = self._traces.unattested(limit=limit)
             due = [one for one in found if one.run not in refused]
             if not due:
+                if sum(len(one.leaves) for one in found) >= limit:
+                    limit *= 2  # what was refused stands before the others
+                    continue
                 return records, written, next(iter(refused.values()), None)
             for start in range(0, len(due), ENTRIES_AT_ONCE):
                 done = self._append(due[start : start + ENTRIES_AT_ONCE], refused)
@@ -119,15 +129,42 @@ class Notary:
 
     # ── seals ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _seal_ended(self) -> int:
+    def _seal_ended(self) -> tuple[int, TallystickError | None]:
+        """How many runs were sealed, and why one could not be, which holds up no other."""
         sealed = 0
+        refused: TallystickError | None = None
+        later: set[str] = set()
         while True:
-            due = dict(self._traces.unsealed(now=self._clock.now(), limit=RUNS_AT_ONCE))
+            now = self._clock.now()
+            limit = RUNS_AT_ONCE + len(later)
+            found = [one for one in self._traces.unsealed(now=now, limit=limit) if one[0] not in later]
+            if not found:
+                return sealed, refused
+            later.update(run for run, _ in found if self._sealed_lately(run, now))
+            due = {run: revision for run, revision in found if run not in later}
             if not due:
-                return sealed
-            self._write_seals(list(due))
+                continue
+            try:
+                self._write_seals(list(due))
+            except (BadInput, UnknownThing):
+                done, error = self._write_each(due)
+                refused = refused or error
+                later.update(due.keys() - set(done))
+                due = {run: due[run] for run in done}
             self._traces.sealed(due)
             sealed += len(due)
+
+    def _sealed_lately(self, run: str, now: int) -> bool:
+        """Whether a long run that goes on after its end was sealed so recently that its next seal can wait.
+
+        A seal reads the whole run. Without a pause that grows with the run, one that goes on for hours would cost ever
+        more; with it, seals take a bounded share of the time. Evidence seals whatever waits.
+        """
+        last = self._last("run.sealed", run)
+        records = None if last is None else last.body.get("records")
+        if last is None or type(records) is not int:
+            return False
+        return 0 <= now - last.at < (records - SHORT_RUN) * PAUSE_NS
 
     def _write_seals(self, runs: Sequence[str]) -> None:
         card = self._card()
@@ -144,31 +181,35 @@ class Notary:
         if drafts:
             self._control.append(drafts)
 
+    def _write_each(self, runs: Iterable[str]) -> tuple[list[str], TallystickError | None]:
+        """Seal runs one by one, because one of them cannot be: those that were sealed, and why another was not."""
+        done: list[str] = []
+        refused: TallystickError | None = None
+        for name in runs:
+            try:
+                self._write_seals([name])
+            except (BadInput, UnknownThing) as error:
+                refused = refused or error
+            else:
+                done.append(name)
+        return done, refused
+
     def _stands(self, draft: Draft) -> bool:
         """Whether the journal's last word on the run is this one already."""
-        last = None
-        for last in self._every(draft.kind, run=draft.run):  # noqa: B007 - the last one is wanted
-            pass
-        return last is not None and last.body == draft.body
+        last = self._last(draft.kind, draft.subject)
+        # As JSON: a number that is too large for it stands in the journal as text.
+        return last is not None and canonical_json(last.body) == canonical_json(draft.body)
 
-    def _last(self, kind: str, run: str) -> Entry:
-        return list(self._every(kind, run=run))[-1]
+    def _last(self, kind: str, run: str) -> Entry | None:
+        """The newest entry of a kind about a run: a look-up, however often the run was sealed."""
+        return next(iter(self._control.entries(kind=kind, subject=run, newest=True, limit=1)), None)
 
     def _card(self) -> str | None:
         """The rate card that the journal names last."""
-        card = None
-        for entry in self._every("rates.loaded"):
+        for entry in self._control.entries(kind="rates.loaded", newest=True, limit=1):
             card = entry.body.get("card")
-        return card if isinstance(card, str) else None
-
-    def _every(self, kind: str, *, run: str | None = None) -> Iterator[Entry]:
-        after = 0
-        while True:
-            found = self._control.entries(after=after, limit=_PAGE, kind=kind, run=run)
-            yield from found
-            if len(found) < _PAGE:
-                return
-            after = found[-1].seq
+            return card if isinstance(card, str) else None
+        return None
 
 
 def _accepted(one: Segment) -> Draft:
