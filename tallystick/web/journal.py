@@ -17,6 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from tallystick.model.errors import BadInput, TallystickError
+from tallystick.proof.report import PROVES_NOT
 from tallystick.web import lamps
 from tallystick.web.site import Site, View, asked, refuse_foreign
 from tallystick.web.stream import sent
@@ -90,6 +91,7 @@ def view(site: Site, before: str) -> View:
         "more_points": max(0, len(points) - CHECKPOINTS),
         "since": state["size"] - points[0]["size"] if points else None,
         "commands": commands(state["key"], site.settings.store),
+        "proves_not": PROVES_NOT,
     }
     return View("journal.html", {**state, "entries": entries}, extra)
 
