@@ -19,7 +19,7 @@ from tallystick.govern.policy import PolicySet
 from tallystick.govern.resource import judged_arguments
 from tallystick.model.canonical import digest
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
-from tallystick.model.control import Answer, Decision, ToolCall
+from tallystick.model.control import CALL_FIELDS, Answer, Decision, ToolCall, approval_binding
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration, declaration_from
 from tallystick.model.journal import Draft
@@ -29,7 +29,6 @@ LONGEST_NAME: Final = 256  # characters of a run, step, agent, workflow or tool 
 _MOST_REASONS: Final = 40
 _LONGEST_REASONS: Final = 2_000  # characters of all of them together
 _LONGEST_SENTENCE: Final = 1_000
-_CALL: Final = ("run", "step", "agent", "workflow", "tool", "tool_digest")
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -88,12 +87,12 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
 
 
 def bound_to(act: Act, group: str, expires: int) -> str:
-    """The binding of an approval of this act; see ``binding``."""
+    """The binding of an approval of this act; see ``approval_binding``."""
     assert act.called is not None
     assert act.tool is not None
     assert act.policies is not None
     effect = act.tool.effect.value if act.tool.effect is not None else None
-    return binding({**act.called, "policy_digest": act.policies.digest}, effect, group, expires)
+    return approval_binding({**act.called, "policy_digest": act.policies.digest}, effect, group, expires)
 
 
 def requested(act: Act, decision: Decision, approval: str, bound: str, expires: int) -> Draft:
@@ -144,21 +143,6 @@ def _written(text: str) -> str:
     return mask_text(text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def binding(decided: Mapping[str, Any], effect: str | None, group: str, expires: int) -> str:
-    """The digest of exactly what an approval is asked for.
-
-    ``decided`` is the body of the decision that asks (written or about to be), ``effect`` the effect of the tool's
-    declaration, ``expires`` nanoseconds since the epoch.
-    """
-    return digest(
-        {name: decided[name] for name in _CALL}
-        | {
-            "effect": effect, "call": decided["call"], "policy": decided["policy_digest"], "group": group,
-            "expires_ns": str(expires),
-        }
-    )  # fmt: skip
-
-
 # ── reading back ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -188,7 +172,7 @@ def call_digest(decided: Mapping[str, Any]) -> str:
     try:
         given = decided["arguments"]
         arguments = None if given is None else {name: one[COMMITMENT_KEY] for name, one in given.items()}
-        return digest({**{name: decided[name] for name in _CALL}, "arguments": arguments})
+        return digest({**{name: decided[name] for name in CALL_FIELDS}, "arguments": arguments})
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"this is no record of a decision: {error!r}") from error
 

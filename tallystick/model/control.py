@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+from tallystick.model.canonical import digest
+
+CALL_FIELDS: Final = (
+    "run",
+    "step",
+    "agent",
+    "workflow",
+    "tool",
+    "tool_digest",
+)  # what names a call in entries
 
 
 class Answer(StrEnum):
@@ -88,6 +99,21 @@ class Approval:
     answered: int | None = None
     by: str | None = None
     note: str | None = None
+
+
+def approval_binding(decided: Mapping[str, Any], effect: str | None, group: str, expires: int | str) -> str:
+    """The digest of exactly what an approval is asked for.
+
+    ``decided`` is the body of the decision that asks (written or about to be), ``effect`` the effect of the tool's
+    declaration, ``expires`` nanoseconds since the epoch. Raises KeyError for a body that is no decision's.
+    """
+    return digest(
+        {name: decided[name] for name in CALL_FIELDS}
+        | {
+            "effect": effect, "call": decided["call"], "policy": decided["policy_digest"], "group": group,
+            "expires_ns": str(expires),
+        }
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
-from tallystick.model.journal import Entry, leaf_bytes
+from tallystick.model.journal import Entry, commitments_of, leaf_bytes
 from tallystick.proof.dsse import sign_envelope
 from tallystick.proof.keys import Sign, VerifierKey
 from tallystick.proof.lines import line_bytes
@@ -17,7 +17,6 @@ from tallystick.proof.merkle import leaf_hash
 from tallystick.proof.notes import format_note, sign_note
 from tallystick.proof.pieces import Payload, cut
 from tallystick.proof.statements import statement
-from tallystick.proof.verify.seen import commitments_of
 from tallystick.proof.verify.signatures import trailer_text
 
 REDACTED = "redacted"

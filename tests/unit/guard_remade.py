@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from tallystick.app.decided import Missing, binding, call_digest, differences, inputs_of, made_again
+from tallystick.app.decided import Missing, call_digest, differences, inputs_of, made_again
 from tallystick.app.policies import remade
 from tallystick.app.watch import LoopRecord, loop_record
 from tallystick.cost.loops import replay
 from tallystick.model.commitment import Opening
+from tallystick.model.control import approval_binding as binding
 from tallystick.model.errors import UnknownThing
 from tallystick.model.guarding import declaration_from
 from tallystick.model.journal import Entry

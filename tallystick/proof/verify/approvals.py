@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tallystick.model.canonical import digest
+from tallystick.model.control import approval_binding
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.seen import Seen, time_of
@@ -90,7 +90,9 @@ class Approvals:
         if declared is None:
             self._told.not_checked(_CHECK, f"entry {entry.seq}", "the declaration of the tool is not here")
             return
-        if entry.body["binding"] != binding(made, declared.get("effect"), entry.body):
+        body = entry.body
+        bound = approval_binding(made, declared.get("effect"), body["group"], body["expires_ns"])
+        if body["binding"] != bound:
             self._say(entry, f"approval {entry.body['approval']} is not bound to the call that was held")
 
     def _answered(self, entry: Entry, asked: _Asked) -> None:
@@ -148,22 +150,3 @@ class Approvals:
 
     def _say(self, entry: Entry, text: str) -> None:
         self._told.finding(_CHECK, f"entry {entry.seq}", text)
-
-
-def binding(made: Mapping[str, Any], effect: str | None, asked: Mapping[str, Any]) -> str:
-    """The digest of exactly what an approval is asked for (see app/decided.py, which makes it)."""
-    return digest(
-        {
-            "run": made["run"],
-            "agent": made["agent"],
-            "workflow": made["workflow"],
-            "step": made["step"],
-            "tool": made["tool"],
-            "tool_digest": made["tool_digest"],
-            "effect": effect,
-            "call": made["call"],
-            "policy": made["policy_digest"],
-            "group": asked["group"],
-            "expires_ns": str(asked["expires_ns"]),
-        }
-    )

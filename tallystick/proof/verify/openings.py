@@ -6,10 +6,10 @@ from typing import Final
 
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.commitment import commitment
-from tallystick.model.journal import Entry
+from tallystick.model.journal import Entry, commitments_of
 from tallystick.proof.lines import Line
 from tallystick.proof.report import Checklist
-from tallystick.proof.verify.seen import Seen, commitments_of, salt_of
+from tallystick.proof.verify.seen import Seen, salt_of
 
 _CHECK: Final = "openings"
 # What stands before the value in an opening: digest and salt have a fixed length.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -80,19 +80,6 @@ def time_of(text: Any) -> int:
     if text[0] == "0" and text != "0":
         raise BadInput("a time has no leading zero")
     return int(text)
-
-
-def commitments_of(body: Any) -> Iterator[str]:
-    """The commitments that a body holds, in order."""
-    if isinstance(body, dict):
-        if len(body) == 1 and is_digest(body.get("commitment")):
-            yield body["commitment"]
-            return
-        for value in body.values():
-            yield from commitments_of(value)
-    elif isinstance(body, list):
-        for value in body:
-            yield from commitments_of(value)
 
 
 def is_digest(value: Any) -> bool:
