@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Declared
+from tallystick.model.control import Approval, Budget
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.query import Query
+from tallystick.model.registry import Alias, Declared, Shown, Use, Version
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
@@ -236,8 +237,34 @@ class RecordLog(Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, Protocol):
-    """A trace store with the log of its records; both adapters are one."""
+class UseLog(Protocol):
+    """What agents were seen using, run by run. The trace stores implement it."""
+
+    def unlisted(self, *, now: int, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Runs whose uses are not listed as they stand: (run, revision), oldest change first.
+
+        A run that is open is listed when it is new and whenever it has doubled since, so that a long one costs
+        linear time; one that has ended is listed whenever it changed.
+        """
+        ...
+
+    def list_uses(self, run: str, revision: int, uses: Sequence[Use]) -> None:
+        """Put the uses of a run in the place of those it had. UnknownThing for a run that is not here."""
+        ...
+
+    def uses(
+        self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,
+        run: str | None = None,
+    ) -> Sequence[Use]:  # fmt: skip
+        """Uses summed up by agent, type, name and detail, in that order; ``since``: those last seen then or later.
+
+        With ``run`` only that run's. Costs what it answers, not the number of runs.
+        """
+        ...
+
+
+class Traces(TraceStore, RecordLog, UseLog, Protocol):
+    """A trace store with the log of its records and the uses it shows; both adapters are one."""
 
 
 class ControlStore(Protocol):
@@ -314,8 +341,27 @@ class ControlStore(Protocol):
         """Checkpoints as (size, note), newest first."""
         ...
 
-    def declared(self, type: str | None = None) -> Sequence[Declared]:
-        """Declared objects that are not retired, by type and name."""
+    def declared(self, type: str | None = None, *, retired: bool = False) -> Sequence[Declared]:
+        """Declared objects as they are now, by type and name; those that are retired only when asked for."""
+        ...
+
+    def versions(self, type: str, name: str) -> Sequence[Version]:
+        """All versions of one object, newest first; empty where nobody declared it."""
+        ...
+
+    def aliases(self, type: str | None = None, name: str | None = None) -> Sequence[Alias]:
+        """Aliases, by type, name and alias."""
+        ...
+
+    def shown(self, tool: str | None = None) -> Sequence[Shown]:
+        """Definitions that tools showed, by tool, channel and time; see ``model.registry.Shown``."""
+        ...
+
+    def registry_revision(self) -> int:
+        """The number of the newest entry about the registry (object.*, alias.*, definition.*); 0 without any.
+
+        Cheap enough to be asked every second by every process.
+        """
         ...
 
     def approvals(

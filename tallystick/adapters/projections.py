@@ -12,10 +12,11 @@ from typing import Any, Final, Protocol
 
 from tallystick.adapters.sealing import open_body
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, ApprovalState, Budget, Declared
+from tallystick.model.control import Approval, ApprovalState, Budget
 from tallystick.model.errors import BadInput, Conflict, OverBudget, UnknownThing
 from tallystick.model.journal import Draft, Entry, commitments_of
 from tallystick.model.money import usd_text
+from tallystick.model.registry import Declared
 
 MODES: Final = ("hard", "soft", "observe")
 EVERY_RUN: Final = "run:*"

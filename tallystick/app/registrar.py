@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from tallystick.model.control import Declared
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.journal import Draft
+from tallystick.model.registry import Declared
 from tallystick.ports import ControlStore
 from tallystick.registry.declarations import (
     AgentDeclaration,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -130,15 +130,3 @@ class Budget:
     mode: str = "hard"
     spent_nano: int = 0
     held_nano: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A registry object as declared: ``type`` is agent, tool, model, data or policy; ``digest`` names its version."""
-
-    type: str
-    name: str
-    digest: str
-    version: str | None = None
-    body: Mapping[str, Any] = field(default_factory=dict)
-    retired: bool = False

@@ -7,8 +7,15 @@ content: the body holds a salted commitment in its place (see commitment.py). Ti
 =====================  ===============================================================================
 kind                   body
 =====================  ===============================================================================
-object.declared        type, name, digest, version, body          (type: agent | tool | model | data | policy)
-object.retired         type, name
+object.declared        type, name, digest, version, body, card, because
+                       (type: see model/registry.py TYPES; body.text of a prompt or policy: digest of a text;
+                       card: owner, purpose, lifecycle, links. The first entries of old journals have no card)
+object.retired         type, name, because
+alias.moved            type, name, alias, digest, previous, because, override, missing
+                       (digest null: the alias is taken away; override: why a promotion went on with what is missing)
+definition.shown       tool, channel, definition, trust, why, differs, against, server
+                       (definition: digest of a text, the definition's JSON; see model/registry.py Shown)
+definition.accepted    tool, channel, definition, because
 policy.loaded          state, digest, files [{name, text}], tools, evaluator, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
@@ -138,6 +145,11 @@ def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
         found.append(body.get("tools"))
     elif kind == "rates.loaded":
         found = [body.get("text")]
+    elif kind == "object.declared":
+        held = body.get("body")
+        found = [held.get("text")] if isinstance(held, Mapping) else []
+    elif kind == "definition.shown":
+        found = [body.get("definition")]
     else:
         return []
     return [one for one in found if isinstance(one, str)]

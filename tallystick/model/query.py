@@ -3,7 +3,8 @@
     agent:refunds status:failed cost:>0.50 tool:refund since:7d "free text"
 
 Terms are joined by and. A term is ``field:value``, ``field:>value`` (also >=, <, <=) or free text (quoted when it
-has spaces), matched against goal, agent, workflow and run id. ``-`` before a term negates it.
+has spaces); ``-`` before a term negates it. What can be asked of runs and what of the registry differs in words only:
+free text of runs is matched against goal, agent, workflow and run id, that of the registry against name and purpose.
 """
 
 from __future__ import annotations
@@ -11,16 +12,45 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from tallystick.model.errors import BadInput
 from tallystick.model.money import nano_from_usd
 
-TEXT_FIELDS = ("run", "agent", "workflow", "status", "completeness", "source", "tool", "model")
-NUMBER_FIELDS = ("cost", "steps", "errors", "tokens", "duration")
 TIME_FIELDS = ("since", "until")
-FIELDS = TEXT_FIELDS + NUMBER_FIELDS + TIME_FIELDS
 
-_TERM = re.compile(r'(-?)(?:([a-z_]+):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)')
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words of one kind of question: fields of text and of whole numbers, and ``flags``, bare words that are terms.
+
+    Every vocabulary has ``since:`` and ``until:``.
+    """
+
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields."""
+        return self.texts + self.numbers + TIME_FIELDS
+
+
+RUNS: Final = Vocabulary(
+    ("run", "agent", "workflow", "status", "completeness", "source", "tool", "model"),
+    ("cost", "steps", "errors", "tokens", "duration"),
+)
+REGISTRY: Final = Vocabulary(
+    (
+        "kind", "name", "owner", "env", "version", "lifecycle", "autonomy", "workflow", "standing",
+        "touches", "effect", "model", "tool", "policy", "delegates-to", "prompt", "data",
+        "used", "never-used", "missing",
+    ),
+    flags=("unevaluated", "drifted", "shadow", "quarantined"),
+)  # fmt: skip
+
+_TERM = re.compile(r'(-?)(?:([a-z_]+(?:-[a-z_]+)*):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)')
 _AGE = re.compile(r"^(\d+)(s|m|h|d|w)$")
 _DATE = re.compile(r"^(\d{4})-(\d\d)-(\d\d)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -30,7 +60,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 class Term:
     """One condition. ``value`` is text, or an integer (cost in nano-dollars, duration in nanoseconds)."""
 
-    field: str  # one of FIELDS, or "text"
+    field: str  # a field of the vocabulary, "text", or "flag"
     op: str  # "=", ">", ">=", "<", "<="
     value: str | int
     negated: bool = False
@@ -46,7 +76,7 @@ class Query:
 EVERYTHING = Query()
 
 
-def parse_query(text: str) -> Query:
+def parse_query(text: str, words: Vocabulary = RUNS) -> Query:
     """Read a query. Raises BadInput naming the term and, for a misspelt field, the nearest one."""
     terms: list[Term] = []
     position = 0
@@ -57,20 +87,22 @@ def parse_query(text: str) -> Query:
         match = _TERM.match(text, position)
         if match is None or not match.group(4):
             raise BadInput(f"cannot read the query at {text[position : position + 20]!r}")
-        terms.append(_term(*match.groups()))
+        terms.append(_term(words, *match.groups()))
         position = match.end()
     return Query(tuple(terms))
 
 
-def _term(minus: str, field: str | None, op: str | None, raw: str) -> Term:
+def _term(words: Vocabulary, minus: str, field: str | None, op: str | None, raw: str) -> Term:
     value = re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') and len(raw) > 1 else raw
+    if field is None and value in words.flags and not raw.startswith('"'):
+        return Term("flag", "=", value, bool(minus))
     if field is None:
         return Term("text", "=", (op or "") + value, bool(minus))
-    if field not in FIELDS:
-        near = difflib.get_close_matches(field, FIELDS, 1)
-        hint = f"did you mean {near[0]}:?" if near else "fields: " + ", ".join(FIELDS)
+    if field not in words.fields:
+        near = difflib.get_close_matches(field, words.fields, 1)
+        hint = f"did you mean {near[0]}:?" if near else "fields: " + ", ".join(words.fields)
         raise BadInput(f"a query has no field {field!r}", hint=hint, field=field)
-    if field in NUMBER_FIELDS:
+    if field in words.numbers:
         return Term(field, op or "=", _number(field, value), bool(minus))
     if op is not None:
         raise BadInput(f"{field} cannot be compared with {op}", hint=f"write {field}:{value}", field=field)

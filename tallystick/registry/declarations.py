@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tallystick.model.canonical import digest
-from tallystick.model.control import Declared
 from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.money import nano_from_usd
+from tallystick.model.registry import Declared
 from tallystick.model.step import Effect
 
 AGENT_KEYS: Final = ("name", "version", "owner", "purpose", "models", "tools", "workflow", "budget_usd")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from tallystick.model.control import Declared
+from tallystick.model.registry import Declared
 
 BOTH: Final = "declared and observed"
 DECLARED_ONLY: Final = "declared only"

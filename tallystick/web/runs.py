@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import BadInput
-from tallystick.model.query import FIELDS
+from tallystick.model.query import RUNS
 from tallystick.web.facets import toggled, without
 from tallystick.web.site import Site, View, asked, rows
 
@@ -56,7 +56,7 @@ def view(site: Site, query: str, before: str) -> View:
         "longest": longest,
         "older": shown[-1]["run"] if len(shown) == PAGE and page["total"] > PAGE else None,
         "facets": [] if error else _facets(site, query),
-        "fields": FIELDS,
+        "fields": RUNS.fields,
         "live": error is None and not before,
     }
     return View("runs.html", page, extra, 400 if error else 200)

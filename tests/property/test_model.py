@@ -23,7 +23,7 @@ from tallystick.model.journal import (
     written_body,
 )
 from tallystick.model.money import nano_from_usd, round_pico, usd_text
-from tallystick.model.query import FIELDS, Query, moment, parse_query
+from tallystick.model.query import RUNS, Query, moment, parse_query
 
 json_values = st.recursive(
     st.none()
@@ -218,4 +218,4 @@ def test_moments():
     day = 86_400 * 10**9
     assert moment("7d", now=8 * day) == day
     assert moment("1970-01-03", now=0) == 2 * day
-    assert "since" in FIELDS
+    assert "since" in RUNS.fields

@@ -11,8 +11,9 @@ from control_double import Clock, Control
 from tallystick.adapters.project import open_book, read_project
 from tallystick.app.policies import check_policies
 from tallystick.app.registrar import declare, known_tools
-from tallystick.model.control import Declared, PolicyState
+from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
+from tallystick.model.registry import Declared
 from tallystick.model.step import Effect
 from tallystick.registry.declarations import tool_of
 from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, SHADOW, reconcile

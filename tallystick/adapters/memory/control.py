@@ -15,9 +15,10 @@ from tallystick.adapters.projections import Hold, apply, forget, lapsed, the_one
 from tallystick.adapters.sealing import Sealed, no_such_text, sealed
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Declared
+from tallystick.model.control import Approval, Budget
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.journal import Draft, Entry
+from tallystick.model.registry import Declared
 from tallystick.ports import Clock, Ids
 from tallystick.proof.merkle import CompactRange, root_at, root_of
 

@@ -20,9 +20,10 @@ from tallystick.adapters.sqlite.control_views import (
 )
 from tallystick.adapters.sqlite.database import Database
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Declared
+from tallystick.model.control import Approval, Budget
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
+from tallystick.model.registry import Declared
 
 
 class ControlReader:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from tallystick.adapters.projections import Hold
-from tallystick.model.control import Approval, ApprovalState, Budget, Declared
+from tallystick.model.control import Approval, ApprovalState, Budget
 from tallystick.model.journal import Entry
+from tallystick.model.registry import Declared
 
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"

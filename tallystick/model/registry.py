@@ -1,0 +1,189 @@
+"""What the registry knows: objects, their versions and aliases, how tools define themselves, and what agents used.
+
+The registry has two halves. *Declared*: objects that somebody wrote down, each version immutable and named by the
+digest of its canonical JSON. *Observed*: definitions that tools showed, and uses that recorded runs prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from tallystick.model.canonical import digest
+
+TYPES: Final = ("agent", "tool", "model", "data", "prompt", "policy", "budget", "suite", "workflow")
+
+
+class Lifecycle(StrEnum):
+    """Where an object stands in its life."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    DEPRECATED = "deprecated"
+    RETIRED = "retired"
+
+
+class Autonomy(StrEnum):
+    """How far an agent acts by itself: it only drafts, acts once somebody approved, or acts."""
+
+    DRAFTS = "drafts"
+    ACTS_WITH_APPROVAL = "acts-with-approval"
+    ACTS = "acts"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What people say of an object beside what it does. A changed card makes no new version.
+
+    ``links`` are addresses by what they lead to ("repository", "run-book").
+    """
+
+    owner: str | None = None
+    purpose: str | None = None
+    lifecycle: Lifecycle = Lifecycle.ACTIVE
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An object as it is declared now: its newest version, and its card.
+
+    ``digest`` names the version, ``version`` is its label ("1.4.0"). ``at`` is when this version was declared, in
+    nanoseconds since the epoch, ``by`` who declared it.
+    """
+
+    type: str
+    name: str
+    digest: str
+    version: str | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+    retired: bool = False
+    card: Card = field(default_factory=Card)
+    at: int = 0
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable version of an object; ``label`` is unique among the object's versions. ``seq``: its entry."""
+
+    type: str
+    name: str
+    digest: str
+    label: str | None
+    body: Mapping[str, Any]
+    seq: int
+    at: int
+    by: str
+    because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A movable name of a version ("production"). Moving it never changes a version."""
+
+    type: str
+    name: str
+    alias: str
+    digest: str
+    at: int
+    by: str
+    because: str | None
+
+
+def version_digest(type: str, name: str, label: str | None, body: Mapping[str, Any]) -> str:
+    """The digest that names a version. Raises BadInput for a body without canonical JSON."""
+    return digest({"type": type, "name": name, "version": label, "body": dict(body)})
+
+
+class Channel(StrEnum):
+    """Who showed a definition: the code that calls the tool, an MCP server, or a request to a model."""
+
+    CODE = "code"
+    MCP = "mcp"
+    TOLD = "told"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a tool says of itself. All of it is pinned: a change of any field is a change of the tool.
+
+    ``input`` and ``output`` are JSON Schemas, or for tools in code ``{parameter: type}``. ``server`` is the identity
+    of the server that offers it (a command line or an address), None for code.
+    """
+
+    name: str
+    description: str = ""
+    input: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, Any] | None = None
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    server: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field by name, JSON-ready."""
+        return {
+            "name": self.name, "description": self.description, "input": dict(self.input),
+            "output": None if self.output is None else dict(self.output), "annotations": dict(self.annotations),
+            "server": self.server,
+        }  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the RFC 8785 JSON of all fields. Raises BadInput for what has none."""
+        return digest(self.as_json())
+
+
+class Trust(StrEnum):
+    """How a shown definition stands."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A definition that a tool showed, and how it stands.
+
+    ``definition`` is the digest that ``Definition.digest`` gives; its JSON is a text of the journal under that digest.
+    ``why``: "first use", "declared", "new", "changed" or, once a person accepted it, their reason. ``differs`` names
+    the fields that changed against ``against``, the definition that was accepted before.
+    """
+
+    tool: str
+    channel: Channel
+    definition: str
+    trust: Trust
+    why: str
+    differs: tuple[str, ...] = ()
+    against: str | None = None
+    server: str | None = None
+    first: int = 0  # when it was first shown, nanoseconds since the epoch
+    decided: int | None = None  # when it was accepted
+    by: str | None = None  # who accepted it
+
+
+USES: Final = ("tool", "model", "prompt", "data", "delegate", "definition", "version", "evaluation")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An agent was seen using something, summed up over runs.
+
+    ``type`` is one of USES. ``name``: the tool, model, class of data, delegate or version label; for a prompt the
+    SHA-256 of its text. ``detail`` belongs to the key: for a definition the digest of what the model was told of the
+    tool, else empty. Times are nanoseconds since the epoch; ``run`` and ``step`` show the newest use.
+    """
+
+    agent: str
+    type: str
+    name: str
+    detail: str = ""
+    first: int = 0
+    last: int = 0
+    runs: int = 1
+    steps: int = 1
+    errors: int = 0
+    run: str = ""
+    step: str = ""
