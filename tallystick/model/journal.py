@@ -9,7 +9,7 @@ kind                   body
 =====================  ===============================================================================
 object.declared        type, name, digest, version, body, card, because
                        (type: see model/registry.py TYPES; body.text of a prompt or policy: digest of a text;
-                       card: owner, purpose, lifecycle, links. The first entries of old journals have no card)
+                       card: owner, purpose, lifecycle, links, origin. The first entries of old journals have no card)
 object.retired         type, name, because
 alias.moved            type, name, alias, digest, previous, because, override, missing
                        (digest null: the alias is taken away; override: why a promotion went on with what is missing)

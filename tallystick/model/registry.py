@@ -37,13 +37,15 @@ class Autonomy(StrEnum):
 class Card:
     """What people say of an object beside what it does. A changed card makes no new version.
 
-    ``links`` are addresses by what they lead to ("repository", "run-book").
+    ``links`` are addresses by what they lead to ("repository", "run-book"). ``origin`` says whose it is to retire:
+    "apply:PROJECT", "push", "mcp:SERVER" or "import".
     """
 
     owner: str | None = None
     purpose: str | None = None
     lifecycle: Lifecycle = Lifecycle.ACTIVE
     links: Mapping[str, str] = field(default_factory=dict)
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +189,25 @@ class Use:
     errors: int = 0
     run: str = ""
     step: str = ""
+
+
+DIFFERENCES: Final = ("prompt", "tool", "model", "data", "delegate", "definition", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where what was observed is not what is declared.
+
+    ``what`` is one of DIFFERENCES, ``text`` a sentence that names both sides. ``declared`` and ``observed`` are the two
+    sides in short (None: there is none). Times are nanoseconds since the epoch; ``run`` and ``step`` show it.
+    """
+
+    what: str
+    name: str
+    declared: str | None
+    observed: str | None
+    text: str
+    first: int = 0
+    last: int = 0
+    run: str | None = None
+    step: str | None = None
