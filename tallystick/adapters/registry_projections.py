@@ -6,7 +6,7 @@ and a label of theirs binds nobody.
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -29,7 +29,9 @@ from tallystick.model.registry import (
 LONGEST_NAME: Final = 256  # characters
 _CARD: Final = ("owner", "purpose", "lifecycle", "links", "origin")
 _REASONS: Final = {Trust.ACCEPTED: ("first use", "declared"), Trust.QUARANTINED: ("new", "changed")}
-_CONTROLS: Final = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that no name has
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+).search  # Unicode's Cc, Zl, Zp, Cs
 
 
 class RegistryViews(Protocol):
@@ -81,7 +83,8 @@ class RegistryViews(Protocol):
 
 
 def _object_declared(views: RegistryViews, entry: Entry, body: Mapping[str, Any]) -> None:
-    type_, name, digest, label = body["type"], body["name"], body["digest"], body["version"]
+    type_, name, digest = (str(body[key]) for key in ("type", "name", "digest"))
+    label = None if body["version"] is None else str(body["version"])
     held = dict(body["body"])
     if "card" in body:
         card = _card(body["card"])
@@ -136,7 +139,7 @@ def _card(given: Any) -> Card:
         raise BadInput("the links of a card are addresses by what they lead to")
     for key, link in links.items():
         check_name("what a link leads to", key)
-        if not isinstance(link, str) or any(map(_is_control, link)):
+        if not isinstance(link, str) or _CONTROL(link):
             raise BadInput(f"the link {key!r} of a card is no address")
     return Card(owner, purpose, Lifecycle(lifecycle), dict(links), origin)
 
@@ -259,12 +262,8 @@ def check_name(what: str, name: Any) -> None:
         raise BadInput(f"the name of {what} is a text that is not empty")
     if len(name) > LONGEST_NAME:
         raise BadInput(f"the name of {what} has at most {LONGEST_NAME} characters, and this one {len(name)}")
-    if any(map(_is_control, name)):
+    if _CONTROL(name):
         raise BadInput(f"the name of {what} has a control character: {name!r}")
-
-
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in _CONTROLS
 
 
 def _check_optional(what: str, value: Any) -> None:

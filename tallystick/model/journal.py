@@ -62,6 +62,7 @@ from tallystick.model.errors import BadInput
 
 LONGEST_LEAF: Final = 65_535  # C2SP entry bundles give a leaf's length in 16 bits
 _LEAF: Final = b"\x00"
+_WITH_TEXT: Final = ("prompt", "policy")  # objects whose body names a text
 _EXACT: Final = 2**53 - 1  # as in canonical.py
 
 
@@ -134,7 +135,8 @@ def leaf_digest(leaf: bytes) -> str:
 
 
 def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
-    """The digests of the texts that a written body names: policies, declarations of tools, rate cards."""
+    """The digests of the texts that a written body names: prompts, policies, declarations and definitions of tools,
+    rate cards."""
     if kind == "decision.made":
         found = [body.get("declaration")]
     elif kind == "policy.loaded":
@@ -145,7 +147,7 @@ def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
         found.append(body.get("tools"))
     elif kind == "rates.loaded":
         found = [body.get("text")]
-    elif kind == "object.declared":
+    elif kind == "object.declared" and body.get("type") in _WITH_TEXT and "card" in body:
         held = body.get("body")
         found = [held.get("text")] if isinstance(held, Mapping) else []
     elif kind == "definition.shown":

@@ -53,9 +53,9 @@ def shown(
         "tool": what.name, "channel": channel, "definition": what.digest, "trust": trust, "why": why, "differs": [],
         "against": None, "server": what.server, **more,
     }  # fmt: skip
-    return Draft("definition.shown", what.name, body, texts={what.digest: text})
+    return Draft("definition.shown", f"tool:{what.name}", body, texts={what.digest: text})
 
 
 def accepted(what: Definition, channel: str = "code", because: str | None = None, by: str = "ann") -> Draft:
     body = {"tool": what.name, "channel": channel, "definition": what.digest, "because": because}
-    return Draft("definition.accepted", what.name, body, actor=by)
+    return Draft("definition.accepted", f"tool:{what.name}", body, actor=by)
