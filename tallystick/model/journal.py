@@ -8,13 +8,17 @@ content: the body holds a salted commitment in its place (see commitment.py). Ti
 kind                   body
 =====================  ===============================================================================
 object.declared        type, name, digest, version, body, card, because
-                       (type: see model/registry.py TYPES; body.text of a prompt or policy: digest of a text;
-                       card: owner, purpose, lifecycle, links, origin. The first entries of old journals have no card)
+                       (type: agent | tool | model | data | prompt | policy | budget | suite | workflow)
+                       (digest: that of the canonical JSON of type, name, version and body)
+                       (version: its label, or null; body.text of a prompt or policy: digest of a text)
+                       (card: owner, purpose, lifecycle, links, origin; the entries of old journals have none)
 object.retired         type, name, because
 alias.moved            type, name, alias, digest, previous, because, override, missing
-                       (digest null: the alias is taken away; override: why a promotion went on with what is missing)
+                       (digest: that of a version, or null where the alias is taken away; previous: where it was)
+                       (override: why a promotion went on with what is missing)
 definition.shown       tool, channel, definition, trust, why, differs, against, server
-                       (definition: digest of a text, the definition's JSON; see model/registry.py Shown)
+                       (channel: code | mcp; definition: digest of a text, its canonical JSON)
+                       (trust: accepted | quarantined; why: first use | declared | new | changed)
 definition.accepted    tool, channel, definition, because
 policy.loaded          state, digest, files [{name, text}], tools, evaluator, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
