@@ -27,6 +27,7 @@ from tallystick.model.registry import (
 )
 
 LONGEST_NAME: Final = 256  # characters
+DEEPEST_BODY: Final = 100  # levels of lists and objects
 _CARD: Final = ("owner", "purpose", "lifecycle", "links", "origin")
 _REASONS: Final = {Trust.ACCEPTED: ("first use", "declared"), Trust.QUARANTINED: ("new", "changed")}
 _CONTROL: Final = re.compile(
@@ -107,6 +108,7 @@ def _check_version(views: RegistryViews, body: Mapping[str, Any]) -> None:
     _check_optional("because", body["because"])
     if label is not None:
         check_name("a version's label", label)
+    _check_depth(body["body"])
     if version_digest(type_, name, label, body["body"]) != digest:
         raise BadInput(
             f"{str(digest)[:12]} is not the digest of this version of {type_} {name}",
@@ -118,6 +120,15 @@ def _check_version(views: RegistryViews, body: Mapping[str, Any]) -> None:
             f"{type_} {name} has a version {label} already, {str(known)[:12]}, and this one is {digest[:12]}",
             hint="give it another version", type=type_, name=name, version=label, known=known, digest=digest,
         )  # fmt: skip
+
+
+def _check_depth(value: Any, levels: int = DEEPEST_BODY) -> None:
+    """Whoever reads the registry must be able to read every body, from however deep a stack."""
+    if levels == 0:
+        raise BadInput(f"the body of an object has at most {DEEPEST_BODY} levels")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(one, dict | list):
+            _check_depth(one, levels - 1)
 
 
 def _card(given: Any) -> Card:
@@ -145,10 +156,13 @@ def _card(given: Any) -> Card:
 
 
 def _object_retired(views: RegistryViews, _entry: Entry, body: Mapping[str, Any]) -> None:
-    found = views.get_declared(body["type"], body["name"])
-    if found is None:
-        raise UnknownThing(f"no {body['type']} is called {body['name']!r}")
+    type_, name = body["type"], body["name"]
+    if not isinstance(type_, str) or not isinstance(name, str):
+        raise BadInput("what is retired is named by its type and its name")
     _check_optional("because", body.get("because"))
+    found = views.get_declared(type_, name)
+    if found is None:
+        raise UnknownThing(f"no {type_:.80} is called {name!r:.300}")
     views.put_declared(replace(found, retired=True))
 
 

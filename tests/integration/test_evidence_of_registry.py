@@ -1,4 +1,4 @@
-"""Evidence of a run whose agent and tools have versions, cards, aliases and pinned definitions: both verifiers hold it."""
+"""Evidence of a run whose agent has versions, cards and aliases, and whose tools are pinned: both verifiers hold it."""
 
 from __future__ import annotations
 
