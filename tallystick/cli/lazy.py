@@ -37,6 +37,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands; those of the table without loading them."""
+        del ctx  # the table says it all
         own = [(name, command.get_short_help_str(limit=100)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl([*own, *((name, text) for name, (_, text) in self.lazy.items())])
