@@ -31,6 +31,7 @@ from tallystick.registry.snapshot import Snapshot
 from tallystick.registry.standing import differences_of
 
 SINCE: Final = "30d"
+SHORT: Final = 12
 MOST_NODES: Final = 40  # of a layer of the graph
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
 
@@ -140,7 +141,7 @@ class Catalog:
         if len(found) == 1 or (found and aliased):
             return found[0]
         count = "no version" if not found else f"{len(found)} versions"
-        known = ", ".join([one.label or one.digest[:12] for one in versions[:5]]) or "none"
+        known = ", ".join([one.label or one.digest[:SHORT] for one in versions[:5]]) or "none"
         raise UnknownThing(
             f"{count} of {name} is named {which!r}", hint=f"its newest versions: {known}", name=name
         )
@@ -210,7 +211,19 @@ class Catalog:
     def _thing(self, graph: Graph, key: Key, sightings: Mapping[str, Sighting]) -> Json:
         now = self._clock.now()
         differences = len(differences_of(graph, key, now))
-        return thing_json(graph, key, sightings.get(key[1]), now=now, differences=differences)
+        sighting = sightings.get(key[1])
+        return thing_json(graph, key, sighting, self._aliases(graph, key), now=now, differences=differences)
+
+    def _aliases(self, graph: Graph, key: Key) -> dict[str, str]:
+        """The aliases of a thing with the label of the version each names, else the start of its digest."""
+        aliases = graph.aliases.get(key)
+        if not aliases:
+            return {}
+        newest = graph.objects.get(key)
+        labels = {newest.digest: newest.version} if newest is not None else {}
+        if any(one.digest not in labels for one in aliases):
+            labels = {one.digest: one.label for one in self._control.versions(*key)}
+        return {one.alias: labels.get(one.digest) or one.digest[:SHORT] for one in aliases}
 
     def _sightings(self, type: str) -> Mapping[str, Sighting]:
         return {one.name: one for one in self._traces.sightings(type)} if type in SIGHTED else {}
