@@ -16,6 +16,7 @@ from tallystick.app.catalog_shapes import (
     use_json,
     version_json,
 )
+from tallystick.app.facts import StoreFacts
 from tallystick.app.shapes import Json
 from tallystick.app.signals import signals_of
 from tallystick.model.errors import BadInput, UnknownThing
@@ -44,13 +45,14 @@ class Catalog:
         self._traces = traces
         self._clock = clock
         self._coverages = Coverages(control)
+        self._facts = StoreFacts(control, traces)
         self._graph: tuple[tuple[int, int], Graph] | None = None
 
     def graph(self) -> Graph:
         """The registry as it stands, read anew when an entry or a run has changed it."""
         at = self._control.registry_revision(), self._traces.changes(-1)[0].cursor
         if self._graph is None or self._graph[0] != at:
-            self._graph = at, Graph(self.snapshot())
+            self._graph = at, Graph(self.snapshot(), self._facts)
         return self._graph[1]
 
     def snapshot(self) -> Snapshot:
@@ -209,10 +211,9 @@ class Catalog:
         return [self._thing(graph, (kind, name), sightings[kind]) for kind, name in found]
 
     def _thing(self, graph: Graph, key: Key, sightings: Mapping[str, Sighting]) -> Json:
-        now = self._clock.now()
-        differences = len(differences_of(graph, key, now))
+        found = differences_of(graph, key, self._clock.now())
         sighting = sightings.get(key[1])
-        return thing_json(graph, key, sighting, self._aliases(graph, key), now=now, differences=differences)
+        return thing_json(graph, key, sighting, self._aliases(graph, key), differences=found)
 
     def _aliases(self, graph: Graph, key: Key) -> dict[str, str]:
         """The aliases of a thing with the label of the version each names, else the start of its digest."""

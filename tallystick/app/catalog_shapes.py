@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from tallystick.app.shapes import Json, time_text
@@ -12,11 +13,16 @@ from tallystick.ports import ControlStore, Sighting
 from tallystick.registry.graph import Graph, Key
 from tallystick.registry.reach import Reach
 from tallystick.registry.reading import lifecycle_of, owner_of, purpose_of
-from tallystick.registry.standing import standing_of
+from tallystick.registry.standing import standing_of, standing_with
 
 
 def thing_json(
-    graph: Graph, key: Key, sighting: Sighting | None, aliases: dict[str, str], *, now: int, differences: int
+    graph: Graph,
+    key: Key,
+    sighting: Sighting | None,
+    aliases: dict[str, str],
+    *,
+    differences: Sequence[Difference],
 ) -> Json:
     """One thing with both halves. Numbers of what was seen are those of all time."""
     kind, name = key
@@ -26,7 +32,7 @@ def thing_json(
     return {
         "type": kind,
         "name": name,
-        "standing": standing_of(graph, key, now),
+        "standing": standing_with(graph, key, differences),
         "declared": graph.declared(key),
         "observed": key in graph.observed,
         "version": known.version if known else None,
@@ -40,7 +46,7 @@ def thing_json(
         "effect": body.get("effect"),
         "classes": classes_of(graph, key),
         "declaration": body or None,
-        "differences": differences,
+        "differences": len(differences),
         "quarantined": kind == "tool" and name in graph.quarantined,
         **seen_json(graph, key, sighting),
     }
