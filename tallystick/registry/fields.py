@@ -75,6 +75,16 @@ def is_name(name: str, longest: int = _LONGEST_NAME) -> bool:
     return 0 < len(name) <= longest and _FORBIDDEN.search(name) is None
 
 
+def is_label(label: str) -> bool:
+    """Whether this can label a version."""
+    return is_name(label, _LONGEST_LABEL)
+
+
+def seen_text(text: str) -> str:
+    """A text with every character that is not seen replaced by U+FFFD, so that ``text`` would take it."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
 def name_of(file: DeclarationFile) -> str:
     """The object's name. Raises ConfigError where it is missing or none."""
     name = text(file, "name")

@@ -11,6 +11,7 @@ from tallystick.wiring.machine import say
 
 if TYPE_CHECKING:
     from tallystick.registry.plan import Plan
+    from tallystick.registry.sketch import Sketch
     from tallystick.wiring.stores import Stores
 
 
@@ -57,6 +58,16 @@ def elsewhere(settings: Settings) -> Path | None:
         if settings.origins["policies"] != "default" and settings.policies.is_dir()
         else None
     )
+
+
+def sketch(stores: Stores, folder: Path) -> tuple[bool, Sketch]:
+    """Whether anything was observed, and files for what was and is declared neither in the registry nor in a folder."""
+    from tallystick.adapters.project import around
+    from tallystick.app.sketching import observed
+    from tallystick.registry.sketch import sketch as drawn
+
+    agents, tools = observed(stores.traces, stores.control)
+    return bool(agents or tools), drawn(agents, tools, around(folder, stores.control.declared(retired=True)))
 
 
 def check_policies(settings: Settings) -> Mapping[str, Any]:
