@@ -115,7 +115,7 @@ def open_book(
 
 
 def around(folder: Path, known: Iterable[Declared]) -> Around:
-    """What is there before files are written into a folder: names that are declared in it or in the registry, and files.
+    """What is there before files are written into a folder: names declared in it or in the registry, and files.
 
     Files with mistakes in them keep their names; nothing is judged here.
     """
@@ -124,7 +124,8 @@ def around(folder: Path, known: Iterable[Declared]) -> Around:
     delegates = {one.name: tuple(one.body.get("delegates") or ()) for one in there if one.type == "agent"}
     classes = {kind for one in there if one.type == "data" for kind in one.body.get("classes", ())}
     for one in there:
-        names.setdefault(one.type, set()).add(one.name)
+        if not one.retired:
+            names.setdefault(one.type, set()).add(one.name)
     for kind, place in (("agent", "agents"), ("tool", "tools"), ("data", "data")):
         for file in disk.tables(place):
             name = str(file.table.get("name"))
@@ -134,12 +135,13 @@ def around(folder: Path, known: Iterable[Declared]) -> Around:
             if kind == "data":
                 classes.update(_texts(file.table.get("classes")))
     names.setdefault("prompt", set()).update(one.name for one in disk.prompts())
-    paths = {shown_path(path, folder).casefold() for path in folder.glob("*/**/*")}
+    places = [path for place in ("agents", "tools", "data", "prompts") for path in (folder / place).glob("*")]
     return Around(
         {kind: frozenset(found) for kind, found in names.items()},
+        frozenset((one.type, one.name) for one in there if one.retired),
         delegates,
         frozenset(classes),
-        frozenset(paths),
+        frozenset(shown_path(path, folder).casefold() for path in places),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.catalog import Catalog
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.read import Reader
@@ -94,6 +95,12 @@ class Parts:
         from tallystick import wiring
 
         return wiring.reader(stores)
+
+    def catalog(self, stores: Stores) -> Catalog:
+        """The read model of the registry over open stores."""
+        from tallystick import wiring
+
+        return wiring.catalog(stores)
 
     def recorder(self, stores: Stores) -> Any:
         """What takes spans into open stores."""

@@ -29,8 +29,8 @@ CAREFUL = "gpt-4.1-mini"
 class Desk:
     """One refund desk: a model, an order database and a folder of policy pages.
 
-    ``folder`` holds ``orders.db``, ``pages/`` and ``prompts/``. ``model_url`` is where the model answers; without it the openai
-    client reads OPENAI_BASE_URL, as always.
+    ``folder`` holds ``orders.db``, ``pages/`` and ``prompts/``. ``model_url`` is where the model answers; without
+    it the openai client reads OPENAI_BASE_URL, as always.
     """
 
     def __init__(self, folder: Path, model_url: str | None = None) -> None:

@@ -70,6 +70,7 @@ class Around:
     """
 
     declared: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    retired: frozenset[tuple[str, str]] = frozenset()  # by type and name: nobody wants them back
     delegates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of declared agents
     classes: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
@@ -90,15 +91,15 @@ class Sketch:
 def sketch(agents: Sequence[SeenAgent], tools: Sequence[SeenTool], around: Around) -> Sketch:
     """Files for what was seen and is not declared; what they name is declared, or in a file beside them."""
     page = _Page(around)
-    agents = [one for one in agents if not around.has("agent", one.name) and page.fit("agent", one.name)]
-    tools = [one for one in tools if not around.has("tool", one.name) and page.fit("tool", one.name)]
+    agents = [one for one in agents if page.fit("agent", one.name)]
+    tools = [one for one in tools if page.fit("tool", one.name)]
     known = {
         "agent": {*around.declared.get("agent", ()), *(one.name for one in agents)},
         "tool": {*around.declared.get("tool", ()), *(one.name for one in tools)},
     }
     sources = {
         one for tool in tools for one in tool.classes
-        if one not in around.classes and not around.has("data", one) and page.fit("data", one)
+        if one not in around.classes and page.fit("data", one)
     }  # fmt: skip
     for tool in tools:
         page.put("tools", tool.name, ".toml", _tool(tool, sources))
@@ -121,6 +122,9 @@ class _Page:
         self._taken = set(around.paths)
 
     def fit(self, type: str, name: str) -> bool:
+        """Whether something is to be declared: it is not yet, nobody retired it, and it has a name."""
+        if self._around.has(type, name) or (type, name) in self._around.retired:
+            return False
         if is_name(name):
             return True
         self.left_out.append(f"{type} {name!a:.160} is not declared: that is not a name")
