@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
-from tallystick.wiring.machine import say
+from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
     from tallystick.registry.plan import Plan
@@ -64,8 +64,12 @@ def sketch(stores: Stores, folder: Path) -> tuple[bool, Sketch]:
     """Whether anything was observed, and files for what was and is declared neither in the registry nor in a folder."""
     from tallystick.adapters.project import around
     from tallystick.app.sketching import observed
+    from tallystick.app.uses import UseLister
     from tallystick.registry.sketch import sketch as drawn
+    from tallystick.wiring.stores import adopt
 
+    adopt(stores)
+    UseLister(stores.traces, stores.control, clock()).list_due()
     agents, tools = observed(stores.traces, stores.control)
     return bool(agents or tools), drawn(agents, tools, around(folder, stores.control.declared(retired=True)))
 
