@@ -16,7 +16,22 @@ if TYPE_CHECKING:
 
 
 def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
-    """What applying the project of these settings would change. Raises ConfigError with file and line."""
+    """What applying the project of these settings would change, and where what was observed differs.
+
+    Raises ConfigError with file and line.
+    """
+    from dataclasses import replace
+
+    from tallystick.app.observing import observed_rows
+    from tallystick.registry.plan import Action
+    from tallystick.wiring.stores import catalog
+
+    made = _plan(stores, settings, prune=prune)
+    fresh = [(one.type, one.name) for one in made.of(Action.ADD)]
+    return replace(made, observed=tuple(observed_rows(catalog(stores), fresh)))
+
+
+def _plan(stores: Stores, settings: Settings, *, prune: bool) -> Plan:
     from tallystick.adapters.project import read_project
     from tallystick.app import registrar
 
@@ -31,7 +46,7 @@ def apply(
     """Make the registry what the project of these settings declares. Raises ConfigError, and Conflict."""
     from tallystick.app import registrar
 
-    made = plan(stores, settings, prune=prune)
+    made = _plan(stores, settings, prune=prune)
     entries = registrar.carry_out(stores.control, made, actor=actor, because=because)
     return {**registrar.applied(made), "entries": len(entries)}
 
