@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -51,22 +51,22 @@ def read_project(folder: Path, *, policies: Path | None = None) -> Project:
 
 def open_book(
     folder: Path | None, *, policies: Path | None = None, permissive: bool = False,
-    also: Sequence[ToolDeclaration] = (),
+    now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
 ) -> PolicyBook:  # fmt: skip
     """The policy book of a project; a project that cannot be read gives a book that refuses every effect.
 
-    ``folder`` None: there is no project. ``also`` are tools that the registry knows besides the project's files.
+    ``folder`` None: there is no project. ``now`` and ``say``: see PolicyBook. What the registry knows besides the
+    project's files, the book hears from the feed.
     """
     if folder is None and policies is None:
-        return PolicyBook(None, also, permissive=permissive)
+        return PolicyBook(None, permissive=permissive, now=now, say=say)
     base = folder if folder is not None else Path.cwd()
     try:
         project = read_project(base, policies=policies)
     except ConfigError as error:
         problem = error.message + (f" ({error.hint})" if error.hint else "")
-        return PolicyBook((), also, permissive=permissive, problem=problem)
-    tools = {one.name: one for one in (*also, *project.declarations)}
-    return PolicyBook(project.policies, tools.values(), permissive=permissive)
+        return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
+    return PolicyBook(project.policies, project.declarations, permissive=permissive, now=now, say=say)
 
 
 def read_policies(folder: Path, policies: Path | None = None) -> tuple[PolicyFile, ...] | None:
