@@ -46,7 +46,9 @@ class ServerFeed:
         self._every = every_s
         self._tag: str | None = None
         known = self._read_kept()
-        self._heard = Heard((known,)) if known is not None else Heard((), self._unknown("it has not answered yet"))
+        self._heard = (
+            Heard((known,)) if known is not None else Heard((), self._unknown("it has not answered yet"))
+        )
         self._begin()
 
     def _begin(self) -> None:

@@ -65,7 +65,9 @@ class Heard:
     shown: dict[str, list[Shown]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        tools = {tool.name: tool for part in reversed(self.parts) for tool in part.tools}  # the own store's count
+        tools = {
+            tool.name: tool for part in reversed(self.parts) for tool in part.tools
+        }  # the own store's count
         object.__setattr__(self, "tools", tools)
         object.__setattr__(self, "retired", frozenset(name for part in self.parts for name in part.retired))
         shown: dict[str, list[Shown]] = {}

@@ -100,7 +100,9 @@ def _scoped(policy: HeldPolicy, graph: Graph, nth: int) -> _Scoped:
     key = (file.name, policy.digest)
     try:
         query = parse_query(policy.scope or "", REGISTRY)
-    except BadInput as error:  # written by a newer release: whom it covers is not known, so it covers everybody
+    except (
+        BadInput
+    ) as error:  # written by a newer release: whom it covers is not known, so it covers everybody
         problem = f"the scope of policy {policy.name} cannot be read: {error.message}"
         return _Scoped(Covering(key, file, problem), Query(), graph)
     return _Scoped(Covering(key, file), query, graph)

@@ -133,7 +133,11 @@ class Pins:
             return
         try:
             self._control.append([entry])
-        except (StoreFault, StoreFull, Unreachable):  # a store in trouble lets no effect happen, and reads go on
+        except (
+            StoreFault,
+            StoreFull,
+            Unreachable,
+        ):  # a store in trouble lets no effect happen, and reads go on
             if given.effect not in _HARMLESS:
                 raise
 
@@ -171,7 +175,9 @@ def shown_entry(definition: Definition, channel: Channel, judged: Judged, *, act
         "server": definition.server,
     }  # fmt: skip
     text = canonical_json(definition.as_json()).decode("utf-8")
-    return Draft("definition.shown", f"tool:{definition.name}", body, actor=actor, texts={definition.digest: text})
+    return Draft(
+        "definition.shown", f"tool:{definition.name}", body, actor=actor, texts={definition.digest: text}
+    )
 
 
 def read_definition(text: Callable[[str], str], named: str) -> Definition | None:
@@ -179,7 +185,12 @@ def read_definition(text: Callable[[str], str], named: str) -> Definition | None
     try:
         plain = msgspec.json.decode(text(named))
         return Definition(
-            plain["name"], plain["description"], plain["input"], plain["output"], plain["annotations"], plain["server"]
+            plain["name"],
+            plain["description"],
+            plain["input"],
+            plain["output"],
+            plain["annotations"],
+            plain["server"],
         )
     except UnknownThing:
         return None

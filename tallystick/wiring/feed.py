@@ -16,7 +16,7 @@ FIRST_ANSWER_S = 2.0  # a process waits so long at its start for a server, and n
 
 
 def feed(stores: Stores, settings: Settings) -> tuple[Feed, Callable[[], None]]:
-    """The feed of an agent's process, and what closes it: the own store's registry, and the server's if there is one."""
+    """The feed of an agent's process, and what closes it: the own registry, and the server's where there is one."""
     own = store_feed(stores)
     if settings.server is None:
         return own, _nothing

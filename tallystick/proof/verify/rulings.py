@@ -62,7 +62,9 @@ class Rulings:
         elif stage == "policy" and answer != made["policy_answer"]:
             self._say(entry, f"decision {decision} has another answer than the policy gave")
         elif stage == "pin" and (made["policy_state"] != "enforced" or made["policy_answer"] is not None):
-            self._say(entry, f"decision {decision} was settled by stage pin, which only an enforced set has first")
+            self._say(
+                entry, f"decision {decision} was settled by stage pin, which only an enforced set has first"
+            )
         state = self._states.get(made["policy_digest"])
         if state is not None and state != made["policy_state"]:
             self._say(entry, f"decision {decision} names its policy set in another state than it was loaded")
