@@ -58,11 +58,15 @@ class ServerFeed:
         self._thread = threading.Thread(target=self._loop, name="tallystick-feed", daemon=True)
         self._thread.start()
 
-    def heard(self, *, now: bool = False) -> Heard:
-        """See ``Feed``; ``now`` changes nothing, because that would be to wait."""
+    def heard(self) -> Heard:
+        """See ``Feed``."""
         if os.getpid() != self._pid:  # the thread stayed in the parent
             self._begin()
         return self._heard
+
+    def heard_anew(self) -> Heard:
+        """See ``Feed``: to ask the server would be to wait for it."""
+        return self.heard()
 
     def wait(self, seconds: float) -> None:
         """Wait until the server was asked once, at most so long."""
@@ -98,7 +102,8 @@ class ServerFeed:
             self._keep(body)
         elif status in _TOO_OLD:
             self._say_once(
-                f"the server {self._shown} tells nothing of its registry (HTTP {status}); only the rules here are in force"
+                f"the server {self._shown} tells nothing of its registry (HTTP {status}): "
+                "only the rules here are in force"
             )
             if self._heard.trouble is not None:
                 self._heard = Heard()

@@ -137,8 +137,9 @@ def create_app(
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
-    ``answer`` writes answers to approvals, ``signins`` hears who signs in, ``feed`` is what guards are told. The writer's thread starts with the first
-    request and ends, with all that was taken committed, when the server stops.
+    ``answer`` writes answers to approvals, ``signins`` hears who signs in, ``feed`` is what guards are
+    told. The writer's thread starts with the first request and ends, with all that was taken committed, when the server
+    stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending)
     events = Events(reader, settings)

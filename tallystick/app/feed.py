@@ -9,17 +9,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from tallystick.app.registrar import known_tools
-from tallystick.model.errors import BadInput, StoreFault, StoreFull, TallystickError, Unreachable
+from tallystick.app.registrar import known_sources
+from tallystick.model.errors import (
+    BadInput,
+    StoreFault,
+    StoreFull,
+    TallystickError,
+    UnknownThing,
+    Unreachable,
+)
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.registry import Channel, Declared, Shown, Use
 from tallystick.ports import Clock, ControlStore
 from tallystick.registry.declarations import tool_of
 from tallystick.registry.snapshot import Snapshot
+
+T = TypeVar("T")
 
 POLL_NS: Final = 1_000_000_000
 _USED: Final = ("tool", "model", "prompt", "data", "delegate")  # what a scope can ask for
@@ -40,7 +50,7 @@ class Known:
     """What guards must know of one registry.
 
     ``tools`` are all that were ever declared, ``retired`` the names of those that are no longer to be called.
-    ``snapshot`` is what scopes are judged by; None where no policy has one.
+    ``snapshot`` is what scopes are judged by; None where no policy has one. ``trouble`` says what cannot be read.
     """
 
     revision: int
@@ -49,6 +59,7 @@ class Known:
     retired: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     snapshot: Snapshot | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,9 @@ class Heard:
             tool.name: tool for part in reversed(self.parts) for tool in part.tools
         }  # the own store's count
         object.__setattr__(self, "tools", tools)
+        if self.trouble is None:
+            told = next((part.trouble for part in self.parts if part.trouble is not None), None)
+            object.__setattr__(self, "trouble", told)
         object.__setattr__(self, "retired", frozenset(name for part in self.parts for name in part.retired))
         shown: dict[str, list[Shown]] = {}
         for part in self.parts:
@@ -83,11 +97,12 @@ NOTHING: Final = Heard()
 class Feed(Protocol):
     """Where a guard hears what is in force. Two adapters: the control store, and a server over HTTP."""
 
-    def heard(self, *, now: bool = False) -> Heard:
-        """What is known: the same object until something changed. Costs microseconds, and never waits for a network.
+    def heard(self) -> Heard:
+        """What is known: the same object until something changed. Costs microseconds, and never waits for a network."""
+        ...
 
-        ``now``: ask again although the last answer is fresh.
-        """
+    def heard_anew(self) -> Heard:
+        """The same, looked up again although the last answer is fresh, where that needs no network."""
         ...
 
 
@@ -107,12 +122,17 @@ class StoreFeed:
         self._heard: Heard | None = None
         self._asked = 0
 
-    def heard(self, *, now: bool = False) -> Heard:
+    def heard(self) -> Heard:
         """See ``Feed``. A store that cannot be read leaves what was known; before that it raises what it raises."""
-        at, heard = self._clock.now(), self._heard
-        if heard is not None and not now and 0 <= at - self._asked < self._every:
+        heard = self._heard
+        if heard is not None and 0 <= self._clock.now() - self._asked < self._every:
             return heard
+        return self.heard_anew()
+
+    def heard_anew(self) -> Heard:
+        """See ``Feed``."""
         with self._lock:
+            at = self._clock.now()
             try:
                 self._look()
             except (StoreFault, StoreFull, Unreachable):
@@ -136,9 +156,15 @@ class JoinedFeed:
         self._server = server
         self._last: tuple[Heard, Heard, Heard] | None = None
 
-    def heard(self, *, now: bool = False) -> Heard:
+    def heard(self) -> Heard:
         """See ``Feed``."""
-        own, server = self._own.heard(now=now), self._server.heard(now=now)
+        return self._joined(self._own.heard(), self._server.heard())
+
+    def heard_anew(self) -> Heard:
+        """See ``Feed``."""
+        return self._joined(self._own.heard_anew(), self._server.heard_anew())
+
+    def _joined(self, own: Heard, server: Heard) -> Heard:
         last = self._last
         if last is None or last[0] is not own or last[1] is not server:
             last = self._last = (
@@ -150,27 +176,41 @@ class JoinedFeed:
 def read_known(
     control: ControlStore, revision: int, uses: Callable[[], Sequence[Use]] | None = None
 ) -> Known:
-    """Read what guards must know. Raises what the store raises, and BadInput for a tool that cannot be read."""
-    policies = tuple(_policy(control, one) for one in control.declared("policy"))
-    retired = [one for one in control.declared("tool", retired=True) if one.retired]
+    """Read what guards must know. Raises what the store raises; an object that cannot be read is a ``trouble``."""
+    troubles: list[str] = []
+    policies = _readable(control.declared("policy"), partial(_policy, control), troubles)
+    listed, sources = control.declared("tool", retired=True), known_sources(control)
+    tools = _readable(listed, lambda one: tool_of(one, sources), troubles)
+    shown = tuple(control.shown())
     snapshot = None
     if any(one.scope is not None for one in policies):
         seen = () if uses is None else tuple(use for use in uses() if use.type in _USED)
         snapshot = Snapshot(
-            tuple(control.declared(retired=True)), tuple(control.aliases()), tuple(control.shown()), seen,
+            tuple(control.declared(retired=True)), tuple(control.aliases()), shown, seen,
             tuple(one.scope for one in control.budgets()),
         )  # fmt: skip
     return Known(
-        revision, policies, (*known_tools(control), *(tool_of(one) for one in retired)),
-        tuple(one.name for one in retired),
-        tuple(row for row in control.shown() if row.channel is not Channel.TOLD), snapshot,
+        revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if one.retired),
+        tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[:3]) or None,
     )  # fmt: skip
+
+
+def _readable(
+    objects: Sequence[Declared], read: Callable[[Declared], T], troubles: list[str]
+) -> list[T]:  # fmt: skip
+    found: list[T] = []
+    for one in objects:
+        try:
+            found.append(read(one))
+        except (BadInput, UnknownThing) as error:
+            troubles.append(f"{one.type} {one.name} of the registry cannot be read: {error.message}")
+    return found
 
 
 def _policy(control: ControlStore, one: Declared) -> HeldPolicy:
     scope, text = one.body.get("scope"), one.body.get("text")
     if not isinstance(text, str) or not isinstance(scope, str | None):
-        raise BadInput(f"policy {one.name} of the registry cannot be read", hint="push it again")
+        raise BadInput("its text or its scope is missing")
     return HeldPolicy(one.name, one.digest, control.text(text), scope)
 
 

@@ -104,7 +104,7 @@ class Pins:
             except Conflict:  # another process showed another definition meanwhile
                 if attempt + 1 == _TRIES:
                     raise
-                heard = self._feed.heard(now=True)
+                heard = self._feed.heard_anew()
                 self._book.heed(heard)
         return None
 
@@ -168,7 +168,7 @@ def quarantined(tool: str, why: str, differs: Sequence[str]) -> str:
 
 
 def shown_entry(definition: Definition, channel: Channel, judged: Judged, *, actor: str) -> Draft:
-    """The entry that says how a definition stands that a tool showed. Raises BadInput for one without canonical JSON."""
+    """The entry that says how a definition stands that a tool showed. Raises BadInput where it has no JSON."""
     body: dict[str, Any] = {
         "tool": definition.name, "channel": channel.value, "definition": definition.digest,
         "trust": judged.trust.value, "why": judged.why, "differs": list(judged.differs), "against": judged.against,

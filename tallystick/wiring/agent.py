@@ -119,6 +119,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 
     from tallystick.adapters.project import open_book
     from tallystick.app.guard import GuardSettings, RunGuard
+    from tallystick.app.registrar import known_sources
     from tallystick.cost.loops import LoopLimits
 
     if folder is not None:
@@ -126,13 +127,14 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
             apply(stores, folder, actor="tallystick.init")
         except TallystickError as error:  # the book below refuses every effect and says why; reads go on
             sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
+    heard, close = feed(stores, settings)
+    _started.append(close)
     policies = settings.policies if folder is None or settings.origins["policies"] != "default" else None
     book = open_book(
         folder, policies=policies if policies is not None and policies.is_dir() else None,
-        permissive=settings.policy_mode == "permissive", now=clock().now, say=say,
+        permissive=settings.policy_mode == "permissive", also=list(heard.heard().tools.values()),
+        sources=known_sources(stores.control), now=clock().now, say=say,
     )  # fmt: skip
-    heard, close = feed(stores, settings)
-    _started.append(close)
     return RunGuard(
         stores.control, clock(), ids(), book, rate_card(),
         waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9),
