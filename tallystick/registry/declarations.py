@@ -147,8 +147,8 @@ def implied(agents: Iterable[AgentDeclaration], origin: str | None = None) -> li
     found = {("model", model) for agent in agents for model in agent.models or ()}
     found |= {("workflow", agent.workflow) for agent in agents if agent.workflow}
     return [
-        Declared(type, name, version_digest(type, name, None, {}), card=Card(origin=origin))
-        for type, name in sorted(found)
+        Declared(kind, name, version_digest(kind, name, None, {}), card=Card(origin=origin))
+        for kind, name in sorted(found)
     ]
 
 

@@ -16,7 +16,7 @@ from tallystick.model.control import Budget
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Card, Declared, Lifecycle, Version
 from tallystick.registry.declarations import Declarations, Wanted
-from tallystick.registry.diff import Diff, changes, diff_versions
+from tallystick.registry.diff import Diff, changes, diff_versions, no_text
 from tallystick.registry.drafts import budget_draft, card_json, declared_draft, retired_draft
 
 _REFERENCES: Final = {
@@ -42,7 +42,7 @@ class Action(StrEnum):
 class Item:
     """One object or budget of a plan. ``wanted`` is None for a budget, and for what no file declares any more.
 
-    ``why`` says what there is to say: why it is refused, retired or kept. ``declare`` and ``retire`` are what is written.
+    ``why`` says why it is refused, retired or kept. ``declare`` and ``retire`` are what is written.
     """
 
     action: Action
@@ -136,7 +136,7 @@ class Standing:
     versions: Mapping[tuple[str, str], Sequence[Version]] = field(default_factory=dict)
     budgets: Sequence[Budget] = ()
     revision: int = 0
-    text: Callable[[str], str | None] = lambda digest: None
+    text: Callable[[str], str | None] = no_text
 
 
 def in_doubt(wanted: Iterable[Wanted], objects: Iterable[Declared]) -> list[tuple[str, str]]:
@@ -182,9 +182,8 @@ def _item(one: Wanted, known: Declared | None, standing: Standing, *, revive: bo
     wanted = replace(wanted, card=_card(one, known))
     same = known.digest == wanted.digest
     same_card = known.card == wanted.card
-    item = replace(
-        base, wanted=wanted, declare=not same or not same_card or known.retired, diff=_diff(known, wanted, one, standing)
-    )  # fmt: skip
+    news = not same or not same_card or known.retired
+    item = replace(base, wanted=wanted, declare=news, diff=_diff(known, wanted, one, standing))
     if wanted.retired:
         if known.retired and same and same_card:
             return replace(item, action=Action.UNCHANGED, declare=False, retire=False)
@@ -232,7 +231,7 @@ def _carded(version: Version) -> bool:
 
 
 def _card(one: Wanted, known: Declared) -> Card:
-    """The card that the object will have. What files cannot say of it stays, and so does whose it is while it is the same."""
+    """The card that the object will have. What files cannot say of it stays, and whose it is while it is the same."""
     wanted = one.declared
     card = wanted.card if one.carded else replace(known.card, lifecycle=_living(known))
     same = known.digest == wanted.digest and not known.retired
@@ -286,18 +285,16 @@ def _pruned(wanted: Sequence[Wanted], known: Mapping[tuple[str, str], Declared],
     for one in known.values():
         if (one.type, one.name) in gone or (one.type, one.name) in kept or one.retired:
             continue
-        for key, type in _REFERENCES.items():
+        for key, kind in _REFERENCES.items():
             value = one.body.get(key)
             for name in value if isinstance(value, list) else [value] if isinstance(value, str) else []:
-                named.setdefault((type, name), one)
+                named.setdefault((kind, name), one)
     items = []
-    for key, one in sorted(gone.items()):
-        by = named.get(key)
-        if by is None:
-            items.append(
-                Item(Action.RETIRE, *key, known=one, why="no file declares it any more", retire=True)
-            )
-        else:
-            why = f"no file declares it any more, but {by.type} {by.name} names it"
-            items.append(Item(Action.UNCHANGED, *key, known=one, why=why))
+    for place, one in sorted(gone.items()):
+        by = named.get(place)
+        why = "no file declares it any more"
+        if by is not None:
+            why += f", but {by.type} {by.name} names it"
+        action = Action.RETIRE if by is None else Action.UNCHANGED
+        items.append(Item(action, one.type, one.name, known=one, why=why, retire=by is None))
     return items

@@ -39,7 +39,7 @@ class TextFile:
 
 
 def prompt_from(name: str, file: str, text: str, origin: str | None = None) -> TextFile:
-    """A prompt, its line ends made alike. Raises ConfigError for an empty, a huge or a secret text, and for the name."""
+    """A prompt, its line ends made alike. Raises ConfigError for an empty, a huge or a secret text, or no name."""
     _named("prompt", name, file)
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     size = len(plain.encode("utf-8"))

@@ -16,7 +16,7 @@ from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
-from tallystick.wiring.project import apply
+from tallystick.wiring.project import declare_at_start
 from tallystick.wiring.stores import SPOOL, Stores, notary, open_aside, open_stores, open_traces, recorder
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 
     if folder is not None:
         try:
-            apply(stores, folder, actor="tallystick.init")
+            declare_at_start(stores, folder, settings)
         except TallystickError as error:  # the book below refuses every effect and says why; reads go on
             sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
     heard, close = feed(stores, settings)
