@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
-from tallystick.model.registry import Shown, Trust
+from tallystick.model.registry import Shown
 from tallystick.ports import ControlStore
 
 
@@ -55,7 +55,7 @@ def accept(
 
 
 def _newest(rows: Sequence[Shown], tool: str) -> Shown:
-    waiting = [row for row in rows if waits(row)]
+    waiting = [row for row in rows if row.waits]
     if not waiting:
         known = "its definition is accepted" if rows else "it never showed a definition"
         raise UnknownThing(
@@ -67,8 +67,3 @@ def _newest(rows: Sequence[Shown], tool: str) -> Shown:
             hint="say which with --definition; tally tools quarantine lists them",
         )
     return max(waiting, key=lambda row: row.first)
-
-
-def waits(row: Shown) -> bool:
-    """Whether a definition waits for a person. One that was replaced by another does not."""
-    return row.trust is Trust.QUARANTINED and row.why != "replaced"

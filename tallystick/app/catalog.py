@@ -20,8 +20,9 @@ from tallystick.app.shapes import Json
 from tallystick.app.signals import signals_of
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
-from tallystick.model.registry import TYPES, Trust, Version
+from tallystick.model.registry import TYPES, Version
 from tallystick.ports import Clock, ControlStore, Sighting, Traces
+from tallystick.registry.diff import diff_versions
 from tallystick.registry.graph import Graph, Key
 from tallystick.registry.knowing import unknown_values
 from tallystick.registry.reach import reach_of
@@ -146,7 +147,7 @@ class Catalog:
 
     def quarantine(self) -> Json:
         """``{"definitions"}``: the definitions that wait for a person."""
-        waiting = [one for one in self.graph().snapshot.shown if one.trust is Trust.QUARANTINED]
+        waiting = [one for one in self.graph().snapshot.shown if one.waits]
         return {"definitions": [shown_json(self._control, one) for one in waiting]}
 
     def access(self, what: str, since: str = SINCE) -> Json:
@@ -167,6 +168,25 @@ class Catalog:
         graph, start = self.graph(), moment(since, now=self._clock.now())
         agents = graph.names["agent"] if agent is None else [self.resolve("agent", agent)[0]]
         return {"since": since, "rows": list(unused_rows(graph, self._control, agents, since=start))}
+
+    def diff(self, type: str, name: str, a: str, b: str | None = None) -> Json:
+        """``{"type", "name", "from", "to", "changes", "texts"}``; ``b`` None: the newest version. Raises UnknownThing.
+
+        A version is meant by its label, an alias, or the start of its digest.
+        """
+        _check_type(type)
+        graph = self.graph()
+        name, _ = self.resolve(type, name)
+        before = self._version(graph, type, name, a)
+        after = self._control.versions(type, name)[0] if b is None else self._version(graph, type, name, b)
+        found = diff_versions(before.body, after.body, self._text)
+        return {"type": type, "name": name, "from": before.digest, "to": after.digest, **found.as_json()}
+
+    def _text(self, digest: str) -> str | None:
+        try:
+            return self._control.text(digest)
+        except UnknownThing:
+            return None
 
     def reach(self, query: str = "") -> Json:
         """``{"nodes", "edges", "more", "warnings"}``: who reaches what, around the things that match."""

@@ -33,7 +33,7 @@ _MOST_TOOLS: Final = 20  # named as the reason why one agent is reached
 class Push:
     """A policy that may be pushed. ``reaches`` are rows ``{"agent", "because": [{"tool", "classes"}], "others"}``.
 
-    ``others`` are the other policies of the registry in force for the agent. ``changed``: it is not in force so already.
+    ``others`` are the other policies of the registry in force for the agent. ``changed``: it is not yet in force so.
     """
 
     declared: Declared
@@ -113,8 +113,8 @@ class PolicyDesk:
         bare = [row["agent"] for row in reaches if not row["others"]]
         if bare:
             warnings.append(
-                "no other policy of the registry is in force for these; without a policies folder of their own they are "
-                f"refused what no rule permits: {', '.join(bare[:10])}" + ("…" if len(bare) > 10 else "")
+                "no other policy of the registry is in force for these; without a policies folder of their own they "
+                f"are refused what no rule permits: {', '.join(bare[:10])}" + ("…" if len(bare) > 10 else "")
             )
         return Push(declared, file.text, scope, changed, reaches, tuple(warnings))
 

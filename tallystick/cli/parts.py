@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.catalog import Catalog
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.push import PolicyDesk
@@ -96,6 +97,12 @@ class Parts:
 
         return wiring.reader(stores)
 
+    def catalog(self, stores: Stores) -> Catalog:
+        """The read model of the registry over open stores."""
+        from tallystick import wiring
+
+        return wiring.catalog(stores)
+
     def recorder(self, stores: Stores) -> Any:
         """What takes spans into open stores."""
         from tallystick import wiring
@@ -176,12 +183,6 @@ class Parts:
         from tallystick import wiring
 
         return wiring.policy_desk(stores)
-
-    def quarantine(self, stores: Stores) -> Mapping[str, Any]:
-        """Definitions of tools that wait for a person."""
-        from tallystick import wiring
-
-        return wiring.quarantine(stores)
 
     def accept(
         self, stores: Stores, tool: str, definition: str | None, *, by: str, because: str | None

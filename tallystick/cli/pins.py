@@ -21,8 +21,8 @@ _FIELDS: Final = ("name", "description", "input", "output", "annotations", "serv
 @common
 def quarantine(call: Invocation) -> None:
     """Definitions that wait for a person: what each tool said before, and what it says now."""
-    with call.stores() as stores:
-        answer = call.parts.quarantine(stores)
+    with call.catalog() as catalog:
+        answer = catalog.quarantine()
     if call.out.as_json:
         call.out.json(answer)
         return

@@ -109,7 +109,7 @@ def _agents(call: Invocation, reaches: Sequence[Mapping[str, Any]]) -> None:
 
 _COLUMNS = (
     Column("policy", "name", width=40),
-    Column("scope", "scope", lambda row: (str(row["scope"] or "every agent without a folder of policies"), ""), width=60),
+    Column("scope", "scope", lambda row: (str(row["scope"] or "where no folder is"), ""), width=60),
     Column("from", "origin", width=24),
     Column("since", "at", lambda row: (moment(row.get("at")), "")),
     Column("by", "by", width=20),

@@ -80,15 +80,7 @@ def policy_file(path: Path) -> PolicyFile:
 
 def policy_desk(stores: Stores) -> PolicyDesk:
     """The policies of the registry of open stores, as it stands."""
-    from tallystick.app.catalog import Catalog
     from tallystick.app.push import PolicyDesk
+    from tallystick.wiring.stores import catalog
 
-    graph = Catalog(stores.control, stores.traces, clock()).graph()
-    return PolicyDesk(stores.control, graph, clock())
-
-
-def quarantine(stores: Stores) -> Mapping[str, Any]:
-    """``{"definitions": [shown]}``: definitions of tools that wait for a person."""
-    from tallystick.app.catalog import Catalog
-
-    return Catalog(stores.control, stores.traces, clock()).quarantine()
+    return PolicyDesk(stores.control, catalog(stores).graph(), clock())
