@@ -22,6 +22,7 @@ from tallystick.ports import Clock, ControlStore
 from tallystick.registry.declarations import tool_of
 from tallystick.registry.drafts import declared_draft, retired_draft
 from tallystick.registry.graph import Graph
+from tallystick.registry.knowing import unknown_values
 from tallystick.registry.search import covers, find, in_force, scope_of
 
 ORIGIN: Final = "push"
@@ -107,7 +108,7 @@ class PolicyDesk:
         declared = Declared("policy", name, version_digest("policy", name, None, body), None, body, card=card)
         changed = known is None or known.digest != declared.digest
         reaches = tuple(self._reached(query, name))
-        warnings = []
+        warnings = list(unknown_values(self._graph, query))
         if not reaches:
             warnings.append(f"no agent matches {scope} now; one that comes to match will be covered")
         bare = [row["agent"] for row in reaches if not row["others"]]
