@@ -164,7 +164,7 @@ class Graph:
     @cached_property
     def quarantined(self) -> frozenset[str]:
         """Tools with a definition that waits for a person."""
-        return frozenset(one.tool for one in self.snapshot.shown if one.trust is Trust.QUARANTINED)
+        return frozenset(one.tool for one in self.snapshot.shown if one.waits)
 
     @cached_property
     def budgets(self) -> frozenset[str]:
