@@ -86,8 +86,8 @@ def promote(
     """Move the alias. An alias in ``gated`` moves only where nothing needed is missing, or with ``override``.
 
     Returns ``{"agent", "alias", "from", "to", "changed", "gated", "missing", "override", "because", "entry"}``
-    (from and to: ``{"digest", "version"}``). Moving to the version it has changes nothing. Raises UnknownThing, BadInput,
-    AnswerIsNo with what is missing, and Conflict where somebody else moved the alias meanwhile.
+    (from and to: ``{"digest", "version"}``). Moving to the version it has changes nothing.
+    Raises UnknownThing, BadInput, AnswerIsNo with what is missing, and Conflict where somebody else was first.
     """
     because, override = _reason("--because", wish.because), _reason("--override", wish.override)
     aliases = control.aliases("agent", wish.agent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -102,7 +101,7 @@ def _last(
     agent: str, traces: RunsAndUses, clock: Clock, uses: Sequence[Use]
 ) -> tuple[str | None, str | None]:
     """The newest run that ended and how complete it is; one that still runs only where there is no other."""
-    name = json.dumps(agent, ensure_ascii=False)
+    name = '"' + agent.replace("\\", "\\\\").replace('"', '\\"') + '"'
     for text in (f"agent:{name} -completeness:open", f"agent:{name}"):
         page = traces.runs(parse_query(text), now=clock.now(), limit=1)
         if page.runs:
