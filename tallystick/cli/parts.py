@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.promote import Wish
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.read import Reader
+    from tallystick.app.ready import Ready
     from tallystick.model.span import Span
     from tallystick.wiring import Stores
 
@@ -147,6 +149,20 @@ class Parts:
         from tallystick import wiring
 
         return wiring.apply(stores, project, dry_run=dry_run)
+
+    def ready(self, stores: Stores) -> Ready:
+        """What says of agents whether they are ready."""
+        from tallystick import wiring
+
+        return wiring.release.ready(stores)
+
+    def promote(
+        self, stores: Stores, settings: Settings, wish: Wish, *, by: str, dry_run: bool
+    ) -> Mapping[str, Any]:
+        """Move an alias of an agent. Raises AnswerIsNo while something needed is missing, and Conflict."""
+        from tallystick import wiring
+
+        return wiring.release.promote(stores, settings, wish, by=by, dry_run=dry_run)
 
     def check_policies(self, settings: Settings) -> Mapping[str, Any]:
         """Check the policies in a project's folder against its declared tools."""

@@ -30,6 +30,8 @@ COMMANDS = {
     "policy": ("tallystick.cli.policy:policy", "Check policies before they are in force."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "apply": ("tallystick.cli.apply:apply", "Declare agents/*.toml and tools/*.toml."),
+    "ready": ("tallystick.cli.ready:ready", "Which layers an agent needs, has and misses."),
+    "promote": ("tallystick.cli.promote:promote", "Move an alias of an agent to a version that is ready."),
     "evidence": ("tallystick.cli.evidence:evidence", "Write a file that proves a run."),
     "verify": ("tallystick.cli.verify:verify", "Check an evidence file, offline."),
     "journal": ("tallystick.cli.journal:journal", "Read, verify, sign and copy the journal."),

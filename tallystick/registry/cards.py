@@ -1,8 +1,8 @@
 """A2A agent cards: read strictly, kept as claims; written from a declaration. Pure.
 
-Both shapes are read: protocol 1.0 (``supportedInterfaces``) and 0.3 (``url`` and ``protocolVersion`` at the top). A
-card says what its author wants to be believed. Nothing in it grants, permits or classifies anything: no tools, no autonomy,
-no owner come from it, and its signatures are not checked. What is kept:
+Both shapes are read: protocol 1.0 (``supportedInterfaces``) and 0.3 (``url`` and ``protocolVersion`` at the top).
+A card says what its author wants to be believed. Nothing in it grants, permits or classifies anything: no tools, no
+autonomy, no owner come from it, and its signatures are not checked. What is kept:
 
 - the whole card, as canonical JSON, as a text of the journal: ``body.text`` is its digest;
 - in short, in ``body.card``: protocol, name, provider, interfaces, skills (id, name, tags), modes, and whether it is
@@ -17,11 +17,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.errors import BadInput, TooLarge
 from tallystick.model.masking import mask_text
+from tallystick.registry.addresses import is_web
 from tallystick.registry.card_shapes import CURRENT, OLDER, Trouble, check
 
 LARGEST: Final = 256_000  # bytes of a card
@@ -140,16 +140,6 @@ def read_card(document: bytes) -> AgentCard:
     if mask_text(text) != text:
         raise BadInput("the card holds what looks like a credential", hint="cards are public: take it out")
     return AgentCard(protocol, plain, text, ignored)
-
-
-def is_web(url: str) -> bool:
-    """Whether this is an http(s) address without user name, password or control characters."""
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
-    return fits and "@" not in parts.netloc and url.isprintable() and " " not in url and len(url) <= 2_000
 
 
 @dataclass(frozen=True, slots=True)

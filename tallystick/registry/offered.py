@@ -106,7 +106,7 @@ def definitions(
         if why is not None:
             refused.append(Refused(offer.name[:80], why))
         else:
-            good[f"{server}.{offer.name}"] = made
+            good[made.name] = made
     return good, refused
 
 
@@ -154,6 +154,27 @@ def accepted(shown: Iterable[Shown]) -> Shown | None:
     return max(standing, key=lambda one: (one.decided or one.first, one.first), default=None)
 
 
+def waiting(shown: Iterable[Shown]) -> tuple[Shown, ...]:
+    """Of the definitions of one tool, those that wait for a person.
+
+    In code, where several versions of a program run side by side, each counts that was not replaced by another; of a
+    server's, only what it shows now.
+    """
+    rows = list(shown)
+    found = [
+        one for one in rows
+        if one.channel is not Channel.MCP and one.trust is Trust.QUARANTINED and one.why != "replaced"
+    ]  # fmt: skip
+    now = current(rows)
+    return (*found, *([now] if now is not None and now.trust is Trust.QUARANTINED else []))
+
+
+def current(shown: Iterable[Shown]) -> Shown | None:
+    """What the server of a tool shows now, as of the last import; None for a tool of no server."""
+    rows = sorted((one for one in shown if one.channel is Channel.MCP), key=lambda one: one.first)
+    return rows[-1] if rows else None
+
+
 def judge(
     server: str, offered: Mapping[str, Definition], shown: Sequence[Shown], known: Mapping[str, Definition]
 ) -> list[Finding]:
@@ -174,19 +195,18 @@ def _finding(
     tool: str, definition: Definition, shown: Sequence[Shown], known: Mapping[str, Definition]
 ) -> Finding:
     digest = definition.digest
-    good = accepted(shown)
+    good, now = accepted(shown), current(shown)
+    write = (
+        now is None or now.definition != digest
+    )  # what it shows now is the newest entry, also when it comes back
     if good is not None and good.definition == digest:
-        return Finding(tool, "unchanged", definition, digest)
-    waiting = any(one.definition == digest and one.trust is Trust.QUARANTINED for one in shown)
-    newest = good or max(shown, key=lambda one: one.first, default=None)
-    before = known.get(newest.definition) if newest is not None else None
+        return Finding(tool, "unchanged", definition, digest, write=write)
+    newest = good or now
+    before = known.get(newest.definition) if newest is not None and newest.definition != digest else None
     differs, changes = ((), ()) if before is None else compare(before, definition)
     against = good.definition if good is not None else None
-    if waiting:
-        return Finding(tool, "waiting", definition, against, differs if good else (), changes if good else ())
-    return Finding(
-        tool, "new" if newest is None else "changed", definition, against, differs, changes, write=True
-    )
+    state = "new" if newest is None else "changed" if write else "waiting"
+    return Finding(tool, state, definition, against, differs, changes, write=write)
 
 
 def compare(before: Definition, after: Definition) -> tuple[tuple[str, ...], tuple[Change, ...]]:

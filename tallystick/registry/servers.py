@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlsplit
 
 from tallystick.model.masking import MASK, mask_text
+from tallystick.registry.addresses import take_apart
 
 LONGEST: Final = 1_000  # characters of an identity
 _SECRET: Final = re.compile(r"(?i)(token|secret|password|passwd|api[-_]?key|apikey|credential|auth|bearer)")
@@ -40,15 +40,13 @@ def command_identity(command: Sequence[str]) -> str:
 
 def url_identity(url: str) -> str:
     """An address that may be shown: without user name, password, values of its query, and fragment."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+    parts = take_apart(url)
+    if parts is None:
         return MASK
-    place = f"[{host}]" if ":" in host else host
-    place += f":{port}" if port is not None else ""
-    keys = "&".join(f"{quote(key)}={MASK}" for key, _ in parse_qsl(parts.query, keep_blank_values=True))
-    return mask_text(f"{parts.scheme}://{place}{parts.path}" + (f"?{keys}" if keys else ""))[:LONGEST]
+    port = f":{parts.port}" if parts.port is not None else ""
+    keys = "&".join(f"{item.partition('=')[0]}={MASK}" for item in (parts.query or "").split("&") if item)
+    shown = f"{parts.scheme}://{parts.host}{port}{parts.path}" + (f"?{keys}" if keys else "")
+    return mask_text(shown)[:LONGEST]
 
 
 def name_from_command(command: Sequence[str]) -> str:
@@ -62,11 +60,8 @@ def name_from_command(command: Sequence[str]) -> str:
 
 def name_from_url(url: str) -> str:
     """A name for a server from its host: ``mcp.example.com`` gives ``mcp-example-com``."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        host = ""
-    return _plain(host)
+    parts = take_apart(url)
+    return _plain(parts.host) if parts is not None else ""
 
 
 def _candidates(parts: Sequence[str]) -> Iterable[str]:

@@ -6,6 +6,7 @@ import load nothing they do not use.
 """
 
 from tallystick.config.place import find_store
+from tallystick.wiring import release
 from tallystick.wiring.agent import flush, init, run_env, shutdown
 from tallystick.wiring.machine import clock, ids, rate_card
 from tallystick.wiring.project import apply, check_policies
@@ -14,5 +15,5 @@ from tallystick.wiring.stores import Stores, adopt, attest, notary, open_stores,
 
 __all__ = [
     "Stores", "adopt", "apply", "attest", "build_app", "check_policies", "clock", "find_store", "flush", "ids", "init",
-    "notary", "open_stores", "rate_card", "reader", "recorder", "run_env", "serve", "shutdown",
+    "notary", "open_stores", "rate_card", "reader", "recorder", "release", "run_env", "serve", "shutdown",
 ]  # fmt: skip
