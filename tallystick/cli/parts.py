@@ -164,6 +164,12 @@ class Parts:
 
         return wiring.release.promote(stores, settings, wish, by=by, dry_run=dry_run)
 
+    def import_tools(self, stores: Stores, target: Sequence[str], **options: Any) -> Mapping[str, Any]:
+        """Import the tools of an MCP server; options as of ``wiring.exchange.import_tools``."""
+        from tallystick import wiring
+
+        return wiring.exchange.import_tools(stores, target, **options)
+
     def check_policies(self, settings: Settings) -> Mapping[str, Any]:
         """Check the policies in a project's folder against its declared tools."""
         from tallystick import wiring

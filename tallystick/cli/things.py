@@ -10,6 +10,7 @@ import click
 
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
+from tallystick.cli.tool_import import import_tools
 from tallystick.cli.wording import count, moment, money
 from tallystick.model.errors import UnknownThing
 
@@ -109,3 +110,4 @@ agents = _group("agents", "Agents, declared and observed.")
 tools = _group("tools", "Tools, declared and observed.")
 models = _group("models", "Models, declared and observed.")
 workflows = _group("workflows", "Workflows that were observed.")
+tools.add_command(import_tools)

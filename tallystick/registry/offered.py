@@ -95,7 +95,7 @@ def definitions(
         why = _fault(offer, times)
         if why is None:
             made = Definition(
-                offer.name,
+                f"{server}.{offer.name}",
                 offer.description,
                 dict(offer.input),
                 offer.output,

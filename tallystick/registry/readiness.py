@@ -41,6 +41,7 @@ LAYERS: Final = ("registry", "observability", "evaluation", "governance", "cost"
 UNREGULATED: Final = frozenset({"public"})
 _CHANGES: Final = ("write", "irreversible")
 _SAFE_NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+_HARMLESS: Final = "it changes nothing, reaches no regulated data, and nobody said that it acts by itself"
 _MANY: Final = 3  # names that a sentence gives before it counts
 
 
@@ -263,7 +264,7 @@ def _observability(facts: Facts, needs: _Needs) -> Layer:
 
 def _evaluation(facts: Facts, needs: _Needs) -> Layer:
     if not needs.risky:
-        return Layer("evaluation", False, "it changes nothing, reaches no regulated data and only drafts")
+        return Layer("evaluation", False, _HARMLESS)
     has: list[str] = []
     missing: list[Gap] = []
     file = _file("agents", facts.agent)
@@ -289,7 +290,7 @@ def _evaluation(facts: Facts, needs: _Needs) -> Layer:
 
 def _governance(facts: Facts, needs: _Needs) -> Layer:
     if not needs.risky:
-        return Layer("governance", False, "it changes nothing, reaches no regulated data and only drafts")
+        return Layer("governance", False, _HARMLESS)
     has: list[str] = []
     missing: list[Gap] = []
     governed = [tool for tool in needs.changing if tool.governed]
