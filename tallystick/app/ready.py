@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tallystick.app.catalog import Catalog
 from tallystick.model.query import parse_query
-from tallystick.model.registry import Card, Declared, Use, Version
+from tallystick.model.registry import Card, Use, Version
 from tallystick.ports import Clock, ControlStore, TraceStore
 from tallystick.registry.graph import Graph, names_in
 from tallystick.registry.offered import waiting
 from tallystick.registry.readiness import Facts, Readiness, ToolFact, readiness
 from tallystick.registry.search import in_force
 from tallystick.registry.standing import differences_of
+from tallystick.registry.versioned import with_version
 
 
 class Ready:
@@ -34,7 +34,7 @@ class Ready:
         """Judge one version of an agent (None: the newest, or for one that nobody declared what was seen of it)."""
         graph = self._catalog.graph()
         if version is not None:
-            graph = _with_version(graph, version)
+            graph = with_version(graph, version)
         return readiness(self._facts(graph, agent))
 
     def _facts(self, graph: Graph, agent: str) -> Facts:
@@ -103,16 +103,3 @@ class Ready:
 
 def _newest(uses: Sequence[Use]) -> Use | None:
     return max(uses, key=lambda use: use.last, default=None)
-
-
-def _with_version(graph: Graph, version: Version) -> Graph:
-    """The registry as if this version were its agent's newest."""
-    known = graph.objects.get((version.type, version.name)) or graph.retired.get((version.type, version.name))
-    if known is not None and known.digest == version.digest:
-        return graph
-    card = known.card if known is not None else Card()
-    one = Declared(
-        version.type, version.name, version.digest, version.label, version.body, card=card, at=version.at, by=version.by
-    )  # fmt: skip
-    others = [old for old in graph.snapshot.objects if (old.type, old.name) != (version.type, version.name)]
-    return Graph(replace(graph.snapshot, objects=(*others, one)))

@@ -170,6 +170,24 @@ class Parts:
 
         return wiring.exchange.import_tools(stores, target, **options)
 
+    def import_card(self, stores: Stores, document: bytes, **options: Any) -> Mapping[str, Any]:
+        """Declare an agent from its card; options as of ``app.cards.import_card``."""
+        from tallystick.app.cards import import_card
+
+        return import_card(stores.control, document, **options)
+
+    def export_card(self, stores: Stores, agent: str, **options: Any) -> Mapping[str, Any]:
+        """The card of a declared agent; options as of ``app.cards.export_card``."""
+        from tallystick import wiring
+
+        return wiring.exchange.export_card(stores, agent, **options)
+
+    def bill(self, stores: Stores, what: str) -> str:
+        """The bill of materials of what a reference or a query means, as CycloneDX JSON."""
+        from tallystick import wiring
+
+        return wiring.exchange.bill(stores, what)
+
     def check_policies(self, settings: Settings) -> Mapping[str, Any]:
         """Check the policies in a project's folder against its declared tools."""
         from tallystick import wiring

@@ -32,6 +32,8 @@ COMMANDS = {
     "apply": ("tallystick.cli.apply:apply", "Declare agents/*.toml and tools/*.toml."),
     "ready": ("tallystick.cli.ready:ready", "Which layers an agent needs, has and misses."),
     "promote": ("tallystick.cli.promote:promote", "Move an alias of an agent to a version that is ready."),
+    "cards": ("tallystick.cli.cards:cards", "Import and export A2A agent cards."),
+    "bom": ("tallystick.cli.bom:bom", "A bill of materials of agents, as CycloneDX."),
     "evidence": ("tallystick.cli.evidence:evidence", "Write a file that proves a run."),
     "verify": ("tallystick.cli.verify:verify", "Check an evidence file, offline."),
     "journal": ("tallystick.cli.journal:journal", "Read, verify, sign and copy the journal."),

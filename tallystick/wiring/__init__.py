@@ -15,5 +15,6 @@ from tallystick.wiring.stores import Stores, adopt, attest, notary, open_stores,
 
 __all__ = [
     "Stores", "adopt", "apply", "attest", "build_app", "check_policies", "clock", "exchange", "find_store",
-    "flush", "ids", "init", "notary", "open_stores", "rate_card", "reader", "recorder", "release", "run_env", "serve", "shutdown",
+    "flush", "ids", "init", "notary", "open_stores", "rate_card", "reader", "recorder", "release", "run_env",
+    "serve", "shutdown",
 ]  # fmt: skip

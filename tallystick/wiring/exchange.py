@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tallystick.wiring.machine import clock
+from tallystick.wiring.release import catalog
 from tallystick.wiring.stores import Stores
 
 
@@ -37,3 +39,18 @@ def import_tools(
         tools = {one.tool: one.definition for one in found.findings if one.definition is not None}
         files = write_tool_files(project, tools)
     return found.as_json(files)
+
+
+def export_card(stores: Stores, agent: str, **options: Any) -> Mapping[str, Any]:
+    """The card of a declared agent; options as of ``app.cards.export_card``."""
+    from tallystick.app.cards import export_card as export
+
+    return export(catalog(stores), stores.control, agent, **options)
+
+
+def bill(stores: Stores, what: str) -> str:
+    """The bill of materials of agents, as CycloneDX JSON. Raises BadInput without the extra."""
+    from tallystick.adapters.bom import render
+    from tallystick.app.bill import gather
+
+    return render(gather(catalog(stores), what, now=clock().now()))

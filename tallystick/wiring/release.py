@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from tallystick.app.ready import Ready
 
 
-def ready(stores: Stores, catalog: Catalog | None = None) -> Ready:
-    """What says whether agents are ready; what dead processes left is taken in first."""
+def catalog(stores: Stores) -> Catalog:
+    """The registry's read model; what dead processes left is taken in first."""
     from tallystick.app.catalog import Catalog as TheCatalog
+
+    adopt(stores)
+    attest(stores)
+    return TheCatalog(stores.control, stores.traces, clock())
+
+
+def ready(stores: Stores, known: Catalog | None = None) -> Ready:
+    """What says whether agents are ready."""
     from tallystick.app.ready import Ready as TheReady
 
-    if catalog is None:
-        adopt(stores)
-        attest(stores)
-        catalog = TheCatalog(stores.control, stores.traces, clock())
-    return TheReady(catalog, stores.control, stores.traces, clock())
+    return TheReady(known or catalog(stores), stores.control, stores.traces, clock())
 
 
 def promote(
