@@ -9,6 +9,7 @@ from tallystick.app.catalog import Catalog
 from tallystick.model.query import parse_query
 from tallystick.model.registry import Card, Use, Version
 from tallystick.ports import Clock, ControlStore, TraceStore
+from tallystick.registry.cards import ORIGIN
 from tallystick.registry.graph import Graph, names_in
 from tallystick.registry.offered import waiting
 from tallystick.registry.readiness import Facts, Readiness, ToolFact, readiness
@@ -53,7 +54,7 @@ class Ready:
             suites=tuple(one for one in graph.suites.get(agent, ()) if ("suite", one) in graph.objects),
             evaluations=max((use.runs for use in graph.uses_of(agent, "evaluation")), default=0), runs=runs,
             last_run=last_run, completeness=completeness, budgets=self._budgets(agent, body.get("workflow")),
-            differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)),
+            foreign=card.origin == ORIGIN, differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)),
         )  # fmt: skip
 
     def _tools(self, graph: Graph, agent: str, now: int) -> tuple[ToolFact, ...]:

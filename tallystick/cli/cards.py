@@ -32,7 +32,10 @@ def cards() -> None:
 def import_(
     call: Invocation, file: str, name: str | None, label: str | None, because: str | None, dry_run: bool
 ) -> None:
-    """Declare an agent from its card. What a card says is a claim: it grants nothing, and signatures are not checked."""
+    """Declare an agent from its card.
+
+    What a card says is a claim: it grants nothing, and its signatures are not checked.
+    """
     document = _read(file)
     with call.stores(writing=True) as stores:
         answer = call.parts.import_card(

@@ -22,7 +22,8 @@ cost             models used with autonomy beyond           nobody watches each 
 ===============  =========================================  ===========================================================
 
 Effects are ``write`` and ``irreversible``. A tool that nobody declared has an unknown effect and counts as
-``irreversible``. Autonomy that is not said counts as ``acts`` where there are effects, and is itself a gap. Tools of
+``irreversible``. Autonomy that is not said counts as ``acts`` where there are effects, and is itself a gap. So does it
+for an agent that is known by its card alone. Tools of
 delegates count: what an agent can have done for it, it can do. A class is regulated unless it is named in
 ``UNREGULATED``.
 """
@@ -79,6 +80,7 @@ class Facts:
 
     ``budgets`` are the scopes with a budget that holds for it. ``differences`` are sentences on where it drifted.
     ``completeness`` is that of its newest run (None: there is none). ``evaluations`` counts runs in which one was seen.
+    ``foreign``: it runs elsewhere and is known by its card alone, so that nobody knows what it can do.
     """
 
     agent: str
@@ -96,6 +98,7 @@ class Facts:
     completeness: str | None = None
     differences: tuple[str, ...] = ()
     budgets: tuple[str, ...] = ()
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,8 @@ class _Needs:
         self.changing = [tool for tool in facts.tools if tool.changes]
         self.classes = sorted({name for tool in facts.tools for name in tool.classes})
         self.regulated = [name for name in self.classes if name not in UNREGULATED]
-        self.unsaid = facts.autonomy is None and bool(self.changing)
+        self.foreign = facts.foreign and not facts.tools
+        self.unsaid = facts.autonomy is None and (bool(self.changing) or self.foreign)
         self.beyond = self.unsaid or facts.autonomy in (Autonomy.ACTS, Autonomy.ACTS_WITH_APPROVAL)
         silent = facts.autonomy is None and bool(facts.tools)  # tools, and nobody said how far it may go
         self.anything = bool(self.touching or self.classes or self.beyond or silent)
@@ -190,6 +194,8 @@ class _Needs:
             parts.append(f"it can change things ({_named(tool.name for tool in self.changing)})")
         if self.regulated:
             parts.append(f"it reaches {_named(self.regulated)}")
+        if self.foreign:
+            parts.append("what it can do is known from its card alone")
         if self.unsaid:
             parts.append("nobody said how far it acts by itself, so the worst is assumed")
         elif self.beyond:
