@@ -35,9 +35,9 @@ from typing import NamedTuple
 from tallystick.model.query import Query, Term
 from tallystick.model.registry import TYPES, Declared
 from tallystick.registry.graph import Graph
-from tallystick.registry.terms import NO_TOOLS, Asking, Rules, Tools, policies_in_force, scope_of
+from tallystick.registry.terms import NO_TOOLS, Asking, Force, Rules, Tools, scope_of
 
-__all__ = ["Found", "Rules", "covers", "find", "in_force", "scope_of"]
+__all__ = ["Force", "Found", "Rules", "covers", "find", "in_force", "scope_of"]
 
 
 class Found(NamedTuple):
@@ -77,7 +77,7 @@ def in_force(graph: Graph, agent: str, *, now: int, tools: Tools = NO_TOOLS) -> 
 
     Those without a scope, and those whose scope covers it; a scope that cannot be read covers every agent.
     """
-    return policies_in_force(graph, agent, now, tools, frozenset())
+    return Force(graph, now, tools).of(agent)
 
 
 def _asks_for_retired(term: Term) -> bool:

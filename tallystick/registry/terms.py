@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from tallystick.model.errors import BadInput
@@ -53,6 +53,7 @@ class Asking:
         self._extra = tools
         self._asked = asked
         self._terms = query.terms
+        self._policies_in_force: Force | None = None
         times = {term.field: moment(str(term.value), now=now) for term in query.terms if _is_window(term)}
         self._window = Window(times.get("since"), times.get("until"))
         self._windowed = any(term.field in _USES for term in query.terms)
@@ -146,7 +147,12 @@ class Asking:
         return lambda key: lacks(self._graph, key, value, self._policed)
 
     def _policed(self, agent: str) -> bool:
-        return bool(policies_in_force(self._graph, agent, self._now, self._extra, self._asked))
+        return bool(self._force(agent))
+
+    def _force(self, agent: str) -> list[Declared]:
+        if self._policies_in_force is None:
+            self._policies_in_force = Force(self._graph, self._now, self._extra, self._asked)
+        return self._policies_in_force.of(agent)
 
     def _unevaluated(self, key: Key) -> bool:
         return key[0] == "agent" and not evaluated(self._graph, key[1])
@@ -167,40 +173,34 @@ class Asking:
     # What it can do
 
     def _touches(self, value: str) -> Test:
-        sources = [name for kind, name in self._graph.objects if kind == "data"]
-        what = chosen(value, {*self._graph.touched, *self._graph.handled, *sources})
-        same = matching(value)
-
-        def about_to(tool: ToolDeclaration) -> bool:
-            return any(same(one) for one in tool.data)
-
-        def holds(source: str) -> bool:
-            return same(source) or any(same(one) for one in self._graph.classes_of_source(source))
-
-        return self._reaches(("touches", value), what, what, about_to, holds)
-
-    def _data(self, value: str) -> Test:
-        names = {name for kind, name in self._graph.objects if kind == "data"}
-        sources = chosen(value, names)
-        return self._reaches(("data", value), sources, (), lambda _: False, matching(value), by_source=True)
-
-    def _reaches(
-        self, asked: tuple[str, str], what: Sequence[str], classes: Sequence[str],
-        about_to: Callable[[ToolDeclaration], bool], holds: Callable[[str], bool], *, by_source: bool = False,
-    ) -> Test:  # fmt: skip
-        graph = self._graph
+        graph, same = self._graph, matching(value)
 
         def look() -> tuple[set[str], set[str]]:
-            touching = {tool for one in what for tool in graph.touched.get(one, ())}
-            if by_source:
-                wanted = frozenset(what)
-                touching = {tool for tool in touching if not wanted.isdisjoint(graph.sources_of_tool(tool))}
-            handling = {agent for one in classes for agent in graph.handled.get(one, ())}
-            return touching, graph.reaching(touching) | graph.upstream(handling)
+            tools = {tool for what in chosen(value, graph.touched) for tool in graph.touched[what]}
+            seen = {agent for what in chosen(value, graph.handled) for agent in graph.handled[what]}
+            return tools, graph.reaching(tools) | graph.upstream(seen)
 
-        tools, agents = graph.remember(asked, look)
-        extra = any(about_to(tool) or tool.name in tools for tool in self._extra.values())
+        tools, agents = graph.remember(("touches", value), look)
+        extra = any(tool.name in tools or any(map(same, tool.data)) for tool in self._extra.values())
+        return self._reaches(
+            tools, agents, extra, lambda data: same(data) or any(map(same, graph.classes_of_source(data)))
+        )
 
+    def _data(self, value: str) -> Test:
+        graph, same = self._graph, matching(value)
+
+        def look() -> tuple[set[str], set[str]]:
+            tools = {
+                name
+                for kind, name in graph.objects
+                if kind == "tool" and any(map(same, graph.sources_of_tool(name)))
+            }
+            return tools, graph.reaching(tools)
+
+        tools, agents = graph.remember(("data", value), look)
+        return self._reaches(tools, agents, any(name in tools for name in self._extra), same)
+
+    def _reaches(self, tools: set[str], agents: set[str], extra: bool, holds: Callable[[str], bool]) -> Test:
         def test(key: Key) -> bool:
             kind, name = key
             if kind == "agent":
@@ -279,8 +279,7 @@ class Asking:
                 )
             if kind != "agent":
                 return False
-            force = policies_in_force(self._graph, name, self._now, self._extra, self._asked)
-            return any(self._says_something(one, name) for one in force if one.name in policies)
+            return any(self._says_something(one, name) for one in self._force(name) if one.name in policies)
 
         return test
 
@@ -318,22 +317,27 @@ class Asking:
         return test
 
 
-def policies_in_force(
-    graph: Graph, agent: str, now: int, tools: Tools, asked: frozenset[str]
-) -> list[Declared]:
-    """As ``search.in_force``; ``asked`` are the policies whose scopes are being read."""
-    key = ("agent", agent)
-    found = []
-    for policy in graph.policies:
-        if policy.name in asked:  # a scope that asks for itself in a circle covers
-            found.append(policy)
-            continue
-        scope = scope_of(graph, policy)
-        if scope is None or all(
-            test(key) for test in Asking(graph, scope, now, None, tools, asked | {policy.name}).tests()
-        ):
-            found.append(policy)
-    return found
+class Force:
+    """Which policies of the registry are in force for an agent; each scope is read once.
+
+    ``tools``: what the agents are about to call; ``asked``: policies whose scopes are being read already.
+    """
+
+    def __init__(
+        self, graph: Graph, now: int, tools: Tools = NO_TOOLS, asked: frozenset[str] = frozenset()
+    ) -> None:
+        self._scopes: list[tuple[Declared, list[Test]]] = []
+        for policy in graph.policies:
+            scope = None if policy.name in asked else scope_of(graph, policy)
+            tests: list[Test] = []  # a scope that asks for itself in a circle covers
+            if scope is not None:
+                tests = Asking(graph, scope, now, None, tools, asked | {policy.name}).tests()
+            self._scopes.append((policy, tests))
+
+    def of(self, agent: str) -> list[Declared]:
+        """The policies in force for an agent, by name."""
+        key = ("agent", agent)
+        return [policy for policy, tests in self._scopes if all(test(key) for test in tests)]
 
 
 def scope_of(graph: Graph, policy: Declared) -> Query | None:
