@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 
-from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Trust, Use
+from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Use
 from tallystick.registry.snapshot import Snapshot
 
 Key = tuple[str, str]  # type and name
