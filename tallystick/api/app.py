@@ -42,6 +42,7 @@ from tallystick.api.settings import (
 )
 from tallystick.api.signin import SignIn, page
 from tallystick.api.writer import Writer
+from tallystick.app.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
 from tallystick.ports import Clock
 
@@ -130,6 +131,7 @@ def create_app(
     *,
     clock: Clock,
     journal: ReadsJournal,
+    registry: Registry,
     signins: HearsSignIns | None = None,
     extra_routes: Sequence[Any] = (),
 ) -> App:
@@ -157,7 +159,7 @@ def create_app(
         await asyncio.to_thread(writer.close)
 
     inner = _Litestar(
-        route_handlers=[*json.handlers(reader, answer, journal, facts), *extra_routes],
+        route_handlers=[*json.handlers(reader, answer, journal, registry, facts), *extra_routes],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
         openapi_config=OpenAPIConfig(
