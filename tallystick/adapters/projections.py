@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews
 from tallystick.adapters.sealing import open_body
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, ApprovalState, Budget
 from tallystick.model.errors import BadInput, Conflict, OverBudget, UnknownThing
 from tallystick.model.journal import Draft, Entry, commitments_of
 from tallystick.model.money import usd_text
-from tallystick.model.registry import Declared
 
 MODES: Final = ("hard", "soft", "observe")
 EVERY_RUN: Final = "run:*"
@@ -40,16 +40,8 @@ class Hold:
     budgets: tuple[str, ...] = ()  # names of the budgets that hold the money: only these give it back
 
 
-class Views(Protocol):
+class Views(RegistryViews, Protocol):
     """The rows that entries change, keyed as their names say. ``get`` methods return None for what is not there."""
-
-    def put_declared(self, declared: Declared) -> None:
-        """Add or replace one object."""
-        ...
-
-    def get_declared(self, type: str, name: str) -> Declared | None:
-        """One object, retired or not."""
-        ...
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
@@ -142,19 +134,6 @@ def lapsed(views: Views, drafts: Sequence[Draft], at: int) -> list[Draft]:
         Draft("hold.settled", hold.id, {"hold": hold.id, "spent_nano": hold.amount_nano, "basis": "assumed"})
         for hold in views.expired_holds(at)
     ]
-
-
-def _object_declared(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
-    views.put_declared(
-        Declared(body["type"], body["name"], body["digest"], body["version"], dict(body["body"]))
-    )
-
-
-def _object_retired(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
-    found = views.get_declared(body["type"], body["name"])
-    if found is None:
-        raise UnknownThing(f"no {body['type']} is called {body['name']!r}")
-    views.put_declared(replace(found, retired=True))
 
 
 def _approval_requested(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -299,8 +278,7 @@ def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> N
 
 
 _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None]] = {
-    "object.declared": _object_declared,
-    "object.retired": _object_retired,
+    **REGISTRY_KINDS,
     "policy.loaded": None,
     "decision.made": None,
     "approval.requested": _approval_requested,

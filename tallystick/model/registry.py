@@ -47,13 +47,21 @@ class Card:
     links: Mapping[str, str] = field(default_factory=dict)
     origin: str | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """Every field by name, JSON-ready: the ``card`` of an ``object.declared`` entry."""
+        return {
+            "owner": self.owner, "purpose": self.purpose, "lifecycle": self.lifecycle.value,
+            "links": dict(self.links), "origin": self.origin,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Declared:
     """An object as it is declared now: its newest version, and its card.
 
-    ``digest`` names the version, ``version`` is its label ("1.4.0"). ``at`` is when this version was declared, in
-    nanoseconds since the epoch, ``by`` who declared it.
+    ``digest`` names the version, ``version`` is its label ("1.4.0"). ``at`` is when this version became the object's
+    newest (or came back from retirement), in nanoseconds since the epoch, ``by`` who declared it; a change of the card
+    changes neither.
     """
 
     type: str
@@ -149,8 +157,10 @@ class Shown:
     """A definition that a tool showed, and how it stands.
 
     ``definition`` is the digest that ``Definition.digest`` gives; its JSON is a text of the journal under that digest.
-    ``why``: "first use", "declared", "new", "changed" or, once a person accepted it, their reason. ``differs`` names
-    the fields that changed against ``against``, the definition that was accepted before.
+    ``why``: "first use", "declared", "new", "changed" or, once a person accepted it, their reason ("accepted" without
+    one). ``differs`` names the fields that changed against ``against``, the definition that was accepted before. Those
+    that were accepted before a person accepted another are quarantined, ``why`` "replaced" and ``against`` that one:
+    they do not wait for anybody.
     """
 
     tool: str
@@ -163,7 +173,7 @@ class Shown:
     server: str | None = None
     first: int = 0  # when it was first shown, nanoseconds since the epoch
     decided: int | None = None  # when it was accepted
-    by: str | None = None  # who accepted it
+    by: str | None = None  # the person who accepted it; None: nobody, it was its first use or it is declared
 
 
 USES: Final = ("tool", "model", "prompt", "data", "delegate", "definition", "version", "evaluation")

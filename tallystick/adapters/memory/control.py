@@ -5,42 +5,34 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
+from tallystick.adapters.memory.registry_views import MemoryRegistryViews
 from tallystick.adapters.projections import Hold, apply, forget, lapsed, the_one
+from tallystick.adapters.registry_projections import REGISTRY_KINDS
 from tallystick.adapters.sealing import Sealed, no_such_text, sealed
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.journal import Draft, Entry
-from tallystick.model.registry import Declared
+from tallystick.model.registry import Alias, Declared, Shown, Version
 from tallystick.ports import Clock, Ids
 from tallystick.proof.merkle import CompactRange, root_at, root_of
 
 
 @dataclass(slots=True)
-class MemoryViews:
+class MemoryViews(MemoryRegistryViews):
     """The views as dictionaries; see ``projections.Views``."""
 
-    declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
     approvals: dict[str, Approval] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     stopped: dict[str, Entry] = field(default_factory=dict)
     attested: dict[str, int] = field(default_factory=dict)
-
-    def put_declared(self, declared: Declared) -> None:
-        """Add or replace one object."""
-        self.declared[declared.type, declared.name] = declared
-
-    def get_declared(self, type: str, name: str) -> Declared | None:
-        """One object, retired or not."""
-        return self.declared.get((type, name))
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
@@ -82,25 +74,6 @@ class MemoryViews:
     def put_attested(self, run: str, count: int) -> None:
         """Remember how many records of a run are in the journal."""
         self.attested[run] = count
-
-    def copied(self) -> MemoryViews:
-        """A copy that changes apart; the rows themselves never change."""
-        return MemoryViews(
-            copy(self.declared),
-            copy(self.approvals),
-            copy(self.budgets),
-            copy(self.holds),
-            copy(self.stopped),
-            copy(self.attested),
-        )
-
-    def sizes(self) -> dict[str, int]:
-        """Rows per view."""
-        return {
-            "declared": len(self.declared), "approvals": len(self.approvals), "budgets": len(self.budgets),
-            "holds": len(self.holds), "stopped": len(self.stopped),
-            "attested": len(self.attested),
-        }  # fmt: skip
 
 
 class MemoryControl:
@@ -228,11 +201,34 @@ class MemoryControl:
         with self._lock:
             return sorted(self._checkpoints.items(), reverse=True)[:limit]
 
-    def declared(self, type: str | None = None) -> Sequence[Declared]:
-        """Declared objects that are not retired, by type and name."""
+    def declared(self, type: str | None = None, *, retired: bool = False) -> Sequence[Declared]:
+        """Declared objects by type and name; those that are retired only when asked for."""
         with self._lock:
             rows = [self._views.declared[key] for key in sorted(self._views.declared)]
-        return [one for one in rows if not one.retired and type in (None, one.type)]
+        return [one for one in rows if (retired or not one.retired) and type in (None, one.type)]
+
+    def versions(self, type: str, name: str) -> Sequence[Version]:
+        """All versions of one object, newest first."""
+        with self._lock:
+            found = [one for one in self._views.versions.values() if (one.type, one.name) == (type, name)]
+        return sorted(found, key=lambda one: -one.seq)
+
+    def aliases(self, type: str | None = None, name: str | None = None) -> Sequence[Alias]:
+        """Aliases, by type, name and alias."""
+        with self._lock:
+            rows = [self._views.aliases[key] for key in sorted(self._views.aliases)]
+        return [one for one in rows if type in (None, one.type) and name in (None, one.name)]
+
+    def shown(self, tool: str | None = None) -> Sequence[Shown]:
+        """Definitions that tools showed, by tool, channel and time."""
+        with self._lock:
+            rows = [one for one in self._views.definitions.values() if tool in (None, one.tool)]
+        return sorted(rows, key=lambda one: (one.tool, one.channel, one.first, one.definition))
+
+    def registry_revision(self) -> int:
+        """The number of the newest entry about the registry; 0 without any."""
+        with self._lock:
+            return next((one.seq for one in reversed(self._journal) if one.kind in REGISTRY_KINDS), 0)
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200

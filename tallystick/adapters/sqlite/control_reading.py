@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tallystick.adapters.projections import the_one
+from tallystick.adapters.registry_projections import REGISTRY_KINDS
 from tallystick.adapters.sqlite.control_check import check_control
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
 from tallystick.adapters.sqlite.control_kept import read_openings
@@ -14,16 +15,29 @@ from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
-    DECLARED_COLUMNS,
     approval_of,
-    declared_of,
 )
 from tallystick.adapters.sqlite.database import Database
+from tallystick.adapters.sqlite.registry_views import (
+    ALIAS_COLUMNS,
+    DECLARED_COLUMNS,
+    SHOWN_COLUMNS,
+    VERSION_COLUMNS,
+    declared_of,
+    shown_of,
+    version_of,
+)
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
-from tallystick.model.registry import Declared
+from tallystick.model.registry import Alias, Declared, Shown, Version
+
+# The index of kinds ends in the entry's number: one step into it for each kind, however long the journal is.
+_NEWEST: Final = tuple(
+    f"ifnull((SELECT max(seq) FROM journal WHERE kind = '{kind}'), 0)" for kind in REGISTRY_KINDS
+)
+_REVISION: Final = f"SELECT max({', '.join(_NEWEST)})"
 
 
 class ControlReader:
@@ -97,14 +111,41 @@ class ControlReader:
         with self._database.reading() as connection:
             return [(size, note) for size, note in connection.execute(sql, (limit,))]
 
-    def declared(self, type: str | None = None) -> Sequence[Declared]:
-        """Declared objects that are not retired, by type and name."""
-        sql = (
-            f"SELECT {DECLARED_COLUMNS} FROM declared"
-            " WHERE NOT retired AND (?1 IS NULL OR type = ?1) ORDER BY type, name"
-        )
+    def declared(self, type: str | None = None, *, retired: bool = False) -> Sequence[Declared]:
+        """Declared objects by type and name; those that are retired only when asked for."""
+        wanted = ["type = ?"] if type is not None else []
+        if not retired:
+            wanted.append("NOT retired")
+        where = " WHERE " + " AND ".join(wanted) if wanted else ""
+        sql = f"SELECT {DECLARED_COLUMNS} FROM declared{where} ORDER BY type, name"
         with self._database.reading() as connection:
-            return [declared_of(row) for row in connection.execute(sql, (type,))]
+            return [declared_of(row) for row in connection.execute(sql, () if type is None else (type,))]
+
+    def versions(self, type: str, name: str) -> Sequence[Version]:
+        """All versions of one object, newest first."""
+        sql = f"SELECT {VERSION_COLUMNS} FROM version WHERE type = ? AND name = ? ORDER BY seq DESC"
+        with self._database.reading() as connection:
+            return [version_of(row) for row in connection.execute(sql, (type, name))]
+
+    def aliases(self, type: str | None = None, name: str | None = None) -> Sequence[Alias]:
+        """Aliases, by type, name and alias."""
+        given = [(column, value) for column, value in (("type", type), ("name", name)) if value is not None]
+        where = " WHERE " + " AND ".join(f"{column} = ?" for column, _ in given) if given else ""
+        sql = f"SELECT {ALIAS_COLUMNS} FROM alias{where} ORDER BY type, name, alias"
+        with self._database.reading() as connection:
+            return [Alias(*row) for row in connection.execute(sql, [value for _, value in given])]
+
+    def shown(self, tool: str | None = None) -> Sequence[Shown]:
+        """Definitions that tools showed, by tool, channel and time."""
+        where = "" if tool is None else " WHERE tool = ?"
+        sql = f"SELECT {SHOWN_COLUMNS} FROM definition{where} ORDER BY tool, channel, first, definition"
+        with self._database.reading() as connection:
+            return [shown_of(row) for row in connection.execute(sql, () if tool is None else (tool,))]
+
+    def registry_revision(self) -> int:
+        """The number of the newest entry about the registry; 0 without any."""
+        with self._database.reading() as connection:
+            return int(connection.execute(_REVISION).fetchone()[0])
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200

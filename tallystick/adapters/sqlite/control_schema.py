@@ -6,21 +6,29 @@ import sqlite3
 from typing import Final
 
 from tallystick.adapters.checking import FIRST_CHAIN, damage
-from tallystick.adapters.sqlite.control_entries import read_body
+from tallystick.adapters.projections import apply
+from tallystick.adapters.registry_projections import REGISTRY_KINDS
+from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of, read_body
 from tallystick.adapters.sqlite.control_tree import Growth
+from tallystick.adapters.sqlite.control_views import SqliteViews
 from tallystick.adapters.sqlite.database import script
+from tallystick.adapters.sqlite.registry_views import REGISTRY_TABLES
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.journal import Entry, leaf_around
 from tallystick.proof.merkle import leaf_hash
 
 APPLICATION: Final = 0x54435401  # "TCT", 1
-VIEWS: Final = ("declared", "approval", "budget", "hold", "stopped", "attested")
+VIEWS: Final = (
+    "declared", "version", "label", "alias", "definition", "approval", "budget", "hold", "stopped", "attested",
+)  # fmt: skip
 
-_VIEWS: Final = """
+_DECLARED_FIRST: Final = """
 CREATE TABLE declared (
     type TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, version TEXT, body BLOB NOT NULL,
     retired INTEGER NOT NULL, PRIMARY KEY (type, name)
 ) STRICT, WITHOUT ROWID;
+"""
+_VIEWS: Final = """
 CREATE TABLE approval (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, decision TEXT NOT NULL, run TEXT NOT NULL, agent TEXT NOT NULL,
     tool TEXT NOT NULL, arguments BLOB NOT NULL, binding TEXT NOT NULL, grp TEXT NOT NULL, because TEXT,
@@ -40,7 +48,8 @@ CREATE TABLE hold (
 CREATE INDEX hold_open ON hold (expires) WHERE settled = 0;
 """
 _FIRST: Final = (
-    _VIEWS
+    _DECLARED_FIRST
+    + _VIEWS
     + """
 CREATE TABLE journal (
     seq      INTEGER PRIMARY KEY,
@@ -140,9 +149,25 @@ _THIRD: Final = """
 CREATE INDEX journal_kind ON journal (kind);
 """
 
-MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD))
+
+def _registry(connection: sqlite3.Connection) -> None:
+    """Versions, aliases and definitions, filled from the journal in its order.
+
+    The rows are made by the code that follows the journal today. A later migration that changes these tables drops them
+    and does this in the place of this one, for which then nothing is left to do.
+    """
+    connection.execute("DROP TABLE declared")
+    script(REGISTRY_TABLES)(connection)
+    views = SqliteViews(connection)
+    marks = ", ".join("?" * len(REGISTRY_KINDS))
+    sql = f"SELECT {COLUMNS} FROM journal WHERE kind IN ({marks}) ORDER BY seq"
+    for row in connection.execute(sql, tuple(REGISTRY_KINDS)).fetchall():
+        apply(views, entry_of(row), ())
+
+
+MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD), _registry)
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(_VIEWS + _NEW_VIEWS)(connection)
+    script(REGISTRY_TABLES + _VIEWS + _NEW_VIEWS)(connection)

@@ -9,19 +9,19 @@ from typing import Any, Final
 import msgspec
 
 from tallystick.adapters.projections import Hold
+from tallystick.adapters.sqlite.registry_views import SqliteRegistryViews
 from tallystick.model.control import Approval, ApprovalState, Budget
 from tallystick.model.journal import Entry
-from tallystick.model.registry import Declared
 
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
     " requested, expires, answered, by, note"
 )
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
-DECLARED_COLUMNS: Final = "type, name, digest, version, body, retired"
 _encode = msgspec.json.Encoder(
     order="sorted"
 ).encode  # the same row, whatever the order in which a body was given
+_KEYS: Final = dict.fromkeys(("version", "label", "alias", "definition"), "1, 2, 3")
 _HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled, budgets"
 
 
@@ -35,11 +35,6 @@ def approval_of(row: Sequence[Any]) -> Approval:
     )  # fmt: skip
 
 
-def declared_of(row: Sequence[Any]) -> Declared:
-    """A declared object from its row."""
-    return Declared(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), bool(row[5]))
-
-
 def _hold_of(row: Sequence[Any]) -> Hold:
     scopes, budgets = tuple(msgspec.json.decode(row[2])), tuple(msgspec.json.decode(row[5]))
     return Hold(row[0], row[1], scopes, row[3], bool(row[4]), budgets)
@@ -47,30 +42,12 @@ def _hold_of(row: Sequence[Any]) -> Hold:
 
 def view_rows(connection: sqlite3.Connection, view: str) -> sqlite3.Cursor:
     """All rows of a view, in the order of its key. To be closed by who may not read it to its end."""
-    return connection.execute(f"SELECT * FROM {view} ORDER BY 1, 2")
+    key = _KEYS.get(view, "1, 2")
+    return connection.execute(f"SELECT * FROM {view} ORDER BY {key}")
 
 
-class SqliteViews:
+class SqliteViews(SqliteRegistryViews):
     """Rows behind one connection, inside its transaction."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def _put(self, table: str, values: tuple[Any, ...]) -> None:
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
-
-    def put_declared(self, declared: Declared) -> None:
-        """Add or replace one object."""
-        body = _encode(dict(declared.body))
-        values = (declared.type, declared.name, declared.digest, declared.version, body, declared.retired)
-        self._put("declared", values)
-
-    def get_declared(self, type: str, name: str) -> Declared | None:
-        """One object, retired or not."""
-        sql = f"SELECT {DECLARED_COLUMNS} FROM declared WHERE type = ? AND name = ?"
-        row = self._connection.execute(sql, (type, name)).fetchone()
-        return declared_of(row) if row else None
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""

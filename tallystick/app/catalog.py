@@ -1,0 +1,185 @@
+"""The catalog: the registry as command line, API and pages read it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tallystick.app.catalog_shapes import (
+    alias_json,
+    difference_json,
+    shown_json,
+    thing_json,
+    use_json,
+    version_json,
+)
+from tallystick.app.shapes import Json
+from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.query import REGISTRY, Query, parse_query
+from tallystick.model.registry import TYPES, Trust, Version
+from tallystick.ports import Clock, ControlStore, Sighting, Traces
+from tallystick.registry.graph import Graph, Key
+from tallystick.registry.search import Found, find
+from tallystick.registry.snapshot import Snapshot
+from tallystick.registry.standing import differences_of
+
+SIGHTED: Final = ("agent", "tool", "model", "workflow")
+
+
+class Catalog:
+    """Reads the registry from both stores. Every method returns plain dicts and lists; see app/catalog_shapes.py."""
+
+    def __init__(self, control: ControlStore, traces: Traces, clock: Clock) -> None:
+        self._control = control
+        self._traces = traces
+        self._clock = clock
+        self._graph: tuple[tuple[int, int], Graph] | None = None
+
+    def graph(self) -> Graph:
+        """The registry as it stands, read anew when an entry or a run has changed it."""
+        at = self._control.registry_revision(), self._traces.changes(-1)[0].cursor
+        if self._graph is None or self._graph[0] != at:
+            self._graph = at, Graph(self.snapshot())
+        return self._graph[1]
+
+    def snapshot(self) -> Snapshot:
+        """Both halves of the registry, read now."""
+        return Snapshot(
+            objects=tuple(self._control.declared(retired=True)),
+            aliases=tuple(self._control.aliases()),
+            shown=tuple(self._control.shown()),
+            uses=tuple(self._traces.uses()),
+            budgets=tuple(one.scope for one in self._control.budgets()),
+            seen=tuple((kind, one.name) for kind in SIGHTED for one in self._traces.sightings(kind)),
+        )
+
+    def objects(self, type: str, query: str = "") -> Json:
+        """``{"total", "objects", "warnings"}``: the things of one type that match, undeclared ones first.
+
+        Raises BadInput for a type that does not exist and for a query that cannot be read.
+        """
+        _check_type(type)
+        graph, asked = self.graph(), parse_query(query, REGISTRY)
+        found = [one for one in self._find(graph, asked) if one.type == type]
+        found.sort(key=lambda one: (graph.declared(one), one.name))
+        return {"total": len(found), "objects": self._things(graph, found), "warnings": []}
+
+    def find(self, query: str) -> Json:
+        """``{"total", "query", "objects", "warnings"}``: the things of every type that match. Raises BadInput."""
+        graph, asked = self.graph(), parse_query(query, REGISTRY)
+        found = self._find(graph, asked)
+        return {
+            "total": len(found), "query": query, "objects": self._things(graph, found), "warnings": [],
+        }  # fmt: skip
+
+    def object(self, type: str, ref: str) -> Json:
+        """One thing with versions, aliases, uses, who uses it, definitions and differences.
+
+        ``ref``: NAME, NAME@ALIAS, NAME@LABEL or NAME@DIGESTPREFIX; with a version, ``version``, ``digest`` and
+        ``declaration`` are that version's. Raises UnknownThing.
+        """
+        _check_type(type)
+        graph = self.graph()
+        name, wanted = self.resolve(type, ref)
+        key = (type, name)
+        versions = self._control.versions(type, name)
+        current = graph.objects.get(key) or graph.retired.get(key)
+        differences = differences_of(graph, key, self._clock.now())
+        thing = self._thing(graph, key, self._sightings(type))
+        if wanted is not None:
+            thing |= {"version": wanted.label, "digest": wanted.digest, "declaration": dict(wanted.body)}
+        labels = {one.digest: one.label for one in versions}
+        return thing | {
+            "versions": [version_json(one, current.digest if current else None) for one in versions],
+            "aliases": [alias_json(one, labels) for one in graph.aliases.get(key, ())],
+            "uses": [
+                use_json(one) for one in graph.snapshot.uses if _concerns(one.agent, one.type, one.name, key)
+            ],
+            "used_by": _used_by(graph, key),
+            "definitions": [
+                shown_json(self._control, one) for one in graph.shown.get(name, ()) if type == "tool"
+            ],
+            "differences": [difference_json(one) for one in differences],
+            "signals": None,
+        }
+
+    def resolve(self, type: str, ref: str) -> tuple[str, Version | None]:
+        """The name that a reference means, and the version where it names one. Raises UnknownThing."""
+        graph = self.graph()
+        if ref in graph.names[type] or (type, ref) in graph.retired:
+            return ref, None
+        name, at, which = ref.rpartition("@")
+        if at and (name in graph.names[type] or (type, name) in graph.retired):
+            return name, self._version(graph, type, name, which)
+        known = graph.names[type]
+        near = difflib.get_close_matches(name or ref, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"{len(known)} of this type are known"
+        raise UnknownThing(f"no {_spoken(type)} is called {ref!r}", hint=hint, name=ref)
+
+    def _version(self, graph: Graph, type: str, name: str, which: str) -> Version:
+        versions = self._control.versions(type, name)
+        aliased = [one.digest for one in graph.aliases.get((type, name), ()) if one.alias == which]
+        found = [one for one in versions if one.digest in aliased or one.label == which]
+        if not found and which:
+            found = [one for one in versions if one.digest.startswith(which)]
+        if len(found) == 1 or (found and aliased):
+            return found[0]
+        count = "no version" if not found else f"{len(found)} versions"
+        known = ", ".join([one.label or one.digest[:12] for one in versions[:5]]) or "none"
+        raise UnknownThing(
+            f"{count} of {name} is named {which!r}", hint=f"its newest versions: {known}", name=name
+        )
+
+    def quarantine(self) -> Json:
+        """``{"definitions"}``: the definitions that wait for a person."""
+        waiting = [one for one in self.graph().snapshot.shown if one.trust is Trust.QUARANTINED]
+        return {"definitions": [shown_json(self._control, one) for one in waiting]}
+
+    def _find(self, graph: Graph, query: Query) -> list[Found]:
+        return find(graph, query, now=self._clock.now())
+
+    def _things(self, graph: Graph, found: Sequence[Key]) -> list[Json]:
+        sightings = {kind: self._sightings(kind) for kind in {one[0] for one in found}}
+        return [self._thing(graph, (kind, name), sightings[kind]) for kind, name in found]
+
+    def _thing(self, graph: Graph, key: Key, sightings: Mapping[str, Sighting]) -> Json:
+        now = self._clock.now()
+        differences = len(differences_of(graph, key, now))
+        return thing_json(graph, key, sightings.get(key[1]), now=now, differences=differences)
+
+    def _sightings(self, type: str) -> Mapping[str, Sighting]:
+        return {one.name: one for one in self._traces.sightings(type)} if type in SIGHTED else {}
+
+
+def _check_type(type: str) -> None:
+    if type not in TYPES:
+        raise BadInput(f"the registry has no type {type!r}", hint="types: " + ", ".join(TYPES))
+
+
+def _spoken(type: str) -> str:
+    return "data source" if type == "data" else type
+
+
+def _concerns(agent: str, kind: str, used: str, key: Key) -> bool:
+    if key[0] == "agent":
+        return agent == key[1] or (kind == "delegate" and used == key[1])
+    return kind == key[0] and used == key[1]
+
+
+def _used_by(graph: Graph, key: Key) -> list[Json]:
+    """The things that are declared with a thing or were seen using it, themselves and not through others."""
+    kind, name = key
+    found: set[Key] = set()
+    if kind == "tool":
+        found = {("agent", agent) for agent in graph.holders.get(name, ())}
+    elif kind == "data":
+        found = {
+            ("tool", tool) for tool in graph.touched.get(name, ()) if name in graph.sources_of_tool(tool)
+        }
+    elif kind == "agent":
+        found = {("agent", agent) for agent in graph.principals.get(name, ())}
+        found |= {("suite", suite) for suite in graph.suites.get(name, ())}
+    else:
+        found = {("agent", agent) for agent in graph.users(kind, name)}
+    return [{"type": one, "name": by} for one, by in sorted(found)]
