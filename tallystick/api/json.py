@@ -81,12 +81,19 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def handlers(
-    reader: ReadsRuns, answer: AnswersApprovals | None, journal: ReadsJournal, registry: Registry, facts: Facts
+    reader: ReadsRuns,
+    answer: AnswersApprovals | None,
+    journal: ReadsJournal,
+    registry: Registry,
+    facts: Facts,
 ) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
     found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
     told = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
-    found += [*journal_handlers(journal, _READ, _FIND, _BUSY), *registry_handlers(registry, _READ, _FIND, told)]
+    found += [
+        *journal_handlers(journal, _READ, _FIND, _BUSY),
+        *registry_handlers(registry, _READ, _FIND, told),
+    ]
     return [*found, *_server_handlers(facts)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 from litestar import Request, get, post
@@ -24,18 +24,38 @@ Search = Annotated[
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="Most objects in one answer.")]
 After = Annotated[int, QueryParameter(ge=0, description="How many objects to pass over (paging).")]
-Type = Annotated[str, QueryParameter(name="type", max_length=20, description="agent, tool, model, data, …")]
-Name = Annotated[
-    str, QueryParameter(name="name", max_length=2000, description="A name, or NAME@LABEL, NAME@ALIAS, NAME@DIGEST.")
+Type = Annotated[
+    Literal["agent", "tool", "model", "data", "prompt", "policy", "budget", "suite", "workflow"],
+    QueryParameter(name="type", description="What it is."),
 ]
-From = Annotated[str, QueryParameter(name="from", max_length=200, description="A label, an alias or a digest.")]
+Name = Annotated[
+    str,
+    QueryParameter(
+        name="name", max_length=2000, description="A name, or NAME@LABEL, NAME@ALIAS, NAME@DIGEST."
+    ),
+]
+From = Annotated[
+    str, QueryParameter(name="from", max_length=200, description="A label, an alias or a digest.")
+]
 To = Annotated[str, QueryParameter(name="to", max_length=200, description="A label, an alias or a digest.")]
 What = Annotated[
-    str, QueryParameter(name="what", max_length=2000, description="A class of data or the name of a data source.")
+    str,
+    QueryParameter(name="what", max_length=2000, description="A class of data or the name of a data source."),
 ]
-Since = Annotated[str, QueryParameter(name="since", max_length=20, description="An age (30d) or a date.")]
-Agent = Annotated[str, QueryParameter(name="agent", max_length=2000, description="An agent, or AGENT@VERSION.")]
-OneAgent = Annotated[str | None, QueryParameter(name="agent", max_length=2000, description="Only this agent.")]
+Since = Annotated[
+    str,
+    QueryParameter(
+        name="since",
+        pattern=r"^([0-9]{1,5}[smhdw]|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))$",
+        description="An age (30d) or a date (2026-11-22).",
+    ),
+]
+Agent = Annotated[
+    str, QueryParameter(name="agent", max_length=2000, description="An agent, or AGENT@VERSION.")
+]
+OneAgent = Annotated[
+    str | None, QueryParameter(name="agent", max_length=2000, description="Only this agent.")
+]
 
 
 class AcceptBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,7 +80,9 @@ def registry_handlers(
     ]
 
 
-def page(catalog: AsksRegistry, noun: str, type: str | None, query: str, limit: int, after: int) -> dict[str, Any]:
+def page(
+    catalog: AsksRegistry, noun: str, type: str | None, query: str, limit: int, after: int
+) -> dict[str, Any]:
     """One page of objects under the name of its list."""
     found = catalog.objects(type, query) if type is not None else catalog.find(query)
     rows = found["objects"]

@@ -323,7 +323,14 @@ class TextShape(TypedDict):
 
 DiffShape = TypedDict(
     "DiffShape",
-    {"type": str, "name": str, "from": str, "to": str, "changes": list[ChangeShape], "texts": list[TextShape]},
+    {
+        "type": str,
+        "name": str,
+        "from": str,
+        "to": str,
+        "changes": list[ChangeShape],
+        "texts": list[TextShape],
+    },
 )
 
 

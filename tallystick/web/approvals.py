@@ -94,4 +94,3 @@ def _run(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | No
         return summary(site, opened["run"])
     except UnknownThing:
         return None  # the page says so
-

@@ -34,7 +34,10 @@ def between(before: Any, after: Any) -> dict[str, Any]:
     old, new = _lines(before), _lines(after)
     lines = [(line[0], line[2:]) for line in _compared(old, new)]
     whole = sum(len(text) for _, text in lines)
-    return {"lines": lines[:MOST_LINES], "cut": len(lines) > MOST_LINES or whole > MOST_CHARACTERS or _long(before, after)}
+    return {
+        "lines": lines[:MOST_LINES],
+        "cut": len(lines) > MOST_LINES or whole > MOST_CHARACTERS or _long(before, after),
+    }
 
 
 def signed(line: str) -> tuple[str, str]:

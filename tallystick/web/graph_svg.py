@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -16,7 +17,13 @@ from markupsafe import Markup
 from tallystick.web.wording import one_line, path
 
 LAYERS: Final = ("agent", "tool", "model", "data", "class")
-HEADS: Final = {"agent": "agents", "tool": "tools", "model": "models", "data": "data sources", "class": "classes"}
+HEADS: Final = {
+    "agent": "agents",
+    "tool": "tools",
+    "model": "models",
+    "data": "data sources",
+    "class": "classes",
+}
 MOST: Final = 40  # nodes in one layer
 WIDTH, HEIGHT, GAP, ACROSS = 206, 36, 9, 150  # of a node, between nodes, between layers
 TOP, SIDE = 30, 46  # room for the heads, and for edges between agents
@@ -69,6 +76,31 @@ def names(found: Mapping[str, Any]) -> dict[str, Node]:
     return {node["id"]: node for node in found["nodes"]}
 
 
+def through(found: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
+    """Only what leads to one node of an answer and what it leads to; all of it where the node is not in there."""
+    start = next(
+        (node["id"] for node in found["nodes"] if (node["type"], node["name"]) == (kind, name)), None
+    )
+    if start is None:
+        return found
+    kept = {start}
+    for here, there in (("from", "to"), ("to", "from")):
+        onward: dict[str, list[str]] = defaultdict(list)
+        for edge in found["edges"]:
+            onward[edge[here]].append(edge[there])
+        waiting, seen = [start], {start}
+        while waiting:
+            fresh = [node for node in onward[waiting.pop()] if node not in seen]
+            seen.update(fresh)
+            waiting += fresh
+        kept |= seen
+    return {
+        **found,
+        "nodes": [node for node in found["nodes"] if node["id"] in kept],
+        "edges": [edge for edge in found["edges"] if edge["from"] in kept and edge["to"] in kept],
+    }
+
+
 def draw(found: Mapping[str, Any], *, name: str) -> Picture:
     """The picture of ``{"nodes", "edges"}``; at most MOST nodes a layer stand in it, those with most edges."""
     layers, hidden = _layers(found)
@@ -96,7 +128,9 @@ def draw(found: Mapping[str, Any], *, name: str) -> Picture:
 def _said(layers: Mapping[str, Sequence[Node]], edges: Sequence[Edge]) -> str:
     """The picture in one sentence, for those who do not see it."""
     sizes = ", ".join(f"{len(layer)} {HEADS.get(kind, kind)}" for kind, layer in layers.items())
-    return f"{sizes} from left to right, joined by {len(edges)} lines. The table below says the same in words."
+    return (
+        f"{sizes} from left to right, joined by {len(edges)} lines. The table below says the same in words."
+    )
 
 
 def _layers(found: Mapping[str, Any]) -> tuple[dict[str, list[Node]], list[tuple[str, int]]]:
@@ -108,7 +142,9 @@ def _layers(found: Mapping[str, Any]) -> tuple[dict[str, list[Node]], list[tuple
     sorted_in: dict[str, list[Node]] = {}
     for node in found["nodes"]:
         sorted_in.setdefault(str(node["type"]), []).append(node)
-    order = [kind for kind in LAYERS if kind in sorted_in] + [kind for kind in sorted_in if kind not in LAYERS]
+    order = [kind for kind in LAYERS if kind in sorted_in] + [
+        kind for kind in sorted_in if kind not in LAYERS
+    ]
     layers, hidden = {}, []
     for kind in order:
         whole = sorted(sorted_in[kind], key=lambda node: (-weight[node["id"]], str(node["name"])))
@@ -128,7 +164,7 @@ def _untangle(layers: Mapping[str, list[Node]], edges: Sequence[Edge]) -> None:
         layer.sort(key=lambda node: str(node["name"]))
     for sweep in range(SWEEPS):
         ordered = list(layers.values())[:: 1 if sweep % 2 == 0 else -1]
-        for before, layer in zip(ordered, ordered[1:], strict=False):
+        for before, layer in pairwise(ordered):
             at = {node["id"]: index / max(len(before), 1) for index, node in enumerate(before)}
             own = {node["id"]: index / max(len(layer), 1) for index, node in enumerate(layer)}
 
@@ -181,7 +217,9 @@ def _edge(edge: Edge, places: Mapping[str, _Place]) -> Markup:
 def _box(place: _Place) -> Markup:
     """A node as a link with its name and, in words, what stands out of it."""
     node = place.node
-    told = " · ".join(part for part in (MARKS.get(str(node.get("standing")), ""), node.get("effect") or "") if part)
+    told = " · ".join(
+        part for part in (MARKS.get(str(node.get("standing")), ""), node.get("effect") or "") if part
+    )
     name = one_line(node["name"] or "(empty name)", 200)
     cut = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
     kind = MARKS.get(str(node.get("standing")), "known")
@@ -194,7 +232,10 @@ def _box(place: _Place) -> Markup:
     ).format(name=name, comma=", " if told else "", told=told, x=place.x, y=place.y, w=WIDTH, h=HEIGHT,
              clip=WIDTH - 6, rows=rows)  # fmt: skip
     return Markup('<a class="g-node g-is-{kind}" href="{href}" aria-label="{said}">{inner}</a>').format(
-        kind=kind, href=_href(node), said=f"{node['type']} {name}" + (f", {told}" if told else ""), inner=inner
+        kind=kind,
+        href=_href(node),
+        said=f"{node['type']} {name}" + (f", {told}" if told else ""),
+        inner=inner,
     )
 
 

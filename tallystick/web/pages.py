@@ -13,7 +13,20 @@ from litestar.exceptions import HTTPException
 
 from tallystick.app.questions import Registry
 from tallystick.model.errors import TallystickError, UnknownThing
-from tallystick.web import approvals, assets, cost, evidence, home, journal, quarantine, reach, registry, run, runs, thing
+from tallystick.web import (
+    approvals,
+    assets,
+    cost,
+    evidence,
+    home,
+    journal,
+    quarantine,
+    reach,
+    registry,
+    run,
+    runs,
+    thing,
+)
 from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
 
 __all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
@@ -29,7 +42,8 @@ def routes(
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
-    ``book`` tells of the journal, ``known`` of the registry; without ``make_evidence`` run pages offer no evidence to download.
+    ``book`` tells of the journal, ``known`` of the registry;
+    without ``make_evidence`` run pages offer no evidence to download.
     """
     site = Site(reader, control_answer, settings, book, known, make_evidence)
 

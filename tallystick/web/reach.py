@@ -21,9 +21,7 @@ ROWS: Final = 500
 def handlers(site: Site) -> list[HTTPRouteHandler]:
     """``/reach``, ``/access`` and ``/unused``, each also ``.json``."""
     views = {"reach": reach_view, "access": access_view, "unused": unused_view}
-    return [
-        _handler(site, place, view, suffix) for place, view in views.items() for suffix in ("", ".json")
-    ]
+    return [_handler(site, place, view, suffix) for place, view in views.items() for suffix in ("", ".json")]
 
 
 def _handler(site: Site, place: str, view: Any, suffix: str) -> HTTPRouteHandler:

@@ -25,7 +25,7 @@ LISTS: Final = {
     "policies": "policy", "budgets": "budget", "suites": "suite", "workflows": "workflow",
 }  # fmt: skip
 TITLES: Final = {"data": "Data sources", "suites": "Eval suites"}
-NOUNS: Final = {type: noun for noun, type in LISTS.items()}
+NOUNS: Final = {kind: noun for noun, kind in LISTS.items()}
 # what people ask of each list: (label, term); an empty list of its own gets none
 CHIPS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "agents": (
@@ -114,4 +114,3 @@ def _chips(noun: str, query: str, things: Sequence[Mapping[str, Any]]) -> list[d
         {"label": label, "on": holds(query, words), "query": switched(query, words)}
         for label, words in asked_for
     ]
-

@@ -17,7 +17,6 @@ from tallystick.web.wording import safe_link, term
 RUNS: Final = 20
 ROWS: Final = 200
 IN_RUNS: Final = ("agent", "tool", "model", "workflow")  # what a query of runs can name
-IN_GRAPH: Final = {"agent": "name", "tool": "tool", "data": "data"}
 SIGNALS: Final = (
     ("completion", "task completion", "share"), ("tool_calls", "tool calls that worked", "share"),
     ("adherence", "policy adherence", "share"), ("cost_per_run_nano_usd", "cost per run", "money"),
@@ -41,8 +40,8 @@ def _object_handler(site: Site, place: str, suffix: str) -> HTTPRouteHandler:
     @get(f"/{place}{suffix}", name=f"web.{place}{suffix}", sync_to_thread=True)
     def object_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One object."""
-        type = "agent" if place == "agent" else asked(request, "type")
-        found = object_view(site, type, asked(request, "name"))
+        kind = "agent" if place == "agent" else asked(request, "type")
+        found = object_view(site, kind, asked(request, "name"))
         return site.respond(request, found, as_json=bool(suffix))
 
     return object_page
@@ -52,44 +51,47 @@ def _diff_handler(site: Site, suffix: str) -> HTTPRouteHandler:
     @get(f"/diff{suffix}", name=f"web.diff{suffix}", sync_to_thread=True)
     def diff_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """What changed between two versions."""
-        type, name = asked(request, "type"), asked(request, "name")
-        found = site.registry.catalog.diff(type, name, asked(request, "from"), asked(request, "to"))
-        extra = {"here": NOUNS.get(type, ""), "type": type, "name": name, "noun": NOUNS.get(type, "agents")}
+        kind, name = asked(request, "type"), asked(request, "name")
+        found = site.registry.catalog.diff(kind, name, asked(request, "from"), asked(request, "to"))
+        noun = NOUNS[kind]
+        extra = {"here": noun, "type": kind, "name": name, "noun": noun}
         return site.respond(request, View("diff.html", found, extra), as_json=bool(suffix))
 
     return diff_page
 
 
-def object_view(site: Site, type: str, ref: str) -> View:
+def object_view(site: Site, kind: str, ref: str) -> View:
     """Everything that is known of one object. Raises BadInput and UnknownThing."""
     catalog = site.registry.catalog
-    thing = catalog.object(type, ref)
+    thing = catalog.object(kind, ref)
     name = thing["name"]
     runs: Mapping[str, Any] = {"runs": [], "total": 0}
-    if type in IN_RUNS:
-        runs = site.reader.runs(term(type, name), limit=RUNS)
-    reach = catalog.reach(_reach_query(type, name)) if type in IN_GRAPH else None
-    access = catalog.access(name) if type == "data" else None
-    ready = _readiness(site, ref) if type == "agent" and thing["declared"] else None
+    if kind in IN_RUNS:
+        runs = site.reader.runs(term(kind, name), limit=RUNS)
+    query = reach_query(kind, name)
+    reach = graph_svg.through(catalog.reach(query), kind, name) if query else None
+    access = catalog.access(name) if kind == "data" else None
+    ready = _readiness(site, ref) if kind == "agent" and thing["declared"] else None
     data = {
-        type if type == "agent" else "object": thing, "runs": runs["runs"], "total_runs": runs["total"],
+        "agent" if kind == "agent" else "object": thing, "runs": runs["runs"], "total_runs": runs["total"],
         "reach": reach, "access": access, "ready": ready,
     }  # fmt: skip
-    noun = NOUNS[type]
+    noun = NOUNS[kind]
     extra = {
-        "here": noun, "noun": noun, "title": TITLES.get(noun, noun.capitalize()), "type": type, "thing": thing,
-        "links": _links(thing["links"]), "query": term(type, name), "can_accept": site.registry.accept is not None,
-        "definitions": [changes.of_definition(one) for one in thing.get("definitions") or ()],
-        "graph": graph_svg.draw(reach, name=f"What {name} reaches") if reach and reach["edges"] else None,
-        "named": _named(thing), "graph_query": _reach_query(type, name), "signals": _signals(thing.get("signals")), "rows": ROWS,
+        "here": noun, "noun": noun, "title": TITLES.get(noun, noun.capitalize()), "type": kind, "thing": thing,
+        "links": _links(thing["links"]), "query": term(kind, name), "can_accept": site.registry.accept is not None,
+        "definitions": [changes.of_definition(one) for one in thing["definitions"]],
+        "graph": graph_svg.draw(reach, name=f"What is reached through {name}") if reach and reach["edges"] else None,
+        "named": _named(thing), "graph_query": query, "signals": _signals(thing["signals"]), "rows": ROWS,
         "longest": max((run["duration_ns"] or 0 for run in runs["runs"]), default=0),
     }  # fmt: skip
     return View("object.html", data, extra)
 
 
-def _reach_query(type: str, name: str) -> str:
-    """The query for the agents that reach this object."""
-    return term(IN_GRAPH.get(type, type), name) + (" kind:agent" if type == "agent" else "")
+def reach_query(kind: str, name: str) -> str:
+    """The query for the agents that reach this object; empty where the graph has no such node."""
+    asked_for = {"agent": "name", "tool": "tool", "data": "touches"}.get(kind)
+    return term(asked_for, name) if asked_for else ""
 
 
 def _readiness(site: Site, ref: str) -> Mapping[str, Any] | None:
@@ -122,4 +124,3 @@ def _signals(signals: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     if signals is None:
         return []
     return [{"name": name, "kind": kind, **signals[key]} for key, name, kind in SIGNALS]
-

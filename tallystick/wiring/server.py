@@ -11,7 +11,7 @@ from tallystick.config import Settings
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.machine import clock, ids, rate_card, say
-from tallystick.wiring.stores import Stores, adopt, attest, open_stores, reader, recorder
+from tallystick.wiring.stores import Stores, adopt, attest, catalog, open_stores, reader, recorder
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
@@ -28,6 +28,7 @@ def build_app(
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
     from tallystick.app.approvals import answer as give
+    from tallystick.app.questions import Registry
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
@@ -44,9 +45,11 @@ def build_app(
         token=settings.token, operator=journal.operator(), otlp_port=otlp_port,
         max_body=settings.max_body_mb * 1_048_576,
     )  # fmt: skip
-    pages = routes(read, answer, shown, book, prove)
+    known = Registry(catalog(stores))
+    pages = routes(read, answer, shown, book, known, prove)
     return create_app(
-        read, recorder(stores), answer, told, clock=clock(), journal=book, signins=signins, extra_routes=pages
+        read, recorder(stores), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
+        extra_routes=pages,
     )  # fmt: skip
 
 

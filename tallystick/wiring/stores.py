@@ -12,6 +12,7 @@ from tallystick.wiring import journal
 from tallystick.wiring.machine import clock, ids, rate_card, say
 
 if TYPE_CHECKING:
+    from tallystick.app.catalog import Catalog
     from tallystick.app.prove.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
@@ -94,6 +95,13 @@ def reader(stores: Stores) -> Reader:
     adopt(stores)
     attest(stores)
     return Reader(stores.traces, stores.control, clock())
+
+
+def catalog(stores: Stores) -> Catalog:
+    """The read model of the registry over open stores."""
+    from tallystick.app.catalog import Catalog
+
+    return Catalog(stores.control, stores.traces, clock())
 
 
 def recorder(stores: Stores) -> Recorder:

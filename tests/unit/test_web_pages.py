@@ -24,7 +24,11 @@ def client_of(
 ) -> Client:
     settings = PageSettings(now=lambda: NOW_NS, store="here")
     handlers: list[Any] = routes(
-        reader, reader.answer, settings, journal or FakeJournal(reader), reader.catalog.registry(),
+        reader,
+        reader.answer,
+        settings,
+        journal or FakeJournal(reader),
+        reader.catalog.registry(),
         evidence or FakeEvidence(),
     )
     return TestClient(Litestar(handlers, openapi_config=None), raise_server_exceptions=False)

@@ -28,7 +28,6 @@ _CLOSED = {
     "digest",
     "definition",
     "against",
-    "at",
     "decided",
     "used",
     "granted_since",

@@ -106,7 +106,12 @@ class FakeCatalog:
             if one["tool"] == tool and one["definition"].startswith(definition):
                 self.waiting.remove(one)
                 self.accepted.append((tool, one["definition"], by, because))
-                return one | {"trust": "accepted", "why": because or "accepted", "by": by, "decided": stamp(NOW)}
+                return one | {
+                    "trust": "accepted",
+                    "why": because or "accepted",
+                    "by": by,
+                    "decided": stamp(NOW),
+                }
         raise UnknownThing(f"no definition of {tool!r} waits", hint="tally tools quarantine")
 
     def registry(self) -> Registry:

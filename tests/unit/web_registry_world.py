@@ -62,7 +62,9 @@ def objects() -> dict[str, list[Row]]:
         thing("tool", "refund", effect="irreversible", classes=["payment"]),
         thing("tool", "wire_transfer", declared=False, errors=2),
     ]
-    house = thing("model", "house-llm-7b", declared=False, cost_gaps=12, cost_nano_usd=None, cost_known_nano_usd=0)
+    house = thing(
+        "model", "house-llm-7b", declared=False, cost_gaps=12, cost_nano_usd=None, cost_known_nano_usd=0
+    )
     return {
         "agent": agents,
         "tool": tools,
@@ -72,7 +74,10 @@ def objects() -> dict[str, list[Row]]:
             thing("data", "ledger", classes=["payment"], owner=None),
         ],
         "prompt": [thing("prompt", "refunds.system")],
-        "policy": [thing("policy", "money", observed=False), thing("policy", "pii", observed=False, owner="security")],
+        "policy": [
+            thing("policy", "money", observed=False),
+            thing("policy", "pii", observed=False, owner="security"),
+        ],
         "budget": [thing("budget", "agent:refunds", observed=False)],
         "suite": [thing("suite", "refund-cases", observed=False)],
         "workflow": [thing("workflow", "refund desk")],
@@ -103,7 +108,15 @@ def differences() -> list[Row]:
         ("model", "house-llm-7b", "gpt-4.1-mini", "house-llm-7b", "asks house-llm-7b, declared is gpt-4.1-mini"),
     ]  # fmt: skip
     return [
-        {"what": what, "name": name, "declared": declared, "observed": observed, "text": text, "step": None, **seen}
+        {
+            "what": what,
+            "name": name,
+            "declared": declared,
+            "observed": observed,
+            "text": text,
+            "step": None,
+            **seen,
+        }
         for what, name, declared, observed, text in told
     ]
 
@@ -131,11 +144,11 @@ def uses() -> list[Row]:
     ]  # fmt: skip
     return [
         {
-            "agent": "refunds", "type": type, "name": name, "detail": "", "first": stamp(NOW - timedelta(days=6)),
+            "agent": "refunds", "type": kind, "name": name, "detail": "", "first": stamp(NOW - timedelta(days=6)),
             "last": stamp(NOW - timedelta(minutes=2)), "runs": 42, "steps": steps, "errors": errors, "run": RUN,
             "step": "0" * 16,
         }
-        for type, name, steps, errors in told
+        for kind, name, steps, errors in told
     ]  # fmt: skip
 
 
