@@ -18,7 +18,6 @@ from tallystick.registry.declarations import (
     TextFile,
     ToolFile,
     classes_by_source,
-    joined,
     read_declarations,
 )
 from tallystick.registry.references import check_references
@@ -52,9 +51,7 @@ class Project:
         return [one.guarded(self.sources) for one in self.found.tools]
 
 
-def read_project(
-    folder: Path, *, policies: Path | None = None, known: Iterable[Declared] = ()
-) -> Project:
+def read_project(folder: Path, *, policies: Path | None = None, known: Iterable[Declared] = ()) -> Project:
     """Read all of a project. ``policies`` is its policies folder (default: ``policies`` in it).
 
     ``known`` is what the registry has: declarations may name it. Raises ConfigError with file and line for the first
@@ -82,7 +79,11 @@ def read_guarded(
     """
     disk = ProjectFolder(folder)
     found = read_declarations(
-        disk.tables("agents"), disk.tables("tools"), disk.tables("data"), origin=disk.origin, mistakes=disk.mistakes
+        disk.tables("agents"),
+        disk.tables("tools"),
+        disk.tables("data"),
+        origin=disk.origin,
+        mistakes=disk.mistakes,
     )
     reached = {**(sources or {}), **found.sources()}
     known = [Declared("tool", name, "") for name in tools] + [Declared("data", name, "") for name in reached]

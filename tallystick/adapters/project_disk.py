@@ -39,7 +39,7 @@ class ProjectFolder:
 
     def tables(self, name: str) -> list[DeclarationFile]:
         """The *.toml files of one of its folders, in order of name."""
-        return self._each(sorted((self.folder / name).glob("*.toml")), self._table)
+        return self._each(self._listed(name, ".toml"), self._table)
 
     def prompts(self) -> list[TextFile]:
         """Every prompt below prompts/; its name is the path without the suffix."""
@@ -58,7 +58,7 @@ class ProjectFolder:
             text = self._text(path, LARGEST_SUITE)
             return suite_from(path.stem, shown_path(path, self.folder), text, self.origin)
 
-        return self._each(sorted((self.folder / "evals").glob("*.jsonl")), read)
+        return self._each(self._listed("evals", ".jsonl"), read)
 
     def _each(self, paths: Sequence[Path], read: Callable[[Path], _Made]) -> list[_Made]:
         if len(paths) > _MOST_FILES:
@@ -74,12 +74,26 @@ class ProjectFolder:
                 self.mistakes.append(error)
         return made
 
+    def _listed(self, name: str, suffix: str) -> list[Path]:
+        place = self.folder / name
+        try:
+            return sorted(place / one for one in os.listdir(place) if one.endswith(suffix))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._unreadable(error, place)
+            return []
+
+    def _unreadable(self, error: OSError, place: Path) -> None:
+        shown = shown_path(place, self.folder)
+        self.mistakes.append(
+            _mistake(shown, f"{shown} cannot be read: {error.strerror}", "it is a folder that you can read")
+        )
+
     def _below(self, base: Path) -> Iterator[Path]:
         def unreadable(error: OSError) -> None:
-            place = shown_path(Path(str(error.filename)), self.folder)
-            self.mistakes.append(
-                _mistake(place, f"{place} cannot be read: {error.strerror}", "check its permissions")
-            )
+            if not isinstance(error, FileNotFoundError):
+                self._unreadable(error, Path(str(error.filename)))
 
         for here, folders, files in os.walk(base, onerror=unreadable):
             for name in folders:
@@ -87,9 +101,7 @@ class ProjectFolder:
                 if path.is_symlink():
                     place = shown_path(path, self.folder)
                     self.mistakes.append(
-                        _mistake(
-                            place, f"{place} is a link to a folder", "put the prompts themselves there"
-                        )
+                        _mistake(place, f"{place} is a link to a folder", "put the prompts themselves there")
                     )
             yield from (Path(here, name) for name in files if name.endswith(PROMPT_SUFFIXES))
 
@@ -106,12 +118,18 @@ class ProjectFolder:
             deep = isinstance(error, RecursionError)
             what = "it is nested too deep" if deep else _AT_LINE.sub("", str(error)).strip()
             raise _mistake(
-                shown, f"{shown}:{line}: this is not TOML: {what}", 'every line is key = "value" or [table]', line
+                shown,
+                f"{shown}:{line}: this is not TOML: {what}",
+                'every line is key = "value" or [table]',
+                line,
             ) from error
         secret = secret_line(text)
         if secret is not None:
             raise _mistake(
-                shown, f"{shown}:{secret}: this looks like a credential", "take it out, and replace that key", secret
+                shown,
+                f"{shown}:{secret}: this looks like a credential",
+                "take it out, and replace that key",
+                secret,
             )
         return DeclarationFile(shown, table, key_lines(text), self.origin)
 
@@ -121,7 +139,9 @@ def read_text(path: Path, folder: Path, largest: int = LARGEST) -> str:
     shown = shown_path(path, folder)
     try:
         if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
-            raise _mistake(shown, f"{shown} is a link that leads out of the project", "put the file itself there")
+            raise _mistake(
+                shown, f"{shown} is a link that leads out of the project", "put the file itself there"
+            )
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise _mistake(shown, f"{shown} is not a file", "take it away, or give it another name")

@@ -6,24 +6,32 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tallystick.app.access import Coverages, Rulings, access_rows, unused_rows
 from tallystick.app.catalog_shapes import (
     alias_json,
     difference_json,
+    reach_json,
     shown_json,
     thing_json,
     use_json,
     version_json,
 )
 from tallystick.app.shapes import Json
+from tallystick.app.signals import signals_of
 from tallystick.model.errors import BadInput, UnknownThing
-from tallystick.model.query import REGISTRY, Query, parse_query
+from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
 from tallystick.model.registry import TYPES, Trust, Version
 from tallystick.ports import Clock, ControlStore, Sighting, Traces
+from tallystick.registry.diff import diff_versions
 from tallystick.registry.graph import Graph, Key
+from tallystick.registry.knowing import unknown_values
+from tallystick.registry.reach import reach_of
 from tallystick.registry.search import Found, find
 from tallystick.registry.snapshot import Snapshot
 from tallystick.registry.standing import differences_of
 
+SINCE: Final = "30d"
+MOST_NODES: Final = 40  # of a layer of the graph
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
 
 
@@ -34,6 +42,7 @@ class Catalog:
         self._control = control
         self._traces = traces
         self._clock = clock
+        self._coverages = Coverages(control)
         self._graph: tuple[tuple[int, int], Graph] | None = None
 
     def graph(self) -> Graph:
@@ -63,14 +72,19 @@ class Catalog:
         graph, asked = self.graph(), parse_query(query, REGISTRY)
         found = [one for one in self._find(graph, asked) if one.type == type]
         found.sort(key=lambda one: (graph.declared(one), one.name))
-        return {"total": len(found), "objects": self._things(graph, found), "warnings": []}
+        return {
+            "total": len(found),
+            "objects": self._things(graph, found),
+            "warnings": unknown_values(graph, asked),
+        }
 
     def find(self, query: str) -> Json:
         """``{"total", "query", "objects", "warnings"}``: the things of every type that match. Raises BadInput."""
         graph, asked = self.graph(), parse_query(query, REGISTRY)
         found = self._find(graph, asked)
         return {
-            "total": len(found), "query": query, "objects": self._things(graph, found), "warnings": [],
+            "total": len(found), "query": query, "objects": self._things(graph, found),
+            "warnings": unknown_values(graph, asked),
         }  # fmt: skip
 
     def object(self, type: str, ref: str) -> Json:
@@ -101,7 +115,7 @@ class Catalog:
                 shown_json(self._control, one) for one in graph.shown.get(name, ()) if type == "tool"
             ],
             "differences": [difference_json(one) for one in differences],
-            "signals": None,
+            "signals": self.signals(name) if type == "agent" else None,
         }
 
     def resolve(self, type: str, ref: str) -> tuple[str, Version | None]:
@@ -136,8 +150,58 @@ class Catalog:
         waiting = [one for one in self.graph().snapshot.shown if one.trust is Trust.QUARANTINED]
         return {"definitions": [shown_json(self._control, one) for one in waiting]}
 
+    def access(self, what: str, since: str = SINCE) -> Json:
+        """``{"what", "since", "agents", "rows", "warnings"}``: who reaches a class, data source or tool, and did they.
+
+        ``since`` is an age or a date. Raises BadInput for any other.
+        """
+        now = self._clock.now()
+        graph, start = self.graph(), moment(since, now=now)
+        rows = access_rows(graph, self._coverages, what, since=start, now=now)
+        touches = Query((Term("touches", "=", what),))
+        warnings = [] if rows else unknown_values(graph, touches)
+        agents = len({row["agent"] for row in rows})
+        return {"what": what, "since": since, "agents": agents, "rows": rows, "warnings": warnings}
+
+    def unused(self, agent: str | None = None, since: str = SINCE) -> Json:
+        """``{"since", "rows"}``: what agents are declared with and did not use. Raises BadInput, UnknownThing."""
+        graph, start = self.graph(), moment(since, now=self._clock.now())
+        agents = graph.names["agent"] if agent is None else [self.resolve("agent", agent)[0]]
+        return {"since": since, "rows": list(unused_rows(graph, self._control, agents, since=start))}
+
+    def diff(self, type: str, name: str, a: str, b: str | None = None) -> Json:
+        """``{"type", "name", "from", "to", "changes", "texts"}``; ``b`` None: the newest version. Raises UnknownThing.
+
+        A version is meant by its label, an alias, or the start of its digest.
+        """
+        _check_type(type)
+        graph = self.graph()
+        name, _ = self.resolve(type, name)
+        before = self._version(graph, type, name, a)
+        after = self._control.versions(type, name)[0] if b is None else self._version(graph, type, name, b)
+        found = diff_versions(before.body, after.body, self._text)
+        return {"type": type, "name": name, "from": before.digest, "to": after.digest, **found.as_json()}
+
+    def _text(self, digest: str) -> str | None:
+        try:
+            return self._control.text(digest)
+        except UnknownThing:
+            return None
+
+    def reach(self, query: str = "") -> Json:
+        """``{"nodes", "edges", "more", "warnings"}``: who reaches what, around the things that match."""
+        graph, asked = self.graph(), parse_query(query, REGISTRY)
+        found = reach_of(graph, self._find(graph, asked), most=MOST_NODES)
+        return reach_json(graph, found, now=self._clock.now()) | {"warnings": unknown_values(graph, asked)}
+
+    def signals(self, agent: str, since: str = SINCE) -> Json:
+        """The four signals of an agent since an age or a date; see ``app.signals``. Raises UnknownThing, BadInput."""
+        name, _ = self.resolve("agent", agent)
+        moment(since, now=self._clock.now())
+        return signals_of(self._traces, name, since, now=self._clock.now())
+
     def _find(self, graph: Graph, query: Query) -> list[Found]:
-        return find(graph, query, now=self._clock.now())
+        return find(graph, query, now=self._clock.now(), rules=Rulings(graph, self._coverages))
 
     def _things(self, graph: Graph, found: Sequence[Key]) -> list[Json]:
         sightings = {kind: self._sightings(kind) for kind in {one[0] for one in found}}

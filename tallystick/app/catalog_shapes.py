@@ -10,6 +10,7 @@ from tallystick.model.errors import UnknownThing
 from tallystick.model.registry import Alias, Declared, Difference, Shown, Use, Version
 from tallystick.ports import ControlStore, Sighting
 from tallystick.registry.graph import Graph, Key
+from tallystick.registry.reach import Reach
 from tallystick.registry.reading import lifecycle_of, owner_of, purpose_of
 from tallystick.registry.standing import standing_of
 
@@ -170,6 +171,29 @@ def _definition(control: ControlStore, digest: str | None) -> Any:
         return json.loads(control.text(digest))
     except (UnknownThing, ValueError):
         return None
+
+
+def reach_json(graph: Graph, found: Reach, *, now: int) -> Json:
+    """A part of the graph; the id of a node is its type and name."""
+    return {
+        "nodes": [
+            {
+                "id": _id(key), "type": key[0], "name": key[1],
+                "standing": None if key[0] == "class" else standing_of(graph, key, now),
+                "effect": graph.effect_of_tool(key[1]) if key[0] == "tool" else None,
+            }
+            for key in found.nodes
+        ],
+        "edges": [
+            {"from": _id(edge.source), "to": _id(edge.target), "how": edge.how, "used": time_text(edge.used)}
+            for edge in found.edges
+        ],
+        "more": found.more,
+    }  # fmt: skip
+
+
+def _id(key: Key) -> str:
+    return f"{key[0]}:{key[1]}"
 
 
 def label_of(one: Declared) -> str:

@@ -19,9 +19,7 @@ from tallystick.registry.declarations import (
 from tallystick.registry.plan import Action, Item, Plan, Standing, in_doubt, make_plan
 
 
-def plan(
-    control: ControlStore, found: Declarations, *, prune: bool = False, revive: bool = True
-) -> Plan:
+def plan(control: ControlStore, found: Declarations, *, prune: bool = False, revive: bool = True) -> Plan:
     """What has to be written so that the registry has what is declared; see registry/plan.py."""
     revision = control.registry_revision()
     objects = control.declared(retired=True)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.catalog import Catalog
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.read import Reader
     from tallystick.model.span import Span
+    from tallystick.registry.plan import Plan
     from tallystick.wiring import Stores
 
 
@@ -93,6 +95,12 @@ class Parts:
 
         return wiring.reader(stores)
 
+    def catalog(self, stores: Stores) -> Catalog:
+        """The read model of the registry over open stores."""
+        from tallystick import wiring
+
+        return wiring.catalog(stores)
+
     def recorder(self, stores: Stores) -> Any:
         """What takes spans into open stores."""
         from tallystick import wiring
@@ -142,11 +150,19 @@ class Parts:
             stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
         )
 
-    def declare(self, stores: Stores, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
-        """Declare a project's agents and tools."""
+    def plan(self, stores: Stores, settings: Settings, *, prune: bool) -> Plan:
+        """What declaring a project would change. Raises ConfigError with file and line."""
         from tallystick import wiring
 
-        return wiring.apply(stores, project, dry_run=dry_run)
+        return wiring.plan(stores, settings, prune=prune)
+
+    def declare(
+        self, stores: Stores, settings: Settings, *, by: str, prune: bool, because: str | None
+    ) -> Mapping[str, Any]:
+        """Declare a project. Raises Conflict where a version would be overwritten or somebody else was first."""
+        from tallystick import wiring
+
+        return wiring.apply(stores, settings, actor=by, prune=prune, because=because)
 
     def check_policies(self, settings: Settings) -> Mapping[str, Any]:
         """Check the policies in a project's folder against its declared tools."""

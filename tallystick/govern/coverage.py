@@ -1,7 +1,7 @@
 """Coverage: which rules of a policy can match an agent and a tool, and what they would say.
 
 Only the scopes of rules are read (principal, action, resource). Conditions (when, unless) depend on the call and
-cannot be judged here, so the answer is the most that a policy may let through: a rule with a condition may apply or not.
+cannot be judged here, so the answer is the most that a policy may let through: a conditional rule may apply or not.
 """
 
 from __future__ import annotations

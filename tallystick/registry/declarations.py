@@ -73,9 +73,7 @@ class Declarations:
 
     def budgets(self) -> dict[str, int]:
         """Scope -> limit in nano-dollars, of agents that have a budget."""
-        return {
-            f"agent:{one.name}": one.budget_nano for one in self.agents if one.budget_nano is not None
-        }
+        return {f"agent:{one.name}": one.budget_nano for one in self.agents if one.budget_nano is not None}
 
     def sources(self) -> dict[str, tuple[str, ...]]:
         """Data source -> classes."""
@@ -118,7 +116,12 @@ def joined(mistakes: Sequence[ConfigError]) -> ConfigError:
     if len(mistakes) == 1:
         return first
     problems = [
-        {"message": one.message, "hint": one.hint, "file": one.detail.get("file"), "line": one.detail.get("line")}
+        {
+            "message": one.message,
+            "hint": one.hint,
+            "file": one.detail.get("file"),
+            "line": one.detail.get("line"),
+        }
         for one in mistakes
     ]
     return ConfigError(first.message, hint=first.hint, **{**first.detail, "problems": problems})
@@ -144,8 +147,8 @@ def implied(agents: Iterable[AgentDeclaration], origin: str | None = None) -> li
     found = {("model", model) for agent in agents for model in agent.models or ()}
     found |= {("workflow", agent.workflow) for agent in agents if agent.workflow}
     return [
-        Declared(type, name, version_digest(type, name, None, {}), card=Card(origin=origin))
-        for type, name in sorted(found)
+        Declared(kind, name, version_digest(kind, name, None, {}), card=Card(origin=origin))
+        for kind, name in sorted(found)
     ]
 
 

@@ -51,7 +51,7 @@ class Change:
 
     @property
     def how(self) -> str:
-        """"added", "removed" or "changed"."""
+        """ "added", "removed" or "changed"."""
         return "added" if self.before is ABSENT else "removed" if self.after is ABSENT else "changed"
 
     def as_json(self) -> dict[str, Any]:
@@ -88,8 +88,13 @@ class Diff:
         }
 
 
+def no_text(_digest: str) -> str | None:
+    """Where no texts are at hand."""
+    return None
+
+
 def diff_versions(
-    a: Mapping[str, Any], b: Mapping[str, Any], text: Callable[[str], str | None] = lambda digest: None
+    a: Mapping[str, Any], b: Mapping[str, Any], text: Callable[[str], str | None] = no_text
 ) -> Diff:
     """What differs between two bodies. ``text`` gives the text of a digest that ``body.text`` names, if it is known."""
     found = changes(a, b)
@@ -168,7 +173,7 @@ def unified(before: str, after: str) -> tuple[str, ...]:
     end = _alike(a[start:][::-1], b[start:][::-1])
     inner_a, inner_b = len(a) - start - end, len(b) - start - end
     if inner_a * inner_b <= _MOST_WORK:
-        lines = [line for line in difflib.unified_diff(a, b, n=3, lineterm="")][2:]
+        lines = list(difflib.unified_diff(a, b, n=3, lineterm=""))[2:]
     else:  # too much to compare: the part that differs is shown as replaced
         lines = [f"@@ -{start + 1},{inner_a} +{start + 1},{inner_b} @@"]
         lines += [f"-{line}" for line in a[start : start + min(inner_a, _MOST_LINES // 2)]]

@@ -17,7 +17,9 @@ def declared_draft(
         "type": one.type, "name": one.name, "digest": one.digest, "version": one.version, "body": dict(one.body),
         "card": card_json(one.card), "because": because,
     }  # fmt: skip
-    return Draft("object.declared", subject_of(one.type, one.name), body, actor=actor, texts=dict(texts or {}))
+    return Draft(
+        "object.declared", subject_of(one.type, one.name), body, actor=actor, texts=dict(texts or {})
+    )
 
 
 def retired_draft(type: str, name: str, *, actor: str, because: str | None = None) -> Draft:

@@ -16,7 +16,7 @@ from tallystick.model.control import Budget
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Card, Declared, Lifecycle, Version
 from tallystick.registry.declarations import Declarations, Wanted
-from tallystick.registry.diff import Diff, changes, diff_versions
+from tallystick.registry.diff import Diff, changes, diff_versions, no_text
 from tallystick.registry.drafts import budget_draft, card_json, declared_draft, retired_draft
 
 _REFERENCES: Final = {
@@ -42,7 +42,7 @@ class Action(StrEnum):
 class Item:
     """One object or budget of a plan. ``wanted`` is None for a budget, and for what no file declares any more.
 
-    ``why`` says what there is to say: why it is refused, retired or kept. ``declare`` and ``retire`` are what is written.
+    ``why`` says why it is refused, retired or kept. ``declare`` and ``retire`` are what is written.
     """
 
     action: Action
@@ -136,7 +136,7 @@ class Standing:
     versions: Mapping[tuple[str, str], Sequence[Version]] = field(default_factory=dict)
     budgets: Sequence[Budget] = ()
     revision: int = 0
-    text: Callable[[str], str | None] = lambda digest: None
+    text: Callable[[str], str | None] = no_text
 
 
 def in_doubt(wanted: Iterable[Wanted], objects: Iterable[Declared]) -> list[tuple[str, str]]:
@@ -149,9 +149,7 @@ def in_doubt(wanted: Iterable[Wanted], objects: Iterable[Declared]) -> list[tupl
     ]
 
 
-def make_plan(
-    found: Declarations, standing: Standing, *, prune: bool = False, revive: bool = True
-) -> Plan:
+def make_plan(found: Declarations, standing: Standing, *, prune: bool = False, revive: bool = True) -> Plan:
     """Hold what a project wants against what the registry has.
 
     ``prune`` retires what this project declared once and declares no more. ``revive`` False leaves alone what was
@@ -160,7 +158,8 @@ def make_plan(
     known = {(one.type, one.name): one for one in standing.objects}
     wanted = found.wanted()
     items = [
-        _item(one, known.get((one.declared.type, one.declared.name)), standing, revive=revive) for one in wanted
+        _item(one, known.get((one.declared.type, one.declared.name)), standing, revive=revive)
+        for one in wanted
     ]
     items += _budgets(found, standing.budgets)
     if prune and found.origin is not None:
@@ -183,9 +182,8 @@ def _item(one: Wanted, known: Declared | None, standing: Standing, *, revive: bo
     wanted = replace(wanted, card=_card(one, known))
     same = known.digest == wanted.digest
     same_card = known.card == wanted.card
-    item = replace(
-        base, wanted=wanted, declare=not same or not same_card or known.retired, diff=_diff(known, wanted, one, standing)
-    )  # fmt: skip
+    news = not same or not same_card or known.retired
+    item = replace(base, wanted=wanted, declare=news, diff=_diff(known, wanted, one, standing))
     if wanted.retired:
         if known.retired and same and same_card:
             return replace(item, action=Action.UNCHANGED, declare=False, retire=False)
@@ -213,7 +211,12 @@ def _refusal(wanted: Declared, known: Declared | None, versions: Sequence[Versio
                 "give it another version",
             )
     origin = None if known is None or known.retired else known.card.origin
-    if known is not None and wanted.type == "policy" and origin is not None and not origin.startswith("apply:"):
+    if (
+        known is not None
+        and wanted.type == "policy"
+        and origin is not None
+        and not origin.startswith("apply:")
+    ):
         scope = known.body.get("scope")
         return (
             f"policy {wanted.name} was pushed for {scope!r:.160}, and a file of that name would replace it",
@@ -228,7 +231,7 @@ def _carded(version: Version) -> bool:
 
 
 def _card(one: Wanted, known: Declared) -> Card:
-    """The card that the object will have. What files cannot say of it stays, and so does whose it is while it is the same."""
+    """The card that the object will have. What files cannot say of it stays, and whose it is while it is the same."""
     wanted = one.declared
     card = wanted.card if one.carded else replace(known.card, lifecycle=_living(known))
     same = known.digest == wanted.digest and not known.retired
@@ -274,22 +277,24 @@ def _pruned(wanted: Sequence[Wanted], known: Mapping[tuple[str, str], Declared],
     """What this project declared once and declares no more; what others still name stays."""
     kept = {(one.declared.type, one.declared.name) for one in wanted}
     gone = {
-        key: one for key, one in known.items() if one.card.origin == origin and not one.retired and key not in kept
+        key: one
+        for key, one in known.items()
+        if one.card.origin == origin and not one.retired and key not in kept
     }
     named: dict[tuple[str, str], Declared] = {}
     for one in known.values():
         if (one.type, one.name) in gone or (one.type, one.name) in kept or one.retired:
             continue
-        for key, type in _REFERENCES.items():
+        for key, kind in _REFERENCES.items():
             value = one.body.get(key)
             for name in value if isinstance(value, list) else [value] if isinstance(value, str) else []:
-                named.setdefault((type, name), one)
+                named.setdefault((kind, name), one)
     items = []
-    for key, one in sorted(gone.items()):
-        by = named.get(key)
-        if by is None:
-            items.append(Item(Action.RETIRE, *key, known=one, why="no file declares it any more", retire=True))
-        else:
-            why = f"no file declares it any more, but {by.type} {by.name} names it"
-            items.append(Item(Action.UNCHANGED, *key, known=one, why=why))
+    for place, one in sorted(gone.items()):
+        by = named.get(place)
+        why = "no file declares it any more"
+        if by is not None:
+            why += f", but {by.type} {by.name} names it"
+        action = Action.RETIRE if by is None else Action.UNCHANGED
+        items.append(Item(action, one.type, one.name, known=one, why=why, retire=by is None))
     return items

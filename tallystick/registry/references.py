@@ -34,11 +34,11 @@ def check_references(
     for agent in found.agents:
         if agent.file is None:
             continue
-        for key, type, hint in _NAMED:
-            if type not in types:
+        for key, kind, hint in _NAMED:
+            if kind not in types:
                 continue
             for name in getattr(agent, key) or ():
-                _look_up(agent.file, key, f"agent {agent.name}", type, name, there[type], hint)
+                _look_up(agent.file, key, f"agent {agent.name}", kind, name, there[kind], hint)
     for tool in found.tools:
         for name in (tool.sources or ()) if tool.file is not None else ():
             assert tool.file is not None
@@ -50,7 +50,7 @@ def check_references(
 
 
 def _names(found: Declarations, standing: Sequence[Declared]) -> dict[str, list[str]]:
-    there: dict[str, list[str]] = {type: [] for type in _WORDS}
+    there: dict[str, list[str]] = {kind: [] for kind in _WORDS}
     for one in standing:
         if one.type in there:
             there[one.type].append(one.name)

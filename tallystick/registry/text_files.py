@@ -39,7 +39,7 @@ class TextFile:
 
 
 def prompt_from(name: str, file: str, text: str, origin: str | None = None) -> TextFile:
-    """A prompt, its line ends made alike. Raises ConfigError for an empty, a huge or a secret text, and for the name."""
+    """A prompt, its line ends made alike. Raises ConfigError for an empty, a huge or a secret text, or no name."""
     _named("prompt", name, file)
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     size = len(plain.encode("utf-8"))
@@ -79,7 +79,9 @@ def secret_line(text: str) -> int | None:
     masked = mask_text(text)
     if masked == text:
         return None
-    first = next((at for at, (a, b) in enumerate(zip(text, masked, strict=False)) if a != b), masked.find(MASK))
+    first = next(
+        (at for at, (a, b) in enumerate(zip(text, masked, strict=False)) if a != b), masked.find(MASK)
+    )
     return text.count("\n", 0, max(first, 0)) + 1
 
 
@@ -89,7 +91,9 @@ def _case(line: str, file: str, number: int) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
         why = "it is nested too deep" if deep else getattr(error, "msg", "a number in it is too long")
-        raise _mistake(file, number, f"this is not JSON: {why}", "each line is one case, a JSON object") from error
+        raise _mistake(
+            file, number, f"this is not JSON: {why}", "each line is one case, a JSON object"
+        ) from error
     if not isinstance(case, dict):
         raise _mistake(file, number, "a case is a JSON object", 'for example {"input": "…", "expected": "…"}')
     return case

@@ -15,7 +15,7 @@ from tallystick.config.place import find_store
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.machine import clock, ids, rate_card, say
-from tallystick.wiring.project import apply
+from tallystick.wiring.project import declare_at_start
 from tallystick.wiring.stores import SPOOL, Stores, notary, open_aside, open_stores, open_traces, recorder
 
 if TYPE_CHECKING:
@@ -118,18 +118,19 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 
     from tallystick.adapters.project import open_book
     from tallystick.app.guard import GuardSettings, RunGuard
-    from tallystick.app.registrar import known_tools
+    from tallystick.app.registrar import known_sources, known_tools
     from tallystick.cost.loops import LoopLimits
 
     if folder is not None:
         try:
-            apply(stores, folder, actor="tallystick.init")
+            declare_at_start(stores, folder, settings)
         except TallystickError as error:  # the book below refuses every effect and says why; reads go on
             sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
     policies = settings.policies if folder is None or settings.origins["policies"] != "default" else None
     book = open_book(
         folder, policies=policies if policies is not None and policies.is_dir() else None,
         permissive=settings.policy_mode == "permissive", also=known_tools(stores.control),
+        sources=known_sources(stores.control),
     )  # fmt: skip
     return RunGuard(
         stores.control, clock(), ids(), book, rate_card(),

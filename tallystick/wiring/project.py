@@ -7,44 +7,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
+from tallystick.wiring.machine import say
 
 if TYPE_CHECKING:
     from tallystick.registry.plan import Plan
     from tallystick.wiring.stores import Stores
 
 
-def plan(stores: Stores, project: Path, *, prune: bool = False) -> Plan:
-    """What applying a project would change. Raises ConfigError with file and line."""
+def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
+    """What applying the project of these settings would change. Raises ConfigError with file and line."""
     from tallystick.adapters.project import read_project
     from tallystick.app import registrar
 
-    found = read_project(project, known=stores.control.declared())
+    project = settings.project or Path.cwd()
+    found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
     return registrar.plan(stores.control, found.found, prune=prune)
 
 
 def apply(
-    stores: Stores, project: Path, *, actor: str, prune: bool = False, because: str | None = None
+    stores: Stores, settings: Settings, *, actor: str, prune: bool = False, because: str | None = None
 ) -> Mapping[str, Any]:
-    """Make the registry what a project declares. Raises ConfigError with file and line, and Conflict."""
+    """Make the registry what the project of these settings declares. Raises ConfigError, and Conflict."""
     from tallystick.app import registrar
 
-    made = plan(stores, project, prune=prune)
+    made = plan(stores, settings, prune=prune)
     entries = registrar.carry_out(stores.control, made, actor=actor, because=because)
     return {**registrar.applied(made), "entries": len(entries)}
 
 
-def declare_at_start(stores: Stores, project: Path) -> list[str]:
+def declare_at_start(stores: Stores, project: Path, settings: Settings) -> None:
     """Declare a project when a process of it starts: it retires nothing and brings nothing back.
 
-    Returns a sentence for each object that is refused; the others are declared. Raises ConfigError.
+    What is refused is said on standard error, and the rest is declared. Raises ConfigError with file and line.
     """
     from tallystick.adapters.project import read_project
     from tallystick.app import registrar
 
-    found = read_project(project, known=stores.control.declared())
+    found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
     made = registrar.plan(stores.control, found.found, revive=False)
+    for one in made.refused:
+        say(f"tallystick: {one.why}" + (f" ({one.hint})" if one.hint else ""))
     registrar.carry_out(stores.control, made, actor="tallystick.init", partly=True)
-    return [f"{one.why}" + (f" ({one.hint})" if one.hint else "") for one in made.refused]
+
+
+def elsewhere(settings: Settings) -> Path | None:
+    """The policies folder where somebody said that it is not the project's own; None where it is, or is not there."""
+    return (
+        settings.policies
+        if settings.origins["policies"] != "default" and settings.policies.is_dir()
+        else None
+    )
 
 
 def check_policies(settings: Settings) -> Mapping[str, Any]:

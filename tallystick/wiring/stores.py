@@ -98,9 +98,10 @@ def reader(stores: Stores) -> Reader:
 
 
 def catalog(stores: Stores) -> Catalog:
-    """The read model of the registry over open stores."""
+    """The read model of the registry over open stores; what dead processes left is taken in first."""
     from tallystick.app.catalog import Catalog
 
+    adopt(stores)
     return Catalog(stores.control, stores.traces, clock())
 
 

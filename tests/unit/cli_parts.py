@@ -259,8 +259,14 @@ class FakeParts(Parts):
         self.answered.append((approval, answer, by, note))
         return {**APPROVAL, "state": answer, "by": by, "note": note}
 
-    def declare(self, stores: Any, project: Path, *, dry_run: bool) -> Mapping[str, Any]:
-        return {"declared": [{"type": "agent", "name": "refunds", "digest": "ab" * 32}], "unchanged": 2}
+    def declare(
+        self, stores: Any, settings: Any, *, by: str, prune: bool, because: str | None
+    ) -> Mapping[str, Any]:
+        one = {"type": "agent", "name": "refunds", "digest": "ab" * 32, "version": None, "action": "add"}
+        return {
+            "declared": [one], "retired": [{"type": "tool", "name": HOSTILE}],
+            "budgets": [{"scope": "agent:refunds", "limit_nano_usd": 5}], "refused": [], "unchanged": 2, "entries": 3,
+        }  # fmt: skip
 
     def check_policies(self, settings: Any) -> Mapping[str, Any]:
         return {"files": 2, "rules": 7, "digest": "ab" * 32}

@@ -353,8 +353,12 @@ def test_demo_serves_afterwards_with_what_was_asked(parts: FakeParts, tmp_path: 
 
 
 def test_apply_and_policy_check_pass_their_answers_on(parts: FakeParts) -> None:
-    assert _json(parts, "apply", "--dry-run")["unchanged"] == 2
-    assert "agent\trefunds" in call(parts, "apply").stdout
+    assert _json(parts, "apply", "--dry-run")["items"] == []
+    assert _json(parts, "apply")["unchanged"] == 2
+    shown = call(parts, "apply").stdout
+    assert "agent\trefunds" in shown
+    assert "retire" in shown
+    assert "\x1b" not in shown
     assert _json(parts, "policy", "check")["rules"] == 7
 
 
