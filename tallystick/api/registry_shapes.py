@@ -219,7 +219,10 @@ class SignalsShape(TypedDict):
 
 
 class ObjectShape(_SameShape):
-    """One object with all that is known of it; ``differences`` and ``aliases`` are lists here."""
+    """One object with all that is known of it; ``differences`` and ``aliases`` are lists here.
+
+    ``text`` is the text of a prompt or a policy.
+    """
 
     aliases: list[AliasShape]
     differences: list[DifferenceShape]
@@ -228,6 +231,7 @@ class ObjectShape(_SameShape):
     used_by: list[UserShape]
     definitions: list[ShownShape]
     signals: SignalsShape | None
+    text: str | None
 
 
 class PolicySaysShape(TypedDict):
@@ -239,12 +243,15 @@ class PolicySaysShape(TypedDict):
 
 
 class AccessRowShape(TypedDict):
-    """An agent can reach what was asked for by a tool; ``chain`` are the agents between it and the tool."""
+    """An agent can reach what was asked for by a tool; ``chain`` leads from it to the agent that has the tool.
+
+    ``tool`` is null where data was seen that no known tool reaches.
+    """
 
     agent: str
     standing: str
     chain: list[str]
-    tool: str
+    tool: str | None
     effect: str | None
     sources: list[str]
     classes: list[str]
@@ -264,12 +271,14 @@ class AccessShape(TypedDict):
     since: str
     agents: int
     rows: list[AccessRowShape]
+    warnings: list[str]
 
 
 class UnusedRowShape(TypedDict):
-    """A tool that an agent may call and did not."""
+    """A tool (or, by ``type``, a delegate) that an agent may call and did not."""
 
     agent: str
+    type: Literal["tool", "delegate"]
     tool: str
     effect: str | None
     classes: list[str]
@@ -290,7 +299,7 @@ class NodeShape(TypedDict):
     id: str
     type: str
     name: str
-    standing: str
+    standing: str | None
     effect: str | None
 
 
@@ -299,17 +308,22 @@ EdgeShape = TypedDict("EdgeShape", {"from": str, "to": str, "how": str, "used": 
 
 
 class ReachShape(TypedDict):
-    """Who can reach what, as a graph; ``more`` matching nodes are left out."""
+    """Who can reach what, as a graph; ``more`` nodes that belong to it are left out.
+
+    ``how`` of an edge: granted, observed (and not granted) or touches (a tool and its data).
+    """
 
     nodes: list[NodeShape]
     edges: list[EdgeShape]
     more: int
+    warnings: list[str]
 
 
 class ChangeShape(TypedDict):
     """A field of a version that differs."""
 
     path: str
+    how: Literal["added", "removed", "changed"]
     before: Any
     after: Any
 

@@ -31,8 +31,8 @@ LETTERS: Final = 26
 SWEEPS: Final = 4
 MARKS: Final = {"observed only": "shadow", "drifted": "drifted", "declared only": "declared"}
 SAID: Final = {
-    "used": "granted and used", "granted": "granted, not used", "shadow": "used, and not granted",
-    "denied": "not permitted by the policies",
+    "used": "granted and used", "granted": "granted, never used", "shadow": "used, and not granted",
+    "touches": "what a tool touches",
 }  # fmt: skip
 
 Node = Mapping[str, Any]
@@ -57,13 +57,11 @@ class _Place:
 
 
 def kind_of(edge: Edge) -> str:
-    """How an edge is drawn: "used", "granted" (never used), "shadow" (used, not granted) or "denied"."""
-    how, used = str(edge.get("how") or ""), edge.get("used")
-    if "denied" in how or "not permitted" in how:
-        return "denied"
-    if how in ("used", "observed", "observed only"):
-        return "shadow"
-    return "used" if used else "granted"
+    """How an edge is drawn: "used", "granted" (never used), "shadow" (used, not granted) or "touches"."""
+    how = edge["how"]
+    if how in ("touches", "observed"):
+        return "touches" if how == "touches" else "shadow"
+    return "used" if edge["used"] else "granted"
 
 
 def words(edge: Edge) -> str:
@@ -111,7 +109,7 @@ def draw(found: Mapping[str, Any], *, name: str) -> Picture:
     tallest = max((len(layer) for layer in layers.values()), default=0)
     width = 2 * SIDE + len(layers) * WIDTH + max(len(layers) - 1, 0) * ACROSS
     height = TOP + tallest * (HEIGHT + GAP) + 6
-    drawn = sorted(edges, key=lambda edge: ("granted", "denied", "used", "shadow").index(kind_of(edge)))
+    drawn = sorted(edges, key=lambda edge: ("touches", "granted", "used", "shadow").index(kind_of(edge)))
     body = Markup("").join(
         [_head(kind, index) for index, kind in enumerate(layers)]
         + [_edge(edge, places) for edge in drawn]

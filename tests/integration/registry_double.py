@@ -37,6 +37,7 @@ MORE: dict[str, Any] = {
                      "first": TIME, "last": TIME, "run": None, "step": None}],
     "signals": {"since": "30d", "runs": 0, "completion": SIGNAL, "tool_calls": SIGNAL, "adherence": SIGNAL,
                 "cost_per_run_nano_usd": SIGNAL, "cost_per_success_nano_usd": SIGNAL},
+    "text": None,
 }  # fmt: skip
 ROW: dict[str, Any] = {
     "agent": "refunds", "standing": "drifted", "chain": ["refunds"], "tool": "refund", "effect": "irreversible",
@@ -63,12 +64,12 @@ class CannedCatalog:
 
     def access(self, what: str, since: str = "30d") -> Mapping[str, Any]:
         parse_query(f"since:{since}", REGISTRY)
-        return {"what": what, "since": since, "agents": 1, "rows": [ROW]}
+        return {"what": what, "since": since, "agents": 1, "rows": [ROW], "warnings": []}
 
     def unused(self, agent: str | None = None, since: str = "30d") -> Mapping[str, Any]:
         parse_query(f"since:{since}", REGISTRY)
         row = {key: ROW[key] for key in ("agent", "tool", "effect", "classes")}
-        return {"since": since, "rows": [row | {"granted_since": TIME, "last_used": None}]}
+        return {"since": since, "rows": [row | {"type": "tool", "granted_since": TIME, "last_used": None}]}
 
     def reach(self, query: str = "") -> Mapping[str, Any]:
         parse_query(query, REGISTRY)
@@ -80,12 +81,12 @@ class CannedCatalog:
             "effect": None,
         }
         other = node | {"id": "tool:refund", "type": "tool", "name": "refund"}
-        edge = {"from": "agent:refunds", "to": "tool:refund", "how": "declared", "used": None}
-        return {"nodes": [node, other], "edges": [edge], "more": 0}
+        edge = {"from": "agent:refunds", "to": "tool:refund", "how": "granted", "used": None}
+        return {"nodes": [node, other], "edges": [edge], "more": 0, "warnings": []}
 
     def diff(self, type: str, name: str, a: str, b: str) -> Mapping[str, Any]:
         self._known(type, name)
-        change = {"path": "tools", "before": None, "after": ["refund"]}
+        change = {"path": "tools", "how": "added", "before": None, "after": ["refund"]}
         text = {"path": "text", "lines": [" a", "-b", "+c"]}
         return {"type": type, "name": name, "from": a, "to": b, "changes": [change], "texts": [text]}
 

@@ -73,6 +73,7 @@ class FakeCatalog:
                 "definitions": [one for one in self.waiting if one["tool"] == name] if type == "tool" else [],
                 "differences": world.differences() if row["standing"] == "drifted" or self._taint else [],
                 "signals": world.signals() if agent else None,
+                "text": world.TEXTS.get(type) if row["declared"] else None,
             }
         )
 

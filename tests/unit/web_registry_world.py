@@ -8,6 +8,10 @@ from typing import Any
 from web_world import NOW, Row, hex_of, stamp
 
 RUN = hex_of("run0", 32)
+TEXTS = {
+    "prompt": "You answer refund tickets.\nAsk for the order number first.\nNever promise money.",
+    "policy": '@because("money leaves the house")\n@hold("finance")\nforbid (principal, action == Action::"refund", resource);',
+}
 
 
 def thing(type: str, name: str, declared: bool = True, observed: bool = True, **changes: Any) -> Row:
@@ -181,12 +185,12 @@ def access(what: str, since: str) -> Row:
         }
         for agent, chain, tool, effect, policies, verdict, granted, use in told
     ]  # fmt: skip
-    return {"what": what, "since": since, "agents": 3, "rows": rows}
+    return {"what": what, "since": since, "agents": 3, "rows": rows, "warnings": []}
 
 
 def unused(since: str) -> Row:
     row = {
-        "agent": "refunds", "tool": "lookup_customer", "effect": "read", "classes": ["customer_pii"],
+        "agent": "refunds", "type": "tool", "tool": "lookup_customer", "effect": "read", "classes": ["customer_pii"],
         "granted_since": stamp(NOW - timedelta(days=60)), "last_used": None,
     }  # fmt: skip
     other = row | {"agent": "planner", "tool": "refund", "effect": "irreversible", "classes": ["payment"],
@@ -201,29 +205,34 @@ def reach(found: dict[str, list[Row]]) -> Row:
         for kind in ("agent", "tool", "data")
         for row in found[kind]
     ]  # fmt: skip
+    nodes += [
+        {"id": f"class:{name}", "type": "class", "name": name, "standing": None, "effect": None}
+        for name in ("customer_pii", "payment")
+    ]
     used = stamp(NOW - timedelta(minutes=2))
     told = [
-        ("agent:refunds", "agent:planner", "declared", used), ("agent:refunds", "tool:lookup_order", "declared", used),
-        ("agent:refunds", "tool:refund", "declared", used), ("agent:refunds", "tool:lookup_customer", "declared", None),
-        ("agent:planner", "tool:lookup_customer", "declared", used),
-        ("agent:reviewer", "tool:lookup_customer", "denied", None),
-        ("agent:triage", "tool:wire_transfer", "used", used), ("agent:triage", "tool:lookup_customer", "used", used),
-        ("tool:lookup_order", "data:crm", "declared", used), ("tool:lookup_customer", "data:crm", "declared", used),
-        ("tool:refund", "data:ledger", "declared", used),
+        ("agent:refunds", "agent:planner", "granted", used), ("agent:refunds", "tool:lookup_order", "granted", used),
+        ("agent:refunds", "tool:refund", "granted", used), ("agent:refunds", "tool:lookup_customer", "granted", None),
+        ("agent:planner", "tool:lookup_customer", "granted", used),
+        ("agent:reviewer", "tool:lookup_customer", "granted", None),
+        ("agent:triage", "tool:wire_transfer", "observed", used), ("agent:triage", "tool:lookup_customer", "observed", used),
+        ("tool:lookup_order", "data:crm", "touches", None), ("tool:lookup_customer", "data:crm", "touches", None),
+        ("tool:refund", "data:ledger", "touches", None), ("tool:refund", "class:payment", "touches", None),
+        ("data:crm", "class:customer_pii", "touches", None), ("data:ledger", "class:payment", "touches", None),
     ]  # fmt: skip
     known = {node["id"] for node in nodes}
     edges = [
         {"from": a, "to": b, "how": how, "used": at} for a, b, how, at in told if a in known and b in known
     ]
-    return {"nodes": nodes, "edges": edges, "more": 0}
+    return {"nodes": nodes, "edges": edges, "more": 0, "warnings": []}
 
 
 def diff(type: str, name: str, a: str, b: str) -> Row:
     return {
         "type": type, "name": name, "from": a, "to": b,
         "changes": [
-            {"path": "tools", "before": ["lookup_order"], "after": ["lookup_order", "refund"]},
-            {"path": "autonomy", "before": None, "after": "acts"},
+            {"path": "tools", "how": "changed", "before": ["lookup_order"], "after": ["lookup_order", "refund"]},
+            {"path": "autonomy", "how": "added", "before": None, "after": "acts"},
         ],
         "texts": [
             {"path": "text", "lines": ["--- 1.3.0", "+++ 1.4.0", "@@ -1,3 +1,3 @@", " You answer refund tickets.",
