@@ -25,14 +25,14 @@ HEADS: Final = {
     "class": "classes",
 }
 MOST: Final = 40  # nodes in one layer
-WIDTH, HEIGHT, GAP, ACROSS = 206, 36, 9, 150  # of a node, between nodes, between layers
+WIDTH, HEIGHT, GAP, ACROSS = 198, 36, 10, 104  # of a node, between nodes, between layers
 TOP, SIDE = 30, 46  # room for the heads, and for edges between agents
-LETTERS: Final = 26
+LETTERS: Final = 25
 SWEEPS: Final = 4
 MARKS: Final = {"observed only": "shadow", "drifted": "drifted", "declared only": "declared"}
 SAID: Final = {
     "used": "granted and used", "granted": "granted, never used", "shadow": "used, and not granted",
-    "touches": "what a tool touches",
+    "touches": "touches or holds",
 }  # fmt: skip
 
 Node = Mapping[str, Any]
@@ -66,7 +66,8 @@ def kind_of(edge: Edge) -> str:
 
 def words(edge: Edge) -> str:
     """What an edge means, in words."""
-    return SAID[kind_of(edge)]
+    kind = kind_of(edge)
+    return SAID[kind] if kind != "touches" else "holds" if str(edge["from"]).startswith("data:") else "touches"
 
 
 def names(found: Mapping[str, Any]) -> dict[str, Node]:
@@ -198,18 +199,32 @@ def _edge(edge: Edge, places: Mapping[str, _Place]) -> Markup:
         bow = a.x - min(SIDE - 6, 18 + abs(z - y) // 12)
         line = f"M{a.x} {y}C{bow} {y} {bow} {z} {b.x - 5} {z}"
     elif a.x < b.x:
-        half = (a.x + WIDTH + b.x) // 2
-        line = f"M{a.x + WIDTH} {y}C{half} {y} {half} {z} {b.x - 5} {z}"
+        line = f"M{a.x + WIDTH} {y}"
+        x, at = a.x + WIDTH, y
+        for between in range(a.x + WIDTH + ACROSS, b.x, WIDTH + ACROSS):  # layers that it passes, between two boxes
+            gap = _gap(places, between, at)
+            half = (x + between) // 2
+            line += f"C{half} {at} {half} {gap} {between} {gap}H{between + WIDTH}"
+            x, at = between + WIDTH, gap
+        half = (x + b.x) // 2
+        line += f"C{half} {at} {half} {z} {b.x - 5} {z}"
     else:
         half = (a.x + b.x + WIDTH) // 2
         line = f"M{a.x} {y}C{half} {y} {half} {z} {b.x + WIDTH + 5} {z}"
     kind = kind_of(edge)
     tip = f"M{b.x - 6} {z - 3.5}L{b.x} {z}L{b.x - 6} {z + 3.5}" if a.x <= b.x else ""
-    told = f"{one_line(a.node['name'], 80)} to {one_line(b.node['name'], 80)}: {SAID[kind]}"
+    told = f"{one_line(a.node['name'], 80)} to {one_line(b.node['name'], 80)}: {words(edge)}"
     return Markup(
         '<g class="g-edge g-{kind}" aria-hidden="true"><title>{told}</title><path d="{line}"/>'
         '<path class="g-tip" d="{tip}"/></g>'
     ).format(kind=kind, told=told, line=line, tip=tip)
+
+
+def _gap(places: Mapping[str, _Place], x: int, wanted: int) -> int:
+    """The height nearest to the wanted one at which a line passes a layer without crossing a box."""
+    tops = [place.y for place in places.values() if place.x == x]
+    gaps = [top - GAP // 2 for top in tops] + [top + HEIGHT + GAP // 2 for top in tops]
+    return min(gaps, key=lambda gap: (abs(gap - wanted), gap), default=wanted)
 
 
 def _box(place: _Place) -> Markup:

@@ -310,6 +310,7 @@ def _environment(site: Site) -> jinja2.Environment:
         status_class=wording.status_class,
         payload=wording.payload,
         share=wording.share,
+        span=wording.span,
         safe_link=wording.safe_link,
         signed=changes.signed,
         segment=wording.path,

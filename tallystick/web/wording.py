@@ -225,6 +225,17 @@ def share(value: float | int | None) -> str:
     return f"{percent:.1f} %".replace(".0 %", " %")
 
 
+_UNITS: Final = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+def span(since: object) -> str:
+    """An age or a date of a query as words: "in the last 30 days", "since 2026-11-01"; others as they are."""
+    age = re.fullmatch(r"([0-9]{1,6})([smhdw])", str(since))
+    if age is None:
+        return f"since {one_line(since, 40)}"
+    return f"in the last {plural(int(age[1]), _UNITS[age[2]])}"
+
+
 def safe_link(address: str) -> str | None:
     """The address where it may become a link: http or https, with a host, without characters that mislead."""
     if len(address) > 2_000 or _HIDDEN.search(address) or any(sign in address for sign in " \t\n\\<>\"'"):

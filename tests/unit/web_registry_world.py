@@ -10,7 +10,7 @@ from web_world import NOW, Row, hex_of, stamp
 RUN = hex_of("run0", 32)
 TEXTS = {
     "prompt": "You answer refund tickets.\nAsk for the order number first.\nNever promise money.",
-    "policy": '@because("money leaves the house")\n@hold("finance")\nforbid (principal, action == Action::"refund", resource);',
+    "policy": '@because("money leaves the house")\n@hold("finance")\npermit (principal, action, resource);',
 }
 
 
