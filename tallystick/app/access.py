@@ -74,6 +74,15 @@ class _Judge:
         self._force = Force(graph, now)
         self._in_force: dict[str, tuple[Sequence[Declared], bool]] = {}
         self._known: dict[tuple[object, ...], _Said] = {}
+        self._now = now
+        self._standings: dict[str, str] = {}
+
+    def standing(self, agent: str) -> str:
+        """How the two halves of an agent agree."""
+        known = self._standings.get(agent)
+        if known is None:
+            known = self._standings[agent] = standing_of(self._graph, ("agent", agent), self._now)
+        return known
 
     def say(self, agent: str, tool: str | None) -> _Said:
         """The verdict on a call of the tool by the agent."""
@@ -108,17 +117,17 @@ class _Judge:
 def access_rows(graph: Graph, coverages: Coverages, what: str, *, since: int, now: int) -> list[Json]:
     """The rows of the access question: those used since then first, those not permitted last."""
     judge = _Judge(graph, coverages, now)
-    rows = [_row(graph, judge, path, since, now) for path in paths_to(graph, what)]
+    rows = [_row(graph, judge, path, since) for path in paths_to(graph, what)]
     return sorted(rows, key=_order)
 
 
-def _row(graph: Graph, judge: _Judge, path: Path, since: int, now: int) -> Json:
+def _row(graph: Graph, judge: _Judge, path: Path, since: int) -> Json:
     use, tool = path.use, path.tool
     said = judge.say(path.chain[-1], tool)
     recent = use is not None and use.last >= since
     return {
         "agent": path.agent,
-        "standing": standing_of(graph, ("agent", path.agent), now),
+        "standing": judge.standing(path.agent),
         "chain": list(path.chain),
         "tool": tool,
         "effect": None if tool is None else graph.effect_of_tool(tool),

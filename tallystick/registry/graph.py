@@ -7,11 +7,11 @@ an agent it delegates to, at any distance, has it. Circles of delegation end by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from tallystick.model.registry import TYPES, Alias, Declared, Lifecycle, Shown, Trust, Use
+from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Trust, Use
 from tallystick.registry.snapshot import Snapshot
 
 Key = tuple[str, str]  # type and name
@@ -28,11 +28,27 @@ def names_in(body: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str))
 
 
-class Graph:
-    """All that the registry knows at one moment. ``objects`` are those that are declared and not retired."""
+class Facts(Protocol):
+    """What is looked up when a difference depends on it, because a snapshot would be too large with it."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def labels(self, agent: str) -> Collection[str]:
+        """The labels of all versions of an agent."""
+        ...
+
+    def told(self, use: Use) -> Definition | None:
+        """What a model was told of a tool; None where it is no longer known."""
+        ...
+
+
+class Graph:
+    """All that the registry knows at one moment. ``objects`` are those that are declared and not retired.
+
+    Without ``facts`` nothing differs that depends on them.
+    """
+
+    def __init__(self, snapshot: Snapshot, facts: Facts | None = None) -> None:
         self.snapshot = snapshot
+        self._facts = facts
         self.objects: Mapping[Key, Declared] = {
             (one.type, one.name): one for one in snapshot.objects if not _gone(one)
         }
@@ -52,7 +68,26 @@ class Graph:
         known: T = self._remembered[asked]
         return known
 
+    def labels(self, agent: str) -> Collection[str] | None:
+        """The labels of all versions of an agent; None where nobody can say."""
+        return None if self._facts is None else self._facts.labels(agent)
+
+    def told(self, use: Use) -> Definition | None:
+        """What a model was told of a tool; None where nobody can say."""
+        return None if self._facts is None else self._facts.told(use)
+
     # What is there
+
+    def of_type(self, type: str) -> Mapping[str, Declared]:
+        """The declared objects of one type, by name."""
+        return self._by_type.get(type, {})
+
+    @cached_property
+    def _by_type(self) -> Mapping[str, Mapping[str, Declared]]:
+        found: dict[str, dict[str, Declared]] = {}
+        for (kind, name), one in self.objects.items():
+            found.setdefault(kind, {})[name] = one
+        return found
 
     @cached_property
     def names(self) -> Mapping[str, Sequence[str]]:
