@@ -12,9 +12,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes
+from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
+from tallystick.app.feed import Feed
 from tallystick.app.questions import Registry
 from tallystick.model.errors import UnknownThing
 
@@ -86,9 +88,14 @@ def handlers(
     journal: ReadsJournal,
     registry: Registry,
     facts: Facts,
+    feed: Feed | None = None,
 ) -> list[HTTPRouteHandler]:
-    """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
+    """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
+    guards nothing.
+    """
     found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
+    if feed is not None:
+        found += feed_handlers(feed, _READ)
     told = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
     found += [
         *journal_handlers(journal, _READ, _FIND, _BUSY),

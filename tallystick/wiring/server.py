@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
+from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import Stores, adopt, attest, catalog, open_stores, reader, recorder
 
@@ -49,7 +50,7 @@ def build_app(
     pages = routes(read, answer, shown, book, known, prove)
     return create_app(
         read, recorder(stores), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
-        extra_routes=pages,
+        feed=store_feed(stores, every_ns=0), extra_routes=pages,
     )  # fmt: skip
 
 
