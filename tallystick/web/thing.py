@@ -71,7 +71,7 @@ def object_view(site: Site, kind: str, ref: str) -> View:
     query = reach_query(kind, name)
     reach = graph_svg.through(catalog.reach(query), kind, name) if query else None
     access = catalog.access(name) if kind == "data" else None
-    ready = _readiness(site, ref) if kind == "agent" and thing["declared"] else None
+    ready = _readiness(site, ref) if kind == "agent" else None
     data = {
         "agent" if kind == "agent" else "object": thing, "runs": runs["runs"], "total_runs": runs["total"],
         "reach": reach, "access": access, "ready": ready,
