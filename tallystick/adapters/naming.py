@@ -1,4 +1,4 @@
-"""What every trace store answers to a name that it does not have."""
+"""Names of runs and spans, and what every trace store answers to a name that it does not have."""
 
 from __future__ import annotations
 
@@ -12,3 +12,19 @@ def unknown_run(run: str, *, several: bool = False) -> UnknownThing:
             f"several runs start with {run[:80]!r}", hint="give more digits of the id", run=run[:80]
         )
     return UnknownThing(f"no run {run[:80]!r}", hint="list what is there with: tally runs ls", run=run[:80])
+
+
+def is_span_id(span: str) -> bool:
+    """Whether text is eight bytes in hex."""
+    try:
+        return len(bytes.fromhex(span)) == 8
+    except ValueError:  # not an id at all: nothing has it
+        return False
+
+
+def trace_range(prefix: str) -> tuple[bytes, bytes]:
+    """The smallest and largest trace id that start with a prefix of hex digits (an empty range for other text)."""
+    text = prefix.lower()
+    if not text or len(text) > 32 or any(letter not in "0123456789abcdef" for letter in text):
+        return b"\xff", b""
+    return bytes.fromhex(text.ljust(32, "0")), bytes.fromhex(text.ljust(32, "f"))

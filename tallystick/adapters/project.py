@@ -1,72 +1,153 @@
-"""A project's files: agents/*.toml, tools/*.toml and policies/*.cedar, read from disk.
-
-A file that cannot be read is named; none is skipped. Names in messages are relative to the project.
-"""
+"""A project: agents/, tools/, data/, prompts/, policies/ and evals/, read from disk."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
+from tallystick.adapters.project_disk import ProjectFolder, read_text, shown_path
 from tallystick.app.policies import PolicyBook
-from tallystick.app.registrar import check_grants, read_agents, read_tools
 from tallystick.govern.policy import PolicyFile
-from tallystick.model.errors import ConfigError
+from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.guarding import ToolDeclaration
-from tallystick.registry.declarations import AgentDeclaration, DeclarationFile, ToolFile
-
-_LARGEST: Final = 1_000_000  # bytes of one file
-_AT_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
-_KEY: Final = re.compile(r"""^\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*=""")
-_TABLE: Final = re.compile(r"^\s*\[\s*([^\]]+?)\s*\]\s*(?:#.*)?$")
+from tallystick.model.registry import Declared
+from tallystick.registry.declarations import (
+    AgentDeclaration,
+    Declarations,
+    TextFile,
+    ToolFile,
+    classes_by_source,
+    read_declarations,
+)
+from tallystick.registry.references import check_references
+from tallystick.registry.sketch import Around
+from tallystick.registry.text_files import policy_from
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What a project declares. ``policies`` None: it has no folder of policies."""
+    """What a project declares. ``policies`` None: it has no folder of policies.
 
-    agents: tuple[AgentDeclaration, ...]
-    tools: tuple[ToolFile, ...]
+    ``sources`` are the classes of every data source that its tools may reach, its own and the registry's.
+    """
+
+    found: Declarations
     policies: tuple[PolicyFile, ...] | None
+    sources: Mapping[str, Sequence[str]]
+
+    @property
+    def agents(self) -> tuple[AgentDeclaration, ...]:
+        """The declared agents."""
+        return self.found.agents
+
+    @property
+    def tools(self) -> tuple[ToolFile, ...]:
+        """The declared tools."""
+        return self.found.tools
 
     @property
     def declarations(self) -> list[ToolDeclaration]:
-        """The tools as the guard needs them."""
-        return [one.tool for one in self.tools]
+        """The tools as the guard needs them: with the classes of the data sources that they reach."""
+        return [one.guarded(self.sources) for one in self.found.tools]
 
 
-def read_project(folder: Path, *, policies: Path | None = None) -> Project:
+def read_project(folder: Path, *, policies: Path | None = None, known: Iterable[Declared] = ()) -> Project:
     """Read all of a project. ``policies`` is its policies folder (default: ``policies`` in it).
 
-    Raises ConfigError with file and line for the first mistake in a declaration; policies are only read, not judged.
+    ``known`` is what the registry has: declarations may name it. Raises ConfigError with file and line for the first
+    mistake in a declaration (all of them in detail ``problems``); policies are only read, not judged.
     """
-    agent_files, agents, tools = _declarations(folder)
-    check_grants(agents, tools, agent_files)
-    return Project(tuple(agents), tuple(tools), read_policies(folder, policies))
+    disk = ProjectFolder(folder)
+    agents, tools, data = disk.tables("agents"), disk.tables("tools"), disk.tables("data")
+    texts = [*disk.prompts(), *disk.suites()]
+    rules = read_policies(folder, policies)
+    texts += _policy_objects(disk, rules or ())
+    found = read_declarations(agents, tools, data, texts, disk.origin, disk.mistakes)
+    there = list(known)
+    check_references(found, there)
+    return Project(found, rules, {**classes_by_source(there), **found.sources()})
+
+
+def read_guarded(
+    folder: Path, *, policies: Path | None = None, tools: Iterable[str] = (),
+    sources: Mapping[str, Sequence[str]] | None = None,
+) -> Project:  # fmt: skip
+    """Read what the guard needs of a project: tools, data sources and policies. A prompt with a mistake stops no agent.
+
+    ``tools`` and ``sources`` (data source -> classes) are those of the registry. Raises ConfigError like
+    ``read_project``.
+    """
+    disk = ProjectFolder(folder)
+    found = read_declarations(
+        disk.tables("agents"),
+        disk.tables("tools"),
+        disk.tables("data"),
+        origin=disk.origin,
+        mistakes=disk.mistakes,
+    )
+    reached = {**(sources or {}), **found.sources()}
+    known = [Declared("tool", name, "") for name in tools] + [Declared("data", name, "") for name in reached]
+    check_references(found, known, types=("tool", "data"))
+    return Project(found, read_policies(folder, policies), reached)
 
 
 def open_book(
     folder: Path | None, *, policies: Path | None = None, permissive: bool = False,
-    also: Sequence[ToolDeclaration] = (),
+    also: Sequence[ToolDeclaration] = (), sources: Mapping[str, Sequence[str]] | None = None,
+    now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
 ) -> PolicyBook:  # fmt: skip
     """The policy book of a project; a project that cannot be read gives a book that refuses every effect.
 
-    ``folder`` None: there is no project. ``also`` are tools that the registry knows besides the project's files.
+    ``folder`` None: there is no project. ``also`` are tools of the registry, which the project's files may name, and
+    ``sources`` its data sources with their classes; what stands in the registry itself, the book hears from the feed.
+    ``now`` and ``say``: see PolicyBook.
     """
     if folder is None and policies is None:
-        return PolicyBook(None, also, permissive=permissive)
+        return PolicyBook(None, permissive=permissive, now=now, say=say)
     base = folder if folder is not None else Path.cwd()
     try:
-        project = read_project(base, policies=policies)
-    except ConfigError as error:
+        project = read_guarded(base, policies=policies, tools=[one.name for one in also], sources=sources)
+        declared = project.declarations
+    except BadInput as error:
         problem = error.message + (f" ({error.hint})" if error.hint else "")
-        return PolicyBook((), also, permissive=permissive, problem=problem)
-    tools = {one.name: one for one in (*also, *project.declarations)}
-    return PolicyBook(project.policies, tools.values(), permissive=permissive)
+        return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
+    return PolicyBook(project.policies, declared, permissive=permissive, now=now, say=say)
+
+
+def around(folder: Path, known: Iterable[Declared]) -> Around:
+    """What is there before files are written into a folder: names declared in it or in the registry, and files.
+
+    Files with mistakes in them keep their names; nothing is judged here.
+    """
+    disk, there = ProjectFolder(folder), list(known)
+    names: dict[str, set[str]] = {}
+    delegates = {one.name: tuple(one.body.get("delegates") or ()) for one in there if one.type == "agent"}
+    classes = {kind for one in there if one.type == "data" for kind in one.body.get("classes", ())}
+    for one in there:
+        if not one.retired:
+            names.setdefault(one.type, set()).add(one.name)
+    for kind, place in (("agent", "agents"), ("tool", "tools"), ("data", "data")):
+        for file in disk.tables(place):
+            name = str(file.table.get("name"))
+            names.setdefault(kind, set()).add(name)
+            if kind == "agent":
+                delegates[name] = _texts(file.table.get("delegates"))
+            if kind == "data":
+                classes.update(_texts(file.table.get("classes")))
+    names.setdefault("prompt", set()).update(one.name for one in disk.prompts())
+    places = [path for place in ("agents", "tools", "data", "prompts") for path in (folder / place).glob("*")]
+    return Around(
+        {kind: frozenset(found) for kind, found in names.items()},
+        frozenset((one.type, one.name) for one in there if one.retired),
+        delegates,
+        frozenset(classes),
+        frozenset(shown_path(path, folder).casefold() for path in places),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def read_policies(folder: Path, policies: Path | None = None) -> tuple[PolicyFile, ...] | None:
@@ -81,73 +162,29 @@ def read_policies(folder: Path, policies: Path | None = None) -> tuple[PolicyFil
                 line=1,
             )
         return None
+    base = folder if policies is None else place
     return tuple(
-        PolicyFile(_shown(path, folder), _read(path, folder)) for path in sorted(place.glob("*.cedar"))
+        PolicyFile(shown_path(path, folder), _policy_text(path, base, folder))
+        for path in sorted(place.glob("*.cedar"))
     )
 
 
-def _declarations(folder: Path) -> tuple[list[DeclarationFile], list[AgentDeclaration], list[ToolFile]]:
-    agent_files = _tables(folder, "agents")
-    return agent_files, read_agents(agent_files), read_tools(_tables(folder, "tools"))
-
-
-def _tables(folder: Path, name: str) -> list[DeclarationFile]:
-    return [_table(path, folder) for path in sorted((folder / name).glob("*.toml"))]
-
-
-def _table(path: Path, folder: Path) -> DeclarationFile:
-    shown, text = _shown(path, folder), _read(path, folder)
+def _policy_text(path: Path, base: Path, folder: Path) -> str:
     try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = _AT_LINE.search(str(error))
-        line = int(found.group(1)) if found else text.count("\n") + 1
-        what = _AT_LINE.sub("", str(error)).strip()
+        return read_text(path, base)
+    except ConfigError as error:  # it is named as the project sees it
+        shown, here = shown_path(path, folder), shown_path(path, base)
         raise ConfigError(
-            f"{shown}:{line}: this is not TOML: {what}",
-            hint='every line is key = "value" or [table]',
-            file=shown,
-            line=line,
-        ) from error
-    return DeclarationFile(shown, table, _lines(text))
-
-
-def _lines(text: str) -> dict[str, int]:
-    """The line of each key. Good enough for messages: text over several lines may hide a key, never invent a file."""
-    lines: dict[str, int] = {}
-    prefix = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        table = _TABLE.match(line)
-        if table is not None:
-            prefix = table.group(1).strip("\"'") + "."
-            lines.setdefault(prefix[:-1], number)
-            continue
-        key = _KEY.match(line)
-        if key is not None:
-            lines.setdefault(prefix + next(part for part in key.groups() if part), number)
-    return lines
-
-
-def _read(path: Path, folder: Path) -> str:
-    shown = _shown(path, folder)
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(
-                f"{shown} is larger than {_LARGEST:,} bytes", hint="split it", file=shown, line=1
-            )
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{shown} is not UTF-8: {error.reason}", hint="save it as UTF-8", file=shown, line=1
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            f"{shown} cannot be read: {error.strerror}", hint="check its permissions", file=shown, line=1
+            error.message.replace(here, shown, 1), hint=error.hint, **{**error.detail, "file": shown}
         ) from error
 
 
-def _shown(path: Path, folder: Path) -> str:
-    try:
-        return path.relative_to(folder).as_posix()
-    except ValueError:
-        return path.as_posix()
+def _policy_objects(disk: ProjectFolder, rules: Iterable[PolicyFile]) -> list[TextFile]:
+    made = []
+    for one in rules:
+        name = one.name.rsplit("/", 1)[-1].removesuffix(".cedar")
+        try:
+            made.append(policy_from(name, one.name, one.text, disk.origin))
+        except ConfigError as error:
+            disk.mistakes.append(error)
+    return made

@@ -1,28 +1,45 @@
-"""``tally apply``: declare what a project's files say."""
+"""``tally apply``: make the registry what a project's files say."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.person import this_person
+from tallystick.cli.plan import show
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would change and change nothing.")
+@click.option("--prune", is_flag=True, help="Retire what this project declared once and declares no more.")
+@click.option("--because", metavar="TEXT", help="Why, for the journal.")
+@click.option("--dry-run", is_flag=True, help="Like `tally plan`: say what would change and change nothing.")
 @common
-def apply(call: Invocation, dry_run: bool) -> None:
-    """Declare agents/*.toml and tools/*.toml of this project; a second time changes nothing."""
-    project = call.settings.project or Path.cwd()
+def apply(call: Invocation, prune: bool, because: str | None, dry_run: bool) -> None:
+    """Declare agents, tools, data, prompts, policies and suites of this project; a second time changes nothing.
+
+    It does what `tally plan` says, all of it or nothing. A version that is there is never overwritten (exit code 7).
+    """
     with call.stores(writing=True) as stores:
-        answer = dict(call.parts.declare(stores, project, dry_run=dry_run))
+        if dry_run:
+            show(call, call.parts.plan(stores, call.settings, prune=prune))
+            return
+        answer = call.parts.declare(stores, call.settings, by=this_person(), prune=prune, because=because)
     if call.out.as_json:
-        call.out.json(answer)
+        call.out.json(dict(answer))
         return
-    declared = answer.get("declared", [])
-    for item in declared:
-        call.out.line("\t".join(one_line(str(item[key])) for key in ("type", "name", "digest")))
-    word = "would be declared" if dry_run else "declared"
-    call.out.say(f"{len(declared)} {word}, {answer.get('unchanged', 0)} unchanged")
+    for line in _lines(answer):
+        call.out.line(line)
+    call.out.say(
+        f"{len(answer['declared'])} declared, {len(answer['retired'])} retired, {answer['unchanged']} unchanged"
+    )
+
+
+def _lines(answer: Mapping[str, Any]) -> list[str]:
+    rows = [(one["type"], one["name"], one["digest"], one["action"]) for one in answer["declared"]]
+    rows += [(one["type"], one["name"], "", "retire") for one in answer["retired"]]
+    rows += [("budget", one["scope"], "", "set") for one in answer["budgets"]]
+    return ["\t".join(one_line(str(cell)) for cell in row) for row in rows]

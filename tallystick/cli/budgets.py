@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -11,9 +12,8 @@ import click
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
 from tallystick.cli.person import this_person
-from tallystick.cli.things import one
 from tallystick.cli.wording import money
-from tallystick.model.errors import BadInput
+from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.money import nano_from_usd
 
@@ -59,13 +59,23 @@ def ls(call: Invocation, scope: str | None) -> None:
         call.out.say("no budgets; set one: tally budgets set every-run --scope 'run:*' --limit 0.50")
 
 
+def one(rows: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """The budget with this name. Raises UnknownThing with the name that was probably meant."""
+    for row in rows:
+        if row["name"] == name:
+            return row
+    near = difflib.get_close_matches(name, [str(row["name"]) for row in rows], 1)
+    hint = f"did you mean {near[0]}?" if near else "`tally budgets ls` lists them"
+    raise UnknownThing(f"no budget is called {name!r}", hint=hint, name=name)
+
+
 @budgets.command()
 @click.argument("name")
 @common
 def show(call: Invocation, name: str) -> None:
     """One budget."""
     with call.reader() as reader:
-        found = one(reader.budgets(), "budgets", name)
+        found = one(reader.budgets(), name)
     if call.out.as_json:
         call.out.json(dict(found))
     else:

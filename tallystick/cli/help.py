@@ -44,7 +44,9 @@ def help_command(call: Invocation, words: tuple[str, ...]) -> None:
         from tallystick.model import query
 
         call.out.line((query.__doc__ or "").strip())
-        call.out.line("\nfields: " + ", ".join(query.FIELDS))
+        call.out.line("\nfields of runs: " + ", ".join(query.RUNS.fields))
+        call.out.line("fields of the registry: " + ", ".join(query.REGISTRY.fields))
+        call.out.line("words of the registry: " + ", ".join(query.REGISTRY.flags))
     else:
         here = click.get_current_context().parent
         assert here is not None

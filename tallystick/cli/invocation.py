@@ -15,6 +15,7 @@ from tallystick.cli.parts import Parts
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.app.catalog import Catalog
     from tallystick.app.read import Reader
     from tallystick.wiring import Stores
 
@@ -64,6 +65,12 @@ class Invocation:
         """The read model, open for as long as the block runs."""
         with self.stores() as stores:
             yield self.parts.reader(stores)
+
+    @contextmanager
+    def catalog(self) -> Iterator[Catalog]:
+        """The registry's read model, open for as long as the block runs."""
+        with self.stores() as stores:
+            yield self.parts.catalog(stores)
 
 
 def common(function: Callable[..., Any]) -> Callable[..., Any]:

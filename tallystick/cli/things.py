@@ -1,106 +1,152 @@
-"""``tally agents|tools|models|workflows``: what runs, declared and observed, and where the two differ."""
+"""``tally agents|tools|models|data|prompts|policies|suites|workflows``: what runs, declared and observed.
+
+Every noun has ``ls``, ``query``, ``show`` and ``diff``. What only one of them has stands in ``MORE``.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
+from tallystick.cli.asking import Asking
 from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.lazy import LazyGroup
 from tallystick.cli.output import Column
+from tallystick.cli.runs import join
 from tallystick.cli.wording import count, moment, money
-from tallystick.model.errors import UnknownThing
+
+TYPES: Final[Mapping[str, str]] = {
+    "agents": "agent", "tools": "tool", "models": "model", "data": "data", "prompts": "prompt",
+    "policies": "policy", "suites": "suite", "workflows": "workflow",
+}  # fmt: skip
+MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "agents": {
+        "unused-grants": ("tallystick.cli.access:unused_grants", "Tools and delegates that nobody used."),
+        "signals": ("tallystick.cli.access:signals", "Completion, tool calls, adherence and cost of an agent."),
+    },
+    "data": {
+        "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),
+    },
+    "tools": {
+        "quarantine": ("tallystick.cli.pins:quarantine", "Definitions that wait for a person."),
+        "accept": ("tallystick.cli.pins:accept", "Take what a tool says of itself for the tool."),
+        "import": ("tallystick.cli.tool_import:import_tools", "Import the tools of an MCP server."),
+    },
+}  # fmt: skip
+_DECLARE: Final[Mapping[str, str]] = {
+    "agents": "agents/NAME.toml", "tools": "tools/NAME.toml", "prompts": "prompts/NAME.md",
+}  # fmt: skip
+_STYLES: Final = {"observed only": "yellow", "drifted": "yellow", "declared only": "dim"}
 
 
 def _standing(row: Mapping[str, Any]) -> tuple[str, str]:
-    if row.get("declared") and row.get("observed"):
-        return "declared, observed", ""
-    if row.get("declared"):
-        return "declared, not seen", "dim"
-    return "! seen, not declared", "yellow"
+    standing = str(row.get("standing"))
+    mark = "! " if standing in ("observed only", "drifted") or row.get("quarantined") else ""
+    waiting = ", quarantined" if row.get("quarantined") else ""
+    return mark + standing + waiting, _STYLES.get(standing, "")
 
 
 def _cost(row: Mapping[str, Any]) -> tuple[str, str]:
     return money(row.get("cost_nano_usd"), row.get("cost_known_nano_usd"), row.get("cost_gaps")), ""
 
 
-_FIRST = (
-    Column("name", "name", width=40),
-    Column("standing", "declared", _standing),
-)
-_EFFECT = (Column("effect", "effect"),)
-_LAST = (
-    Column("version", "version"),
-    Column("owner", "owner", width=20),
-    Column("runs", "runs", lambda row: (count(row.get("runs")), ""), right=True),
-    Column("steps", "steps", lambda row: (count(row.get("steps")), ""), right=True),
-    Column(
-        "errors",
-        "errors",
-        lambda row: (count(row.get("errors")), "red" if row.get("errors") else ""),
-        right=True,
-    ),
-    Column(
-        "cost",
-        "cost_nano_usd",
-        _cost,
-        right=True,
-    ),
-    Column("last seen", "last", lambda row: (moment(row.get("last")), "")),
-)
-_PLAIN = Column("observed", "observed")
+def _classes(row: Mapping[str, Any]) -> tuple[str, str]:
+    return ", ".join(map(str, row.get("classes") or ())), ""
 
 
-def one(rows: Sequence[Mapping[str, Any]], noun: str, name: str) -> Mapping[str, Any]:
-    """The row with this name. Raises UnknownThing with the name that was probably meant."""
-    for row in rows:
-        if row["name"] == name:
-            return row
-    near = difflib.get_close_matches(name, [str(row["name"]) for row in rows], 1)
-    hint = f"did you mean {near[0]}?" if near else f"`tally {noun} ls` lists them"
-    raise UnknownThing(f"no {noun.removesuffix('s')} is called {name!r}", hint=hint, name=name)
+def _number(header: str) -> Column:
+    return Column(header, header, lambda row: (count(row.get(header)), ""), right=True)
 
 
-def _columns(noun: str) -> tuple[Column, ...]:
-    return (*_FIRST, *(_EFFECT if noun == "tools" else ()), *_LAST)
+NAME: Final = Column("name", "name", width=40)
+TYPE: Final = Column("type", "type")
+STANDING: Final = Column("standing", "standing", _standing)
+_SEEN: Final = (
+    _number("runs"), _number("steps"),
+    Column("errors", "errors", lambda row: (count(row.get("errors")), "red" if row.get("errors") else ""), right=True),
+    Column("cost", "cost_nano_usd", _cost, right=True),
+)  # fmt: skip
+_LAST: Final = Column("last seen", "last", lambda row: (moment(row.get("last")), ""))
+_OWNED: Final = (Column("version", "version", width=20), Column("owner", "owner", width=20))
+_TOUCHES: Final = Column("data", "classes", _classes, width=40)
+_PIPE: Final = (Column("", "declared"), Column("", "observed"), Column("", "quarantined"))
+
+
+def columns(noun: str, *, pretty: bool) -> tuple[Column, ...]:
+    """The columns of a list; a pipe gets the plain facts beside the standing."""
+    special: tuple[Column, ...] = ()
+    if noun == "tools":
+        special = (Column("effect", "effect"), _TOUCHES)
+    elif noun in ("agents", "data"):
+        special = (_TOUCHES,)
+    seen = _SEEN if noun in ("agents", "tools", "models", "workflows") else ()
+    last = () if noun in ("policies", "suites") else (_LAST,)
+    plain = () if pretty else _PIPE
+    return (NAME, STANDING, *plain, *special, *_OWNED, *seen, *last)
+
+
+def _list(call: Invocation, noun: str, query: str) -> None:
+    with call.catalog() as catalog:
+        answer = catalog.objects(TYPES[noun], query)
+    rows = answer["objects"]
+    if call.out.as_json:
+        call.out.json({"total": answer["total"], noun: rows, "warnings": answer["warnings"]})
+    else:
+        call.out.table(columns(noun, pretty=call.out.pretty), rows)
+    for warning in answer["warnings"]:
+        call.out.say(warning)
+    if call.out.as_json:
+        return
+    if not rows and query:
+        call.out.say(f"no {noun} match")
+    elif not rows:
+        call.out.say(f"no {noun} yet; start with: tally demo, or tally run -- python my_agent.py")
+    elif noun in _DECLARE and not all(row["declared"] for row in rows):
+        call.out.say(f"declare what is seen but not declared in {_DECLARE[noun]}, then: tally apply")
 
 
 def _group(noun: str, text: str) -> click.Group:
-    @click.group(noun, help=text)
+    type_ = TYPES[noun]
+
+    @click.group(noun, cls=LazyGroup, lazy=MORE.get(noun), help=text)
     def group() -> None:
         pass
 
-    @group.command("ls", help=f"All {noun}.")
+    @group.command("ls", cls=Asking, help=f"All {noun}, or those that match QUERY.")
+    @click.argument("query", nargs=-1)
     @common
-    def ls(call: Invocation) -> None:
-        with call.reader() as reader:
-            rows = getattr(reader, noun)()
-        if call.out.as_json:
-            call.out.json({"total": len(rows), noun: list(rows)})
-            return
-        columns = _columns(noun)
-        call.out.table(columns if call.out.pretty else (*columns[:2], _PLAIN, *columns[2:]), rows)
-        if not rows:
-            call.out.say(f"no {noun} yet; start with: tally demo, or tally run -- python my_agent.py")
-        elif noun in ("agents", "tools") and any(not row["declared"] for row in rows):
-            call.out.say(f"declare what is seen but not declared in {noun}/NAME.toml, then: tally apply")
+    def ls(call: Invocation, query: tuple[str, ...]) -> None:
+        _list(call, noun, join(query))
 
-    @group.command("show", help=f"One {noun.removesuffix('s')}: its declaration and what was seen of it.")
-    @click.argument("name")
+    @group.command("query", cls=Asking, help=f"The {noun} that match QUERY; see: tally help query")
+    @click.argument("query", nargs=-1, required=True)
     @common
-    def show(call: Invocation, name: str) -> None:
-        with call.reader() as reader:
-            row = one(getattr(reader, noun)(), noun, name)
-        if call.out.as_json:
-            call.out.json(dict(row))
-            return
-        body = row.get("declaration") or {}
-        call.out.fields(
-            (key, value) for key, value in row.items() if value is not None and key != "declaration"
-        )
-        call.out.fields((f"declared {key}", value) for key, value in body.items())
+    def query_(call: Invocation, query: tuple[str, ...]) -> None:
+        _list(call, noun, join(query))
+
+    @group.command("show", help="One of them: what is declared, what was seen, and where the two differ.")
+    @click.argument("ref", metavar="NAME[@VERSION]")
+    @common
+    def show(call: Invocation, ref: str) -> None:
+        from tallystick.cli.thing import show_thing
+
+        with call.catalog() as catalog:
+            thing = catalog.object(type_, ref)
+        show_thing(call.out, thing)
+
+    @group.command("diff", help="What changed between two versions; without B, between A and the newest.")
+    @click.argument("name")
+    @click.argument("a", metavar="A")
+    @click.argument("b", metavar="[B]", required=False)
+    @common
+    def diff(call: Invocation, name: str, a: str, b: str | None) -> None:
+        from tallystick.cli.thing import show_diff
+
+        with call.catalog() as catalog:
+            changes = catalog.diff(type_, name, a, b)
+        show_diff(call.out, changes)
 
     return group
 
@@ -108,4 +154,8 @@ def _group(noun: str, text: str) -> click.Group:
 agents = _group("agents", "Agents, declared and observed.")
 tools = _group("tools", "Tools, declared and observed.")
 models = _group("models", "Models, declared and observed.")
-workflows = _group("workflows", "Workflows that were observed.")
+data = _group("data", "Data sources, and who can read them.")
+prompts = _group("prompts", "Prompts, declared and observed.")
+policies = _group("policies", "Policies that the registry knows.")
+suites = _group("suites", "Evaluation suites that the registry knows.")
+workflows = _group("workflows", "Workflows, declared and observed.")

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.model.errors import BadInput
 from tallystick.model.money import nano_from_usd
+from tallystick.model.registry import TYPES, Autonomy, Lifecycle
+from tallystick.model.step import Effect
 
 TIME_FIELDS = ("since", "until")
 
@@ -24,12 +27,15 @@ TIME_FIELDS = ("since", "until")
 class Vocabulary:
     """The words of one kind of question: fields of text and of whole numbers, and ``flags``, bare words that are terms.
 
-    Every vocabulary has ``since:`` and ``until:``.
+    Every vocabulary has ``since:`` and ``until:``. A field in ``choices`` takes these values and no other (a space may
+    stand for a hyphen); one in ``scales`` takes them too, and they can be compared: each is more than the one before.
     """
 
     texts: tuple[str, ...]
     numbers: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    scales: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -41,6 +47,9 @@ RUNS: Final = Vocabulary(
     ("run", "agent", "workflow", "status", "completeness", "source", "tool", "model"),
     ("cost", "steps", "errors", "tokens", "duration"),
 )
+MISSING: Final = (
+    "owner", "purpose", "budget", "policy", "suite", "repository", "run-book", "version", "declaration",
+)  # fmt: skip
 REGISTRY: Final = Vocabulary(
     (
         "kind", "name", "owner", "env", "version", "lifecycle", "autonomy", "workflow", "standing",
@@ -48,6 +57,14 @@ REGISTRY: Final = Vocabulary(
         "used", "never-used", "missing",
     ),
     flags=("unevaluated", "drifted", "shadow", "quarantined"),
+    choices={
+        "kind": TYPES,
+        "lifecycle": tuple(one.value for one in Lifecycle),
+        "autonomy": tuple(one.value for one in Autonomy),
+        "standing": ("declared-and-observed", "declared-only", "observed-only", "drifted"),
+        "missing": MISSING,
+    },
+    scales={"effect": tuple(one.value for one in Effect)},
 )  # fmt: skip
 
 _TERM = re.compile(r'(-?)(?:([a-z_]+(?:-[a-z_]+)*):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)')
@@ -104,11 +121,25 @@ def _term(words: Vocabulary, minus: str, field: str | None, op: str | None, raw:
         raise BadInput(f"a query has no field {field!r}", hint=hint, field=field)
     if field in words.numbers:
         return Term(field, op or "=", _number(field, value), bool(minus))
+    if field in words.choices or field in words.scales:
+        return Term(field, op or "=", _choice(words, field, op, value), bool(minus))
     if op is not None:
         raise BadInput(f"{field} cannot be compared with {op}", hint=f"write {field}:{value}", field=field)
     if field in TIME_FIELDS and not (_AGE.match(value) or _DATE.match(value)):
         raise BadInput(f"{value!r} is not a time", hint="write an age (30m, 12h, 7d) or a date (2026-11-22)")
     return Term(field, "=", value, bool(minus))
+
+
+def _choice(words: Vocabulary, field: str, op: str | None, value: str) -> str:
+    if op is not None and field not in words.scales:
+        raise BadInput(f"{field} cannot be compared with {op}", hint=f"write {field}:{value}", field=field)
+    known = words.scales.get(field) or words.choices[field]
+    wanted = value.replace(" ", "-")
+    if wanted not in known:
+        near = difflib.get_close_matches(wanted, known, 1)
+        hint = f"did you mean {field}:{near[0]}?" if near else f"{field}: " + ", ".join(known)
+        raise BadInput(f"{field} is never {value!r}", hint=hint, field=field)
+    return wanted
 
 
 def _number(field: str, value: str) -> int:

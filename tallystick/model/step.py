@@ -104,3 +104,8 @@ class Step:
     # What only some steps say of their run: root, goal, steps, status, stopped_by, source, process, start_record,
     # alive, lost (the short names of the attributes in attributes.py).
     facts: Mapping[str, Any] | None = None
+    version: str | None = None  # the label of the agent's version, where the span says it
+    classes: tuple[str, ...] = ()  # classes of data that the step touched, as its sender says
+    # What a model was told (see observe/marks.py): the same mark is the same text, as it was sent.
+    prompt: str | None = None  # mark of the system prompt
+    offered: str | None = None  # mark of the tool definitions

@@ -14,13 +14,25 @@ from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.dialects import reader_for
 from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS
-from tallystick.observe.dialects.dialect import COUNT, PROVIDER, TEXT, Dialect, Found, Plan, Reader
+from tallystick.observe.dialects.dialect import (
+    COUNT,
+    FLAG,
+    PROVIDER,
+    TEXT,
+    TEXTS,
+    Dialect,
+    Found,
+    Plan,
+    Reader,
+)
+from tallystick.observe.marks import offered_mark, prompt_mark
 from tallystick.observe.orphans import derived_tools, orphan_links, session_total
 from tallystick.observe.values import LONGEST, TOP, clean_count, clean_text, encodable
 
 SHORTEST_ID: Final = 8  # shorter ids ("1", "t1") are not unique enough to join traces by
 _PLANS: Final = 2_048  # key sets remembered for each dialect
 _PLANNED_KEYS: Final = 48
+_MOST_TEXTS: Final = 64
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
 _EFFECTS: Final = {effect.value: effect for effect in Effect}
@@ -41,6 +53,8 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
     plan = _plan(span.attributes, reader)
     found = _find(span, reader.dialect, plan)
     step = _step(span, reader.dialect, found, plan.facts)
+    if step.kind is _MODEL:
+        step.prompt, step.offered = prompt_mark(span, reader), offered_mark(span.attributes, reader)
     pairs = [(step, span)]
     if step.ended is None or step.derived:
         return pairs
@@ -80,7 +94,7 @@ def _find(span: Span, dialect: Dialect, plan: Plan) -> Found:
         found[column] = value
     for key, column, shape in plan.others:
         value = attributes[key]
-        value = _provider(value) if shape == PROVIDER else value is True or None
+        value = _OTHERS[shape](value)
         if value is not None:
             found[column] = value
     found["kind"] = _kind(found, dialect)
@@ -114,12 +128,27 @@ def _plan(attributes: Attributes, reader: Reader) -> Plan:
     return plan
 
 
+def _flag(value: Any) -> bool | None:
+    return value is True or None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    """A list of short texts: at most 64, in order, none twice."""
+    if not isinstance(value, list | tuple):
+        value = (value,)
+    some = [text for one in value[:_MOST_TEXTS] if (text := clean_text(one)) is not None]
+    return tuple(dict.fromkeys(some)) or None
+
+
 def _provider(value: Any) -> str | None:
     name = clean_text(value)
     if name is None:
         return None
     name = name.lower()
     return None if name in FRAMEWORKS else name
+
+
+_OTHERS: Final = {PROVIDER: _provider, FLAG: _flag, TEXTS: _texts}
 
 
 def _kind(found: Found, dialect: Dialect) -> Kind:
@@ -178,6 +207,7 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         get("tool") if kind is _TOOL or kind is _HANDOFF or "gen_ai.tool.name" in span.attributes else None,
         get("call_id"), effect, outcome, decision,
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
+        get("version"), get("classes", ()),
     )  # fmt: skip
 
 

@@ -7,20 +7,88 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
+from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
+    from tallystick.app.push import PolicyDesk
+    from tallystick.govern.policy import PolicyFile
+    from tallystick.registry.plan import Plan
+    from tallystick.registry.sketch import Sketch
     from tallystick.wiring.stores import Stores
 
 
-def apply(
-    stores: Stores, project: Path, *, dry_run: bool = False, actor: str = "tally apply"
-) -> Mapping[str, Any]:
-    """Declare a project's agents and tools in the registry. Raises ConfigError with file and line."""
-    from tallystick.adapters.project import read_project
-    from tallystick.app.registrar import declare
+def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
+    """What applying the project of these settings would change, and where what was observed differs.
 
-    found = read_project(project)
-    return declare(stores.control, found.agents, found.tools, actor=actor, dry_run=dry_run)
+    Raises ConfigError with file and line.
+    """
+    from dataclasses import replace
+
+    from tallystick.app.observing import observed_rows
+    from tallystick.registry.plan import Action
+    from tallystick.wiring.stores import catalog
+
+    made = _plan(stores, settings, prune=prune)
+    fresh = [(one.type, one.name) for one in made.of(Action.ADD)]
+    return replace(made, observed=tuple(observed_rows(catalog(stores), fresh)))
+
+
+def _plan(stores: Stores, settings: Settings, *, prune: bool) -> Plan:
+    from tallystick.adapters.project import read_project
+    from tallystick.app import registrar
+
+    project = settings.project or Path.cwd()
+    found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
+    return registrar.plan(stores.control, found.found, prune=prune)
+
+
+def apply(
+    stores: Stores, settings: Settings, *, actor: str, prune: bool = False, because: str | None = None
+) -> Mapping[str, Any]:
+    """Make the registry what the project of these settings declares. Raises ConfigError, and Conflict."""
+    from tallystick.app import registrar
+
+    made = _plan(stores, settings, prune=prune)
+    entries = registrar.carry_out(stores.control, made, actor=actor, because=because)
+    return {**registrar.applied(made), "entries": len(entries)}
+
+
+def declare_at_start(stores: Stores, project: Path, settings: Settings) -> None:
+    """Declare a project when a process of it starts: it retires nothing and brings nothing back.
+
+    What is refused is said on standard error, and the rest is declared. Raises ConfigError with file and line.
+    """
+    from tallystick.adapters.project import read_project
+    from tallystick.app import registrar
+
+    found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
+    made = registrar.plan(stores.control, found.found, revive=False)
+    for one in made.refused:
+        say(f"tallystick: {one.why}" + (f" ({one.hint})" if one.hint else ""))
+    registrar.carry_out(stores.control, made, actor="tallystick.init", partly=True)
+
+
+def elsewhere(settings: Settings) -> Path | None:
+    """The policies folder where somebody said that it is not the project's own; None where it is, or is not there."""
+    return (
+        settings.policies
+        if settings.origins["policies"] != "default" and settings.policies.is_dir()
+        else None
+    )
+
+
+def sketch(stores: Stores, folder: Path) -> tuple[bool, Sketch]:
+    """Whether anything was observed, and files for what was and is declared neither in the registry nor in a folder."""
+    from tallystick.adapters.project import around
+    from tallystick.app.sketching import observed
+    from tallystick.app.uses import UseLister
+    from tallystick.registry.sketch import sketch as drawn
+    from tallystick.wiring.stores import adopt
+
+    adopt(stores)
+    UseLister(stores.traces, stores.control, clock()).list_due()
+    agents, tools = observed(stores.traces, stores.control)
+    return bool(agents or tools), drawn(agents, tools, around(folder, stores.control.declared(retired=True)))
 
 
 def check_policies(settings: Settings) -> Mapping[str, Any]:
@@ -30,3 +98,19 @@ def check_policies(settings: Settings) -> Mapping[str, Any]:
 
     found = read_project(settings.project or Path.cwd(), policies=settings.policies)
     return check(found.policies or (), found.declarations)
+
+
+def policy_file(path: Path) -> PolicyFile:
+    """A policy file, wherever it is. Raises ConfigError for one that cannot be read."""
+    from tallystick.adapters.project_disk import read_text
+    from tallystick.govern.policy import PolicyFile
+
+    return PolicyFile(path.as_posix(), read_text(path, path.resolve().parent))
+
+
+def policy_desk(stores: Stores) -> PolicyDesk:
+    """The policies of the registry of open stores, as it stands."""
+    from tallystick.app.push import PolicyDesk
+    from tallystick.wiring.stores import catalog
+
+    return PolicyDesk(stores.control, catalog(stores).graph(), clock())

@@ -215,7 +215,7 @@ def test_things_costs_and_doctor_answer(filled: Tally) -> None:
 def test_init_apply_and_policy_check_agree(tally: Tally) -> None:
     tally("init", ".", "--agent", "refunds")
     assert tally.json("policy", "check")["rules"] >= 1
-    assert {item["type"] for item in tally.json("apply")["declared"]} == {"agent", "tool"}
+    assert {item["type"] for item in tally.json("apply")["declared"]} == {"agent", "policy", "tool"}
     assert tally.json("apply")["declared"] == []
     assert tally.json("tools", "show", "lookup_order")["declared"] is True
     (tally.folder / "policies" / "bad.cedar").write_text(

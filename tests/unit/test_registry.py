@@ -125,7 +125,8 @@ def test_declaring_twice_changes_nothing(tmp_path: Path) -> None:
     ]  # fmt: skip
     size = len(control.journal)
     assert control.budgets("agent:desk")[0].limit_nano == 2_500_000_000
-    assert declare(control, project.agents, project.tools, actor="ada") == {"declared": [], "unchanged": 4}
+    again = declare(control, project.agents, project.tools, actor="ada")
+    assert again == {"declared": [], "retired": [], "budgets": [], "refused": [], "unchanged": 4}
     assert len(control.journal) == size
     changed = read_project(lay_out(tmp_path, tool=TOOL.replace("0.01", "0.02")))
     assert [

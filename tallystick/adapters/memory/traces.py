@@ -8,23 +8,26 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from tallystick.adapters import process
+from tallystick.adapters.memory import held as uses_of
+from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import joined, shares
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
+from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
-from tallystick.observe.completeness import SILENT_AFTER_NS, Verdict, judge, watched
+from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
 from tallystick.observe.repeats import repeats
-from tallystick.observe.summary import PART_TYPES, Part, PartKey, Tally, count_all, order_of, run_of
+from tallystick.observe.summary import PART_TYPES, Tally, count_all, run_of
 from tallystick.ports import (
     Account,
     Change,
@@ -37,27 +40,7 @@ from tallystick.ports import (
     Sighting,
     Spend,
     Written,
-)
-
-Pair = tuple[str, str]
-
-
-@dataclass(slots=True)
-class _Held:
-    """A run: the steps by (trace, span) in order of arrival, and what was last counted from them."""
-
-    no: int
-    id: str
-    stamped: bool
-    created: int
-    seen: int
-    steps: dict[Pair, tuple[int, Step, Span]] = field(default_factory=dict)
-    tally: Tally = field(default_factory=Tally)
-    parts: dict[PartKey, Part] = field(default_factory=dict)
-    verdict: Verdict | None = None
-    revision: int = 0
-    sealed: int = 0
-    stale: bool = True
+)  # fmt: skip
 
 
 class MemoryTraces:
@@ -71,7 +54,7 @@ class MemoryTraces:
         self._alive = alive
         self._silent_after = silent_after
         self._lock = threading.RLock()
-        self._runs: dict[str, _Held] = {}
+        self._runs: dict[str, Held] = {}
         self._keys: dict[str, str] = {}
         self._home: dict[Pair, str] = {}
         self._aliases: dict[str, tuple[str, int]] = {}
@@ -143,7 +126,7 @@ class MemoryTraces:
         for run in dict.fromkeys(decided.runs):
             if run not in self._runs:
                 self._numbered += 1
-                self._runs[run] = _Held(self._numbered, run, run in decided.stamped, at, at)
+                self._runs[run] = Held(self._numbered, run, run in decided.stamped, at, at)
                 self._aliases.pop(run, None)
             self._runs[run].stamped |= run in decided.stamped
         for old, new in decided.merged.items():
@@ -157,6 +140,7 @@ class MemoryTraces:
         for pair, (arrived, step, span) in gone.steps.items():
             keeps.steps[pair] = (arrived, replace(step, run=new), span)
             self._home[pair] = new
+        keeps.listed_steps = 0  # it is listed anew, with what came to it
         keeps.created, keeps.seen = min(keeps.created, gone.created), max(keeps.seen, gone.seen)
         for key, run in self._keys.items():
             if run == old:
@@ -167,10 +151,10 @@ class MemoryTraces:
         self._revision += 1
         self._aliases[old] = (new, self._revision)
 
-    def _count(self, held: _Held) -> None:
+    def _count(self, held: Held) -> None:
         if not held.stale:
             return
-        ordered = self._ordered(held)
+        ordered = held.ordered()
         same_as = repeats([step for _, step, _ in ordered])
         for arrived, step, span in ordered:
             marked = (
@@ -183,10 +167,6 @@ class MemoryTraces:
         held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
         held.stale = False
 
-    @staticmethod
-    def _ordered(held: _Held) -> list[tuple[int, Step, Span]]:
-        return sorted(held.steps.values(), key=lambda one: (*order_of(one[1])[:2], one[0]))
-
     def _sweep(self, now: int) -> None:
         for held in self._runs.values():
             self._count(held)
@@ -198,35 +178,29 @@ class MemoryTraces:
                     self._revision += 1
                     held.revision, held.verdict = self._revision, verdict
 
-    def _summary(self, held: _Held) -> Run:
+    def _summary(self, held: Held) -> Run:
         self._count(held)
         verdict = held.verdict
         assert verdict is not None
         return run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
 
-    @staticmethod
-    def _place(held: _Held) -> int:
-        return held.tally.started or held.tally.created
-
-    def _chosen(self, query: Query, now: int) -> list[tuple[_Held, Run]]:
+    def _chosen(self, query: Query, now: int) -> list[tuple[Held, Run]]:
         self._sweep(now)
         pairs = [(held, self._summary(held)) for held in self._runs.values()]
         return [
             (held, run) for held, run in pairs
-            if matches(query, run, held.parts.keys(), place=self._place(held), now=now)
+            if matches(query, run, held.parts.keys(), place=held.place, now=now)
         ]  # fmt: skip
 
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         with self._lock:
             found = self._chosen(query, now)
-            found.sort(key=lambda one: (self._place(one[0]), one[0].id), reverse=True)
+            found.sort(key=lambda one: (one[0].place, one[0].id), reverse=True)
             total = len(found)
             if before is not None:
                 last = self._get(before)
-                found = [
-                    one for one in found if (self._place(one[0]), one[0].id) < (self._place(last), last.id)
-                ]
+                found = [one for one in found if (one[0].place, one[0].id) < (last.place, last.id)]
             return RunPage(total, tuple(run for _, run in found[: max(0, limit)]))
 
     def run(self, run: str, *, now: int) -> Run:
@@ -255,7 +229,7 @@ class MemoryTraces:
         with self._lock:
             held = self._get(run)
             self._count(held)
-            return [step for _, step, _ in self._ordered(held)]
+            return [step for _, step, _ in held.ordered()]
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""
@@ -295,7 +269,7 @@ class MemoryTraces:
         with self._lock:
             seen: dict[str, Sighting] = {}
             for held in self._runs.values():
-                run, place = self._summary(held), self._place(held)
+                run, place = self._summary(held), held.place
                 runs_of_name: set[str] = set()
                 for name, part in shares(type, run, held.parts):
                     if name is None or not (part.steps or part.cost_nano or part.cost_gaps):
@@ -316,6 +290,31 @@ class MemoryTraces:
             changes = [Change(held.revision, run) for run, held in self._runs.items()]
             changes += [Change(revision, alias) for alias, (_, revision) in self._aliases.items()]
         return sorted([one for one in changes if one.cursor > after], key=lambda one: one.cursor)[:limit]
+
+    # ── uses ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unlisted(self, *, now: int, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Runs whose uses are not listed as they stand, oldest change first."""
+        with self._lock:
+            self._sweep(now)
+            return uses_of.due(self._runs.values(), limit)
+
+    def list_uses(self, run: str, revision: int, uses: Sequence[Use]) -> None:
+        """Put the uses of a run in the place of those it had. UnknownThing for a run that is not here."""
+        with self._lock:
+            if run not in self._runs:
+                raise unknown_run(run)
+            uses_of.list_uses(self._runs, self._runs[run], revision, uses)
+
+    def uses(
+        self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,
+        run: str | None = None,
+    ) -> Sequence[Use]:  # fmt: skip
+        """Uses summed up by agent, type, name and detail, in that order; with ``run`` only that run's."""
+        with self._lock:
+            runs = self._runs.values() if run is None else [self._get(run)]
+            rows = [held.uses for held in runs]
+            return uses_of.read_uses(rows, agent=agent, type=type, name=name, since=since)
 
     # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -393,7 +392,7 @@ class MemoryTraces:
     def close(self) -> None:
         """Nothing to release."""
 
-    def _get(self, run: str) -> _Held:
+    def _get(self, run: str) -> Held:
         held = self._runs.get(run) or self._runs.get(self._aliases.get(run, ("", 0))[0])
         if held is None:
             raise unknown_run(run)

@@ -36,9 +36,12 @@ _OUTCOMES: dict[str | None, EffectOutcome | None] = {
 }  # fmt: skip
 
 # What many steps have in common: kind, status, name, scope, dialect, agent, workflow, provider, model, gap in the
-# cost, tool, decision, effect, outcome, whether input tokens were exclusive, whether the step is derived. Stored in
-# this order in files that outlive this version: new values join at the end.
+# cost, tool, decision, effect, outcome, whether input tokens were exclusive, whether the step is derived; then, where
+# one of them is known, the agent's version, the mark of the offered tools and the classes of data. Stored in this order
+# in files that outlive this version: new values join at the end.
 Shape = tuple[Any, ...]
+_MORE: Shape = (None, None, ())
+_WHOLE = 19  # values of a shape
 COST_GAP = 9  # its place
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -119,20 +122,31 @@ class Shapes:
             some = unknown[start : start + 500]
             marks = ",".join("?" * len(some))
             for number, body in connection.execute(f"SELECT id, body FROM shape WHERE id IN ({marks})", some):
-                known[number] = tuple(_unpack(body))
+                known[number] = _shape(_unpack(body))
         self._shapes = known
         return known
+
+
+def _shape(values: list[Any]) -> Shape:
+    """A shape as it was stored, with the values that it left out."""
+    if len(values) < _WHOLE:
+        return (*values, *_MORE)
+    values[_WHOLE - 1] = tuple(values[_WHOLE - 1])
+    return tuple(values)
 
 
 def shape_of(step: Step) -> Shape:
     """A step's shape. Enumerations go in as their text, which hashes faster and is what the file holds."""
     effect, outcome = step.effect, step.outcome
-    return (
+    shape = (
         step.kind._value_, step.status._value_, step.name, step.scope, step.dialect, step.agent, step.workflow,
         step.provider, step.model, step.cost_gap, step.tool, step.decision,
         None if effect is None else effect._value_, None if outcome is None else outcome._value_,
         step.exclusive_input, step.derived,
     )  # fmt: skip
+    if step.offered is None and step.version is None and not step.classes:
+        return shape
+    return (*shape, step.version, step.offered, step.classes)
 
 
 def response_key(response: str | None) -> int | None:
@@ -149,7 +163,7 @@ def to_row(
     """
     usage, ended, parent, same_as = step.usage, step.ended, step.parent, step.same_as
     response = step.response_id
-    values = (
+    values: tuple[Any, ...] = (
         source, place, None if parent is None else fromhex(parent), step.seq, step.started,
         None if ended is None else ended - step.started,
         None if usage is NO_USAGE else (
@@ -158,7 +172,10 @@ def to_row(
         ),
         step.cost_nano, response, step.call_id, step.error, step.links, step.facts, step.dropped,
     )  # fmt: skip
-    body = _pack(values if mark is None else values + mark)
+    if mark is not None:
+        # The prompt's mark stands here and not in the shape: a prompt that holds the hour is another one in each call.
+        values += mark if step.prompt is None else (*mark, fromhex(step.prompt))
+    body = _pack(values)
     return (
         run, trace, fromhex(step.span), (ended is not None) + (2 if step.kind is _MODEL else 0),
         None if response is None else response_key(response), None if same_as is None else fromhex(same_as),
@@ -198,11 +215,11 @@ def read_row(
     _, trace, span, same_as, shape, body = row
     (
         kind, status, name, scope, dialect, agent, workflow, provider, model, gap, tool, decision, effect, outcome,
-        exclusive, derived,
+        exclusive, derived, version, offered, classes,
     ) = shapes[shape]  # fmt: skip
     (
         source, place, parent, seq, started, duration, counts, cost, response, call, error, links, facts, dropped,
-        *mark,
+        *more,
     ) = _unpack(body)  # fmt: skip
     return Step(
         trace.hex(), span.hex(), None if parent is None else parent.hex(), run, _KINDS[kind], name,
@@ -210,7 +227,8 @@ def read_row(
         workflow, error, provider, model, response, NO_USAGE if counts is None else Usage(*counts), exclusive, cost,
         gap, tool, call, _EFFECTS[effect], _OUTCOMES[outcome], decision, tuple(links),
         None if same_as is None else same_as.hex(), derived, dropped, facts,
-    ), source, (place[0], place[1], place[2]), (mark[0], mark[1]) if mark else None  # fmt: skip
+        version, classes, more[2].hex() if len(more) > 2 else None, offered,
+    ), source, (place[0], place[1], place[2]), (more[0], more[1]) if more else None  # fmt: skip
 
 
 _TALLY = tuple(field.name for field in fields(Tally))
@@ -267,4 +285,5 @@ def sanitise(step: Step) -> Step:
         name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
         for name, value in step.facts.items() if not isinstance(value, int) or abs(value) < _HUGE
     }  # fmt: skip
+    changes["classes"] = tuple(one.encode("utf-8", "replace").decode() for one in step.classes)
     return replace(step, **changes, usage=Usage(*counts), links=links, facts=facts)

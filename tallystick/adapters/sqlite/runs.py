@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
 from tallystick.observe import stitch
@@ -147,7 +148,9 @@ class RunTable:
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
             self._drop_parts(gone.no)
+            forget_uses(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
+            self._connection.execute("UPDATE run SET listed_steps=0 WHERE no=?", (keeps.no,))
             tally = keeps.tally
             tally.created = min(tally.created, gone.tally.created)
             tally.seen = max(tally.seen, gone.tally.seen)

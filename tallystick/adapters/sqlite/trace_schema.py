@@ -104,4 +104,30 @@ INSERT INTO log (id, records, attested) SELECT id, 0, 0 FROM run UNION SELECT id
 INSERT INTO meta SELECT 'uncovered', ifnull(max(id), 0) FROM step;
 """
 
-MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND))
+_THIRD = """
+-- What each agent was seen using, summed up over runs (type: place in model.registry.USES). ``run`` and ``step`` show
+-- the newest. A step is eight bytes of span id.
+CREATE TABLE use_sum (
+    id INTEGER PRIMARY KEY,
+    agent TEXT NOT NULL, type INTEGER NOT NULL, name TEXT NOT NULL, detail TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, runs INTEGER NOT NULL, steps INTEGER NOT NULL,
+    errors INTEGER NOT NULL, run INTEGER NOT NULL, step BLOB NOT NULL,
+    UNIQUE (agent, type, name, detail)
+);
+CREATE INDEX use_sum_name ON use_sum (type, name);
+
+-- The same for each run: what the sums come from. ``use`` is the id of the sum.
+CREATE TABLE use_run (
+    run INTEGER NOT NULL, use INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, steps INTEGER NOT NULL, errors INTEGER NOT NULL, step BLOB NOT NULL,
+    PRIMARY KEY (run, use)
+) WITHOUT ROWID;
+CREATE INDEX use_run_last ON use_run (use, last);
+
+-- The revision at which a run's uses were listed, and how many steps it had then.
+ALTER TABLE run ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN listed_steps INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX run_unlisted ON run (revision) WHERE listed < revision AND (NOT open OR steps >= 2 * listed_steps);
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tallystick.adapters import process
-from tallystick.adapters.naming import unknown_run
+from tallystick.adapters.naming import is_span_id, trace_range, unknown_run
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
@@ -27,9 +27,11 @@ from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from
 from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
+from tallystick.adapters.sqlite.uses import read_unlisted, read_uses, write_uses
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.query import Query
+from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
@@ -135,7 +137,7 @@ class SqliteTraces:
                 found = {row[0] for row in connection.execute(
                     "SELECT DISTINCT r.id FROM trace t JOIN run r ON r.no = t.run"
                         " WHERE t.id >= ? AND t.id <= ? LIMIT 3",
-                    _trace_range(prefix),
+                    trace_range(prefix),
                 )}  # fmt: skip
         if len(found) == 1 and prefix:
             return str(found.pop())
@@ -159,7 +161,7 @@ class SqliteTraces:
             if spans is None:
                 found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
             else:
-                wanted = [bytes.fromhex(span) for span in dict.fromkeys(spans) if _is_hex(span)]
+                wanted = [bytes.fromhex(span) for span in dict.fromkeys(spans) if is_span_id(span)]
                 found = pairs_in(connection, f"{rows.READ} WHERE s.run={number} AND s.span IN ({{}})", wanted)
             made: dict[str, Span] = {}
             for step, one in self._pairs(connection, found, run):
@@ -209,6 +211,28 @@ class SqliteTraces:
                 "SELECT revision, id FROM run WHERE revision > ?1 UNION ALL"
                 " SELECT revision, id FROM alias WHERE revision > ?1 ORDER BY 1 LIMIT ?2", (after, limit),
             )]  # fmt: skip
+
+    # ── uses ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unlisted(self, *, now: int, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Runs whose uses are not listed as they stand, oldest change first."""
+        self._sweep(now)
+        with self._reading() as connection:
+            return read_unlisted(connection, limit)
+
+    def list_uses(self, run: str, revision: int, uses: Sequence[Use]) -> None:
+        """Put the uses of a run in the place of those it had. UnknownThing for a run that is not here."""
+        with self._lock, self._database.writing() as connection:
+            write_uses(connection, run, revision, uses)
+
+    def uses(
+        self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,
+        run: str | None = None,
+    ) -> Sequence[Use]:  # fmt: skip
+        """Uses summed up by agent, type, name and detail, in that order; with ``run`` only that run's."""
+        with self._reading() as connection:
+            number = None if run is None else self._number(connection, run)
+            return read_uses(connection, agent=agent, type=type, name=name, since=since, run=number)
 
     # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -365,18 +389,3 @@ class SqliteTraces:
                 RunTable(connection, self._memory.names, self._memory.shapes, self._silent_after).update(
                     summary(row, verdict, revision, self._silent_after)
                 )
-
-
-def _is_hex(span: str) -> bool:
-    try:
-        return len(bytes.fromhex(span)) == 8
-    except ValueError:  # not an id at all: nothing has it
-        return False
-
-
-def _trace_range(prefix: str) -> tuple[bytes, bytes]:
-    """The smallest and largest trace id that start with a prefix of hex digits (an empty range for other text)."""
-    text = prefix.lower()
-    if not text or len(text) > 32 or any(letter not in "0123456789abcdef" for letter in text):
-        return b"\xff", b""
-    return bytes.fromhex(text.ljust(32, "0")), bytes.fromhex(text.ljust(32, "f"))

@@ -118,6 +118,8 @@ DIALECT: Final = Dialect(
         "cost": (own.COST,),
         "tool_price": (own.TOOL_PRICE,),
         "derived": (own.DERIVED,),
+        "version": (own.AGENT_VERSION, "gen_ai.agent.version"),
+        "classes": (own.DATA_CLASSES,),
     },
     contents={
         "goal": (own.RUN_GOAL,),

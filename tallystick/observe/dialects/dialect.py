@@ -5,7 +5,7 @@ is data; the little code a dialect may bring (``refine``) handles what no table 
 
 Columns: op, span_kind, agent, workflow, conversation, provider, model, response_id, input, output,
 cache_read, cache_write, reasoning, tool, call_id, error, run, seq, kind, effect, outcome, decision, cost,
-tool_price, derived.
+tool_price, derived, version, classes.
 
 Contents: arguments, result, goal, system, input_messages, output_messages, tool_definitions, documents,
 plan, parameters, input, output, handoff_from, handoff_to, handoff_reason, handoff_payload."""
@@ -35,6 +35,7 @@ TEXT: Final = 0
 COUNT: Final = 1
 PROVIDER: Final = 2
 FLAG: Final = 3
+TEXTS: Final = 4  # a list of short texts
 # What a column holds; all that are not named here hold text.
 SHAPES: Final = {
     "input": COUNT,
@@ -47,6 +48,7 @@ SHAPES: Final = {
     "tool_price": COUNT,
     "provider": PROVIDER,
     "derived": FLAG,
+    "classes": TEXTS,
 }
 
 

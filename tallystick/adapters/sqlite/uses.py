@@ -1,0 +1,159 @@
+"""What agents were seen using (``ports.UseLog``): a run's own rows, and the sums over all runs kept beside them.
+
+A listing costs what the run used, not what is there; ``uses`` reads sums alone. The first time of a sum is looked for
+in its rows only when the row that held it went.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from tallystick.adapters.naming import unknown_run
+from tallystick.model.registry import USES, Use
+from tallystick.observe.uses import UNKNOWN_PROMPTS, UseKey, is_unknown_prompt, of_run
+
+_UNLISTED = (
+    "SELECT id, revision FROM run WHERE listed < revision AND (NOT open OR steps >= 2 * listed_steps)"
+    " ORDER BY revision LIMIT ?"
+)
+_SUMS = (
+    "SELECT s.agent, s.type, s.name, s.detail, s.first, s.last, s.runs, s.steps, s.errors, ifnull(r.id, ''), s.step"
+    " FROM use_sum s LEFT JOIN run r ON r.no = s.run"
+)
+_ROWS = (
+    "SELECT s.agent, s.type, s.name, s.detail, u.first, u.last, 1, u.steps, u.errors, r.id, u.step"
+    " FROM use_run u JOIN use_sum s ON s.id = u.use JOIN run r ON r.no = u.run"
+)
+_PROMPT = USES.index("prompt")
+
+_Row = tuple[int, int, int, int, bytes | str]  # first, last, steps, errors, step
+_NONE: _Row = (0, 0, 0, 0, "")
+
+
+def read_unlisted(connection: sqlite3.Connection, limit: int) -> Sequence[tuple[str, int]]:
+    """Runs whose uses are due, with the revision they are due at, oldest change first."""
+    return connection.execute(_UNLISTED, (max(0, limit),)).fetchall()
+
+
+def read_uses(
+    connection: sqlite3.Connection, *, agent: str | None, type: str | None, name: str | None, since: int | None,
+    run: int | None,
+) -> list[Use]:  # fmt: skip
+    """Uses that match, by agent, type, name and detail; ``run`` is a run's number: then that run's alone."""
+    terms: list[str] = []
+    values: list[str | int] = []
+    code = None if type is None else USES.index(type) if type in USES else -1
+    table = "s" if run is None else "u"
+    for term, value in (
+        ("u.run=?", run), ("s.agent=?", agent), ("s.type=?", code), ("s.name=?", name), (f"{table}.last>=?", since),
+    ):  # fmt: skip
+        if value is not None:
+            terms.append(term)
+            values.append(value)
+    sql = (_SUMS if run is None else _ROWS) + (" WHERE " + " AND ".join(terms) if terms else "")
+    found = [_use(*row) for row in connection.execute(sql, values)]
+    return sorted(found, key=lambda use: (use.agent, use.type, use.name, use.detail))
+
+
+def write_uses(connection: sqlite3.Connection, run: str, revision: int, uses: Iterable[Use]) -> None:
+    """Put a run's uses in the place of those it had; one that came later than ``revision`` stays."""
+    row = connection.execute("SELECT no, listed FROM run WHERE id=?", (run,)).fetchone()
+    if row is None:
+        raise unknown_run(run)
+    number, listed = row
+    if listed > revision:
+        return  # somebody else listed a newer state of the run meanwhile
+    kept = of_run(run, uses)
+    connection.execute("UPDATE run SET listed=?, listed_steps=max(1, steps) WHERE no=?", (revision, number))
+    _replace(connection, number, kept)
+    for agent in {use.agent for use in kept.values() if is_unknown_prompt(use)}:
+        _drop_beyond(connection, agent)
+
+
+def forget_uses(connection: sqlite3.Connection, run: int) -> None:
+    """Take out the rows of a run that is merged into another one; its steps are listed with that one's."""
+    _replace(connection, run, {})
+
+
+def _replace(connection: sqlite3.Connection, run: int, kept: Mapping[UseKey, Use]) -> None:
+    before: dict[int, _Row] = {
+        row[0]: row[1:] for row in connection.execute(
+            "SELECT use, first, last, steps, errors, step FROM use_run WHERE run=?", (run,)
+        )
+    }  # fmt: skip
+    now: dict[int, _Row] = {
+        _number(connection, key): (use.first, use.last, use.steps, use.errors, _step(use.step))
+        for key, use in kept.items()
+    }
+    changed = [use for use in before.keys() | now.keys() if before.get(use) != now.get(use)]
+    connection.executemany("DELETE FROM use_run WHERE run=? AND use=?", [(run, use) for use in changed])
+    connection.executemany(
+        "INSERT INTO use_run (run, use, first, last, steps, errors, step) VALUES (?,?,?,?,?,?,?)",
+        [(run, use, *now[use]) for use in changed if use in now],
+    )
+    for use in changed:
+        _mend(connection, use, before.get(use), now.get(use))
+
+
+def _number(connection: sqlite3.Connection, key: UseKey) -> int:
+    values = (key[0], USES.index(key[1]), *key[2:])
+    row = connection.execute(
+        "SELECT id FROM use_sum WHERE agent=? AND type=? AND name=? AND detail=?", values
+    ).fetchone()
+    if row is None:
+        row = connection.execute(
+            "INSERT INTO use_sum (agent, type, name, detail, first, last, runs, steps, errors, run, step)"
+            " VALUES (?,?,?,?,0,0,0,0,0,0,'') RETURNING id", values,
+        ).fetchone()  # fmt: skip
+    return int(row[0])
+
+
+def _mend(connection: sqlite3.Connection, use: int, before: _Row | None, now: _Row | None) -> None:
+    """Bring one sum in line with its rows, of which a single one changed."""
+    first, runs = connection.execute("SELECT first, runs FROM use_sum WHERE id=?", (use,)).fetchone()
+    runs += (now is not None) - (before is not None)
+    if not runs:
+        connection.execute("DELETE FROM use_sum WHERE id=?", (use,))
+        return
+    if before is not None and before[0] == first and (now is None or now[0] > first):
+        first = connection.execute("SELECT min(first) FROM use_run WHERE use=?", (use,)).fetchone()[0]
+    elif now is not None:
+        first = now[0] if before is None and runs == 1 else min(first, now[0])
+    was, is_now = before or _NONE, now or _NONE
+    last, newest, step = connection.execute(
+        "SELECT u.last, u.run, u.step FROM use_run u JOIN run r ON r.no = u.run WHERE u.use=?1 AND u.last ="
+        " (SELECT max(last) FROM use_run WHERE use=?1) ORDER BY r.id DESC LIMIT 1", (use,),
+    ).fetchone()  # fmt: skip
+    connection.execute(
+        "UPDATE use_sum SET first=?, last=?, runs=?, steps=steps+?, errors=errors+?, run=?, step=? WHERE id=?",
+        (first, last, runs, is_now[2] - was[2], is_now[3] - was[3], newest, step, use),
+    )
+
+
+def _drop_beyond(connection: sqlite3.Connection, agent: str) -> None:
+    """Keep an agent's newest prompts of unknown text; the rule in Python: ``observe.uses.beyond``."""
+    old = connection.execute(
+        "SELECT id FROM use_sum WHERE agent=? AND type=? AND detail='' ORDER BY last DESC, name DESC"
+        " LIMIT -1 OFFSET ?", (agent, _PROMPT, UNKNOWN_PROMPTS),
+    ).fetchall()  # fmt: skip
+    connection.executemany("DELETE FROM use_run WHERE use=?", old)
+    connection.executemany("DELETE FROM use_sum WHERE id=?", old)
+
+
+def _step(step: str) -> bytes | str:
+    """A span id as eight bytes; any other text as it is."""
+    if len(step) == 16 and not step.strip("0123456789abcdef"):
+        return bytes.fromhex(step)
+    return step
+
+
+def _use(
+    agent: str, type: int, name: str, detail: str, first: int, last: int, runs: int, steps: int, errors: int, run: str,
+    step: bytes | str,
+) -> Use:  # fmt: skip
+    return Use(agent, USES[type], name, detail, first, last, runs, steps, errors, run, _text(step))
+
+
+def _text(step: bytes | str) -> str:
+    return step.hex() if isinstance(step, bytes) else step

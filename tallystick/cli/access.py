@@ -1,0 +1,125 @@
+"""Who can read what and did they, grants that nobody uses, and the four signals of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.output import Column
+from tallystick.cli.wording import UNKNOWN, count, moment
+from tallystick.model.money import usd_text
+
+SINCE: Final = click.option(
+    "--since", default="30d", show_default=True, metavar="AGE|DATE", help="From when on."
+)
+_STYLES: Final = {"may": "", "after approval": "yellow", "no policy": "yellow", "not permitted": "dim"}
+
+
+def _chain(row: Mapping[str, Any]) -> tuple[str, str]:
+    return " → ".join(map(str, row["chain"])), ""
+
+
+def _tool(row: Mapping[str, Any]) -> tuple[str, str]:
+    if row["tool"] is None:
+        return "! by something undeclared", "yellow"
+    return str(row["tool"]) + ("" if row["granted"] else " (not granted)"), "" if row["granted"] else "yellow"
+
+
+def _policies(row: Mapping[str, Any]) -> tuple[str, str]:
+    return ", ".join(f"{one['policy']}: {one['says']}" for one in row["policies"]) or UNKNOWN, ""
+
+
+def _used(row: Mapping[str, Any]) -> tuple[str, str]:
+    return moment(row["used"]) if row["used"] else "no", "" if row["used"] else "dim"
+
+
+_ACCESS: Final = (
+    Column("agent", "agent", _chain, width=48),
+    Column("tool", "tool", _tool, width=40),
+    Column("effect", "effect"),
+    Column("under", "verdict", lambda row: (row["verdict"], _STYLES.get(row["verdict"], ""))),
+    Column("policies", "policies", _policies, width=40),
+    Column("used", "used", _used),
+)
+_UNUSED: Final = (
+    Column("agent", "agent", width=32),
+    Column("grant", "tool", width=40),
+    Column("", "type"),
+    Column("effect", "effect"),
+    Column("data", "classes", lambda row: (", ".join(map(str, row["classes"])), ""), width=40),
+    Column("granted", "granted_since", lambda row: (moment(row["granted_since"]), "")),
+    Column("last used", "last_used", lambda row: (moment(row["last_used"]) if row["last_used"] else "never", "")),
+)  # fmt: skip
+_SIGNALS: Final = (
+    ("completion", "task completion", "of the runs that ended were ok"),
+    ("tool_calls", "tool calls", "of the tool steps had no error"),
+    ("adherence", "policy adherence", "of the decided calls were not denied"),
+    ("cost_per_run_nano_usd", "cost per run", "runs of known cost"),
+    ("cost_per_success_nano_usd", "cost per successful run", "runs that were ok"),
+)
+
+
+@click.command()
+@click.argument("what")
+@SINCE
+@common
+def access(call: Invocation, what: str, since: str) -> None:
+    """Which agents reach WHAT (a class, a data source or a tool), by which tool, under which policy, and did they.
+
+    "may" says that some rule permits it and none certainly forbids it: conditions (when, unless) depend on the call.
+    """
+    with call.catalog() as catalog:
+        answer = catalog.access(what, since)
+    rows = answer["rows"]
+    for warning in answer["warnings"]:
+        call.out.say(warning)
+    if call.out.as_json:
+        call.out.json(answer)
+        return
+    call.out.table(
+        _ACCESS if call.out.pretty else (Column("", "agent"), Column("", "chain"), *_ACCESS[1:]), rows
+    )
+    used = len({row["agent"] for row in rows if row["used"]})
+    call.out.say(f"{count(answer['agents'])} agents reach {what}; {count(used)} did since {since}")
+
+
+@click.command("unused-grants")
+@click.argument("agent", required=False)
+@SINCE
+@common
+def unused_grants(call: Invocation, agent: str | None, since: str) -> None:
+    """Tools and delegates that agents (or one AGENT) are declared with and were not seen using: grants to take away."""
+    with call.catalog() as catalog:
+        answer = catalog.unused(agent, since)
+    if call.out.as_json:
+        call.out.json(answer)
+        return
+    call.out.table(_UNUSED, answer["rows"])
+    call.out.say(f"{count(len(answer['rows']))} grants were not used since {since}")
+
+
+@click.command()
+@click.argument("agent")
+@SINCE
+@common
+def signals(call: Invocation, agent: str, since: str) -> None:
+    """Task completion, tool calls, policy adherence and cost per run of AGENT; what was not measured is said."""
+    with call.catalog() as catalog:
+        answer = catalog.signals(agent, since)
+    if call.out.as_json:
+        call.out.json(answer)
+        return
+    for key, name, unit in _SIGNALS:
+        call.out.line(
+            f"{name:<24}{signal_text(key, answer[key])}" + (f"  ({count(answer[key]['n'])} {unit})")
+        )
+
+
+def signal_text(key: str, signal: Mapping[str, Any]) -> str:
+    """The value of a signal as people read it."""
+    if signal["value"] is None:
+        return "not measured"
+    return usd_text(signal["value"]) if key.endswith("nano_usd") else f"{signal['value']:.1%}"
