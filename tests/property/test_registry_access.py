@@ -229,7 +229,7 @@ def test_access_equals_an_answer_by_hand(world: Snapshot, what: str) -> None:
 def test_find_and_covers_equal_an_answer_by_hand(world: Snapshot, scope: str) -> None:
     graph, query, hand = Graph(world), parse_query(scope, REGISTRY), ByHand(world)
     wanted = [agent for agent in hand.agents() if hand.matches(agent, scope)]
-    assert [name for type, name in find(graph, query, now=NOW) if type == "agent"] == wanted
+    assert [one.name for one in find(graph, query, now=NOW) if one.type == "agent"] == wanted
     assert [agent for agent in hand.agents() if covers(graph, query, agent, {}, now=NOW)] == wanted
     for agent in hand.agents():
         assert [one.name for one in in_force(graph, agent, now=NOW)] == sorted(hand.in_force(agent))
