@@ -16,6 +16,7 @@ from tallystick.app.catalog_shapes import (
     use_json,
     version_json,
 )
+from tallystick.app.facts import StoreFacts
 from tallystick.app.shapes import Json
 from tallystick.app.signals import signals_of
 from tallystick.model.errors import BadInput, UnknownThing
@@ -31,6 +32,7 @@ from tallystick.registry.snapshot import Snapshot
 from tallystick.registry.standing import differences_of
 
 SINCE: Final = "30d"
+SHORT: Final = 12
 MOST_NODES: Final = 40  # of a layer of the graph
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
 
@@ -43,13 +45,14 @@ class Catalog:
         self._traces = traces
         self._clock = clock
         self._coverages = Coverages(control)
+        self._facts = StoreFacts(control, traces)
         self._graph: tuple[tuple[int, int], Graph] | None = None
 
     def graph(self) -> Graph:
         """The registry as it stands, read anew when an entry or a run has changed it."""
         at = self._control.registry_revision(), self._traces.changes(-1)[0].cursor
         if self._graph is None or self._graph[0] != at:
-            self._graph = at, Graph(self.snapshot())
+            self._graph = at, Graph(self.snapshot(), self._facts)
         return self._graph[1]
 
     def snapshot(self) -> Snapshot:
@@ -140,7 +143,7 @@ class Catalog:
         if len(found) == 1 or (found and aliased):
             return found[0]
         count = "no version" if not found else f"{len(found)} versions"
-        known = ", ".join([one.label or one.digest[:12] for one in versions[:5]]) or "none"
+        known = ", ".join([one.label or one.digest[:SHORT] for one in versions[:5]]) or "none"
         raise UnknownThing(
             f"{count} of {name} is named {which!r}", hint=f"its newest versions: {known}", name=name
         )
@@ -208,9 +211,20 @@ class Catalog:
         return [self._thing(graph, (kind, name), sightings[kind]) for kind, name in found]
 
     def _thing(self, graph: Graph, key: Key, sightings: Mapping[str, Sighting]) -> Json:
-        now = self._clock.now()
-        differences = len(differences_of(graph, key, now))
-        return thing_json(graph, key, sightings.get(key[1]), now=now, differences=differences)
+        found = differences_of(graph, key, self._clock.now())
+        sighting = sightings.get(key[1])
+        return thing_json(graph, key, sighting, self._aliases(graph, key), differences=found)
+
+    def _aliases(self, graph: Graph, key: Key) -> dict[str, str]:
+        """The aliases of a thing with the label of the version each names, else the start of its digest."""
+        aliases = graph.aliases.get(key)
+        if not aliases:
+            return {}
+        newest = graph.objects.get(key)
+        labels = {newest.digest: newest.version} if newest is not None else {}
+        if any(one.digest not in labels for one in aliases):
+            labels = {one.digest: one.label for one in self._control.versions(*key)}
+        return {one.alias: labels.get(one.digest) or one.digest[:SHORT] for one in aliases}
 
     def _sightings(self, type: str) -> Mapping[str, Sighting]:
         return {one.name: one for one in self._traces.sightings(type)} if type in SIGHTED else {}

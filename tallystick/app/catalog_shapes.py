@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from tallystick.app.shapes import Json, time_text
 from tallystick.model.errors import UnknownThing
-from tallystick.model.registry import Alias, Declared, Difference, Shown, Use, Version
+from tallystick.model.registry import Alias, Difference, Shown, Use, Version
 from tallystick.ports import ControlStore, Sighting
 from tallystick.registry.graph import Graph, Key
 from tallystick.registry.reach import Reach
 from tallystick.registry.reading import lifecycle_of, owner_of, purpose_of
-from tallystick.registry.standing import standing_of
-
-_SHORT = 12
+from tallystick.registry.standing import standing_of, standing_with
 
 
-def thing_json(graph: Graph, key: Key, sighting: Sighting | None, *, now: int, differences: int) -> Json:
+def thing_json(
+    graph: Graph,
+    key: Key,
+    sighting: Sighting | None,
+    aliases: dict[str, str],
+    *,
+    differences: Sequence[Difference],
+) -> Json:
     """One thing with both halves. Numbers of what was seen are those of all time."""
     kind, name = key
     one = graph.objects.get(key)
@@ -26,7 +32,7 @@ def thing_json(graph: Graph, key: Key, sighting: Sighting | None, *, now: int, d
     return {
         "type": kind,
         "name": name,
-        "standing": standing_of(graph, key, now),
+        "standing": standing_with(graph, key, differences),
         "declared": graph.declared(key),
         "observed": key in graph.observed,
         "version": known.version if known else None,
@@ -36,11 +42,11 @@ def thing_json(graph: Graph, key: Key, sighting: Sighting | None, *, now: int, d
         "lifecycle": lifecycle_of(graph, key),
         "autonomy": body.get("autonomy"),
         "links": dict(known.card.links) if known else {},
-        "aliases": aliases_json(graph, key),
+        "aliases": aliases,
         "effect": body.get("effect"),
         "classes": classes_of(graph, key),
         "declaration": body or None,
-        "differences": differences,
+        "differences": len(differences),
         "quarantined": kind == "tool" and name in graph.quarantined,
         **seen_json(graph, key, sighting),
     }
@@ -54,16 +60,6 @@ def classes_of(graph: Graph, key: Key) -> list[str]:
     if kind == "tool":
         return sorted(graph.classes_of_tool(name))
     return sorted(set(graph.classes_of_source(name))) if kind == "data" else []
-
-
-def aliases_json(graph: Graph, key: Key) -> dict[str, str]:
-    """Aliases with the label of the version each names, or the start of its digest."""
-    one = graph.objects.get(key)
-    return {
-        alias.alias: (one.version if one is not None and one.version and one.digest == alias.digest else None)
-        or alias.digest[:_SHORT]
-        for alias in graph.aliases.get(key, ())
-    }
 
 
 def seen_json(graph: Graph, key: Key, sighting: Sighting | None) -> Json:
@@ -194,8 +190,3 @@ def reach_json(graph: Graph, found: Reach, *, now: int) -> Json:
 
 def _id(key: Key) -> str:
     return f"{key[0]}:{key[1]}"
-
-
-def label_of(one: Declared) -> str:
-    """How people name a version: by its label, else by the start of its digest."""
-    return one.version or one.digest[:_SHORT]

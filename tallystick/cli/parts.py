@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
     from tallystick.registry.plan import Plan
+    from tallystick.registry.sketch import Sketch
     from tallystick.wiring import Stores
 
 
@@ -165,6 +166,12 @@ class Parts:
         from tallystick import wiring
 
         return wiring.apply(stores, settings, actor=by, prune=prune, because=because)
+
+    def sketch(self, stores: Stores, folder: Path) -> tuple[bool, Sketch]:
+        """Whether anything was observed, and files for what is not declared yet."""
+        from tallystick import wiring
+
+        return wiring.sketch(stores, folder)
 
     def check_policies(self, settings: Settings) -> Mapping[str, Any]:
         """Check the policies in a project's folder against its declared tools."""

@@ -10,13 +10,16 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from tallystick.adapters.memory.control import MemoryControl
+from tallystick.app.catalog import Catalog
 from tallystick.cli.parts import Parts
 from tallystick.cli.root import root
 from tallystick.config import load
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
+from tallystick.model.registry import Use
 from tallystick.model.span import Span
-from tallystick.ports import Change, Flaw, RunPage
+from tallystick.ports import Change, Flaw, RunPage, Sighting
+from tallystick.registry.sketch import Sketch
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
 
@@ -97,27 +100,6 @@ class FakeReader:
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         return self.run(prefix)["run"]["run"], []
 
-    def _things(self, name: str) -> list[dict[str, Any]]:
-        base = {"version": "1.4.0", "owner": None, "effect": None, "declaration": {"purpose": "refunds"}, "runs": 2,
-                "steps": 9, "errors": 1, "cost_nano_usd": None, "cost_known_nano_usd": 5, "cost_gaps": 3,
-                "first": None, "last": None}  # fmt: skip
-        return [
-            {**base, "name": name, "declared": True, "observed": True},
-            {**base, "name": "shadow" + HOSTILE, "declared": False, "observed": True, "declaration": None},
-        ]
-
-    def agents(self) -> list[dict[str, Any]]:
-        return self._things("refunds")
-
-    def tools(self) -> list[dict[str, Any]]:
-        return self._things("refund")
-
-    def models(self) -> list[dict[str, Any]]:
-        return self._things("gpt-4.1-mini")
-
-    def workflows(self) -> list[dict[str, Any]]:
-        return []
-
     def cost(self, by: str, query: str = "") -> dict[str, Any]:
         row = {"key": "refunds", "cost_nano_usd": None, "cost_known_nano_usd": 5_000_000, "gaps": 2, "steps": 4,
                "runs": 2, "input_tokens": 10, "output_tokens": 20, "token_gaps": 0}  # fmt: skip
@@ -139,9 +121,17 @@ class FakeTraces:
     """A change feed, and a store without runs for those who look through it."""
 
     feed: list[Change] = field(default_factory=list)
+    seen: list[Sighting] = field(default_factory=list)
+    used: list[Use] = field(default_factory=list)
 
     def runs(self, *_: Any, **__: Any) -> RunPage:
         return RunPage(0, ())
+
+    def sightings(self, type: str) -> list[Sighting]:
+        return [one for one in self.seen if one.type == type]
+
+    def uses(self, **_: Any) -> list[Use]:
+        return self.used
 
     def flaws(self) -> tuple[Flaw, ...]:
         return ()
@@ -209,6 +199,7 @@ class FakeParts(Parts):
         self.answered: list[Any] = []
         self.scenes: list[dict[str, Any]] = []
         self.imported: dict[str, bytes] = {}
+        self.sketched: dict[str, str] = {}
         self.refused: list[dict[str, str]] = []
 
     def settings(self, flags: Mapping[str, Any]) -> Any:
@@ -224,6 +215,9 @@ class FakeParts(Parts):
 
     def reader(self, stores: Any) -> Any:
         return self.reading
+
+    def catalog(self, stores: Any) -> Any:
+        return Catalog(stores.control, stores.traces, FakeClock())
 
     def recorder(self, stores: Any) -> Any:
         return "recorder"
@@ -267,6 +261,11 @@ class FakeParts(Parts):
             "declared": [one], "retired": [{"type": "tool", "name": HOSTILE}],
             "budgets": [{"scope": "agent:refunds", "limit_nano_usd": 5}], "refused": [], "unchanged": 2, "entries": 3,
         }  # fmt: skip
+
+    def sketch(self, stores: Any, folder: Path) -> tuple[bool, Sketch]:
+        return bool(self.sketched), Sketch(
+            self.sketched, tuple([f"agent {HOSTILE!a} is not declared"] if self.sketched else [])
+        )
 
     def check_policies(self, settings: Any) -> Mapping[str, Any]:
         return {"files": 2, "rules": 7, "digest": "ab" * 32}

@@ -85,7 +85,7 @@ def test_runs_show_json_is_what_the_read_model_says(parts: FakeParts) -> None:
 
 
 def test_nothing_that_agents_wrote_reaches_the_terminal_raw(parts: FakeParts) -> None:
-    for command in (["runs", "ls"], ["runs", "show", "aaaa"], ["agents", "ls"], ["runs", "ls", "--json"]):
+    for command in (["runs", "ls"], ["runs", "show", "aaaa"], ["runs", "ls", "--json"]):
         out = call(parts, *command).stdout
         assert not set(out) & set("\x1b\x07\x9b\u202e"), command
 
@@ -165,30 +165,6 @@ def test_export_never_overwrites(parts: FakeParts, tmp_path: Path) -> None:
     before = target.read_bytes()
     assert isinstance(call(parts, "runs", "export", "aaaa", "-o", str(target)).exception, Conflict)
     assert target.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("noun", "name"), [("agents", "refunds"), ("tools", "refund"), ("models", "gpt-4.1-mini")]
-)
-def test_things_are_listed_and_shown(parts: FakeParts, noun: str, name: str) -> None:
-    listed = _json(parts, noun, "ls")
-    assert listed["total"] == 2
-    assert [row["declared"] for row in listed[noun]] == [True, False]
-    assert _json(parts, noun, "show", name)["name"] == name
-    text = call(parts, noun, "show", name).stdout
-    assert "declared purpose\trefunds" in text
-
-
-def test_an_unknown_thing_is_answered_with_the_nearest(parts: FakeParts) -> None:
-    error = call(parts, "agents", "show", "refunts").exception
-    assert isinstance(error, UnknownThing)
-    assert error.hint == "did you mean refunds?"
-
-
-def test_an_empty_list_says_what_to_do(parts: FakeParts) -> None:
-    result = call(parts, "workflows", "ls")
-    assert "tally demo" in result.stderr
-    assert _json(parts, "workflows", "ls") == {"total": 0, "workflows": []}
 
 
 def test_cost_says_that_a_sum_is_not_whole(parts: FakeParts) -> None:
