@@ -29,6 +29,10 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "data": {
         "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),
     },
+    "tools": {
+        "quarantine": ("tallystick.cli.pins:quarantine", "Definitions that wait for a person."),
+        "accept": ("tallystick.cli.pins:accept", "Take what a tool says of itself for the tool."),
+    },
 }  # fmt: skip
 _DECLARE: Final[Mapping[str, str]] = {
     "agents": "agents/NAME.toml", "tools": "tools/NAME.toml", "prompts": "prompts/NAME.md",
