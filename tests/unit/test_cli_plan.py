@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,14 @@ def test_a_plan_shows_what_differs_and_nothing_that_acts(parts: RealParts) -> No
     assert not set(shown) & set("\x1b\u202e\x07")
     with pytest.raises(Conflict):
         raise call(parts, "apply").exception or AssertionError
+
+
+def test_the_shape_is_the_documented_one(parts: RealParts) -> None:
+    documented = tomllib.loads((Path(__file__).parents[2] / "docs" / "fields.toml").read_text("utf-8"))[
+        "planned"
+    ]
+    for item in json.loads(call(parts, "plan", "--json").stdout)["items"]:
+        assert list(item) == list(documented)
 
 
 def test_what_was_observed_stands_below_the_plan(parts: RealParts, monkeypatch: pytest.MonkeyPatch) -> None:
