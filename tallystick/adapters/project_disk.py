@@ -32,8 +32,9 @@ class ProjectFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._root = folder.resolve()
         self.mistakes: list[ConfigError] = []
-        name = folder.resolve().name or "root"
+        name = self._root.name or "root"
         shown = "".join(one if one.isprintable() and one != " " else "_" for one in name)
         self.origin = "apply:" + shown[:200]
 
@@ -106,7 +107,7 @@ class ProjectFolder:
             yield from (Path(here, name) for name in files if name.endswith(PROMPT_SUFFIXES))
 
     def _text(self, path: Path, largest: int = LARGEST) -> str:
-        return read_text(path, self.folder, largest)
+        return read_text(path, self.folder, largest, self._root)
 
     def _table(self, path: Path) -> DeclarationFile:
         shown, text = shown_path(path, self.folder), self._text(path)
@@ -134,11 +135,14 @@ class ProjectFolder:
         return DeclarationFile(shown, table, key_lines(text), self.origin)
 
 
-def read_text(path: Path, folder: Path, largest: int = LARGEST) -> str:
-    """A file of a project. Raises ConfigError for one that is no file, leads out of it, is too large or not UTF-8."""
+def read_text(path: Path, folder: Path, largest: int = LARGEST, root: Path | None = None) -> str:
+    """A file of a project. ``root`` is the folder without links, where that is known.
+
+    Raises ConfigError for one that is no file, leads out of the project, is too large or not UTF-8.
+    """
     shown = shown_path(path, folder)
     try:
-        if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
+        if not path.resolve(strict=True).is_relative_to(root or folder.resolve(strict=True)):
             raise _mistake(
                 shown, f"{shown} is a link that leads out of the project", "put the file itself there"
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from tallystick.model.errors import ConfigError
@@ -47,7 +48,7 @@ class Wanted:
     line: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Declarations:
     """Everything that a project declares. ``origin`` says whose it is: "apply:PROJECT"."""
 
@@ -57,8 +58,12 @@ class Declarations:
     texts: tuple[TextFile, ...] = ()
     origin: str | None = None
 
-    def wanted(self) -> list[Wanted]:
+    def wanted(self) -> Sequence[Wanted]:
         """The objects: agents, tools, data sources, prompts, policies and suites, then models and workflows."""
+        return self._objects
+
+    @cached_property
+    def _objects(self) -> list[Wanted]:
         rows: list[_Read] = [*self.agents, *self.tools, *self.data]
         found = [
             Wanted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Final
 
 from tallystick.model.registry import Declared
@@ -49,25 +49,25 @@ def check_references(
     _check_circles(found, standing)
 
 
-def _names(found: Declarations, standing: Sequence[Declared]) -> dict[str, list[str]]:
-    there: dict[str, list[str]] = {kind: [] for kind in _WORDS}
+def _names(found: Declarations, standing: Sequence[Declared]) -> dict[str, set[str]]:
+    there: dict[str, set[str]] = {kind: set() for kind in _WORDS}
     for one in standing:
         if one.type in there:
-            there[one.type].append(one.name)
+            there[one.type].add(one.name)
     for wanted in found.wanted():
         if wanted.declared.type in there:
-            there[wanted.declared.type].append(wanted.declared.name)
+            there[wanted.declared.type].add(wanted.declared.name)
     return there
 
 
 def _look_up(
-    file: DeclarationFile, key: str, who: str, type: str, name: str, there: Sequence[str], hint: str
+    file: DeclarationFile, key: str, who: str, type: str, name: str, there: Set[str], hint: str
 ) -> None:
     if name in there:
         return
     raise file.error(
         key, f"{who} names {_WORDS[type]} {name!r}, which nobody declares",
-        fields.nearest(name, there) or hint.format(name),
+        fields.nearest(name, sorted(there)) or hint.format(name),
     )  # fmt: skip
 
 
