@@ -67,7 +67,9 @@ def kind_of(edge: Edge) -> str:
 def words(edge: Edge) -> str:
     """What an edge means, in words."""
     kind = kind_of(edge)
-    return SAID[kind] if kind != "touches" else "holds" if str(edge["from"]).startswith("data:") else "touches"
+    return (
+        SAID[kind] if kind != "touches" else "holds" if str(edge["from"]).startswith("data:") else "touches"
+    )
 
 
 def names(found: Mapping[str, Any]) -> dict[str, Node]:
@@ -201,7 +203,9 @@ def _edge(edge: Edge, places: Mapping[str, _Place]) -> Markup:
     elif a.x < b.x:
         line = f"M{a.x + WIDTH} {y}"
         x, at = a.x + WIDTH, y
-        for between in range(a.x + WIDTH + ACROSS, b.x, WIDTH + ACROSS):  # layers that it passes, between two boxes
+        for between in range(
+            a.x + WIDTH + ACROSS, b.x, WIDTH + ACROSS
+        ):  # layers that it passes, between two boxes
             gap = _gap(places, between, at)
             half = (x + between) // 2
             line += f"C{half} {at} {half} {gap} {between} {gap}H{between + WIDTH}"
@@ -230,9 +234,8 @@ def _gap(places: Mapping[str, _Place], x: int, wanted: int) -> int:
 def _box(place: _Place) -> Markup:
     """A node as a link with its name and, in words, what stands out of it."""
     node = place.node
-    told = " · ".join(
-        part for part in (MARKS.get(str(node.get("standing")), ""), node.get("effect") or "") if part
-    )
+    words = (MARKS.get(str(node.get("standing")), ""), one_line(node.get("effect"), 34))
+    told = " · ".join(word for word in words if word)
     name = one_line(node["name"] or "(empty name)", 200)
     cut = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
     kind = MARKS.get(str(node.get("standing")), "known")
