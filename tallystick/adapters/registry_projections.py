@@ -208,7 +208,10 @@ def _definition_shown(views: RegistryViews, entry: Entry, body: Mapping[str, Any
             f"another definition of tool {tool} was accepted before: {others[-1].definition[:12]}",
             hint="hold the definition against that one", tool=tool, channel=channel.value,
         )  # fmt: skip
-    if any(one.definition == definition for one in known):
+    same = next((one for one in known if one.definition == definition), None)
+    if same is not None:
+        if channel is Channel.MCP:  # a server went back to it: from now on it is what the server shows
+            views.put_shown(replace(same, first=entry.at))
         return  # several processes show it at once: the first of them counts
     decided = entry.at if trust is Trust.ACCEPTED else None
     views.put_shown(

@@ -49,6 +49,7 @@ class Settings:
     approval_timeout_s: int
     crash_after_s: int
     capture_content: str
+    gated_aliases: tuple[str, ...]
     telemetry_fail: str
     journal_key: Path | None
     journal_origin: str | None
@@ -119,9 +120,9 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Setting
 
 
 def _default(key: Key, base: Path) -> Any:
-    if key.type == "list":
-        return ()
-    return None if key.default is None else read_value(key, key.default, folder=base, where={})
+    if key.default is None:
+        return () if key.type == "list" else None
+    return read_value(key, key.default, folder=base, where={})
 
 
 def find_project_file(cwd: Path) -> Path | None:

@@ -167,7 +167,7 @@ class Asking:
         kind, name = key
         waiting = self._graph.quarantined
         if kind == "agent":
-            return not waiting.isdisjoint(self._graph.has(name)) or not waiting.isdisjoint(self._extra)
+            return any(tool in waiting for tool in (*self._graph.has(name), *self._extra))
         return kind == "tool" and name in waiting
 
     # What it can do
