@@ -87,10 +87,11 @@ def floor(folder: Path, since: int) -> set[Row]:
     """The question by hand."""
     with sqlite3.connect(folder / "control.db") as control:
         bodies: dict[str, dict[str, Any]] = {"agent": {}, "tool": {}, "data": {}}
-        for kind, name, body in control.execute(
-            "SELECT type, name, body FROM declared WHERE NOT retired AND type IN ('agent', 'tool', 'data')"
+        for (content,) in control.execute(
+            "SELECT object FROM declared WHERE NOT retired AND type IN ('agent', 'tool', 'data')"
         ):
-            bodies[kind][name] = msgspec.json.decode(body)
+            one = msgspec.json.decode(content)
+            bodies[one["type"]][one["name"]] = one["body"]
     with sqlite3.connect(folder / "traces.db") as traces:
         used = {(agent, tool): last for agent, tool, last in traces.execute(
             "SELECT agent, name, last FROM use_sum WHERE type = 0"
