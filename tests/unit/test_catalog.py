@@ -83,7 +83,10 @@ def test_the_four_signals_are_measured_over_the_agents_own_runs(house: House) ->
     assert found["completion"] == {"value": 0.5, "n": 2}
     assert found["tool_calls"] == {"value": 2 / 3, "n": 3}
     assert found["adherence"] == {"value": 1.0, "n": 3}
-    assert found["cost_per_run_nano_usd"] == {"value": None, "n": 0}  # nobody knows what the agent's steps cost
+    assert found["cost_per_run_nano_usd"] == {
+        "value": None,
+        "n": 0,
+    }  # nobody knows what the agent's steps cost
     assert house.catalog.signals("refunds", "1m")["runs"] == 0
     with pytest.raises(BadInput):
         house.catalog.signals("refunds", "soon")
