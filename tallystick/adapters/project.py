@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,23 +94,24 @@ def read_guarded(
 def open_book(
     folder: Path | None, *, policies: Path | None = None, permissive: bool = False,
     also: Sequence[ToolDeclaration] = (), sources: Mapping[str, Sequence[str]] | None = None,
+    now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
 ) -> PolicyBook:  # fmt: skip
     """The policy book of a project; a project that cannot be read gives a book that refuses every effect.
 
-    ``folder`` None: there is no project. ``also`` are tools that the registry knows besides the project's files, and
-    ``sources`` its data sources with their classes.
+    ``folder`` None: there is no project. ``also`` are tools of the registry, which the project's files may name, and
+    ``sources`` its data sources with their classes; what stands in the registry itself, the book hears from the feed.
+    ``now`` and ``say``: see PolicyBook.
     """
     if folder is None and policies is None:
-        return PolicyBook(None, also, permissive=permissive)
+        return PolicyBook(None, permissive=permissive, now=now, say=say)
     base = folder if folder is not None else Path.cwd()
     try:
         project = read_guarded(base, policies=policies, tools=[one.name for one in also], sources=sources)
         declared = project.declarations
     except BadInput as error:
         problem = error.message + (f" ({error.hint})" if error.hint else "")
-        return PolicyBook((), also, permissive=permissive, problem=problem)
-    tools = {one.name: one for one in (*also, *declared)}
-    return PolicyBook(project.policies, tools.values(), permissive=permissive)
+        return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
+    return PolicyBook(project.policies, declared, permissive=permissive, now=now, say=say)
 
 
 def read_policies(folder: Path, policies: Path | None = None) -> tuple[PolicyFile, ...] | None:

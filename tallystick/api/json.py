@@ -12,8 +12,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes
+from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
+from tallystick.app.feed import Feed
 from tallystick.model.errors import UnknownThing
 
 Facts = Callable[[], shapes.DoctorShape]
@@ -79,10 +81,15 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def handlers(
-    reader: ReadsRuns, answer: AnswersApprovals | None, journal: ReadsJournal, facts: Facts
-) -> list[HTTPRouteHandler]:
-    """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
+    reader: ReadsRuns, answer: AnswersApprovals | None, journal: ReadsJournal, facts: Facts,
+    feed: Feed | None = None,
+) -> list[HTTPRouteHandler]:  # fmt: skip
+    """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
+    guards nothing.
+    """
     found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
+    if feed is not None:
+        found += feed_handlers(feed, _READ)
     return [*found, *journal_handlers(journal, _READ, _FIND, _BUSY), *_server_handlers(facts)]
 
 

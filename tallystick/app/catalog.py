@@ -21,7 +21,7 @@ from tallystick.app.shapes import Json
 from tallystick.app.signals import signals_of
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
-from tallystick.model.registry import TYPES, Trust, Version
+from tallystick.model.registry import TYPES, Version
 from tallystick.ports import Clock, ControlStore, Sighting, Traces
 from tallystick.registry.diff import diff_versions
 from tallystick.registry.graph import Graph, Key
@@ -150,7 +150,7 @@ class Catalog:
 
     def quarantine(self) -> Json:
         """``{"definitions"}``: the definitions that wait for a person."""
-        waiting = [one for one in self.graph().snapshot.shown if one.trust is Trust.QUARANTINED]
+        waiting = [one for one in self.graph().snapshot.shown if one.waits]
         return {"definitions": [shown_json(self._control, one) for one in waiting]}
 
     def access(self, what: str, since: str = SINCE) -> Json:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from tallystick.app.promote import Wish
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
+    from tallystick.app.push import PolicyDesk
     from tallystick.app.read import Reader
     from tallystick.app.ready import Ready
+    from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
     from tallystick.registry.plan import Plan
     from tallystick.wiring import Stores
@@ -209,6 +211,26 @@ class Parts:
         from tallystick import wiring
 
         return wiring.check_policies(settings)
+
+    def policy_file(self, path: Path) -> PolicyFile:
+        """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""
+        from tallystick import wiring
+
+        return wiring.policy_file(path)
+
+    def policy_desk(self, stores: Stores) -> PolicyDesk:
+        """The policies of the registry as it stands."""
+        from tallystick import wiring
+
+        return wiring.policy_desk(stores)
+
+    def accept(
+        self, stores: Stores, tool: str, definition: str | None, *, by: str, because: str | None
+    ) -> Mapping[str, Any]:
+        """Accept what a tool says of itself. Raises UnknownThing where nothing waits."""
+        from tallystick.app.accept import accept
+
+        return accept(stores.control, tool, definition, by=by, because=because).as_json()
 
     def evidence(
         self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str],

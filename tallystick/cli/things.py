@@ -26,11 +26,13 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "unused-grants": ("tallystick.cli.access:unused_grants", "Tools and delegates that nobody used."),
         "signals": ("tallystick.cli.access:signals", "Completion, tool calls, adherence and cost of an agent."),
     },
-    "tools": {
-        "import": ("tallystick.cli.tool_import:import_tools", "Pin the tools that a server offers."),
-    },
     "data": {
         "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),
+    },
+    "tools": {
+        "import": ("tallystick.cli.tool_import:import_tools", "Pin the tools that a server offers."),
+        "quarantine": ("tallystick.cli.pins:quarantine", "Definitions that wait for a person."),
+        "accept": ("tallystick.cli.pins:accept", "Take what a tool says of itself for the tool."),
     },
 }  # fmt: skip
 _DECLARE: Final[Mapping[str, str]] = {

@@ -43,6 +43,7 @@ class Settings:
     max_body_mb: int
     policies: Path
     policy_mode: str
+    tool_pins: str
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int

@@ -26,7 +26,7 @@ rates.loaded           card, rows, made, text                     (card: Merkle 
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
                        because, group, loop, approval, hold       (see app/decided.py and proof-format.md)
-                       (stage: arguments | loop | policy | budget | approval | binding)
+                       (stage: pin | arguments | loop | policy | budget | approval | binding)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)

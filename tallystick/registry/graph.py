@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 
-from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Trust, Use
+from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Use
 from tallystick.registry.snapshot import Snapshot
 
 Key = tuple[str, str]  # type and name
@@ -164,7 +164,7 @@ class Graph:
     @cached_property
     def quarantined(self) -> frozenset[str]:
         """Tools with a definition that waits for a person."""
-        return frozenset(one.tool for one in self.snapshot.shown if one.trust is Trust.QUARANTINED)
+        return frozenset(one.tool for one in self.snapshot.shown if one.waits)
 
     @cached_property
     def budgets(self) -> frozenset[str]:

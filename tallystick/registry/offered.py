@@ -154,21 +154,6 @@ def accepted(shown: Iterable[Shown]) -> Shown | None:
     return max(standing, key=lambda one: (one.decided or one.first, one.first), default=None)
 
 
-def waiting(shown: Iterable[Shown]) -> tuple[Shown, ...]:
-    """Of the definitions of one tool, those that wait for a person.
-
-    In code, where several versions of a program run side by side, each counts that was not replaced by another; of a
-    server's, only what it shows now.
-    """
-    rows = list(shown)
-    found = [
-        one for one in rows
-        if one.channel is not Channel.MCP and one.trust is Trust.QUARANTINED and one.why != "replaced"
-    ]  # fmt: skip
-    now = current(rows)
-    return (*found, *([now] if now is not None and now.trust is Trust.QUARANTINED else []))
-
-
 def current(shown: Iterable[Shown]) -> Shown | None:
     """What the server of a tool shows now, as of the last import; None for a tool of no server."""
     rows = sorted((one for one in shown if one.channel is Channel.MCP), key=lambda one: one.first)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
-from tallystick.wiring.machine import say
+from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
+    from tallystick.app.push import PolicyDesk
+    from tallystick.govern.policy import PolicyFile
     from tallystick.registry.plan import Plan
     from tallystick.wiring.stores import Stores
 
@@ -66,3 +68,19 @@ def check_policies(settings: Settings) -> Mapping[str, Any]:
 
     found = read_project(settings.project or Path.cwd(), policies=settings.policies)
     return check(found.policies or (), found.declarations)
+
+
+def policy_file(path: Path) -> PolicyFile:
+    """A policy file, wherever it is. Raises ConfigError for one that cannot be read."""
+    from tallystick.adapters.project_disk import read_text
+    from tallystick.govern.policy import PolicyFile
+
+    return PolicyFile(path.as_posix(), read_text(path, path.resolve().parent))
+
+
+def policy_desk(stores: Stores) -> PolicyDesk:
+    """The policies of the registry of open stores, as it stands."""
+    from tallystick.app.push import PolicyDesk
+    from tallystick.wiring.stores import catalog
+
+    return PolicyDesk(stores.control, catalog(stores).graph(), clock())

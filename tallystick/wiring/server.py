@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
+from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import Stores, adopt, attest, open_stores, reader, recorder
 
@@ -46,7 +47,8 @@ def build_app(
     )  # fmt: skip
     pages = routes(read, answer, shown, book, prove)
     return create_app(
-        read, recorder(stores), answer, told, clock=clock(), journal=book, signins=signins, extra_routes=pages
+        read, recorder(stores), answer, told, clock=clock(), journal=book, signins=signins,
+        feed=store_feed(stores, every_ns=0), extra_routes=pages,
     )  # fmt: skip
 
 
