@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.errors import BadInput
 from tallystick.model.masking import mask_text
 from tallystick.model.registry import Channel, Definition, Shown, Trust
@@ -106,8 +106,13 @@ def definitions(
         if why is not None:
             refused.append(Refused(offer.name[:80], why))
         else:
-            good[made.name] = made
+            good[made.name] = _as_kept(made)
     return good, refused
+
+
+def _as_kept(made: Definition) -> Definition:
+    """As it will be read from the journal: what JSON numbers cannot hold is text there."""
+    return definition_from(read_canonical(canonical_json(made.as_json())))
 
 
 def _fault(offer: Offer, times: Mapping[str, int]) -> str | None:
