@@ -43,6 +43,7 @@ from tallystick.api.settings import (
 from tallystick.api.signin import SignIn, page
 from tallystick.api.writer import Writer
 from tallystick.app.feed import Feed
+from tallystick.app.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
 from tallystick.ports import Clock
 
@@ -131,6 +132,7 @@ def create_app(
     *,
     clock: Clock,
     journal: ReadsJournal,
+    registry: Registry,
     signins: HearsSignIns | None = None,
     feed: Feed | None = None,
     extra_routes: Sequence[Any] = (),
@@ -160,7 +162,7 @@ def create_app(
         await asyncio.to_thread(writer.close)
 
     inner = _Litestar(
-        route_handlers=[*json.handlers(reader, answer, journal, facts, feed), *extra_routes],
+        route_handlers=[*json.handlers(reader, answer, journal, registry, facts, feed), *extra_routes],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
         openapi_config=OpenAPIConfig(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from tallystick.app.access import Coverages, Rulings, access_rows, unused_rows
 from tallystick.app.catalog_shapes import (
@@ -34,6 +34,7 @@ from tallystick.registry.standing import differences_of
 SINCE: Final = "30d"
 SHORT: Final = 12
 MOST_NODES: Final = 40  # of a layer of the graph
+WRITTEN: Final = ("prompt", "policy")  # what they say is a text of the journal
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
 
 
@@ -119,6 +120,7 @@ class Catalog:
             ],
             "differences": [difference_json(one) for one in differences],
             "signals": self.signals(name) if type == "agent" else None,
+            "text": self._text_of(thing["declaration"]) if type in WRITTEN else None,
         }
 
     def resolve(self, type: str, ref: str) -> tuple[str, Version | None]:
@@ -184,6 +186,11 @@ class Catalog:
         after = self._control.versions(type, name)[0] if b is None else self._version(graph, type, name, b)
         found = diff_versions(before.body, after.body, self._text)
         return {"type": type, "name": name, "from": before.digest, "to": after.digest, **found.as_json()}
+
+    def _text_of(self, body: Mapping[str, Any] | None) -> str | None:
+        """The text that a body names by its digest; None where the journal does not have it."""
+        named = (body or {}).get("text")
+        return self._text(named) if isinstance(named, str) else None
 
     def _text(self, digest: str) -> str | None:
         try:
