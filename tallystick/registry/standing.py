@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final
 
 from tallystick.model.registry import Declared, Definition, Difference, Shown, Trust
 from tallystick.registry.drift import WINDOW_NS, Known, differences
 from tallystick.registry.graph import Graph, Key
-from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, SHADOW
-
-DRIFTED: Final = "drifted"
+from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, DRIFTED, SHADOW
 
 
 def standing_of(graph: Graph, key: Key, now: int) -> str:
