@@ -159,6 +159,11 @@ def accepted(shown: Iterable[Shown]) -> Shown | None:
     return max(standing, key=lambda one: (one.decided or one.first, one.first), default=None)
 
 
+def waiting(shown: Iterable[Shown]) -> tuple[Shown, ...]:
+    """Of the definitions of one tool, those that wait for a person."""
+    return tuple(one for one in shown if one.waits)
+
+
 def current(shown: Iterable[Shown]) -> Shown | None:
     """What the server of a tool shows now, as of the last import; None for a tool of no server."""
     rows = sorted((one for one in shown if one.channel is Channel.MCP), key=lambda one: one.first)

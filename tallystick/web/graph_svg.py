@@ -234,9 +234,8 @@ def _gap(places: Mapping[str, _Place], x: int, wanted: int) -> int:
 def _box(place: _Place) -> Markup:
     """A node as a link with its name and, in words, what stands out of it."""
     node = place.node
-    told = " · ".join(
-        part for part in (MARKS.get(str(node.get("standing")), ""), node.get("effect") or "") if part
-    )
+    words = (MARKS.get(str(node.get("standing")), ""), one_line(node.get("effect"), 34))
+    told = " · ".join(word for word in words if word)
     name = one_line(node["name"] or "(empty name)", 200)
     cut = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
     kind = MARKS.get(str(node.get("standing")), "known")
