@@ -26,6 +26,7 @@ REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
 REGISTRY_SHAPES = (
     "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
+    "planned",
 )  # fmt: skip
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
 
