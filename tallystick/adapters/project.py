@@ -21,6 +21,7 @@ from tallystick.registry.declarations import (
     read_declarations,
 )
 from tallystick.registry.references import check_references
+from tallystick.registry.sketch import Around
 from tallystick.registry.text_files import policy_from
 
 
@@ -112,6 +113,41 @@ def open_book(
         problem = error.message + (f" ({error.hint})" if error.hint else "")
         return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
     return PolicyBook(project.policies, declared, permissive=permissive, now=now, say=say)
+
+
+def around(folder: Path, known: Iterable[Declared]) -> Around:
+    """What is there before files are written into a folder: names declared in it or in the registry, and files.
+
+    Files with mistakes in them keep their names; nothing is judged here.
+    """
+    disk, there = ProjectFolder(folder), list(known)
+    names: dict[str, set[str]] = {}
+    delegates = {one.name: tuple(one.body.get("delegates") or ()) for one in there if one.type == "agent"}
+    classes = {kind for one in there if one.type == "data" for kind in one.body.get("classes", ())}
+    for one in there:
+        if not one.retired:
+            names.setdefault(one.type, set()).add(one.name)
+    for kind, place in (("agent", "agents"), ("tool", "tools"), ("data", "data")):
+        for file in disk.tables(place):
+            name = str(file.table.get("name"))
+            names.setdefault(kind, set()).add(name)
+            if kind == "agent":
+                delegates[name] = _texts(file.table.get("delegates"))
+            if kind == "data":
+                classes.update(_texts(file.table.get("classes")))
+    names.setdefault("prompt", set()).update(one.name for one in disk.prompts())
+    places = [path for place in ("agents", "tools", "data", "prompts") for path in (folder / place).glob("*")]
+    return Around(
+        {kind: frozenset(found) for kind, found in names.items()},
+        frozenset((one.type, one.name) for one in there if one.retired),
+        delegates,
+        frozenset(classes),
+        frozenset(shown_path(path, folder).casefold() for path in places),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def read_policies(folder: Path, policies: Path | None = None) -> tuple[PolicyFile, ...] | None:

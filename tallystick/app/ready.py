@@ -89,7 +89,7 @@ class Ready:
             page = self._traces.runs(parse_query(text), now=self._clock.now(), limit=1)
             if page.runs:
                 return page.runs[0].run, page.runs[0].completeness.value
-        newest = _newest([use for one in graph.uses.get(agent, {}).values() for use in one if use.run])
+        newest = _newest([use for use in graph.uses.get(agent, ()) if use.run])
         if newest is None:  # seen in the traces, but its uses are not listed yet
             return None, None
         run = self._traces.run(newest.run, now=self._clock.now())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
     from tallystick.registry.plan import Plan
+    from tallystick.registry.sketch import Sketch
     from tallystick.wiring import Stores
 
 
@@ -167,6 +168,12 @@ class Parts:
         from tallystick import wiring
 
         return wiring.apply(stores, settings, actor=by, prune=prune, because=because)
+
+    def sketch(self, stores: Stores, folder: Path) -> tuple[bool, Sketch]:
+        """Whether anything was observed, and files for what is not declared yet."""
+        from tallystick import wiring
+
+        return wiring.sketch(stores, folder)
 
     def ready(self, stores: Stores) -> Ready:
         """What says of agents whether they are ready."""

@@ -11,6 +11,7 @@ from tallystick.model.step import EffectOutcome, Kind, Step, StepStatus
 from tallystick.observe.lineage import agents_of
 
 _NOT_DONE: Final = frozenset({StepStatus.DENIED, StepStatus.HELD})
+BY_STEPS: Final = ("tool", "model", "data", "version", "evaluation")  # types that need no contents
 _Key = tuple[str, str, str, str]
 
 
@@ -37,7 +38,7 @@ class Listing:
         held = self.sums.get((agent, type, name, detail))
         if held is None:
             held = self.sums[agent, type, name, detail] = _Sum(first, last, step.span)
-        elif last >= held.last:
+        elif (last, step.span) > (held.last, held.step):
             held.last, held.step = last, step.span
         held.first = min(held.first, first)
         held.steps += steps

@@ -207,7 +207,7 @@ def _refusal(wanted: Declared, known: Declared | None, versions: Sequence[Versio
             differs = ", ".join(change.path for change in changes(taken.body, wanted.body)[:8])
             return (
                 f"version {wanted.version} of {wanted.type} {wanted.name} is {taken.digest[:_SHORT]} already, and this "
-                f"would be {wanted.digest[:_SHORT]}: {differs} differ",
+                f"would be {wanted.digest[:_SHORT]}; what differs: {differs}",
                 "give it another version",
             )
     origin = None if known is None or known.retired else known.card.origin

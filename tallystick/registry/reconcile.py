@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -11,6 +11,7 @@ from tallystick.model.registry import Declared
 BOTH: Final = "declared and observed"
 DECLARED_ONLY: Final = "declared only"
 SHADOW: Final = "observed only"
+DRIFTED: Final = "drifted"
 
 
 class Seen(Protocol):
@@ -77,16 +78,23 @@ class Standing:
     last: int | None = None
 
 
-def reconcile(declared: Iterable[Declared], seen: Iterable[Seen]) -> list[Standing]:
-    """Match by name: what runs undeclared first (it is what people must see), then the rest, by name."""
+def reconcile(
+    declared: Iterable[Declared], seen: Iterable[Seen], drifted: Collection[str] = ()
+) -> list[Standing]:
+    """Match by name: what runs undeclared first (it is what people must see), then the rest, by name.
+
+    ``drifted`` names the declared things that differ from what was observed (see ``registry.drift``).
+    """
     known = {one.name: one for one in declared}
     observed = {one.name: one for one in seen}
-    rows = [_row(name, known.get(name), observed.get(name)) for name in {*known, *observed}]
+    rows = [_row(name, known.get(name), observed.get(name), name in drifted) for name in {*known, *observed}]
     return sorted(rows, key=lambda row: (row.declared, row.name))
 
 
-def _row(name: str, declared: Declared | None, seen: Seen | None) -> Standing:
+def _row(name: str, declared: Declared | None, seen: Seen | None, drifted: bool) -> Standing:
     standing = BOTH if declared and seen else DECLARED_ONLY if declared else SHADOW
+    if declared and drifted:
+        standing = DRIFTED
     row = Standing(
         name, standing, declared is not None, seen is not None,
         version=declared.version if declared else None, digest=declared.digest if declared else None,

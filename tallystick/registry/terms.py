@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from tallystick.model.errors import BadInput
@@ -149,7 +149,7 @@ class Asking:
     def _policed(self, agent: str) -> bool:
         return bool(self._force(agent))
 
-    def _force(self, agent: str) -> list[Declared]:
+    def _force(self, agent: str) -> Sequence[Declared]:
         if self._policies_in_force is None:
             self._policies_in_force = Force(self._graph, self._now, self._extra, self._asked)
         return self._policies_in_force.of(agent)
@@ -167,7 +167,7 @@ class Asking:
         kind, name = key
         waiting = self._graph.quarantined
         if kind == "agent":
-            return not waiting.isdisjoint(self._graph.has(name)) or not waiting.isdisjoint(self._extra)
+            return any(tool in waiting for tool in (*self._graph.has(name), *self._extra))
         return kind == "tool" and name in waiting
 
     # What it can do
@@ -326,18 +326,37 @@ class Force:
     def __init__(
         self, graph: Graph, now: int, tools: Tools = NO_TOOLS, asked: frozenset[str] = frozenset()
     ) -> None:
-        self._scopes: list[tuple[Declared, list[Test]]] = []
+        scopes: dict[str | None, list[Declared]] = {}  # policies of one scope are tested once
+        tests: dict[str | None, Test | None] = {}
         for policy in graph.policies:
             scope = None if policy.name in asked else scope_of(graph, policy)
-            tests: list[Test] = []  # a scope that asks for itself in a circle covers
-            if scope is not None:
-                tests = Asking(graph, scope, now, None, tools, asked | {policy.name}).tests()
-            self._scopes.append((policy, tests))
+            written = None if scope is None else str(policy.body["scope"])
+            scopes.setdefault(written, []).append(policy)
+            if written not in tests:  # a scope that asks for itself in a circle covers
+                asking = (
+                    None if scope is None else Asking(graph, scope, now, None, tools, asked | {policy.name})
+                )
+                tests[written] = None if asking is None else every(asking.tests())
+        self._policies = list(scopes.values())
+        self._tests = list(tests.values())
+        self._known: dict[tuple[int, ...], Sequence[Declared]] = {}
 
-    def of(self, agent: str) -> list[Declared]:
-        """The policies in force for an agent, by name."""
+    def of(self, agent: str) -> Sequence[Declared]:
+        """The policies in force for an agent, by name; the same sequence for agents that match the same scopes."""
         key = ("agent", agent)
-        return [policy for policy, tests in self._scopes if all(test(key) for test in tests)]
+        matched = tuple([n for n, test in enumerate(self._tests) if test is None or test(key)])
+        known = self._known.get(matched)
+        if known is None:
+            found = [policy for n in matched for policy in self._policies[n]]
+            known = self._known[matched] = sorted(found, key=lambda one: one.name)
+        return known
+
+
+def every(tests: Sequence[Test]) -> Test:
+    """One test that passes what passes all of them."""
+    if len(tests) == 1:
+        return tests[0]
+    return lambda key: all(test(key) for test in tests)
 
 
 def scope_of(graph: Graph, policy: Declared) -> Query | None:

@@ -17,12 +17,22 @@ from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
-from tallystick.wiring.stores import SPOOL, Stores, notary, open_aside, open_stores, open_traces, recorder
+from tallystick.wiring.stores import (
+    SPOOL,
+    Stores,
+    lister,
+    notary,
+    open_aside,
+    open_stores,
+    open_traces,
+    recorder,
+)
 
 if TYPE_CHECKING:
     from tallystick.app.guard import RunGuard
     from tallystick.sdk.runtime import Sink
 
+_MOST_LISTED = 50  # runs at a time: a server, or who reads the store, lists the rest
 _started: list[Callable[[], None]] = []
 _at_exit: list[int] = []  # the processes that have registered shutdown
 
@@ -109,9 +119,23 @@ def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
         from tallystick.sdk.local import StoreSink
 
         own = Stores(open_traces(stores.path, silent), open_aside(stores.path), stores.path)
-        return StoreSink(recorder(own), own.close, notary(own).attest)
+        return StoreSink(recorder(own), own.close, _bring_up(own))
 
     return to_store if server is None else to_server
+
+
+def _bring_up(own: Stores) -> Callable[[], None]:
+    """What an agent's process does for its store every few seconds: attest records, and list what runs used."""
+    attesting, listing = notary(own), lister(own)
+
+    def bring_up() -> None:
+        """Raises what kept records or lists from being written; the next time tries again."""
+        attesting.attest()
+        done = listing.list_due(most=_MOST_LISTED)
+        if done.faults:
+            raise done.faults[0]
+
+    return bring_up
 
 
 def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:

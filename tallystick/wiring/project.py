@@ -13,11 +13,27 @@ if TYPE_CHECKING:
     from tallystick.app.push import PolicyDesk
     from tallystick.govern.policy import PolicyFile
     from tallystick.registry.plan import Plan
+    from tallystick.registry.sketch import Sketch
     from tallystick.wiring.stores import Stores
 
 
 def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
-    """What applying the project of these settings would change. Raises ConfigError with file and line."""
+    """What applying the project of these settings would change, and where what was observed differs.
+
+    Raises ConfigError with file and line.
+    """
+    from dataclasses import replace
+
+    from tallystick.app.observing import observed_rows
+    from tallystick.registry.plan import Action
+    from tallystick.wiring.stores import catalog
+
+    made = _plan(stores, settings, prune=prune)
+    fresh = [(one.type, one.name) for one in made.of(Action.ADD)]
+    return replace(made, observed=tuple(observed_rows(catalog(stores), fresh)))
+
+
+def _plan(stores: Stores, settings: Settings, *, prune: bool) -> Plan:
     from tallystick.adapters.project import read_project
     from tallystick.app import registrar
 
@@ -32,7 +48,7 @@ def apply(
     """Make the registry what the project of these settings declares. Raises ConfigError, and Conflict."""
     from tallystick.app import registrar
 
-    made = plan(stores, settings, prune=prune)
+    made = _plan(stores, settings, prune=prune)
     entries = registrar.carry_out(stores.control, made, actor=actor, because=because)
     return {**registrar.applied(made), "entries": len(entries)}
 
@@ -59,6 +75,20 @@ def elsewhere(settings: Settings) -> Path | None:
         if settings.origins["policies"] != "default" and settings.policies.is_dir()
         else None
     )
+
+
+def sketch(stores: Stores, folder: Path) -> tuple[bool, Sketch]:
+    """Whether anything was observed, and files for what was and is declared neither in the registry nor in a folder."""
+    from tallystick.adapters.project import around
+    from tallystick.app.sketching import observed
+    from tallystick.app.uses import UseLister
+    from tallystick.registry.sketch import sketch as drawn
+    from tallystick.wiring.stores import adopt
+
+    adopt(stores)
+    UseLister(stores.traces, stores.control, clock()).list_due()
+    agents, tools = observed(stores.traces, stores.control)
+    return bool(agents or tools), drawn(agents, tools, around(folder, stores.control.declared(retired=True)))
 
 
 def check_policies(settings: Settings) -> Mapping[str, Any]:

@@ -12,7 +12,17 @@ from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal, release
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
-from tallystick.wiring.stores import Stores, adopt, attest, catalog, open_stores, reader, recorder
+from tallystick.wiring.stores import (
+    Stores,
+    adopt,
+    attest,
+    catalog,
+    list_uses,
+    lister,
+    open_stores,
+    reader,
+    recorder,
+)
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
@@ -100,7 +110,8 @@ def serve(path: Path, settings: Settings) -> None:
 
 
 def _keep_up(stores: Stores, stopping: threading.Event) -> None:
-    """Every few seconds: take in what dead processes left, and bring the journal up to the trace store."""
+    """Every few seconds: take in what dead processes left, bring the journal up to the trace store, list uses."""
+    by = lister(stores)
     while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
             adopt(stores)
@@ -108,6 +119,7 @@ def _keep_up(stores: Stores, stopping: threading.Event) -> None:
             said = error.message if isinstance(error, TallystickError) else repr(error)
             say(f"the spool could not be taken in: {said}")
         attest(stores)
+        list_uses(by)
 
 
 def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from tallystick.app.prove.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
+    from tallystick.app.uses import UseLister
 
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
 ASIDE_SECONDS = 2.0
+MOST_LISTED = (
+    500  # runs that a reader lists before it reads: a store from before lists has all of its runs to list
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +93,26 @@ def open_aside(path: Path) -> ControlStore:
 
 
 def reader(stores: Stores) -> Reader:
-    """The read model over open stores; what dead processes left is taken in and attested first."""
+    """The read model over open stores; what dead processes left is taken in, attested and listed first."""
     from tallystick.app.read import Reader
 
-    adopt(stores)
-    attest(stores)
+    catch_up(stores)
     return Reader(stores.traces, stores.control, clock())
 
 
 def catalog(stores: Stores) -> Catalog:
-    """The read model of the registry over open stores; what dead processes left is taken in first."""
+    """The read model of the registry over open stores, brought up to date like ``reader``."""
     from tallystick.app.catalog import Catalog
 
-    adopt(stores)
+    catch_up(stores)
     return Catalog(stores.control, stores.traces, clock())
+
+
+def catch_up(stores: Stores) -> None:
+    """Take in what dead processes left, attest what is recorded, and list what it used."""
+    adopt(stores)
+    attest(stores)
+    list_uses(lister(stores), most=MOST_LISTED)
 
 
 def recorder(stores: Stores) -> Recorder:
@@ -125,6 +135,27 @@ def attest(stores: Stores) -> None:
     except Exception as error:  # noqa: BLE001 - a fault in attesting must stop neither a reader nor the server
         said = error.message if isinstance(error, TallystickError) else repr(error)
         say(f"records could not be attested: {said}")
+
+
+def lister(stores: Stores) -> UseLister:
+    """What lists the uses that recorded runs show. One is kept by a process, for what it remembers."""
+    from tallystick.app.uses import UseLister
+
+    return UseLister(stores.traces, stores.control, clock())
+
+
+def list_uses(by: UseLister, *, most: int | None = None) -> None:
+    """List the uses of runs that are due, at most ``most``. Where that fails it is said, and reading goes on."""
+    try:
+        done = by.list_due(most=most)
+    except Exception as error:  # noqa: BLE001 - a fault in listing must stop neither a reader nor the server
+        said = error.message if isinstance(error, TallystickError) else repr(error)
+        say(f"what agents use could not be listed: {said}")
+        return
+    for fault in done.faults:
+        say(f"what a run used could not be listed: {fault.message}")
+    if most is not None and done.runs >= most:
+        say(f"what agents used in {done.runs} runs was listed, and more runs are left (tally up lists all)")
 
 
 def adopt(stores: Stores) -> int:

@@ -13,6 +13,7 @@ from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.app.prove.audit import Audited, audit
 from tallystick.app.prove.notary import Notary
 from tallystick.app.record import Recorder
+from tallystick.app.uses import UseLister
 from tallystick.cost.rates import load_card
 from tallystick.model.span import Event, Link, Source, Span
 from tallystick.ports import Flaw
@@ -117,6 +118,10 @@ class Shop:
 
     def attest(self) -> None:
         Notary(self.traces, self.control, self.clock).attest()
+
+    def list_uses(self) -> int:
+        """How many runs were listed."""
+        return UseLister(self.traces, self.control, self.clock).list_due().runs
 
     def audit(self) -> list[Audited]:
         return list(audit(self.traces, self.control, self.clock))

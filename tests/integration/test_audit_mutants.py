@@ -25,6 +25,7 @@ FREE = {
     ("run", "revision"): "a cursor: what to send again", ("alias", "revision"): "a cursor: what to send again",
     ("run", "sealed"): "a cursor: what to seal again", ("run", "due"): "when to look at an open run again",
     ("meta", "value"): "cursors; only lowering them is told",
+    ("run", "listed"): "a cursor: what to list again", ("run", "listed_steps"): "when to list an open run again",
     ("run", "stamped"): "whether the run may later be merged into another",
 }  # fmt: skip
 FREE_STATE = {
@@ -58,6 +59,8 @@ TABLES = (
     "log",
     "record",
     "replaced",
+    "use_run",
+    "use_sum",
 )
 
 
@@ -97,8 +100,8 @@ def altered_state(dice: random.Random, state: bytes) -> bytes:
 def mutate(dice: random.Random, connection: sqlite3.Connection) -> str | None:
     """Change one thing; say what, or None when that would change nothing or is free."""
     table = dice.choice([*TABLES, "step", "step", "record", "run", "frame"])
-    rows = connection.execute(f"SELECT rowid, * FROM {table}" if table not in ("link", "alias", "part", "replaced")
-                              else f"SELECT NULL, * FROM {table}").fetchall()  # fmt: skip
+    number = "NULL" if table in ("link", "alias", "part", "replaced", "use_run") else "rowid"
+    rows = connection.execute(f"SELECT {number}, * FROM {table}").fetchall()
     if not rows:
         return None
     names = columns(connection, table)
@@ -144,9 +147,15 @@ def answers(folder: Path) -> list[Any]:
     store = SqliteTraces(folder / "traces.db", alive=lambda name: False)
     now = NOW + 3600 * 10**9
     runs = store.runs(EVERYTHING, now=now, limit=1000).runs
-    made: list[Any] = [runs, sorted(store.logs())]
+    made: list[Any] = [runs, store.uses(), sorted(store.logs())]
     for run in runs:
-        made += [store.steps(run.run), store.spans(run.run), store.records(run.run), store.account(run.run)]
+        made += [
+            store.uses(run=run.run),
+            store.steps(run.run),
+            store.spans(run.run),
+            store.records(run.run),
+            store.account(run.run),
+        ]
     for kind in ("agent", "tool", "model", "workflow"):
         made += [store.spend(kind, EVERYTHING, now=now), store.sightings(kind)]
     for name in store.logs():
@@ -183,6 +192,7 @@ def sealed_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for batch in work():
         shop.record(batch)
         shop.attest()
+    assert shop.list_uses() > 3
     assert shop.flaws() == []
     shop.close()
     return folder
@@ -258,6 +268,9 @@ def test_what_was_deleted_with_all_its_traces_is_missed_in_the_journal(
         shutil.copy(sealed_shop / name, tmp_path / name)
     connection = sqlite3.connect(tmp_path / "traces.db")
     last = connection.execute("SELECT no, id FROM run ORDER BY no DESC LIMIT 1").fetchone()
+    for table in ("use_run", "use_sum"):  # what was listed is listed again
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("UPDATE run SET listed=0")
     for table in ("step", "trace", "link", "part"):
         connection.execute(f"DELETE FROM {table} WHERE run=?", last[:1])
     connection.execute("DELETE FROM record WHERE log=(SELECT no FROM log WHERE id=?)", last[1:])

@@ -6,7 +6,7 @@ them is made again from the rows: sums, roll-ups, names, places, numbers and key
 Free, because nothing that is read depends on them: ``run.revision``, ``alias.revision`` and ``run.sealed`` (cursors
 that say what to send or seal again), ``run.stamped`` (whether the run may later be merged into another), ``run.due``
 and the times of arrival inside ``run.state`` (the store's clock when a run was first and last touched), the scopes and
-the recount mark inside ``run.state`` (whether adding up is enough), ``meta.uncovered`` upwards, ``log.attested``
+the recount mark inside ``run.state`` (whether adding up is enough), ``run.listed`` and ``run.listed_steps`` (a run is listed again), ``meta.uncovered`` upwards, ``log.attested``
 downwards (a crash leaves it behind the journal), salts of records that were replaced, missing rows of ``link`` (where
 later spans would go), and rows of ``name``, ``shape``, ``source`` and ``frame`` that no row refers to.
 """
@@ -27,6 +27,7 @@ from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, summary
+from tallystick.adapters.sqlite.uses_check import run_flaws, sum_flaws
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.step import Step
 from tallystick.observe.completeness import judge
@@ -75,6 +76,7 @@ class Checker:
         yield from self._guarded(self._dictionaries)
         yield from self._guarded(self._logs)
         yield from self._guarded(self._keys)
+        yield from self._guarded(partial(sum_flaws, self._connection))
         for row in self._connection.execute(_RUNS).fetchall():
             run = str(row[-1])
             yield from self._guarded(partial(self._run, row), run)
@@ -222,6 +224,16 @@ class Checker:
         yield from self._marks(number, run, steps, marks)
         yield from self._sums(row, number, run, steps)
         yield from self._links(number, run, steps)
+        yield from self._uses(row, number, run, steps)
+
+    def _uses(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:
+        """The uses of a run that is listed as it stands."""
+        listed, agent, started = self._connection.execute(
+            "SELECT listed, agent, started FROM run WHERE no=?", (number,)
+        ).fetchone()
+        if listed == row[_REVISION]:
+            place = started or rows.unpack_tally(row[_STATE]).seen
+            yield from run_flaws(self._connection, number, run, agent=agent, place=place, steps=steps)
 
     def _marks(
         self, number: int, run: str, steps: list[Step], marks: list[tuple[int, rows.Mark | None]]

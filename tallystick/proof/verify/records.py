@@ -229,7 +229,7 @@ class Records:
 
 
 def _check_leaf(leaf: Any) -> None:
-    if not isinstance(leaf, dict) or set(leaf) != _FIELDS or leaf["v"] != 1:
+    if not isinstance(leaf, dict) or set(leaf) != _FIELDS or type(leaf["v"]) is not int or leaf["v"] < 1:
         raise TypeError("it does not have the fields of a record")
     time_of(leaf["started"])
     if leaf["ended"] is not None:
