@@ -11,7 +11,6 @@ from tallystick.model.registry import Card, Use, Version
 from tallystick.ports import Clock, ControlStore, TraceStore
 from tallystick.registry.cards import ORIGIN
 from tallystick.registry.graph import Graph, names_in
-from tallystick.registry.offered import waiting
 from tallystick.registry.readiness import readiness
 from tallystick.registry.readiness_shapes import Facts, Readiness, ToolFact
 from tallystick.registry.search import in_force
@@ -71,7 +70,7 @@ class Ready:
                 ToolFact(
                     name=name, chain=chain, effect=graph.effect_of_tool(name), classes=graph.classes_of_tool(name),
                     arguments=len(body.get("arguments") or ()), authority=len(names_in(body, "authority")),
-                    priced=bool(body.get("price_nano_usd")), quarantined=bool(waiting(graph.shown.get(name, ()))),
+                    priced=bool(body.get("price_nano_usd")), quarantined=name in graph.quarantined,
                     governed=governed[caller],
                 )
             )  # fmt: skip

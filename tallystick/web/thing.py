@@ -80,7 +80,8 @@ def object_view(site: Site, kind: str, ref: str) -> View:
     extra = {
         "here": noun, "noun": noun, "title": TITLES.get(noun, noun.capitalize()), "type": kind, "thing": thing,
         "links": _links(thing["links"]), "query": term(kind, name), "can_accept": site.registry.accept is not None,
-        "definitions": [changes.of_definition(one) for one in thing["definitions"]], "waiting": _waiting(site, kind, name),
+        "definitions": [changes.of_definition(one) for one in thing["definitions"]],
+        "waiting": _waiting(site, kind, name),
         "graph": graph_svg.draw(reach, name=f"What is reached through {name}") if reach and reach["edges"] else None,
         "named": _named(thing), "graph_query": query, "signals": _signals(thing["signals"]), "rows": ROWS,
         "longest": max((run["duration_ns"] or 0 for run in runs["runs"]), default=0),

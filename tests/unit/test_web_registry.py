@@ -11,7 +11,8 @@ from web_fake import FakeReader
 
 LISTS = ("agents", "tools", "models", "data", "prompts", "policies", "budgets", "suites", "workflows")
 PAGES = (
-    *(f"/{noun}" for noun in LISTS), "/find", "/find?q=drifted", "/agents?q=touches:customer_pii", "/agent?name=refunds",
+    *(f"/{noun}" for noun in LISTS), "/find", "/find?q=drifted", "/agents?q=touches:customer_pii",
+    "/agent?name=refunds",
     "/object?type=agent&name=planner", "/object?type=tool&name=lookup_order", "/object?type=data&name=crm",
     "/object?type=policy&name=money", "/object?type=prompt&name=refunds.system", "/object?type=model&name=gpt-4.1-mini",
     "/object?type=workflow&name=refund desk", "/object?type=budget&name=agent:refunds",
@@ -20,9 +21,9 @@ PAGES = (
     "/quarantine?accepted=refund",
 )  # fmt: skip
 HOSTILE = (
-    "<script>alert(1)</script> \"><img src=x onerror=alert(1)></svg></title></textarea><script>1</script> ]]><script>",
-    "javascript:alert(1)", "' onmouseover='1; {{7*7}} &amp;<b> ../../etc", "\x1b]8;;http://x\x07 a\u202eb\u2066", "\ud83d",
-    "x" * 5_000, "",
+    "<script>alert(1)</script> \"><img src=x onerror=alert(1)></svg></title></textarea><script>1</script>",
+    "javascript:alert(1)", "' onmouseover='1; {{7*7}} &amp;<b> ../../etc", "\x1b]8;;http://x\x07 a\u202eb\u2066",
+    "\ud83d", "x" * 5_000, "",
 )  # fmt: skip
 
 
