@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal soak clean
+.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-registry soak clean
 
 help:
 	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs                              write the generated reference pages anew"
 	@echo "make bench-spine                       figures, side by side with the peers"
 	@echo "make bench-journal                     what an entry and a proof of the journal cost"
+	@echo "make bench-registry                    what the access question costs on a large registry"
 	@echo "make bench-evidence                    time and size of evidence, by the length of a run"
 	@echo "make soak                              the long tests"
 	@echo "make clean                             remove what these made"
@@ -49,6 +50,9 @@ docs: $(READY)
 
 bench-journal: $(READY)
 	$(BIN)/python bench/journal.py $(ARGS)
+
+bench-registry: $(READY)
+	$(BIN)/python bench/registry.py $(ARGS)
 
 bench-spine: $(READY)
 	$(BIN)/python bench/spine.py $(ARGS)

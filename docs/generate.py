@@ -24,6 +24,10 @@ DOCS = Path(__file__).resolve().parent
 CONTROLS = DOCS.parent / "tallystick" / "proof" / "controls.toml"
 REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
+REGISTRY_SHAPES = (
+    "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
+    "planned",
+)  # fmt: skip
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
 
 
@@ -147,7 +151,8 @@ def json_page() -> str:
         "## Commands", "", "| command | document |", "|---|---|",
         *(f"| `tally {_cell(command)}` | `{_cell(document)}` |" for command, document in told["commands"].items()), "",
     ]  # fmt: skip
-    documented = {**{name: list(shape) for name, shape in shapes().items()}, "thing": list(told["thing"]),
+    documented = {**{name: list(shape) for name, shape in shapes().items()},
+                  **{name: list(told[name]) for name in REGISTRY_SHAPES},
                   "budget": list(told["budget"]), "cost": list(told["cost"]), "entry": list(told["entry"])}  # fmt: skip
     for name, keys in documented.items():
         lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tallystick.registry.declarations import (
     read_declarations,
 )
 from tallystick.registry.references import check_references
+from tallystick.registry.sketch import Around
 from tallystick.registry.text_files import policy_from
 
 
@@ -94,23 +95,59 @@ def read_guarded(
 def open_book(
     folder: Path | None, *, policies: Path | None = None, permissive: bool = False,
     also: Sequence[ToolDeclaration] = (), sources: Mapping[str, Sequence[str]] | None = None,
+    now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
 ) -> PolicyBook:  # fmt: skip
     """The policy book of a project; a project that cannot be read gives a book that refuses every effect.
 
-    ``folder`` None: there is no project. ``also`` are tools that the registry knows besides the project's files, and
-    ``sources`` its data sources with their classes.
+    ``folder`` None: there is no project. ``also`` are tools of the registry, which the project's files may name, and
+    ``sources`` its data sources with their classes; what stands in the registry itself, the book hears from the feed.
+    ``now`` and ``say``: see PolicyBook.
     """
     if folder is None and policies is None:
-        return PolicyBook(None, also, permissive=permissive)
+        return PolicyBook(None, permissive=permissive, now=now, say=say)
     base = folder if folder is not None else Path.cwd()
     try:
         project = read_guarded(base, policies=policies, tools=[one.name for one in also], sources=sources)
         declared = project.declarations
     except BadInput as error:
         problem = error.message + (f" ({error.hint})" if error.hint else "")
-        return PolicyBook((), also, permissive=permissive, problem=problem)
-    tools = {one.name: one for one in (*also, *declared)}
-    return PolicyBook(project.policies, tools.values(), permissive=permissive)
+        return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
+    return PolicyBook(project.policies, declared, permissive=permissive, now=now, say=say)
+
+
+def around(folder: Path, known: Iterable[Declared]) -> Around:
+    """What is there before files are written into a folder: names declared in it or in the registry, and files.
+
+    Files with mistakes in them keep their names; nothing is judged here.
+    """
+    disk, there = ProjectFolder(folder), list(known)
+    names: dict[str, set[str]] = {}
+    delegates = {one.name: tuple(one.body.get("delegates") or ()) for one in there if one.type == "agent"}
+    classes = {kind for one in there if one.type == "data" for kind in one.body.get("classes", ())}
+    for one in there:
+        if not one.retired:
+            names.setdefault(one.type, set()).add(one.name)
+    for kind, place in (("agent", "agents"), ("tool", "tools"), ("data", "data")):
+        for file in disk.tables(place):
+            name = str(file.table.get("name"))
+            names.setdefault(kind, set()).add(name)
+            if kind == "agent":
+                delegates[name] = _texts(file.table.get("delegates"))
+            if kind == "data":
+                classes.update(_texts(file.table.get("classes")))
+    names.setdefault("prompt", set()).update(one.name for one in disk.prompts())
+    places = [path for place in ("agents", "tools", "data", "prompts") for path in (folder / place).glob("*")]
+    return Around(
+        {kind: frozenset(found) for kind, found in names.items()},
+        frozenset((one.type, one.name) for one in there if one.retired),
+        delegates,
+        frozenset(classes),
+        frozenset(shown_path(path, folder).casefold() for path in places),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def read_policies(folder: Path, policies: Path | None = None) -> tuple[PolicyFile, ...] | None:

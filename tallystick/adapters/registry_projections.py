@@ -6,7 +6,7 @@ and a label of theirs binds nobody.
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -27,9 +27,12 @@ from tallystick.model.registry import (
 )
 
 LONGEST_NAME: Final = 256  # characters
+DEEPEST_BODY: Final = 100  # levels of lists and objects
 _CARD: Final = ("owner", "purpose", "lifecycle", "links", "origin")
 _REASONS: Final = {Trust.ACCEPTED: ("first use", "declared"), Trust.QUARANTINED: ("new", "changed")}
-_CONTROLS: Final = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that no name has
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+).search  # Unicode's Cc, Zl, Zp, Cs
 
 
 class RegistryViews(Protocol):
@@ -81,7 +84,8 @@ class RegistryViews(Protocol):
 
 
 def _object_declared(views: RegistryViews, entry: Entry, body: Mapping[str, Any]) -> None:
-    type_, name, digest, label = body["type"], body["name"], body["digest"], body["version"]
+    type_, name, digest = (str(body[key]) for key in ("type", "name", "digest"))
+    label = None if body["version"] is None else str(body["version"])
     held = dict(body["body"])
     if "card" in body:
         card = _card(body["card"])
@@ -104,6 +108,7 @@ def _check_version(views: RegistryViews, body: Mapping[str, Any]) -> None:
     _check_optional("because", body["because"])
     if label is not None:
         check_name("a version's label", label)
+    _check_depth(body["body"])
     if version_digest(type_, name, label, body["body"]) != digest:
         raise BadInput(
             f"{str(digest)[:12]} is not the digest of this version of {type_} {name}",
@@ -115,6 +120,15 @@ def _check_version(views: RegistryViews, body: Mapping[str, Any]) -> None:
             f"{type_} {name} has a version {label} already, {str(known)[:12]}, and this one is {digest[:12]}",
             hint="give it another version", type=type_, name=name, version=label, known=known, digest=digest,
         )  # fmt: skip
+
+
+def _check_depth(value: Any, levels: int = DEEPEST_BODY) -> None:
+    """Whoever reads the registry must be able to read every body, from however deep a stack."""
+    if levels == 0:
+        raise BadInput(f"the body of an object has at most {DEEPEST_BODY} levels")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(one, dict | list):
+            _check_depth(one, levels - 1)
 
 
 def _card(given: Any) -> Card:
@@ -136,16 +150,19 @@ def _card(given: Any) -> Card:
         raise BadInput("the links of a card are addresses by what they lead to")
     for key, link in links.items():
         check_name("what a link leads to", key)
-        if not isinstance(link, str) or any(map(_is_control, link)):
+        if not isinstance(link, str) or _CONTROL(link):
             raise BadInput(f"the link {key!r} of a card is no address")
     return Card(owner, purpose, Lifecycle(lifecycle), dict(links), origin)
 
 
 def _object_retired(views: RegistryViews, _entry: Entry, body: Mapping[str, Any]) -> None:
-    found = views.get_declared(body["type"], body["name"])
-    if found is None:
-        raise UnknownThing(f"no {body['type']} is called {body['name']!r}")
+    type_, name = body["type"], body["name"]
+    if not isinstance(type_, str) or not isinstance(name, str):
+        raise BadInput("what is retired is named by its type and its name")
     _check_optional("because", body.get("because"))
+    found = views.get_declared(type_, name)
+    if found is None:
+        raise UnknownThing(f"no {type_:.80} is called {name!r:.300}")
     views.put_declared(replace(found, retired=True))
 
 
@@ -191,7 +208,12 @@ def _definition_shown(views: RegistryViews, entry: Entry, body: Mapping[str, Any
             f"another definition of tool {tool} was accepted before: {others[-1].definition[:12]}",
             hint="hold the definition against that one", tool=tool, channel=channel.value,
         )  # fmt: skip
-    if any(one.definition == definition for one in known):
+    same = next((one for one in known if one.definition == definition), None)
+    if channel is Channel.MCP:
+        _only_this(views, known, definition)
+        if same is not None:  # the server went back to it
+            views.put_shown(_again(same, entry.at, why, differs, body["against"]))
+    if same is not None:
         return  # several processes show it at once: the first of them counts
     decided = entry.at if trust is Trust.ACCEPTED else None
     views.put_shown(
@@ -199,6 +221,20 @@ def _definition_shown(views: RegistryViews, entry: Entry, body: Mapping[str, Any
             tool, channel, definition, trust, why, differs, body["against"], body["server"], entry.at, decided
         )
     )
+
+
+def _only_this(views: RegistryViews, known: Sequence[Shown], definition: str) -> None:
+    """What a server showed before and nobody accepted waits no longer: the server shows something else now."""
+    for one in known:
+        if one.waits and one.definition != definition:
+            views.put_shown(replace(one, why="replaced", differs=(), against=definition))
+
+
+def _again(same: Shown, at: int, why: str, differs: tuple[str, ...], against: str | None) -> Shown:
+    """A definition that a server shows again: from now on it is the newest, and it stands as it stood."""
+    if same.trust is Trust.ACCEPTED:
+        return replace(same, first=at)
+    return replace(same, first=at, why=why, differs=differs, against=against)
 
 
 def _definition_accepted(views: RegistryViews, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -259,12 +295,8 @@ def check_name(what: str, name: Any) -> None:
         raise BadInput(f"the name of {what} is a text that is not empty")
     if len(name) > LONGEST_NAME:
         raise BadInput(f"the name of {what} has at most {LONGEST_NAME} characters, and this one {len(name)}")
-    if any(map(_is_control, name)):
+    if _CONTROL(name):
         raise BadInput(f"the name of {what} has a control character: {name!r}")
-
-
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in _CONTROLS
 
 
 def _check_optional(what: str, value: Any) -> None:

@@ -42,6 +42,8 @@ from tallystick.api.settings import (
 )
 from tallystick.api.signin import SignIn, page
 from tallystick.api.writer import Writer
+from tallystick.app.feed import Feed
+from tallystick.app.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
 from tallystick.ports import Clock
 
@@ -130,13 +132,16 @@ def create_app(
     *,
     clock: Clock,
     journal: ReadsJournal,
+    registry: Registry,
     signins: HearsSignIns | None = None,
+    feed: Feed | None = None,
     extra_routes: Sequence[Any] = (),
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
-    ``answer`` writes answers to approvals, ``signins`` hears who signs in. The writer's thread starts with the first
-    request and ends, with all that was taken committed, when the server stops.
+    ``answer`` writes answers to approvals, ``signins`` hears who signs in, ``feed`` is what guards are
+    told. The writer's thread starts with the first request and ends, with all that was taken committed, when the server
+    stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending)
     events = Events(reader, settings)
@@ -157,7 +162,7 @@ def create_app(
         await asyncio.to_thread(writer.close)
 
     inner = _Litestar(
-        route_handlers=[*json.handlers(reader, answer, journal, facts), *extra_routes],
+        route_handlers=[*json.handlers(reader, answer, journal, registry, facts, feed), *extra_routes],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
         openapi_config=OpenAPIConfig(

@@ -12,8 +12,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes
+from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
+from tallystick.api.registry import AcceptBody, registry_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
+from tallystick.app.feed import Feed
+from tallystick.app.questions import Registry
 from tallystick.model.errors import UnknownThing
 
 Facts = Callable[[], shapes.DoctorShape]
@@ -79,11 +83,25 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def handlers(
-    reader: ReadsRuns, answer: AnswersApprovals | None, journal: ReadsJournal, facts: Facts
+    reader: ReadsRuns,
+    answer: AnswersApprovals | None,
+    journal: ReadsJournal,
+    registry: Registry,
+    facts: Facts,
+    feed: Feed | None = None,
 ) -> list[HTTPRouteHandler]:
-    """All handlers of the API. ``answer`` is None on a server that may only show approvals."""
+    """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
+    guards nothing.
+    """
     found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
-    return [*found, *journal_handlers(journal, _READ, _FIND, _BUSY), *_server_handlers(facts)]
+    if feed is not None:
+        found += feed_handlers(feed, _READ)
+    told = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
+    found += [
+        *journal_handlers(journal, _READ, _FIND, _BUSY),
+        *registry_handlers(registry, _READ, _FIND, told),
+    ]
+    return [*found, *_server_handlers(facts)]
 
 
 def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
@@ -111,27 +129,12 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 
 
 def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
-    @get("/api/agents", summary="Agents, declared and observed", **_READ)
-    def agents() -> shapes.AgentsShape:
-        """What was declared held against what was observed; an agent seen but not declared is listed as such."""
-        return {"agents": reader.agents()}
-
-    @get("/api/tools", summary="Tools, declared and observed", **_READ)
-    def tools() -> shapes.ToolsShape:
-        """What was declared held against what was observed; a tool seen but not declared is listed as such."""
-        return {"tools": reader.tools()}
-
-    @get("/api/models", summary="Models, declared and observed", **_READ)
-    def models() -> shapes.ModelsShape:
-        """What was declared held against what was observed."""
-        return {"models": reader.models()}
-
     @get("/api/cost", summary="Cost by agent, tool, workflow, run or model", **_READ)
     def cost(q: Search = "", by: By = "agent") -> shapes.CostShape:
         """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
         return cast(shapes.CostShape, reader.cost(by, q))
 
-    return [agents, tools, models, cost]
+    return [cost]
 
 
 def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> list[HTTPRouteHandler]:
@@ -186,7 +189,8 @@ def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
 def _document(request: _Request) -> dict[str, Any]:
     """The OpenAPI document; what litestar leaves out is added: an answer's body takes no unknown fields."""
     document = request.app.openapi_schema.to_schema()
-    document["components"]["schemas"][AnswerBody.__name__]["additionalProperties"] = False
+    for body in (AnswerBody, AcceptBody):
+        document["components"]["schemas"][body.__name__]["additionalProperties"] = False
     return document
 
 

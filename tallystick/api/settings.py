@@ -67,18 +67,6 @@ class ReadsRuns(Protocol):
         """One step with its contents."""
         ...
 
-    def agents(self) -> Any:
-        """Agents, declared and observed."""
-        ...
-
-    def tools(self) -> Any:
-        """Tools, declared and observed."""
-        ...
-
-    def models(self) -> Any:
-        """Models, declared and observed."""
-        ...
-
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
         """Cost by agent, tool, workflow, run or model."""
         ...

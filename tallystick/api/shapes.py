@@ -158,46 +158,6 @@ class StepDetailShape(StepShape):
     dialect: str
 
 
-class StandingShape(TypedDict):
-    """An agent, a tool or a model: what was declared held against what was observed."""
-
-    name: str
-    standing: str
-    declared: bool
-    observed: bool
-    version: str | None
-    digest: str | None
-    effect: str | None
-    owner: str | None
-    declaration: dict[str, Any] | None
-    runs: int
-    steps: int
-    errors: int
-    cost_nano_usd: int | None
-    cost_known_nano_usd: int
-    cost_gaps: int
-    first: str | None
-    last: str | None
-
-
-class AgentsShape(TypedDict):
-    """All agents."""
-
-    agents: list[StandingShape]
-
-
-class ToolsShape(TypedDict):
-    """All tools."""
-
-    tools: list[StandingShape]
-
-
-class ModelsShape(TypedDict):
-    """All models."""
-
-    models: list[StandingShape]
-
-
 class SpendShape(TypedDict):
     """Cost by one key; ``key`` is null for what names none."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tallystick.app.shapes import Json, time_text
-from tallystick.govern.coverage import Coverage, RuleScope, read_coverage, says, verdict
+from tallystick.govern.coverage import NO_POLICY, NOT_PERMITTED, Coverage, Opinion, read_coverage, verdict
 from tallystick.model.errors import UnknownThing
 from tallystick.model.registry import Declared
 from tallystick.ports import ControlStore
@@ -54,26 +55,34 @@ class Rulings:
 
     def can_match(self, policy: Declared, agent: str | None, tool: str) -> bool:
         """Whether a rule of the policy can match a call of the tool."""
-        return bool(self.coverages.of(policy).matching(agent, tool, self.graph.effect_of_tool(tool)))
+        return bool(self.coverages.of(policy).opinion(agent, tool, self.graph.effect_of_tool(tool)).rules)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What the policies in force say of one tool."""
+_Kind = tuple[
+    str | None, str | bool | None, str | None
+]  # agent and tool where a rule names them, and the effect
+
+
+class _Said(NamedTuple):
+    """What the policies in force say of a call."""
 
     verdict: str
     policies: list[Json]
 
 
 class _Judge:
-    """What the registry's policies say; the same policies over the same tool are asked once."""
+    """What the registry's policies say; the same policies are asked about the same kind of call once."""
 
     def __init__(self, graph: Graph, coverages: Coverages, now: int) -> None:
         self._graph = graph
         self._coverages = coverages
         self._force = Force(graph, now)
-        self._in_force: dict[str, tuple[Sequence[Declared], bool]] = {}
-        self._known: dict[tuple[object, ...], _Said] = {}
+        self._groups: dict[str, tuple[int, ...]] = {}
+        known = [coverages.of(one) for one in graph.policies]
+        self._agents = frozenset[str]().union(*(one.agents for one in known))  # named by some rule
+        self._tools = frozenset[str]().union(*(one.tools for one in known))
+        self._opinions: dict[tuple[int, _Kind], list[tuple[Opinion, Json]]] = {}
+        self._known: dict[tuple[tuple[int, ...], _Kind], _Said] = {}
         self._now = now
         self._standings: dict[str, str] = {}
 
@@ -84,63 +93,92 @@ class _Judge:
             known = self._standings[agent] = standing_of(self._graph, ("agent", agent), self._now)
         return known
 
-    def say(self, agent: str, tool: str | None) -> _Said:
+    def say(self, agent: str, tool: str | None, effect: str | None) -> _Said:
         """The verdict on a call of the tool by the agent."""
-        force, named = self._of(agent)
-        asked = (tool, agent if named else None, *(one.name for one in force))
-        known = self._known.get(asked)
+        groups = self._groups.get(agent)
+        if groups is None:
+            groups = self._groups[agent] = self._force.groups_of(agent)
+        # Names that no rule has are all alike to the rules.
+        kind = (
+            agent if agent in self._agents else None,
+            tool if tool in self._tools else tool is None,
+            effect,
+        )
+        known = self._known.get((groups, kind))
         if known is None:
-            known = self._known[asked] = self._judged(agent, tool, force)
+            known = self._known[groups, kind] = self._judge(groups, kind, agent, tool)
         return known
 
-    def _of(self, agent: str) -> tuple[Sequence[Declared], bool]:
-        known = self._in_force.get(agent)
-        if known is None:
-            force = self._force.of(agent)
-            known = force, any(self._coverages.of(one).names_agents for one in force)
-            self._in_force[agent] = known
-        return known
+    def _judge(self, groups: tuple[int, ...], kind: _Kind, agent: str, tool: str | None) -> _Said:
+        if tool is None:  # nobody knows what was called: only that policies are in force can be said
+            return _Said(NOT_PERMITTED if groups else NO_POLICY, [])
+        found: list[tuple[Opinion, Json]] = []
+        for group in groups:
+            said = self._opinions.get((group, kind))
+            if said is None:
+                said = self._opinions[group, kind] = [
+                    _opinion(one, self._coverages.of(one).opinion(agent, tool, kind[2]))
+                    for one in self._force.groups[group]
+                ]
+            found += said
+        rows = [row for one, row in found if one.rules]
+        return _Said(verdict([one for one, _ in found], kind[2]), sorted(rows, key=_policy))
 
-    def _judged(self, agent: str, tool: str | None, force: Sequence[Declared]) -> _Said:
-        effect = None if tool is None else self._graph.effect_of_tool(tool)
-        matching: list[Sequence[RuleScope]] = []
-        rows: list[Json] = []
-        for one in force:
-            rules = () if tool is None else self._coverages.of(one).matching(agent, tool, effect)
-            matching.append(rules)
-            said = says(rules)
-            if said is not None:
-                rows.append({"policy": one.name, "rules": [rule.label for rule in rules], "says": said})
-        return _Said(verdict(matching, effect), rows)
+
+def _policy(row: Json) -> str:
+    return str(row["policy"])
+
+
+def _opinion(policy: Declared, one: Opinion) -> tuple[Opinion, Json]:
+    return one, {"policy": policy.name, "rules": list(one.rules), "says": one.says}
 
 
 def access_rows(graph: Graph, coverages: Coverages, what: str, *, since: int, now: int) -> list[Json]:
     """The rows of the access question: those used since then first, those not permitted last."""
     judge = _Judge(graph, coverages, now)
-    rows = [_row(graph, judge, path, since) for path in paths_to(graph, what)]
+    tools: dict[str | None, Json] = {}
+    rows = []
+    for path in paths_to(graph, what):
+        tool = tools.get(path.tool)
+        if tool is None:
+            tool = tools[path.tool] = _tool(graph, path.tool)
+        rows.append(_row(judge, path, tool, since))
     return sorted(rows, key=_order)
 
 
-def _row(graph: Graph, judge: _Judge, path: Path, since: int) -> Json:
-    use, tool = path.use, path.tool
-    said = judge.say(path.chain[-1], tool)
-    recent = use is not None and use.last >= since
+def _tool(graph: Graph, tool: str | None) -> Json:
+    if tool is None:
+        return {"tool": None, "effect": None, "sources": [], "classes": []}
     return {
+        "tool": tool,
+        "effect": graph.effect_of_tool(tool),
+        "sources": list(graph.sources_of_tool(tool)),
+        "classes": sorted(graph.classes_of_tool(tool)),
+    }
+
+
+def _row(judge: _Judge, path: Path, tool: Json, since: int) -> Json:
+    use = path.use
+    said = judge.say(path.chain[-1], path.tool, tool["effect"])
+    row = {
         "agent": path.agent,
         "standing": judge.standing(path.agent),
         "chain": list(path.chain),
-        "tool": tool,
-        "effect": None if tool is None else graph.effect_of_tool(tool),
-        "sources": [] if tool is None else list(graph.sources_of_tool(tool)),
-        "classes": [use.name] if tool is None and use else sorted(graph.classes_of_tool(tool or "")),
+        **tool,
         "policies": said.policies,
         "verdict": said.verdict,
         "granted": path.granted,
-        "used": time_text(use.last) if use is not None and recent else None,
-        "runs": use.runs if use is not None else 0,
-        "errors": use.errors if use is not None else 0,
-        "run": use.run or None if use is not None else None,
+        "used": None,
+        "runs": 0,
+        "errors": 0,
+        "run": None,
     }
+    if use is not None:
+        row["used"] = time_text(use.last) if use.last >= since else None
+        row["runs"], row["errors"], row["run"] = use.runs, use.errors, use.run or None
+        if path.tool is None:
+            row["classes"] = [use.name]
+    return row
 
 
 def _order(row: Json) -> tuple[bool, int, str, int, str]:

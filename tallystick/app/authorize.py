@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tallystick.app.act import Act, exact_arguments
+from tallystick.app.act import EFFECTS, Act, exact_arguments
 from tallystick.app.decided import called
+from tallystick.app.feed import NOTHING, Feed
 from tallystick.app.outbox import Outbox
+from tallystick.app.pins import INIT, Pins
 from tallystick.app.policies import PolicyBook
 from tallystick.app.spend import Purse
 from tallystick.app.watch import LoopWatch
@@ -27,34 +29,61 @@ from tallystick.ports import Clock, Ids
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What the stages decide with."""
+    """What the stages decide with. ``feed`` and ``pins`` None: no registry is asked (a guard made by hand).
+
+    ``pinned``: whether a definition that nobody accepted is refused, or only shown.
+    """
 
     book: PolicyBook
     purse: Purse
     outbox: Outbox
     clock: Clock
     ids: Ids
+    feed: Feed | None = None
+    pins: Pins | None = None
+    pinned: bool = True
 
 
 def pin(act: Act, house: Authority, _watch: LoopWatch) -> None:
-    """Is this the tool we know? The project's declaration counts; code may only make it stricter or complete it."""
-    pinned, loaded = house.book.bring(act.given)
+    """Is this the tool we know? The project's declaration counts; code may only make it stricter or complete it.
+
+    A definition that waits for a person, or a tool that was retired, settles the call where policies are enforced.
+    """
+    heard = house.feed.heard() if house.feed is not None else NOTHING
+    house.book.heed(heard)
+    pinned, loaded = house.book.bring(act.given, act.call.agent)
     act.tool, act.declaration = pinned.tool, pinned.text
     act.policies = loaded.policies
     if loaded.entry is not None:
         house.outbox.later([loaded.entry])
+    refused = house.pins.refusal(act.given, heard, act.call.agent or INIT) if house.pins is not None else None
+    if not house.pinned:
+        refused = None
+    if heard.trouble is not None and pinned.tool.effect in EFFECTS:
+        refused = heard.trouble
+    if refused is not None and act.policies.state is PolicyState.ENFORCED:
+        _write_down(act)
+        act.ruling, act.settled = Ruling(Answer.DENY, (refused,)), True
+
+
+def _write_down(act: Act) -> str | None:
+    """Commit to the arguments of a call, and name it. What cannot be written down exactly is said."""
+    problem = None
+    try:
+        act.exact = exact_arguments(act.call.arguments, act.salt)
+    except (BadInput, RecursionError) as error:
+        problem = error.message if isinstance(error, BadInput) else "they are nested too deep"
+    act.called = called(act)
+    return problem
 
 
 def arguments(act: Act, _house: Authority, _watch: LoopWatch) -> None:
     """Can it be written down exactly? What nobody could check settles the call, unless all is let through."""
     assert act.policies is not None
-    try:
-        act.exact = exact_arguments(act.call.arguments, act.salt)
-    except (BadInput, RecursionError) as error:
-        why = error.message if isinstance(error, BadInput) else "they are nested too deep"
-        act.ruling = Ruling(Answer.DENY, (f"the arguments cannot be written down: {why}",))
+    problem = _write_down(act)
+    if problem is not None:
+        act.ruling = Ruling(Answer.DENY, (f"the arguments cannot be written down: {problem}",))
         act.settled = act.policies.state is not PolicyState.PERMISSIVE
-    act.called = called(act)
 
 
 def loop(act: Act, _house: Authority, watch: LoopWatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from tallystick.app.access import Coverages, Rulings, access_rows, unused_rows
 from tallystick.app.catalog_shapes import (
@@ -21,7 +21,7 @@ from tallystick.app.shapes import Json
 from tallystick.app.signals import signals_of
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
-from tallystick.model.registry import TYPES, Trust, Version
+from tallystick.model.registry import TYPES, Version
 from tallystick.ports import Clock, ControlStore, Sighting, Traces
 from tallystick.registry.diff import diff_versions
 from tallystick.registry.graph import Graph, Key
@@ -34,6 +34,7 @@ from tallystick.registry.standing import differences_of
 SINCE: Final = "30d"
 SHORT: Final = 12
 MOST_NODES: Final = 40  # of a layer of the graph
+WRITTEN: Final = ("prompt", "policy")  # what they say is a text of the journal
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
 
 
@@ -119,6 +120,7 @@ class Catalog:
             ],
             "differences": [difference_json(one) for one in differences],
             "signals": self.signals(name) if type == "agent" else None,
+            "text": self._text_of(thing["declaration"]) if type in WRITTEN else None,
         }
 
     def resolve(self, type: str, ref: str) -> tuple[str, Version | None]:
@@ -150,7 +152,7 @@ class Catalog:
 
     def quarantine(self) -> Json:
         """``{"definitions"}``: the definitions that wait for a person."""
-        waiting = [one for one in self.graph().snapshot.shown if one.trust is Trust.QUARANTINED]
+        waiting = [one for _, shown in sorted(self.graph().waiting.items()) for one in shown]
         return {"definitions": [shown_json(self._control, one) for one in waiting]}
 
     def access(self, what: str, since: str = SINCE) -> Json:
@@ -184,6 +186,11 @@ class Catalog:
         after = self._control.versions(type, name)[0] if b is None else self._version(graph, type, name, b)
         found = diff_versions(before.body, after.body, self._text)
         return {"type": type, "name": name, "from": before.digest, "to": after.digest, **found.as_json()}
+
+    def _text_of(self, body: Mapping[str, Any] | None) -> str | None:
+        """The text that a body names by its digest; None where the journal does not have it."""
+        named = (body or {}).get("text")
+        return self._text(named) if isinstance(named, str) else None
 
     def _text(self, digest: str) -> str | None:
         try:

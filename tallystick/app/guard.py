@@ -18,7 +18,9 @@ from tallystick.app import effects
 from tallystick.app.act import EFFECTS, Act
 from tallystick.app.authorize import Authority, authorize
 from tallystick.app.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
+from tallystick.app.feed import Feed
 from tallystick.app.outbox import Outbox
+from tallystick.app.pins import Pins
 from tallystick.app.policies import PolicyBook
 from tallystick.app.spend import Purse
 from tallystick.app.waiting import Waiter, wait_for
@@ -49,6 +51,7 @@ class GuardSettings:
     run_budget_nano: int | None = None
     approval_timeout_ns: int = 300_000_000_000
     most_denials: int = 10
+    tool_pins: bool = True  # a tool whose definition nobody accepted is refused; else it is only shown
     loops: LoopLimits = field(default_factory=LoopLimits)
 
 
@@ -76,8 +79,9 @@ class RunGuard:
 
     def __init__(
         self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
-        waiter: Waiter, settings: GuardSettings | None = None,
+        waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None,
     ) -> None:  # fmt: skip
+        """``feed`` is where the registry's changes come from; without one no registry is asked."""
         self._control = control
         self._clock = clock
         self._ids = ids
@@ -85,7 +89,10 @@ class RunGuard:
         self._settings = settings or GuardSettings()
         self._outbox = Outbox(control, clock)
         self._purse = Purse(control, self._outbox, rates, clock, ids)
-        self._house = Authority(book, self._purse, self._outbox, clock, ids)
+        self._house = Authority(
+            book, self._purse, self._outbox, clock, ids, feed,
+            None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
+        )  # fmt: skip
         self._runs: OrderedDict[str, _RunMemory] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -103,8 +110,13 @@ class RunGuard:
             self._purse.set_run_budget(run, limit)
 
     def know(self, tools: Iterable[ToolDeclaration]) -> None:
-        """Tools declared in code, so that rules about them are understood before their first call."""
-        self._house.book.know(tools)
+        """Tools declared in code, so that rules about them are understood before their first call, and pinned."""
+        known, house = list(tools), self._house
+        if house.feed is not None:
+            house.book.heed(house.feed.heard())
+        house.book.know(known)
+        if house.pins is not None:
+            house.pins.show(known)
 
     def flush(self) -> None:
         """Write every decision that still waits for its group commit."""

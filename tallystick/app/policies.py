@@ -6,13 +6,15 @@ What a set was made of goes into the journal, so that anybody can make it again 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import msgspec
 
+from tallystick.app.feed import NOTHING, Heard
+from tallystick.app.groups import Covering, Groups, base_files
 from tallystick.govern.policy import PolicyFile, PolicySet, load, load_failed, unconfigured
 from tallystick.govern.trial import trial
 from tallystick.model.canonical import canonical_json, digest_bytes
@@ -26,6 +28,9 @@ _ORDER = (Effect.NONE, Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE)
 _ROOM_FOR_FILES: Final = 50_000  # bytes: one journal entry names them all
 _LONGEST_PROBLEM: Final = 2_000
 _REMEMBERED: Final = 4_096  # names of tools may come from outside
+_MOST_SETS: Final = 256
+
+_Key = tuple[tuple[str, str], ...]  # of the pushed policies in a set
 
 
 def evaluator() -> str:
@@ -54,25 +59,57 @@ class Pinned:
 
 
 class PolicyBook:
-    """Files and tools, and the policy set made of them. Safe to use from several threads.
+    """Files, tools, what the registry says, and the policy sets made of them. Safe to use from several threads.
 
     ``files`` None means that there is no policies folder; an empty list means that there is one without a rule.
-    ``problem`` says why the files could not even be read.
+    ``problem`` says why the files could not even be read. ``now`` gives nanoseconds since the epoch, for scopes that
+    ask for a time; ``say`` tells people of a policy that cannot be loaded.
     """
 
     def __init__(
         self, files: Sequence[PolicyFile] | None, tools: Iterable[ToolDeclaration] = (), *, permissive: bool = False,
-        problem: str | None = None,
+        problem: str | None = None, now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self._files = files
         self._declared = {tool.name: tool for tool in tools}
+        self._given: dict[str, ToolDeclaration] = {}
         self._coded: dict[str, ToolDeclaration] = {}
         self._pinned: dict[str, Pinned] = {}
         self._permissive = permissive
         self._problem = problem
+        self._say = say
         self._lock = threading.Lock()
-        self._current: PolicySet | None = None
-        self._journalled: str | None = None
+        self._heard = NOTHING
+        self._groups = Groups(now)
+        self._base = files
+        self._sets: dict[_Key, PolicySet] = {}
+        self._journalled: set[str] = set()
+        self._told: set[str | None] = set()
+
+    def heed(self, heard: Heard) -> None:
+        """Take what the registry says now for what is in force. Costs nothing where it is what it was."""
+        if heard is self._heard:
+            return
+        with self._lock:
+            before, self._heard = self._heard, heard
+            base = self._files if self._files is not None else base_files(heard)
+            if heard.tools != before.tools or heard.trouble != before.trouble or base != self._base:
+                self._sets.clear()
+            if heard.tools != before.tools:
+                self._pinned.clear()
+                for given in tuple(self._given.values()):
+                    self._know(given)
+            self._base = base
+            self._groups.heed(heard)
+
+    def declared(self, tool: str) -> ToolDeclaration | None:
+        """A tool as the project declares it, else as the registry does; None where nobody declared it."""
+        return self._declared.get(tool) or self._heard.tools.get(tool)
+
+    @property
+    def declares(self) -> bool:
+        """Whether anybody declared a tool."""
+        return bool(self._declared or self._heard.tools)
 
     def pin(self, given: ToolDeclaration) -> Pinned:
         """The declaration that counts for a tool: the project's, made no laxer and completed by the code's own.
@@ -83,7 +120,7 @@ class PolicyBook:
         last = self._pinned.get(given.name)
         if last is not None and last.given is given:
             return last
-        declared = self._declared.get(given.name)
+        declared = self.declared(given.name)
         tool = given if declared is None else _joined(declared, given)
         text = declaration_text(tool)
         if len(self._pinned) >= _REMEMBERED:
@@ -92,7 +129,7 @@ class PolicyBook:
         return pinned
 
     def know(self, tools: Iterable[ToolDeclaration]) -> None:
-        """Tools declared in code; the set is made anew where one of them is new or other than before."""
+        """Tools declared in code; sets are made anew where one of them is new or other than before."""
         with self._lock:
             for given in tools:
                 self._know(given)
@@ -102,50 +139,80 @@ class PolicyBook:
         tool = pinned.tool
         known = self._coded.get(tool.name)
         if tool.effect is not None and known is not tool and known != tool:
-            self._coded[tool.name] = tool
-            self._current = None
+            self._coded[tool.name], self._given[tool.name] = tool, given
+            self._sets.clear()
         return pinned
 
-    def bring(self, given: ToolDeclaration) -> tuple[Pinned, Loaded]:
-        """Know a tool that is about to be called: the declaration that counts, and the set that knows it."""
+    def bring(self, given: ToolDeclaration, agent: str = "") -> tuple[Pinned, Loaded]:
+        """Know a tool that an agent is about to call: the declaration that counts, and the set in force for the agent.
+
+        The set knows the tool.
+        """
         with self._lock:
-            return self._know(given), self._in_force()
+            pinned = self._know(given)
+            return pinned, self._in_force(self._groups.covering(agent, pinned.tool))
 
     def effect_of(self, tool: str) -> Effect | None:
         """The effect that a tool is known to have; None where nobody declared it."""
-        known = self._coded.get(tool) or self._declared.get(tool)
+        known = self._coded.get(tool) or self.declared(tool)
         return known.effect if known is not None else None
 
     @property
     def policies(self) -> PolicySet:
-        """The set in force, to be looked at: what decides calls comes from ``bring``, which also says what to journal.
+        """The set for agents that no pushed policy covers, to be looked at: what decides calls comes from ``bring``,
+        which also says what to journal.
 
         A set that cannot be loaded refuses every effect and says why.
         """
         with self._lock:
-            if self._current is None:
-                self._current = self._make()
-            return self._current
+            return self._set(())
 
-    def _in_force(self) -> Loaded:
-        if self._current is None:
-            self._current = self._make()
-        policies = self._current
-        if self._journalled == policies.digest:
+    def _in_force(self, covering: tuple[Covering, ...]) -> Loaded:
+        policies = self._set(covering)
+        if policies.digest in self._journalled:
             return Loaded(policies, None)
-        entry = _loaded(policies, self._files or ())
-        self._journalled = policies.digest
+        entry = _loaded(policies, self._files_of(covering))
+        if len(self._journalled) >= _REMEMBERED:
+            self._journalled.clear()
+        self._journalled.add(policies.digest)
         return Loaded(policies, entry)
 
-    def _make(self) -> PolicySet:
-        tools = list({**self._declared, **self._coded}.values())
-        if self._problem is not None:
-            return load_failed(_cut(self._problem), tools)
-        if self._files is None:
-            return unconfigured(tools)
+    def _set(self, covering: tuple[Covering, ...]) -> PolicySet:
+        """The set of the base and of the pushed policies that cover an agent: one for each such combination."""
+        key = tuple(one.key for one in covering)
+        made = self._sets.get(key)
+        if made is None:
+            if len(self._sets) >= _MOST_SETS:
+                self._sets.clear()
+            made = self._sets[key] = self._make(covering)
+            self._tell(made)
+        return made
+
+    def _tell(self, made: PolicySet) -> None:
+        """Say once what cannot be loaded."""
+        problem = made.problem
+        if self._say is None or made.state is not PolicyState.LOAD_FAILED or problem in self._told:
+            return
+        if len(self._told) < _MOST_SETS:
+            self._told.add(problem)
+        self._say(f"tallystick: effects are refused: {problem}")
+
+    def _files_of(self, covering: Iterable[Covering]) -> list[PolicyFile]:
+        return [*(self._base or ()), *(one.file for one in covering)]
+
+    def _make(self, covering: tuple[Covering, ...]) -> PolicySet:
+        tools = list({**self._heard.tools, **self._declared, **self._coded}.values())
+        problem = self._problem or next((one.problem for one in covering if one.problem), None)
+        files = self._files_of(covering)
+        if problem is None and self._base is None and not covering:
+            problem = self._heard.trouble
+            if problem is None:
+                return unconfigured(tools)
+        if problem is not None:
+            return load_failed(_cut(problem), tools)
         try:
-            _nameable(self._files)
-            return load(self._files, tools, evaluator=evaluator(), permissive=self._permissive)
+            _nameable(files)
+            return load(files, tools, evaluator=evaluator(), permissive=self._permissive)
         except ConfigError as error:
             place = f"{error.detail.get('file')}:{error.detail.get('line')}: "
             problem = f"{place}{error.message}" + (f" ({error.hint})" if error.hint else "")

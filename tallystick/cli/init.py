@@ -1,14 +1,19 @@
-"""``tally init``: the files of a project, each explaining itself. Nothing that exists is touched."""
+"""``tally init``: the files of a project, from what was observed or as a sample. Nothing that exists is touched."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.config.sample import sample
-from tallystick.model.errors import BadInput
+from tallystick.model.errors import BadInput, UnknownThing
+
+if TYPE_CHECKING:
+    from tallystick.registry.sketch import Sketch
 
 AGENT = """\
 # An agent as declared. What it does is recorded; `tally agents ls` shows where the two differ.
@@ -48,37 +53,67 @@ IGNORE = "# what is recorded does not belong in a repository\n.tallystick/\n"
 
 @click.command()
 @click.argument("folder", required=False, default=".", type=click.Path(path_type=Path))
-@click.option("--agent", default="my-agent", show_default=True, help="Name of the agent.")
+@click.option(
+    "--agent", default="my-agent", show_default=True, help="Name of the agent, where none was observed."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written and write nothing.")
 @common
 def init(call: Invocation, folder: Path, agent: str, dry_run: bool) -> None:
-    """Lay out a project: settings, agents, tools, policies. Files that exist are left as they are."""
+    """Lay out a project, with the agents and tools that were observed and are not declared; else with a sample.
+
+    Files that exist are left as they are. What nobody can see (what a tool does to the world) is left to be filled in,
+    and `tally plan` names it.
+    """
     if not agent.replace("-", "").replace("_", "").replace(".", "").isalnum() or agent.startswith("."):
         raise BadInput(f"{agent!r} is no name for an agent", hint="letters, digits, - and _ only")
-    files = {
-        "tallystick.toml": sample(agent=agent),
-        f"agents/{agent}.toml": AGENT.format(name=agent),
-        "tools/lookup_order.toml": TOOL,
-        "policies/read.cedar": POLICY,
-        ".gitignore": IGNORE,
-    }
+    files, left_out = _files(call, folder, agent)
     written, kept = [], []
     for name, text in files.items():
         path = folder / name
-        if path.exists():
+        if path.exists() or path.is_symlink():
             kept.append(name)
             continue
         written.append(name)
         if not dry_run:
             _write(path, text)
     if call.out.as_json:
-        call.out.json({"folder": str(folder), "written": written, "kept": kept, "dry_run": dry_run})
+        call.out.json(
+            {
+                "folder": str(folder), "written": written, "kept": kept, "left_out": list(left_out),
+                "dry_run": dry_run,
+            }
+        )  # fmt: skip
         return
     for name in written:
-        call.out.line(f"{'would write' if dry_run else 'wrote'} {name}")
+        call.out.line(f"{'would write' if dry_run else 'wrote'} {one_line(name)}")
     for name in kept:
-        call.out.line(f"kept {name}")
-    call.out.say("next: tally apply, then: tally run -- python my_agent.py")
+        call.out.line(f"kept {one_line(name)}")
+    for sentence in left_out:
+        call.out.say(sentence)
+    call.out.say("next: tally plan, then: tally apply, then: tally run -- python my_agent.py")
+
+
+def _files(call: Invocation, folder: Path, agent: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The project's files: with what was observed, else with a sample of an agent and a tool."""
+    seen, found = _observed(call, folder)
+    files = {"tallystick.toml": sample(agent=None if seen else agent)}
+    if found is None or not seen:
+        files |= {f"agents/{agent}.toml": AGENT.format(name=agent), "tools/lookup_order.toml": TOOL}
+    else:
+        files |= dict(found.files)
+    if not any(
+        (folder / "policies").glob("*.cedar")
+    ):  # where rules are, another one may permit what they do not
+        files["policies/read.cedar"] = POLICY
+    return {**files, ".gitignore": IGNORE}, found.left_out if found else ()
+
+
+def _observed(call: Invocation, folder: Path) -> tuple[bool, Sketch | None]:
+    try:
+        with call.stores(create=False) as stores:
+            return call.parts.sketch(stores, folder)
+    except UnknownThing:  # there is no store yet, and so nothing was observed
+        return False, None
 
 
 def _write(path: Path, text: str) -> None:

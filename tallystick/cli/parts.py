@@ -14,11 +14,16 @@ from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
+    from tallystick.app.promote import Wish
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
+    from tallystick.app.push import PolicyDesk
     from tallystick.app.read import Reader
+    from tallystick.app.ready import Ready
+    from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
     from tallystick.registry.plan import Plan
+    from tallystick.registry.sketch import Sketch
     from tallystick.wiring import Stores
 
 
@@ -164,11 +169,75 @@ class Parts:
 
         return wiring.apply(stores, settings, actor=by, prune=prune, because=because)
 
+    def sketch(self, stores: Stores, folder: Path) -> tuple[bool, Sketch]:
+        """Whether anything was observed, and files for what is not declared yet."""
+        from tallystick import wiring
+
+        return wiring.sketch(stores, folder)
+
+    def ready(self, stores: Stores) -> Ready:
+        """What says of agents whether they are ready."""
+        from tallystick import wiring
+
+        return wiring.release.ready(stores)
+
+    def promote(
+        self, stores: Stores, settings: Settings, wish: Wish, *, by: str, dry_run: bool
+    ) -> Mapping[str, Any]:
+        """Move an alias of an agent. Raises AnswerIsNo while something needed is missing, and Conflict."""
+        from tallystick import wiring
+
+        return wiring.release.promote(stores, settings, wish, by=by, dry_run=dry_run)
+
+    def import_tools(self, stores: Stores, target: Sequence[str], **options: Any) -> Mapping[str, Any]:
+        """Import the tools of an MCP server; options as of ``wiring.exchange.import_tools``."""
+        from tallystick import wiring
+
+        return wiring.exchange.import_tools(stores, target, **options)
+
+    def import_card(self, stores: Stores, document: bytes, **options: Any) -> Mapping[str, Any]:
+        """Declare an agent from its card; options as of ``app.cards.import_card``."""
+        from tallystick.app.cards import import_card
+
+        return import_card(stores.control, document, **options)
+
+    def export_card(self, stores: Stores, agent: str, **options: Any) -> Mapping[str, Any]:
+        """The card of a declared agent; options as of ``app.cards.export_card``."""
+        from tallystick import wiring
+
+        return wiring.exchange.export_card(stores, agent, **options)
+
+    def bill(self, stores: Stores, what: str) -> str:
+        """The bill of materials of what a reference or a query means, as CycloneDX JSON."""
+        from tallystick import wiring
+
+        return wiring.exchange.bill(stores, what)
+
     def check_policies(self, settings: Settings) -> Mapping[str, Any]:
         """Check the policies in a project's folder against its declared tools."""
         from tallystick import wiring
 
         return wiring.check_policies(settings)
+
+    def policy_file(self, path: Path) -> PolicyFile:
+        """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""
+        from tallystick import wiring
+
+        return wiring.policy_file(path)
+
+    def policy_desk(self, stores: Stores) -> PolicyDesk:
+        """The policies of the registry as it stands."""
+        from tallystick import wiring
+
+        return wiring.policy_desk(stores)
+
+    def accept(
+        self, stores: Stores, tool: str, definition: str | None, *, by: str, because: str | None
+    ) -> Mapping[str, Any]:
+        """Accept what a tool says of itself. Raises UnknownThing where nothing waits."""
+        from tallystick.app.accept import accept
+
+        return accept(stores.control, tool, definition, by=by, because=because).as_json()
 
     def evidence(
         self, stores: Stores, settings: Settings, run: str, *, redact: bool, since: Sequence[str],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SIGNS: Final = {
     "add": ("+", "green"), "new version": ("~", "yellow"), "changed card": ("~", "yellow"), "back": ("+", "green"),
-    "retire": ("-", "red"), "refused": ("!", "red"), "unchanged": ("=", "dim"),
+    "new limit": ("~", "yellow"), "retire": ("-", "red"), "refused": ("!", "red"), "unchanged": ("=", "dim"),
 }  # fmt: skip
 _WIDE: Final = 160
 

@@ -52,6 +52,6 @@ def rebuild(call: Invocation) -> int:
         call.out.say(
             "the views were true"
             if not changed
-            else f"{count(changed)} rows were not true and are mended now"
+            else f"views that were not true and are mended now: {count(changed)}"
         )
     return 3 if changed else 0

@@ -29,6 +29,11 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "data": {
         "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),
     },
+    "tools": {
+        "import": ("tallystick.cli.tool_import:import_tools", "Pin the tools that a server offers."),
+        "quarantine": ("tallystick.cli.pins:quarantine", "Definitions that wait for a person."),
+        "accept": ("tallystick.cli.pins:accept", "Take what a tool says of itself for the tool."),
+    },
 }  # fmt: skip
 _DECLARE: Final[Mapping[str, str]] = {
     "agents": "agents/NAME.toml", "tools": "tools/NAME.toml", "prompts": "prompts/NAME.md",

@@ -7,6 +7,7 @@ ConfigError that says what to write instead. Secrets are never repeated in an er
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.money import nano_from_usd
 
 ENV_PREFIX = "TALLYSTICK_"
+_ALIAS = re.compile(r"^[a-z][a-z0-9._-]{0,63}$")
 NOT_SETTINGS = frozenset(
     {"TALLYSTICK_DEBUG", "TALLYSTICK_SHARED_DATA", "TALLYSTICK_NO_SKIPS", "TALLYSTICK_BENCH_ENVS"}
 )
@@ -204,7 +206,14 @@ def _witness(key: Key, raw: Any, folder: Path) -> str:
     return " ".join([parts[0], _no_login(key, parts[1], folder), *parts[2:]])
 
 
-_ITEMS = {"export": _export, "witness": _witness}
+def _alias(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    if not _ALIAS.match(text):
+        raise BadInput(f"{raw!r} is not an alias", hint="small letters, digits, dots and dashes: production")
+    return text
+
+
+_ITEMS = {"export": _export, "witness": _witness, "alias": _alias}
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,
     "whole": _whole, "usd": _usd, "choice": _choice, "list": _list,

@@ -43,11 +43,13 @@ class Settings:
     max_body_mb: int
     policies: Path
     policy_mode: str
+    tool_pins: str
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int
     crash_after_s: int
     capture_content: str
+    gated_aliases: tuple[str, ...]
     telemetry_fail: str
     journal_key: Path | None
     journal_origin: str | None
@@ -118,9 +120,9 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Setting
 
 
 def _default(key: Key, base: Path) -> Any:
-    if key.type == "list":
-        return ()
-    return None if key.default is None else read_value(key, key.default, folder=base, where={})
+    if key.default is None:
+        return () if key.type == "list" else None
+    return read_value(key, key.default, folder=base, where={})
 
 
 def find_project_file(cwd: Path) -> Path | None:

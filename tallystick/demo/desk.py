@@ -29,13 +29,14 @@ CAREFUL = "gpt-4.1-mini"
 class Desk:
     """One refund desk: a model, an order database and a folder of policy pages.
 
-    ``folder`` holds ``orders.db`` and ``pages/``. ``model_url`` is where the model answers; without it the openai
-    client reads OPENAI_BASE_URL, as always.
+    ``folder`` holds ``orders.db``, ``pages/`` and ``prompts/``. ``model_url`` is where the model answers; without
+    it the openai client reads OPENAI_BASE_URL, as always.
     """
 
     def __init__(self, folder: Path, model_url: str | None = None) -> None:
         self.orders = Orders(folder / "orders.db")
         self.pages = Pages(folder / "pages")
+        self.prompts = folder / "prompts"
         self.client = OpenAI(
             base_url=model_url, api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=1
         )
@@ -82,41 +83,39 @@ class Desk:
 
     # ── the agents ─────────────────────────────────────────────────────────────────────────────────────────────
 
+    def told(self, agent: str) -> str:
+        """What an agent is told before anything else: prompts/AGENT.md, a prompt of the registry."""
+        return (self.prompts / f"{agent}.md").read_text("utf-8").strip()
+
     @tallystick.agent(name="planner", version="1.0.0")
     def plan(self, ticket: str) -> list[str]:
         """Say which steps will answer the ticket, one a line."""
-        system = "You are the planner of a refund desk. Answer with one step a line."
-        return converse(self.client, model=SMALL, system=system, user=ticket).splitlines()
+        return converse(self.client, model=SMALL, system=self.told("planner"), user=ticket).splitlines()
 
     @tallystick.agent(name="researcher", version="1.0.0")
     def research(self, ticket: str) -> str:
         """Find the rules that apply to the ticket."""
-        system = "You are the researcher of a refund desk. Search the policy pages, then state the rules that apply."
-        return converse(
-            self.client, model=SMALL, system=system, user=ticket, tools=[self.tools()["search_pages"]]
-        )
+        hands = [self.tools()["search_pages"]]
+        return converse(self.client, model=SMALL, system=self.told("researcher"), user=ticket, tools=hands)
 
     @tallystick.agent(name="case-agent", version="1.2.0")
     def settle(self, ticket: str, rules: str) -> str:
         """Look the order up, do what the rules allow, and report what was done."""
-        system = "You are the case agent of a refund desk. Look the order up, then do what the rules allow."
-        tools = self.tools()
+        tools, known = self.tools(), f"{ticket}\n\nRules: {rules}"
         hands = [tools["lookup_order"], tools["refund"], tools["wire_transfer"]]
-        return converse(
-            self.client, model=CAREFUL, system=system, user=f"{ticket}\n\nRules: {rules}", tools=hands
-        )
+        return converse(self.client, model=CAREFUL, system=self.told("case-agent"), user=known, tools=hands)
 
     @tallystick.agent(name="writer", version="1.0.0")
     def write(self, ticket: str, done: str) -> str:
         """Write the answer that the customer reads."""
-        system = "You are the writer of a refund desk. Tell the customer what was done, in short sentences."
-        return dictate(self.client, model=SMALL, system=system, user=f"{ticket}\n\nDone: {done}")
+        known = f"{ticket}\n\nDone: {done}"
+        return dictate(self.client, model=SMALL, system=self.told("writer"), user=known)
 
     @tallystick.agent(name="reviewer", version="1.0.0")
     def review(self, draft: str, done: str) -> str:
         """Check the answer against what was done; return "approved" or what is wrong."""
-        system = "You are the reviewer of a refund desk. Compare the draft with what was done."
-        return converse(self.client, model=CAREFUL, system=system, user=f"Draft: {draft}\n\nDone: {done}")
+        known = f"Draft: {draft}\n\nDone: {done}"
+        return converse(self.client, model=CAREFUL, system=self.told("reviewer"), user=known)
 
     # ── the work ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """What the model says in each scene. Only words are scripted: whatever quotes an order or a receipt reads it from
 what the tools returned, and every tool call goes through the desk's real code.
 
-Keys are phrases of the agents' system messages (see desk.py); the values are their turns, one for each answer.
+Keys are phrases of the agents' prompts (project/prompts); the values are their turns, one for each answer.
 """
 
 from __future__ import annotations

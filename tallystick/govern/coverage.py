@@ -49,6 +49,22 @@ class RuleScope:
         return agent is None or self.agents is None or agent in self.agents
 
 
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one policy can say of a call. ``says``: "forbid", "hold" or "permit"; None where no rule can match.
+
+    ``weight`` is for ``verdict``: it tells what several opinions come to together.
+    """
+
+    rules: tuple[str, ...] = ()
+    says: str | None = None
+    weight: int = 0
+
+
+_PERMITS, _HOLDS, _FORBIDS = 1, 2, 4
+_SILENT: Final = Opinion()
+
+
 class Coverage:
     """The rules of one policy, by what they can match.
 
@@ -58,19 +74,58 @@ class Coverage:
     def __init__(self, rules: Iterable[RuleScope], problem: str | None = None) -> None:
         self.rules = tuple(rules)
         self.problem = problem
-        self.names_agents = any(rule.agents is not None for rule in self.rules)
-        self._by_tool: dict[tuple[str, str | None], tuple[RuleScope, ...]] = {}
+        named = (rule.agents for rule in self.rules)
+        self.agents = frozenset[str]().union(*(one for one in named if one is not None))
+        self.tools = frozenset[str]().union(
+            *(one for rule in self.rules for one in (rule.actions, rule.tools) if one is not None)
+        )
+        self._known: dict[tuple[str | None, str | None, str | None], Opinion] = {}
 
-    def matching(self, agent: str | None, tool: str, effect: str | None) -> tuple[RuleScope, ...]:
-        """The rules that can match a call of a tool with this declared effect by this agent (None: by any)."""
-        known = self._by_tool.get((tool, effect))
+    def opinion(self, agent: str | None, tool: str, effect: str | None) -> Opinion:
+        """What it can say of a call of a tool with this declared effect by this agent (None: by any)."""
+        # Names that no rule has are all alike to it.
+        asked = (
+            agent if agent is None or agent in self.agents else "",
+            tool if tool in self.tools else None,
+            effect,
+        )
+        known = self._known.get(asked)
         if known is None:
             names = frozenset({tool} if effect is None else {tool, EFFECT_PREFIX + effect})
-            known = tuple(rule for rule in self.rules if rule.can_match(None, names, tool))
-            self._by_tool[tool, effect] = known
-        if agent is None or not self.names_agents:
-            return known
-        return tuple(rule for rule in known if rule.agents is None or agent in rule.agents)
+            known = _opinion([rule for rule in self.rules if rule.can_match(agent, names, tool)])
+            self._known[asked] = known
+        return known
+
+
+def _opinion(rules: Sequence[RuleScope]) -> Opinion:
+    """A rule that forbids under a condition hides no permit: it stands among the rules, and the call decides."""
+    if not rules:
+        return _SILENT
+    weight = 0
+    for rule in rules:
+        if not rule.forbids:
+            weight |= _PERMITS
+        elif rule.hold:
+            weight |= _HOLDS
+        elif not rule.conditional:
+            weight |= _FORBIDS
+    says = FORBID if weight & _FORBIDS else HOLD if weight & _HOLDS else PERMIT if weight else FORBID
+    return Opinion(tuple(rule.label for rule in rules), says, weight)
+
+
+def verdict(opinions: Sequence[Opinion], effect: str | None) -> str:
+    """What the policies in force say together.
+
+    Cedar's rule: allowed is what one permits and none forbids. A tool without a declared effect is never allowed.
+    """
+    if not opinions:
+        return NO_POLICY
+    weight = 0
+    for one in opinions:
+        weight |= one.weight
+    if effect is None or weight & _FORBIDS or not weight & _PERMITS:
+        return NOT_PERMITTED
+    return AFTER_APPROVAL if weight & _HOLDS else MAY
 
 
 def read_coverage(name: str, text: str) -> Coverage:
@@ -107,31 +162,3 @@ def _named(scope: Mapping[str, Any]) -> frozenset[str] | None:
         return None
     entities = inner.get("entities") or [inner["entity"]]
     return frozenset(entity["id"] for entity in entities)
-
-
-def says(rules: Sequence[RuleScope]) -> str | None:
-    """What one policy would say by these rules: "forbid", "hold" or "permit"; None where it has none of them.
-
-    A rule that forbids under a condition hides no permit: it stands among the rules, and the call decides.
-    """
-    if not rules:
-        return None
-    if any(rule.forbids and not rule.hold and not rule.conditional for rule in rules):
-        return FORBID
-    if any(rule.forbids and rule.hold for rule in rules):
-        return HOLD
-    return PERMIT if any(not rule.forbids for rule in rules) else FORBID
-
-
-def verdict(policies: Sequence[Sequence[RuleScope]], effect: str | None) -> str:
-    """What the policies in force would say together; ``policies``: the rules of each that can match.
-
-    Cedar's rule: allowed is what one permits and none forbids. A tool without a declared effect is never allowed.
-    """
-    if not policies:
-        return NO_POLICY
-    rules = [rule for one in policies for rule in one]
-    if effect is None or all(rule.forbids for rule in rules):
-        return NOT_PERMITTED
-    said = says(rules)
-    return NOT_PERMITTED if said == FORBID else AFTER_APPROVAL if said == HOLD else MAY

@@ -8,13 +8,17 @@ content: the body holds a salted commitment in its place (see commitment.py). Ti
 kind                   body
 =====================  ===============================================================================
 object.declared        type, name, digest, version, body, card, because
-                       (type: see model/registry.py TYPES; body.text of a prompt or policy: digest of a text;
-                       card: owner, purpose, lifecycle, links, origin. The first entries of old journals have no card)
+                       (type: agent | tool | model | data | prompt | policy | budget | suite | workflow)
+                       (digest: that of the canonical JSON of type, name, version and body)
+                       (version: its label, or null; body.text of a prompt, a policy, an agent's card: digest of a text)
+                       (card: owner, purpose, lifecycle, links, origin; the entries of old journals have none)
 object.retired         type, name, because
 alias.moved            type, name, alias, digest, previous, because, override, missing
-                       (digest null: the alias is taken away; override: why a promotion went on with what is missing)
+                       (digest: that of a version, or null where the alias is taken away; previous: where it was)
+                       (override: why a promotion went on with what is missing)
 definition.shown       tool, channel, definition, trust, why, differs, against, server
-                       (definition: digest of a text, the definition's JSON; see model/registry.py Shown)
+                       (channel: code | mcp; definition: digest of a text, its canonical JSON)
+                       (trust: accepted | quarantined; why: first use | declared | new | changed)
 definition.accepted    tool, channel, definition, because
 policy.loaded          state, digest, files [{name, text}], tools, evaluator, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
@@ -22,7 +26,7 @@ rates.loaded           card, rows, made, text                     (card: Merkle 
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
                        because, group, loop, approval, hold       (see app/decided.py and proof-format.md)
-                       (stage: arguments | loop | policy | budget | approval | binding)
+                       (stage: pin | arguments | loop | policy | budget | approval | binding)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)
@@ -62,6 +66,7 @@ from tallystick.model.errors import BadInput
 
 LONGEST_LEAF: Final = 65_535  # C2SP entry bundles give a leaf's length in 16 bits
 _LEAF: Final = b"\x00"
+_WITH_TEXT: Final = ("agent", "prompt", "policy")  # objects whose body names a text
 _EXACT: Final = 2**53 - 1  # as in canonical.py
 
 
@@ -134,7 +139,8 @@ def leaf_digest(leaf: bytes) -> str:
 
 
 def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
-    """The digests of the texts that a written body names: policies, declarations of tools, rate cards."""
+    """The digests of the texts that a written body names: prompts, policies, declarations and definitions of tools,
+    rate cards."""
     if kind == "decision.made":
         found = [body.get("declaration")]
     elif kind == "policy.loaded":
@@ -145,7 +151,7 @@ def texts_named(kind: str, body: Mapping[str, Any]) -> list[str]:
         found.append(body.get("tools"))
     elif kind == "rates.loaded":
         found = [body.get("text")]
-    elif kind == "object.declared":
+    elif kind == "object.declared" and body.get("type") in _WITH_TEXT and "card" in body:
         held = body.get("body")
         found = [held.get("text")] if isinstance(held, Mapping) else []
     elif kind == "definition.shown":

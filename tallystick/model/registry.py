@@ -175,6 +175,11 @@ class Shown:
     decided: int | None = None  # when it was accepted
     by: str | None = None  # the person who accepted it; None: nobody, it was its first use or it is declared
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a person; one that another took the place of does not."""
+        return self.trust is Trust.QUARANTINED and self.why != "replaced"
+
 
 USES: Final = ("tool", "model", "prompt", "data", "delegate", "definition", "version", "evaluation")
 

@@ -153,16 +153,14 @@ def path_text(keys: Sequence[str]) -> str:
 def path_keys(path: str) -> tuple[str, ...]:
     """The keys of a path that ``path_text`` wrote. Raises BadInput for anything else."""
     keys: list[str] = []
-    position = 0
-    while position < len(path) or not keys or path.endswith("."):
+    position, more = 0, True
+    while more:
         match = _PART.match(path, position)
         if match is None:
             raise BadInput(f"{path!r:.160} is not a path", hint='for example input.properties."a.b".type')
         part = match.group(1)
         keys.append(json.loads(part) if part.startswith('"') else part)
-        position = match.end()
-        if not match.group(2):
-            break
+        position, more = match.end(), bool(match.group(2))
     return tuple(keys)
 
 

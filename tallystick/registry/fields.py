@@ -75,6 +75,26 @@ def is_name(name: str, longest: int = _LONGEST_NAME) -> bool:
     return 0 < len(name) <= longest and _FORBIDDEN.search(name) is None
 
 
+def is_label(label: str) -> bool:
+    """Whether this can label a version."""
+    return is_name(label, _LONGEST_LABEL)
+
+
+def is_address(text: str) -> bool:
+    """Whether ``address`` would take a text: it is short enough, all of it is seen, and it holds no password."""
+    return len(text) <= _LONGEST_TEXT and _UNSEEN.search(text) is None and _PASSWORD.search(text) is None
+
+
+def is_argument_type(word: str) -> bool:
+    """Whether this can be an argument's type ("decimal", "string?")."""
+    return word.removesuffix("?") in ARGUMENT_TYPES
+
+
+def seen_text(text: str) -> str:
+    """A text with every character that is not seen replaced by U+FFFD, so that ``text`` would take it."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
 def name_of(file: DeclarationFile) -> str:
     """The object's name. Raises ConfigError where it is missing or none."""
     name = text(file, "name")
@@ -184,7 +204,7 @@ def arguments(file: DeclarationFile) -> dict[str, str] | None:
     for name, written in table.items():
         key = f"arguments.{name}"
         _named(file, key, str(name))
-        if not isinstance(written, str) or written.removesuffix("?") not in ARGUMENT_TYPES:
+        if not isinstance(written, str) or not is_argument_type(written):
             hint = nearest(str(written), ARGUMENT_TYPES)
             raise file.error(
                 key, f"argument {name} has an unknown type {written!r:.80}",

@@ -8,10 +8,13 @@ an agent it delegates to, at any distance, has it. Circles of delegation end by 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
-from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Trust, Use
+from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Use
+from tallystick.registry.facts import Facts
+from tallystick.registry.offered import waiting
 from tallystick.registry.snapshot import Snapshot
 
 Key = tuple[str, str]  # type and name
@@ -23,21 +26,9 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 def names_in(body: Mapping[str, Any], field: str) -> tuple[str, ...]:
     """The names in a list of a body; what is no text is left out, and so is a field that is no list."""
     value = body.get(field)
-    if not isinstance(value, list | tuple):
+    if not value or not isinstance(value, list | tuple):
         return ()
-    return tuple(one for one in value if isinstance(one, str))
-
-
-class Facts(Protocol):
-    """What is looked up when a difference depends on it, because a snapshot would be too large with it."""
-
-    def labels(self, agent: str) -> Collection[str]:
-        """The labels of all versions of an agent."""
-        ...
-
-    def told(self, use: Use) -> Definition | None:
-        """What a model was told of a tool; None where it is no longer known."""
-        ...
+    return tuple([one for one in value if isinstance(one, str)])
 
 
 class Graph:
@@ -49,12 +40,18 @@ class Graph:
     def __init__(self, snapshot: Snapshot, facts: Facts | None = None) -> None:
         self.snapshot = snapshot
         self._facts = facts
-        self.objects: Mapping[Key, Declared] = {
-            (one.type, one.name): one for one in snapshot.objects if not _gone(one)
-        }
-        self.retired: Mapping[Key, Declared] = {
-            (one.type, one.name): one for one in snapshot.objects if _gone(one)
-        }
+        objects: dict[Key, Declared] = {}
+        retired: dict[Key, Declared] = {}
+        types: dict[str, dict[str, Declared]] = {}
+        for one in snapshot.objects:
+            if one.retired or one.card.lifecycle is Lifecycle.RETIRED:
+                retired[one.type, one.name] = one
+            else:
+                objects[one.type, one.name] = one
+                types.setdefault(one.type, {})[one.name] = one
+        self.objects: Mapping[Key, Declared] = objects
+        self.retired: Mapping[Key, Declared] = retired
+        self._types: Mapping[str, Mapping[str, Declared]] = types
         self._remembered: dict[Any, Any] = {}
         self._tools: dict[str, Mapping[str, tuple[str, ...]]] = {}
         self._classes: dict[str, frozenset[str]] = {}
@@ -80,14 +77,7 @@ class Graph:
 
     def of_type(self, type: str) -> Mapping[str, Declared]:
         """The declared objects of one type, by name."""
-        return self._by_type.get(type, {})
-
-    @cached_property
-    def _by_type(self) -> Mapping[str, Mapping[str, Declared]]:
-        found: dict[str, dict[str, Declared]] = {}
-        for (kind, name), one in self.objects.items():
-            found.setdefault(kind, {})[name] = one
-        return found
+        return self._types.get(type, {})
 
     @cached_property
     def names(self) -> Mapping[str, Sequence[str]]:
@@ -104,17 +94,26 @@ class Graph:
     def observed(self) -> frozenset[Key]:
         """What was seen running, or, for a tool, showed what it is."""
         found: set[Key] = set(self.snapshot.seen)
+        found.update(("agent", name) for name in self.observed_agents)
         for use in self.snapshot.uses:
-            found.add(("agent", use.agent))
-            if use.type == "delegate":
-                found.add(("agent", use.name))
-            elif use.type in ("tool", "model") or (use.type == "prompt" and use.detail):
+            if use.type in ("tool", "model") or (use.type == "prompt" and use.detail):
                 found.add((use.type, use.name))
         found.update(("tool", one.tool) for one in self.snapshot.shown)
         for kind, name in list(found):
             if kind == "tool":
                 found.update(("data", source) for source in self.sources_of_tool(name))
         return frozenset(found)
+
+    @cached_property
+    def observed_agents(self) -> frozenset[str]:
+        """The agents that were seen."""
+        found = {name for kind, name in self.snapshot.seen if kind == "agent"}
+        found.update(self.uses, self._handed)
+        return frozenset(found)
+
+    def was_observed(self, key: Key) -> bool:
+        """Whether a thing was seen; of agents without looking for all the rest."""
+        return key[1] in self.observed_agents if key[0] == "agent" else key in self.observed
 
     @cached_property
     def seen_at(self) -> Mapping[Key, tuple[int, int]]:
@@ -162,9 +161,14 @@ class Graph:
         return found
 
     @cached_property
-    def quarantined(self) -> frozenset[str]:
+    def waiting(self) -> Mapping[str, Sequence[Shown]]:
+        """The definitions that wait for a person, by tool."""
+        return {tool: found for tool, shown in self.shown.items() if (found := waiting(shown))}
+
+    @cached_property
+    def quarantined(self) -> AbstractSet[str]:
         """Tools with a definition that waits for a person."""
-        return frozenset(one.tool for one in self.snapshot.shown if one.trust is Trust.QUARANTINED)
+        return self.waiting.keys()
 
     @cached_property
     def budgets(self) -> frozenset[str]:
@@ -193,61 +197,87 @@ class Graph:
     # Who uses what
 
     @cached_property
-    def uses(self) -> Mapping[str, Mapping[str, Sequence[Use]]]:
-        """What was seen, by agent and type of use."""
-        found: dict[str, dict[str, list[Use]]] = {}
+    def uses(self) -> Mapping[str, Sequence[Use]]:
+        """What each agent was seen using."""
+        found: dict[str, list[Use]] = {}
         for use in self.snapshot.uses:
-            found.setdefault(use.agent, {}).setdefault(use.type, []).append(use)
+            found.setdefault(use.agent, []).append(use)
         return found
 
     def uses_of(self, agent: str, type: str) -> Sequence[Use]:
         """What an agent was seen using of one type."""
-        return self.uses.get(agent, {}).get(type, ())
+        return [use for use in self.uses.get(agent, ()) if use.type == type]
 
     @cached_property
-    def _used(self) -> Mapping[Key, Mapping[str, Use]]:
-        found: dict[Key, dict[str, Use]] = {}
+    def _called(self) -> Mapping[str, Mapping[str, Use]]:
+        return self._by_agent("tool")
+
+    @cached_property
+    def _handed_by(self) -> Mapping[str, Mapping[str, Use]]:
+        return self._by_agent("delegate")
+
+    @cached_property
+    def _handed(self) -> frozenset[str]:
+        return frozenset(use.name for use in self.snapshot.uses if use.type == "delegate")
+
+    def _by_agent(self, type: str) -> Mapping[str, Mapping[str, Use]]:
+        found: dict[str, dict[str, Use]] = {}
         for use in self.snapshot.uses:
-            if use.type in ("tool", "delegate"):
-                found.setdefault((use.agent, use.type), {})[use.name] = use
+            if use.type == type:
+                found.setdefault(use.agent, {})[use.name] = use
         return found
 
     def used_tools(self, agent: str) -> Mapping[str, Use]:
         """The tools an agent was seen calling, by name."""
-        return self._used.get((agent, "tool"), {})
+        return self._called.get(agent, {})
 
     def used_delegates(self, agent: str) -> Mapping[str, Use]:
         """The agents an agent was seen handing work to, by name."""
-        return self._used.get((agent, "delegate"), {})
+        return self._handed_by.get(agent, {})
+
+    @cached_property
+    def _grants(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: names_in(one.body, "tools") for name, one in self.of_type("agent").items()}
 
     def granted(self, agent: str) -> tuple[str, ...]:
         """The tools an agent is declared with."""
-        return names_in(self.body("agent", agent), "tools")
+        return self._grants.get(agent, ())
 
     def has(self, agent: str) -> frozenset[str]:
         """The tools that an agent is declared with or was seen calling."""
         return frozenset(self.granted(agent)).union(self.used_tools(agent))
 
+    @cached_property
+    def _delegates(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, set[str]] = {}
+        for agent, one in self.of_type("agent").items():
+            declared = names_in(one.body, "delegates")
+            if declared:
+                found[agent] = set(declared)
+        for agent, handed in self._handed_by.items():
+            found.setdefault(agent, set()).update(handed)
+        return {agent: sorted(names - {agent}) for agent, names in found.items()}
+
     def delegates(self, agent: str) -> Sequence[str]:
         """The agents an agent may hand work to, or did, by name."""
-        declared = names_in(self.body("agent", agent), "delegates")
-        return sorted({*declared, *self.used_delegates(agent)} - {agent})
+        return self._delegates.get(agent, ())
 
     @cached_property
-    def holders(self) -> Mapping[str, Sequence[str]]:
-        """The agents that have each tool themselves, by name."""
-        found: dict[str, list[str]] = {}
-        for agent in self.names["agent"]:
-            for tool in self.has(agent):
-                found.setdefault(tool, []).append(agent)
+    def holders(self) -> Mapping[str, AbstractSet[str]]:
+        """The agents that have each tool themselves."""
+        found: dict[str, set[str]] = {}
+        for held in (self._grants, self._called):
+            for agent, tools in held.items():
+                for tool in tools:
+                    found.setdefault(tool, set()).add(agent)
         return found
 
     @cached_property
     def principals(self) -> Mapping[str, Sequence[str]]:
         """The agents that delegate to each agent."""
         found: dict[str, list[str]] = {}
-        for agent in self.names["agent"]:
-            for delegate in self.delegates(agent):
+        for agent, delegates in self._delegates.items():
+            for delegate in delegates:
                 found.setdefault(delegate, []).append(agent)
         return found
 
@@ -343,11 +373,14 @@ class Graph:
     @cached_property
     def touched(self) -> Mapping[str, frozenset[str]]:
         """The tools that touch each class of data, or each data source, by its name."""
+        held = {name: names_in(one.body, "classes") for name, one in self.of_type("data").items()}
         found: dict[str, set[str]] = {}
-        for kind, name in self.objects:
-            if kind == "tool":
-                for what in (*self.sources_of_tool(name), *self.classes_of_tool(name)):
-                    found.setdefault(what, set()).add(name)
+        for tool, one in self.of_type("tool").items():
+            for data in names_in(one.body, "data"):
+                found.setdefault(data, set()).add(tool)
+            for source in names_in(one.body, "sources"):
+                for what in (source, *held.get(source, ())):
+                    found.setdefault(what, set()).add(tool)
         return {what: frozenset(tools) for what, tools in found.items()}
 
     @cached_property
@@ -365,7 +398,3 @@ class Graph:
         tools = {tool for one in wanted for tool in self.touched.get(one, ())}
         seen = {agent for one in wanted for agent in self.handled.get(one, ())}
         return self.upstream({agent for tool in tools for agent in self.holders.get(tool, ())} | seen)
-
-
-def _gone(one: Declared) -> bool:
-    return one.retired or one.card.lifecycle is Lifecycle.RETIRED

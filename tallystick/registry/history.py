@@ -32,12 +32,11 @@ class Window:
 
 def did(graph: Graph, agent: str, same: Callable[[str], bool], window: Window) -> bool:
     """Whether an agent was seen using something of this name: also a class or source that a tool it called reaches."""
-    for kind in _DEEDS:
-        for use in graph.uses_of(agent, kind):
-            if not window.holds(use):
-                continue
-            if same(use.name) or (kind == "tool" and _through(graph, use.name, same)):
-                return True
+    for use in graph.uses.get(agent, ()):
+        if use.type not in _DEEDS or not window.holds(use):
+            continue
+        if same(use.name) or (use.type == "tool" and _through(graph, use.name, same)):
+            return True
     return False
 
 

@@ -33,6 +33,7 @@ class Action(StrEnum):
     VERSION = "new version"
     CARD = "changed card"
     BACK = "back"
+    LIMIT = "new limit"  # of a budget
     UNCHANGED = "unchanged"
     RETIRE = "retire"
     REFUSED = "refused"
@@ -207,7 +208,7 @@ def _refusal(wanted: Declared, known: Declared | None, versions: Sequence[Versio
             differs = ", ".join(change.path for change in changes(taken.body, wanted.body)[:8])
             return (
                 f"version {wanted.version} of {wanted.type} {wanted.name} is {taken.digest[:_SHORT]} already, and this "
-                f"would be {wanted.digest[:_SHORT]}: {differs} differ",
+                f"would be {wanted.digest[:_SHORT]}; what differs: {differs}",
                 "give it another version",
             )
     origin = None if known is None or known.retired else known.card.origin
@@ -263,7 +264,7 @@ def _budgets(found: Declarations, standing: Sequence[Budget]) -> list[Item]:
         before = {} if one is None else {"limit_nano_usd": one.limit_nano, "mode": one.mode}
         diff = Diff(tuple(changes(before, {"limit_nano_usd": limit, "mode": "hard"}))) if one else Diff()
         same = one is not None and not diff.changes
-        action = Action.UNCHANGED if same else Action.ADD if one is None else Action.VERSION
+        action = Action.UNCHANGED if same else Action.ADD if one is None else Action.LIMIT
         items.append(
             Item(
                 action, "budget", scope, diff=diff, limit_nano=None if same else limit,

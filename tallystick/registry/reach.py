@@ -86,6 +86,10 @@ def _from_agents(graph: Graph, agents: set[str], tools: set[str]) -> Iterable[Ed
 
 
 def _from_tools(graph: Graph, tools: set[str]) -> Iterable[Edge]:
+    reached = sorted({source for tool in tools for source in graph.sources_of_tool(tool)})
+    for source in reached:
+        for one in sorted(set(graph.classes_of_source(source))):
+            yield Edge(("data", source), ("class", one), "touches")
     for tool in sorted(tools):
         for source in sorted(set(graph.sources_of_tool(tool))):
             yield Edge(("tool", tool), ("data", source), "touches")

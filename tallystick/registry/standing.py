@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tallystick.model.registry import Declared, Definition, Difference, Shown, Trust
+from tallystick.model.registry import Declared, Definition, Difference, Shown
 from tallystick.registry.drift import WINDOW_NS, Known, differences
 from tallystick.registry.graph import Graph, Key
 from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, DRIFTED, SHADOW
@@ -21,7 +21,7 @@ def standing_with(graph: Graph, key: Key, found: Collection[Difference]) -> str:
         return SHADOW
     if found:
         return DRIFTED
-    return BOTH if key in graph.observed else DECLARED_ONLY
+    return BOTH if graph.was_observed(key) else DECLARED_ONLY
 
 
 def differences_of(graph: Graph, key: Key, now: int) -> Sequence[Difference]:
@@ -34,7 +34,7 @@ def differences_of(graph: Graph, key: Key, now: int) -> Sequence[Difference]:
     if one is None:
         return ()
     if kind == "tool":
-        return [_definition(shown) for shown in graph.shown.get(name, ()) if shown.trust is Trust.QUARANTINED]
+        return [_definition(shown) for shown in graph.waiting.get(name, ())]
     if kind == "agent":
         return _drift(graph, one, now)
     return ()
@@ -42,7 +42,7 @@ def differences_of(graph: Graph, key: Key, now: int) -> Sequence[Difference]:
 
 def _drift(graph: Graph, agent: Declared, now: int) -> Sequence[Difference]:
     since = max(agent.at, now - WINDOW_NS)
-    uses = [use for kind in graph.uses.get(agent.name, {}).values() for use in kind if use.last >= since]
+    uses = [use for use in graph.uses.get(agent.name, ()) if use.last >= since]
     if not uses:
         return ()
     other = any(use.type == "version" and use.name != agent.version for use in uses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from tallystick.model.errors import BadInput
@@ -167,7 +167,7 @@ class Asking:
         kind, name = key
         waiting = self._graph.quarantined
         if kind == "agent":
-            return not waiting.isdisjoint(self._graph.has(name)) or not waiting.isdisjoint(self._extra)
+            return any(tool in waiting for tool in (*self._graph.has(name), *self._extra))
         return kind == "tool" and name in waiting
 
     # What it can do
@@ -320,24 +320,44 @@ class Asking:
 class Force:
     """Which policies of the registry are in force for an agent; each scope is read once.
 
+    ``groups`` are the policies of one scope each.
+
     ``tools``: what the agents are about to call; ``asked``: policies whose scopes are being read already.
     """
 
     def __init__(
         self, graph: Graph, now: int, tools: Tools = NO_TOOLS, asked: frozenset[str] = frozenset()
     ) -> None:
-        self._scopes: list[tuple[Declared, list[Test]]] = []
+        scopes: dict[str | None, list[Declared]] = {}  # policies of one scope are tested once
+        tests: dict[str | None, Test | None] = {}
         for policy in graph.policies:
             scope = None if policy.name in asked else scope_of(graph, policy)
-            tests: list[Test] = []  # a scope that asks for itself in a circle covers
-            if scope is not None:
-                tests = Asking(graph, scope, now, None, tools, asked | {policy.name}).tests()
-            self._scopes.append((policy, tests))
+            written = None if scope is None else str(policy.body["scope"])
+            scopes.setdefault(written, []).append(policy)
+            if written not in tests:  # a scope that asks for itself in a circle covers
+                asking = (
+                    None if scope is None else Asking(graph, scope, now, None, tools, asked | {policy.name})
+                )
+                tests[written] = None if asking is None else every(asking.tests())
+        self.groups: Sequence[Sequence[Declared]] = list(scopes.values())
+        self._tests = list(tests.values())
+
+    def groups_of(self, agent: str) -> tuple[int, ...]:
+        """The groups of policies that are in force for an agent, by their place in ``groups``."""
+        key = ("agent", agent)
+        return tuple([n for n, test in enumerate(self._tests) if test is None or test(key)])
 
     def of(self, agent: str) -> list[Declared]:
         """The policies in force for an agent, by name."""
-        key = ("agent", agent)
-        return [policy for policy, tests in self._scopes if all(test(key) for test in tests)]
+        found = [policy for group in self.groups_of(agent) for policy in self.groups[group]]
+        return sorted(found, key=lambda one: one.name)
+
+
+def every(tests: Sequence[Test]) -> Test:
+    """One test that passes what passes all of them."""
+    if len(tests) == 1:
+        return tests[0]
+    return lambda key: all(test(key) for test in tests)
 
 
 def scope_of(graph: Graph, policy: Declared) -> Query | None:

@@ -42,7 +42,7 @@ def declare(
             f"tool {label} has no argument {unknown[0]!r} to give authority",
             hint="it has: " + ", ".join(arguments),
         )
-    about = description if description is not None else _first_line(inspect.getdoc(function))
+    about = description if description is not None else (inspect.getdoc(function) or "").strip()
     facts = {
         "name": label,
         "effect": None if effect is None else str(effect),
@@ -139,7 +139,3 @@ def _word(hint: Any) -> str:
     if not isinstance(kind, type) or dataclasses.is_dataclass(kind):
         return "record"
     return next((word for known, word in _TYPES if issubclass(kind, known)), "record")
-
-
-def _first_line(text: str | None) -> str:
-    return text.strip().splitlines()[0].strip() if text and text.strip() else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
@@ -12,9 +11,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body
 from litestar.response import Redirect
 
-from tallystick.model.errors import BadInput, Denied, UnknownThing
+from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.web.run import summary
-from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows
+from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows, same_origin
 from tallystick.web.wording import path
 
 STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed")
@@ -50,7 +49,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)],
     ) -> Redirect:
         """Write the answer, then show the list again."""
-        _same_origin(request)
+        same_origin(request, "the approvals page")
         approval = request.path_params["approval"]
         answer = ANSWERS.get(str(data.get("answer", "")))
         if answer is None:
@@ -95,12 +94,3 @@ def _run(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | No
         return summary(site, opened["run"])
     except UnknownThing:
         return None  # the page says so
-
-
-def _same_origin(request: Request[Any, Any, Any]) -> None:
-    """Refuse an answer that another site's page makes this browser send. Raises Denied."""
-    origin = request.headers.get("origin")
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
-        origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    ):
-        raise Denied("the answer came from another site", hint="answer on the approvals page itself")

@@ -22,12 +22,14 @@ _BAD: Final = (
 
 KEYS: Final = (
     ("?", "show these keys", "everywhere"),
-    ("/", "search", "Runs, a run, Cost"),
+    ("/", "search", "lists, a run, Cost"),
+    ("g then h r c p j", "go to Home, Runs, Cost, approvals (p), Journal", "everywhere"),
     (
-        "g then h r a t m c p j",
-        "go to Home, Runs, Agents, Tools, Models, Cost, approvals (p), Journal",
+        "g then a t m d e o b s w",
+        "go to Agents, Tools, Models, Data, prompts (e), policies (o), Budgets, Suites, Workflows",
         "everywhere",
     ),
+    ("g then f x i u q", "go to Find, access (x), reach (i), Unused grants, Quarantine", "everywhere"),
     ("j k", "next, previous row", "lists and the tree"),
     ("Enter", "open the row", "lists and the tree"),
     ("↑ ↓ Home End PgUp PgDn", "move in the tree", "a run"),
@@ -84,8 +86,8 @@ def view(site: Site) -> View:
         page = reader.runs(f"status:{status} since:7d", limit=SHOWN)
         if page["total"]:
             bad.append({"status": name, "title": title, "total": page["total"], "runs": page["runs"]})
-    agents = rows(reader.agents(), "agents")
-    tools = rows(reader.tools(), "tools")
+    catalog = site.registry.catalog
+    agents, tools = catalog.objects("agent")["objects"], catalog.objects("tool")["objects"]
     money = reader.cost("model")
     data = {
         "total_runs": recent["total"],
@@ -93,12 +95,16 @@ def view(site: Site) -> View:
         "bad": bad,
         "unpriced": _unpriced(money),
         "shadow": {"agents": _shadow(agents), "tools": _shadow(tools)},
+        "drifted": _drifted(agents),
+        "quarantined": [_waiting(one) for one in catalog.quarantine()["definitions"]],
         "declared": {"agents": _declared(agents), "tools": _declared(tools)},
         "recent": recent["runs"],
         "journal": _journal(site),
         "cost": {key: money[key] for key in ("total_nano_usd", "known_nano_usd", "gaps")},
     }
-    calm = not (waiting or bad or data["unpriced"]["gaps"] or any(data["shadow"].values()) or data["journal"])
+    troubles = (waiting, bad, data["unpriced"]["gaps"], *data["shadow"].values(), data["drifted"],
+                data["quarantined"], data["journal"])  # fmt: skip
+    calm = not any(troubles)
     longest = max((run["duration_ns"] or 0 for run in recent["runs"]), default=0)
     return View("home.html", data, {"here": "home", "calm": calm, "longest": longest})
 
@@ -129,6 +135,18 @@ def _unpriced(money: Mapping[str, Any]) -> dict[str, Any]:
 def _shadow(things: Sequence[Mapping[str, Any]]) -> list[str]:
     shadow = [thing for thing in things if thing["observed"] and not thing["declared"]]
     return [thing["name"] for thing in sorted(shadow, key=lambda thing: -thing["runs"])]
+
+
+def _drifted(things: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Agents that do not do what is declared of them, those that differ most first."""
+    found = [thing for thing in things if thing["standing"] == "drifted"]
+    return [{"name": thing["name"], "differences": thing["differences"]} for thing in
+            sorted(found, key=lambda thing: -(thing["differences"] or 0))]  # fmt: skip
+
+
+def _waiting(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition that waits for a person, in short."""
+    return {key: shown[key] for key in ("tool", "channel", "why", "differs", "first")}
 
 
 def _declared(things: Sequence[Mapping[str, Any]]) -> int:

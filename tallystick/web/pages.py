@@ -11,8 +11,22 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.exceptions import HTTPException
 
+from tallystick.app.questions import Registry
 from tallystick.model.errors import TallystickError, UnknownThing
-from tallystick.web import approvals, assets, cost, evidence, home, journal, names, run, runs
+from tallystick.web import (
+    approvals,
+    assets,
+    cost,
+    evidence,
+    home,
+    journal,
+    quarantine,
+    reach,
+    registry,
+    run,
+    runs,
+    thing,
+)
 from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
 
 __all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
@@ -23,13 +37,15 @@ def routes(
     control_answer: Answerer,
     settings: PageSettings,
     book: Journal,
+    known: Registry,
     make_evidence: Evidence | None = None,
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
-    ``book`` tells of the journal; without ``make_evidence`` run pages offer no evidence to download.
+    ``book`` tells of the journal, ``known`` of the registry;
+    without ``make_evidence`` run pages offer no evidence to download.
     """
-    site = Site(reader, control_answer, settings, book, make_evidence)
+    site = Site(reader, control_answer, settings, book, known, make_evidence)
 
     def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return site.failure(request, error)
@@ -40,7 +56,10 @@ def routes(
         *runs.handlers(site),
         *run.handlers(site),
         *evidence.handlers(site),
-        *names.handlers(site),
+        *registry.handlers(site),
+        *thing.handlers(site),
+        *reach.handlers(site),
+        *quarantine.handlers(site),
         *cost.handlers(site),
         *approvals.handlers(site),
         *journal.handlers(site),

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from tallystick.model.errors import BadInput
 from tallystick.model.query import RUNS
 from tallystick.web.facets import toggled, without
-from tallystick.web.site import Site, View, asked, rows
+from tallystick.web.site import Site, View, asked
 
 PAGE: Final = 50
 STATUSES: Final = ("running", "ok", "failed", "stopped", "crashed", "unknown")
@@ -70,7 +70,7 @@ def _facets(site: Site, query: str) -> list[dict[str, Any]]:
         total = site.reader.runs(f"{rest} status:{status}".strip(), limit=1)["total"]
         if total or toggled(query, "status", status) == rest:
             statuses.append({"value": status, "total": total, "label": status})
-    seen = [row for row in rows(site.reader.agents(), "agents") if row["observed"]]
+    seen = [row for row in site.registry.catalog.objects("agent")["objects"] if row["observed"]]
     agents = sorted(seen, key=lambda row: -row["runs"])
     named = [{"value": row["name"], "total": None, "label": row["name"]} for row in agents[:AGENTS_SHOWN]]
     times = [{"value": age, "total": None, "label": label} for age, label in SPANS]

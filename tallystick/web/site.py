@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 import jinja2
 import msgspec
@@ -19,8 +20,9 @@ from litestar.exceptions import HTTPException
 from litestar.response import Stream
 
 from tallystick import __version__
+from tallystick.app.questions import Registry
 from tallystick.model.errors import Denied, Fault, TallystickError
-from tallystick.web import assets, facets, svg, wording
+from tallystick.web import assets, changes, facets, graph_svg, svg, wording
 from tallystick.web.stream import sent
 
 JSON_SUFFIX: Final = ".json"
@@ -39,12 +41,28 @@ HEADERS: Final = {
 NAVIGATION: Final = (
     ("home", "/", "Home"),
     ("runs", "/runs", "Runs"),
-    ("agents", "/agents", "Agents"),
-    ("tools", "/tools", "Tools"),
-    ("models", "/models", "Models"),
+    ("registry", "/agents", "Registry"),
     ("cost", "/cost", "Cost"),
     ("approvals", "/approvals", "Approvals"),
     ("journal", "/journal", "Journal"),
+)
+
+# The pages of the registry, in the bar below the first one.
+REGISTRY: Final = (
+    ("agents", "/agents", "Agents"),
+    ("tools", "/tools", "Tools"),
+    ("models", "/models", "Models"),
+    ("data", "/data", "Data"),
+    ("prompts", "/prompts", "Prompts"),
+    ("policies", "/policies", "Policies"),
+    ("budgets", "/budgets", "Budgets"),
+    ("suites", "/suites", "Suites"),
+    ("workflows", "/workflows", "Workflows"),
+    ("find", "/find", "Find"),
+    ("access", "/access", "Access"),
+    ("reach", "/reach", "Reach"),
+    ("unused", "/unused", "Unused grants"),
+    ("quarantine", "/quarantine", "Quarantine"),
 )
 
 # Addresses that programs use: whatever goes wrong there is answered in JSON.
@@ -70,22 +88,6 @@ class PageReader(Protocol):
 
     def step(self, prefix: str, step: str, /) -> Mapping[str, Any]:
         """One step with its contents."""
-        ...
-
-    def agents(self) -> Any:
-        """Agents, declared and observed."""
-        ...
-
-    def thing(self, type: str, name: str, /) -> Mapping[str, Any]:
-        """One agent, tool, model or workflow."""
-        ...
-
-    def tools(self) -> Any:
-        """Tools, declared and observed."""
-        ...
-
-    def models(self) -> Any:
-        """Models, declared and observed."""
         ...
 
     def cost(self, by: str, query: str = "", /) -> Mapping[str, Any]:
@@ -164,7 +166,7 @@ class View:
 
 
 class Site:
-    """The pages' surroundings: reader, answerer, journal, evidence, settings and templates."""
+    """The pages' surroundings: reader, answerer, journal, registry, evidence, settings and templates."""
 
     headers = HEADERS
 
@@ -174,9 +176,11 @@ class Site:
         answer: Answerer,
         settings: PageSettings,
         journal: Journal,
+        registry: Registry,
         evidence: Evidence | None = None,
     ) -> None:
         self.reader = reader
+        self.registry = registry
         self.answer = answer
         self.settings = settings
         self.journal = journal
@@ -240,6 +244,15 @@ def refuse_foreign(request: Request[Any, Any, Any]) -> None:
         raise Denied("another site asked for this", hint="open it from Tallystick's own pages")
 
 
+def same_origin(request: Request[Any, Any, Any], place: str) -> None:
+    """Refuse an answer that another site's page makes this browser send. Raises Denied."""
+    origin = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
+        origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    ):
+        raise Denied("the answer came from another site", hint=f"answer on {place} itself")
+
+
 def rows(value: Any, key: str) -> list[Mapping[str, Any]]:
     """The list in an answer that is either the list or ``{key: list}``."""
     found = value.get(key, []) if isinstance(value, Mapping) else value
@@ -251,6 +264,13 @@ def _json(data: Mapping[str, Any]) -> bytes:
         return msgspec.json.encode(data)
     except UnicodeEncodeError:  # half a surrogate pair: only the slow encoder can write it (as an escape)
         return json.dumps(data, default=str).encode()
+
+
+def object_address(type: str, name: str) -> str:
+    """Where one object of the registry is shown; an agent has a shorter address of its own."""
+    if type == "agent":
+        return f"/agent?name={wording.path(name)}"
+    return f"/object?type={wording.path(type)}&name={wording.path(name)}"
 
 
 def _as_known(error: Exception) -> TallystickError:
@@ -289,6 +309,10 @@ def _environment(site: Site) -> jinja2.Environment:
         tokens=wording.tokens,
         status_class=wording.status_class,
         payload=wording.payload,
+        share=wording.share,
+        span=wording.span,
+        safe_link=wording.safe_link,
+        signed=changes.signed,
         segment=wording.path,
         urlencode=wording.path,  # the built-in one fails on half a surrogate pair
         ago=lambda text: wording.ago(text, site.settings.now()),
@@ -299,7 +323,11 @@ def _environment(site: Site) -> jinja2.Environment:
         term=wording.term,
         toggled=facets.toggled,
         has=facets.has,
+        holds=facets.holds,
         navigation=NAVIGATION,
+        registry_pages=REGISTRY,
+        edge_words=graph_svg.words,
+        object_address=object_address,
         static=site.assets.url,
         version=__version__,
         settings=site.settings,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup, escape
 
@@ -44,6 +44,8 @@ STATUS_WORDS: Final = {
     "consumed": "consumed", "allow": "allow", "deny": "deny", "hold": "hold", "not evaluated": "unknown",
     "holds": "ok", "finding": "failed", "not checked": "unknown",
     "signed": "ok", "written": "ok", "behind": "lossy", "fork": "failed",
+    "may": "allow", "after approval": "hold", "not permitted": "deny", "no policy": "unknown",
+    "permit": "allow", "forbid": "deny", "accepted": "approved", "quarantined": "held",
 }  # fmt: skip
 
 
@@ -213,3 +215,35 @@ def term(field: str, value: object) -> str:
 def path(value: object) -> str:
     """One segment of a URL's path, or one value of its query; what UTF-8 cannot write becomes "?"."""
     return quote(str(value), safe="", errors="replace")
+
+
+def share(value: float | int | None) -> str:
+    """A part of one as percent ("98.5 %"), or "not measured". Only what is all of it is shown as 100 %."""
+    if value is None:
+        return "not measured"
+    percent = min(99.9, 100 * value) if value < 1 else 100.0
+    return f"{percent:.1f} %".replace(".0 %", " %")
+
+
+_UNITS: Final = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+def span(since: object) -> str:
+    """An age or a date of a query as words: "in the last 30 days", "since 2026-11-01"; others as they are."""
+    age = re.fullmatch(r"([0-9]{1,6})([smhdw])", str(since))
+    if age is None:
+        return f"since {one_line(since, 40)}"
+    many, unit = int(age[1]), _UNITS[age[2]]
+    return f"in the last {unit}" if many == 1 else f"in the last {plural(many, unit)}"
+
+
+def safe_link(address: str) -> str | None:
+    """The address where it may become a link: http or https, with a host, without characters that mislead."""
+    if len(address) > 2_000 or _HIDDEN.search(address) or any(sign in address for sign in " \t\n\\<>\"'"):
+        return None
+    try:
+        parts = urlsplit(address)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:  # a host that is none, such as "[":  nothing to link to
+        return None
+    return address if named else None

@@ -14,6 +14,7 @@ from tallystick.config import Settings, load
 from tallystick.config.place import find_store
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
+from tallystick.wiring.feed import feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
 from tallystick.wiring.stores import (
@@ -60,8 +61,8 @@ def init(
     settings = load(flags, os.environ, Path(project) if project else Path.cwd())
     folder = Path(project) if project else settings.project
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
-    guard = _guard(stores, folder, settings)
     _started.append(stores.close)
+    guard = _guard(stores, folder, settings)
     _started.append(
         journal.at_exit(stores.control, partial(open_aside, stores.path), stores.path, settings, say)
     )
@@ -142,7 +143,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 
     from tallystick.adapters.project import open_book
     from tallystick.app.guard import GuardSettings, RunGuard
-    from tallystick.app.registrar import known_sources, known_tools
+    from tallystick.app.registrar import known_sources
     from tallystick.cost.loops import LoopLimits
 
     if folder is not None:
@@ -150,11 +151,13 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
             declare_at_start(stores, folder, settings)
         except TallystickError as error:  # the book below refuses every effect and says why; reads go on
             sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
+    heard, close = feed(stores, settings)
+    _started.append(close)
     policies = settings.policies if folder is None or settings.origins["policies"] != "default" else None
     book = open_book(
         folder, policies=policies if policies is not None and policies.is_dir() else None,
-        permissive=settings.policy_mode == "permissive", also=known_tools(stores.control),
-        sources=known_sources(stores.control),
+        permissive=settings.policy_mode == "permissive", also=list(heard.heard().tools.values()),
+        sources=known_sources(stores.control), now=clock().now, say=say,
     )  # fmt: skip
     return RunGuard(
         stores.control, clock(), ids(), book, rate_card(),
@@ -162,6 +165,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
         settings=GuardSettings(
             run_budget_nano=settings.run_budget_nano,
             approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
-            loops=LoopLimits(calls=settings.run_tool_calls),
+            tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
         ),
+        feed=heard,
     )  # fmt: skip

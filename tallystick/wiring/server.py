@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 from tallystick.model.errors import TallystickError
-from tallystick.wiring import journal
+from tallystick.wiring import journal, release
+from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
-from tallystick.wiring.stores import Stores, adopt, attest, list_uses, lister, open_stores, reader, recorder
+from tallystick.wiring.stores import (
+    Stores,
+    adopt,
+    attest,
+    catalog,
+    list_uses,
+    lister,
+    open_stores,
+    reader,
+    recorder,
+)
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
+    from tallystick.app.questions import Registry
     from tallystick.app.signins import SignIns
 
 _KEEP_UP_EVERY_S = 5.0
@@ -44,10 +56,27 @@ def build_app(
         token=settings.token, operator=journal.operator(), otlp_port=otlp_port,
         max_body=settings.max_body_mb * 1_048_576,
     )  # fmt: skip
-    pages = routes(read, answer, shown, book, prove)
+    known = _registry(stores)
+    pages = routes(read, answer, shown, book, known, prove)
     return create_app(
-        read, recorder(stores), answer, told, clock=clock(), journal=book, signins=signins, extra_routes=pages
+        read, recorder(stores), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
+        feed=store_feed(stores, every_ns=0), extra_routes=pages,
     )  # fmt: skip
+
+
+def _registry(stores: Stores) -> Registry:
+    """The registry as the doors show it: its answers, who is ready, and what a person may accept."""
+    from tallystick.app.accept import accept as take
+    from tallystick.app.catalog_shapes import shown_json
+    from tallystick.app.questions import Registry as TheRegistry
+
+    def accept(tool: str, definition: str, /, *, by: str, because: str | None) -> Mapping[str, Any]:
+        done = take(stores.control, tool, definition, by=by, because=because)
+        rows = (row for row in stores.control.shown(tool) if row.definition == done.definition)
+        return shown_json(stores.control, next(row for row in rows if row.channel.value == done.channel))
+
+    known = catalog(stores)
+    return TheRegistry(known, release.ready(stores, known), accept)
 
 
 def serve(path: Path, settings: Settings) -> None:

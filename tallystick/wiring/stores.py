@@ -96,18 +96,23 @@ def reader(stores: Stores) -> Reader:
     """The read model over open stores; what dead processes left is taken in, attested and listed first."""
     from tallystick.app.read import Reader
 
-    adopt(stores)
-    attest(stores)
-    list_uses(lister(stores), most=MOST_LISTED)
+    catch_up(stores)
     return Reader(stores.traces, stores.control, clock())
 
 
 def catalog(stores: Stores) -> Catalog:
-    """The read model of the registry over open stores; what dead processes left is taken in first."""
+    """The read model of the registry over open stores, brought up to date like ``reader``."""
     from tallystick.app.catalog import Catalog
 
-    adopt(stores)
+    catch_up(stores)
     return Catalog(stores.control, stores.traces, clock())
+
+
+def catch_up(stores: Stores) -> None:
+    """Take in what dead processes left, attest what is recorded, and list what it used."""
+    adopt(stores)
+    attest(stores)
+    list_uses(lister(stores), most=MOST_LISTED)
 
 
 def recorder(stores: Stores) -> Recorder:

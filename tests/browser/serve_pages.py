@@ -65,7 +65,7 @@ def make_app(
     handlers: list[Any] = [
         skeleton,
         events,
-        *routes(reader, reader.answer, settings, journal, FakeEvidence()),
+        *routes(reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence()),
     ]
     return Litestar(handlers, openapi_config=None)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
+from registry_samples import some_registry
+
 from tallystick.model.canonical import digest_bytes
 from tallystick.model.commitment import Content
 from tallystick.model.journal import Draft
@@ -84,6 +86,7 @@ def fill(control: ControlStore, entries: int) -> None:
         }
         held = {"hold": f"h{number}", "amount_nano": 5 + number, "scopes": ["agent:refunds", f"run:{run}"], "run": run,
                 "for": "step", "expires_ns": FAR}  # fmt: skip
+        control.append(some_registry(number))
         control.append(
             [
                 decision(number, run, f"tool {number % 3}", amount=salted(number, number), big=salted(

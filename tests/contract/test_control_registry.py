@@ -229,6 +229,20 @@ def test_names_are_short_and_without_control_characters(control, name):
     assert control.head() == head
 
 
+def nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_body_has_a_hundred_levels(control):
+    control.append([declared(deep=nested(99))])
+    assert control.declared()[0].body == {"deep": nested(99)}
+    with pytest.raises(BadInput):
+        control.append([declared("deeper", deep=nested(100))])
+
+
 WRONG = {
     "type": but(declared(), type="robot"),
     "digest": but(declared(), digest="d" * 64),
@@ -262,6 +276,8 @@ WRONG = {
     "server": shown(definition(), server=5),
     "definition": but(shown(definition()), definition=5),
     "no text": replace(shown(definition()), texts={}),
+    "retired list": but(retired(), name=["refunds"]),
+    "retired number": but(retired(), type=5),
     "accept why": accepted(definition(), because=5),
 }
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from registry_double import canned_registry
+
 from tallystick.api.app import App, create_app
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.api.settings import ServerSettings
@@ -95,11 +97,6 @@ APPROVAL: dict[str, Any] = {
     "group": "finance", "because": None, "requested": "2026-11-22T10:00:00.000000Z",
     "expires": "2026-11-22T10:05:00.000000Z", "answered": None, "by": None, "note": None, "decision": "dec_1",
 }  # fmt: skip
-STANDING: dict[str, Any] = {
-    "name": "refunds", "standing": "shadow", "declared": False, "observed": True, "version": None, "digest": None,
-    "effect": None, "owner": None, "declaration": None, "runs": 1, "steps": 1, "errors": 0, "cost_nano_usd": None,
-    "cost_known_nano_usd": 0, "cost_gaps": 1, "first": None, "last": None,
-}  # fmt: skip
 
 
 class CannedReader:
@@ -152,11 +149,6 @@ class CannedReader:
         self._known(prefix, RUN["run"])
         self._known(step_id, STEP["step"])
         return STEP | STEP_MORE
-
-    def agents(self) -> Any:
-        return [STANDING]
-
-    tools = models = agents
 
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
         row = {"key": None, "cost_nano_usd": None, "cost_known_nano_usd": 0, "gaps": 1, "steps": 1, "runs": 1}
@@ -252,6 +244,7 @@ class Serving:
             settings,
             clock=SystemClock(),
             journal=CannedJournal(),
+            registry=canned_registry(),
             extra_routes=extra,
         )
         self._thread = ServerThread(self.app, sockets)

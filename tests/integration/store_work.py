@@ -6,6 +6,9 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
@@ -123,8 +126,21 @@ def journal(directory: Path, writer: int, seconds: float) -> None:
     store.close()
 
 
+def registry_of(store: SqliteControl) -> dict[str, Any]:
+    """What a store says of the registry, as JSON has it."""
+    objects = store.declared(retired=True)
+    return json.loads(
+        msgspec.json.encode(
+            {
+                "objects": objects, "versions": [store.versions(one.type, one.name) for one in objects],
+                "aliases": store.aliases(), "shown": store.shown(), "revision": store.registry_revision(),
+            }
+        )
+    )  # fmt: skip
+
+
 def golden_control(directory: Path, _writer: int, _seconds: float) -> None:
-    """The control store in tests/golden, with what is expected of it."""
+    """The control store in tests/golden, with what is expected of it: a new directory for each schema."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
     from journal_samples import fill
 
@@ -135,6 +151,7 @@ def golden_control(directory: Path, _writer: int, _seconds: float) -> None:
         "entries": size, "root": root.hex(), "checkpoints": len(store.checkpoints()),
         "budgets": [[one.name, one.spent_nano, one.held_nano] for one in store.budgets()],
         "approvals": len(store.approvals()), "open": sum(map(len, store.openings(range(size + 1)).values())),
+        "registry": registry_of(store),
     }  # fmt: skip
     store.close()
     directory.with_suffix(".json").write_text(json.dumps(expected, indent=1) + "\n", "utf-8")

@@ -66,7 +66,7 @@ class Desk:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[tuple[House, Desk, Kept]]:
-    house, kept = House(TEXT, tools=(LOOK, REFUND), waiter=yes), Kept()
+    house, kept = House(TEXT, tools=(LOOK, REFUND), waiter=yes, asks=True), Kept()
     install(
         spool_dir=tmp_path,
         clock=house.clock,

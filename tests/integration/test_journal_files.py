@@ -21,6 +21,10 @@ from tallystick.model.commitment import Content
 from tallystick.model.errors import StoreFault
 from tallystick.model.journal import Draft
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
+from registry_samples import bare, retired
+from store_work import registry_of
+
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 
 
@@ -37,7 +41,7 @@ def _bodies(path: Path) -> list[tuple]:
     return [(*row[:7], canonical_json(json.loads(row[7])), row[8]) for row in rows]
 
 
-@pytest.mark.parametrize("version", ["store-1", "store-2"])
+@pytest.mark.parametrize("version", ["store-1", "store-2", "store-3"])
 def test_an_old_journal_still_opens_and_grows_on(tmp_path, version):
     expected = json.loads((GOLDEN / f"{version}.json").read_text())
     path = Path(shutil.copy(GOLDEN / version / "control.db", tmp_path / "control.db"))
@@ -53,12 +57,57 @@ def test_an_old_journal_still_opens_and_grows_on(tmp_path, version):
         assert len(journal.checkpoints()) == expected["checkpoints"]
         assert len(journal.approvals()) == expected["approvals"]
         assert sum(map(len, journal.openings(range(size + 1)).values())) == expected["open"]
+    if "registry" in expected:
+        assert registry_of(journal) == expected["registry"]
     run = next((entry.run for entry in journal.entries() if entry.run is not None), "r")
     count = len(journal.entries(run=run))
     (entry,) = journal.append([Draft("effect.started", "e", {"effect": "e"}, run=run)])
     assert (entry.seq, entry.nth, entry.previous) == (size + 1, count + 1, None)
     assert journal.verify() == size + 1
     check_continuity(journal, size, root)
+    journal.close()
+
+
+@pytest.mark.parametrize("version", ["store-1", "store-2"])
+def test_an_old_registry_is_as_it_was_and_has_versions(tmp_path, version):
+    """Old stores kept only the newest version of an object; the journal has them all."""
+    path = Path(shutil.copy(GOLDEN / version / "control.db", tmp_path / "control.db"))
+    raw = sqlite3.connect(path)
+    rows = raw.execute("SELECT type, name, digest, version, body, retired FROM declared").fetchall()
+    raw.close()
+    journal = opened(path)
+    found = [
+        (one.type, one.name, one.digest, one.version, one.body, one.retired) for one in journal.declared(retired=True)
+    ]  # fmt: skip
+    assert found == sorted((*row[:4], json.loads(row[4]), bool(row[5])) for row in rows)
+    assert all(journal.versions(one.type, one.name) for one in journal.declared())
+    journal.close()
+
+
+def test_versions_of_an_old_journal_are_found_in_it(tmp_path):
+    """A store of the schema before: its one table of the registry has only what was declared last."""
+    journal = opened(tmp_path / "control.db")
+    journal.append(
+        [bare("desk", "a" * 64, "1", n=1, owner="ann", purpose="x"), bare("desk", "b" * 64, "1", n=2)]
+    )
+    journal.append([bare("desk", "a" * 64, "1", n=1), bare("old", "c" * 64), retired("old")])
+    asked = registry_of(journal)
+    journal.close()
+    raw = sqlite3.connect(tmp_path / "control.db")
+    for table in ("declared", "version", "label", "alias", "definition"):
+        raw.execute(f"DROP TABLE {table}")
+    raw.execute(
+        "CREATE TABLE declared (type TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (type, name)) STRICT"
+    )
+    raw.execute("PRAGMA user_version=3")
+    raw.commit()
+    raw.close()
+    journal = opened(tmp_path / "control.db")
+    assert journal.info()["schema"] == 4
+    assert registry_of(journal) == asked
+    assert [one.digest[0] for one in journal.versions("agent", "desk")] == ["b", "a"]
+    assert journal.verify() == 5
+    assert journal.rebuild()["changed"] == 0
     journal.close()
 
 

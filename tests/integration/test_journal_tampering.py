@@ -23,9 +23,9 @@ from journal_samples import fill, note_of
 
 TABLES = (
     "journal", "tile", "tree", "opening", "text", "checkpoint", "attested", "declared", "approval", "budget", "hold",
-    "stopped",
+    "stopped", "version", "label", "alias", "definition",
 )  # fmt: skip
-VIEWS = ("attested", "declared", "approval", "budget", "hold", "stopped")
+VIEWS = TABLES[6:]
 MUTATIONS = 600
 
 

@@ -55,6 +55,10 @@ def test_every_question_is_answered(serving: Serving) -> None:
     for path in (
         "/api/runs", "/api/runs?q=agent:refunds&limit=1", f"/api/runs/{run}", f"/api/runs/{run}/skeleton",
         f"/api/runs/{run}/steps/{step}", "/api/agents", "/api/tools", "/api/models", "/api/cost?by=tool",
+        "/api/data", "/api/prompts", "/api/policies", "/api/budgets", "/api/suites", "/api/workflows",
+        "/api/find?q=shadow", "/api/object?type=agent&name=refunds", "/api/access?what=customer_pii&since=7d",
+        "/api/unused", "/api/reach", "/api/diff?type=agent&name=refunds&from=a&to=b", "/api/quarantine",
+        "/api/ready?agent=refunds",
         "/api/approvals", "/api/approvals?state=waiting", "/api/approvals/apr_1", "/api/doctor", "/api/health",
     ):  # fmt: skip
         status, headers, body = call(serving, "GET", path)
@@ -172,6 +176,9 @@ def test_the_document_is_openapi_31_with_real_schemas(serving: Serving) -> None:
         "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}", "/api/agents",
         "/api/tools", "/api/models", "/api/cost", "/api/approvals", "/api/approvals/{approval}", "/api/doctor",
         "/api/health", "/api/journal", "/api/journal/verify", "/journal/checkpoint", "/journal/tile/{place}",
+        "/api/data", "/api/prompts", "/api/policies", "/api/budgets", "/api/suites", "/api/workflows", "/api/find",
+        "/api/object", "/api/diff", "/api/access", "/api/unused", "/api/reach", "/api/quarantine",
+        "/api/quarantine/accept", "/api/ready",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     run = next(schema for name, schema in schemas.items() if name.endswith("RunShape"))
@@ -183,7 +190,7 @@ def test_answers_keep_what_the_document_promises(tmp_path: Path) -> None:
     with Serving(tmp_path, ServerSettings()) as serving:
         schema = schemathesis.openapi.from_url(f"{serving.url}/api/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
-        assert len(operations) == 17
+        assert len(operations) == 32
         for operation in operations:
 
             @settings(

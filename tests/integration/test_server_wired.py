@@ -15,7 +15,7 @@ import pytest
 from test_server_ingest import PROTOBUF, request_of
 
 from tallystick import wiring
-from tallystick.api import shapes
+from tallystick.api import registry_shapes, shapes
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.app.prove.mirror import content_of
 from tallystick.config import load
@@ -91,8 +91,18 @@ def test_what_was_posted_is_there_in_the_shapes_that_were_promised(wired: Wired)
     columns = wired.ask(f"/api/runs/{run['run']}/skeleton", shapes.SkeletonShape)["columns"]
     assert {len(column) for column in columns.values()} == {5}
     wired.ask(f"/api/runs/{run['run']}/steps/{3:016x}", shapes.StepDetailShape)
-    for kind in ("agents", "tools", "models"):
-        wired.ask(f"/api/{kind}", getattr(shapes, f"{kind.title()}Shape"))
+    for kind in (
+        "agents",
+        "tools",
+        "models",
+        "data",
+        "prompts",
+        "policies",
+        "budgets",
+        "suites",
+        "workflows",
+    ):
+        wired.ask(f"/api/{kind}", getattr(registry_shapes, f"{kind.title()}Shape"))
     for by in ("agent", "tool", "workflow", "run", "model"):
         wired.ask(f"/api/cost?by={by}", shapes.CostShape)
     doctor = wired.ask("/api/doctor", shapes.DoctorShape)

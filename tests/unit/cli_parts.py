@@ -19,6 +19,7 @@ from tallystick.model.journal import Entry
 from tallystick.model.registry import Use
 from tallystick.model.span import Span
 from tallystick.ports import Change, Flaw, RunPage, Sighting
+from tallystick.registry.sketch import Sketch
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
 
@@ -198,6 +199,7 @@ class FakeParts(Parts):
         self.answered: list[Any] = []
         self.scenes: list[dict[str, Any]] = []
         self.imported: dict[str, bytes] = {}
+        self.sketched: dict[str, str] = {}
         self.refused: list[dict[str, str]] = []
 
     def settings(self, flags: Mapping[str, Any]) -> Any:
@@ -259,6 +261,11 @@ class FakeParts(Parts):
             "declared": [one], "retired": [{"type": "tool", "name": HOSTILE}],
             "budgets": [{"scope": "agent:refunds", "limit_nano_usd": 5}], "refused": [], "unchanged": 2, "entries": 3,
         }  # fmt: skip
+
+    def sketch(self, stores: Any, folder: Path) -> tuple[bool, Sketch]:
+        return bool(self.sketched), Sketch(
+            self.sketched, tuple([f"agent {HOSTILE!a} is not declared"] if self.sketched else [])
+        )
 
     def check_policies(self, settings: Any) -> Mapping[str, Any]:
         return {"files": 2, "rules": 7, "digest": "ab" * 32}

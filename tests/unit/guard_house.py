@@ -11,6 +11,7 @@ from typing import Any
 from control_double import Clock, Control, Ids
 
 from tallystick.adapters.sealing import values_of
+from tallystick.app.feed import StoreFeed
 from tallystick.app.guard import GuardSettings, RunGuard
 from tallystick.app.policies import PolicyBook
 from tallystick.cost.rates import RateCard, load_card
@@ -47,23 +48,28 @@ class House:
 
     def __init__(
         self, text: str | None = TEXT, *, tools: tuple[ToolDeclaration, ...] = (LOOK, REFUND),
-        permissive: bool = False, waiter: Callable[[House, int], None] | None = None, **settings: Any,
+        permissive: bool = False, waiter: Callable[[House, int], None] | None = None, asks: bool = False,
+        control: Control | None = None, **settings: Any,
     ) -> None:  # fmt: skip
-        self.clock = Clock()
-        self.control = Control(self.clock)
+        """``asks``: whether the guard asks the registry; ``control``: the store of another house."""
+        self.clock = Clock() if control is None else control.clock
+        self.control = Control(self.clock) if control is None else control
         self.ids = Ids()
         self.waits = 0
         policy = None if text is None else [PolicyFile("policies/desk.cedar", text)]
-        book = PolicyBook(policy, tools, permissive=permissive)
+        self.said: list[str] = []
+        self.book = PolicyBook(policy, tools, permissive=permissive, now=self.clock.now, say=self.said.append)
+        self.feed = StoreFeed(self.control, self.clock) if asks else None
         self._waiter = waiter
         self.guard = RunGuard(
             self.control,
             self.clock,
             self.ids,
-            book,
+            self.book,
             shipped_card(),
             waiter=self._wait,
             settings=GuardSettings(**settings),
+            feed=self.feed,
         )
         self.steps = 0
 

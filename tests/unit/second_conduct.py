@@ -59,6 +59,13 @@ class Conduct:
         self.first("decided", body["decision"])
         self.hold(body["call"] == call_digest(body), f"{leaf['id']}: the call is another")
         self.decisions[body["decision"]] = body
+        if body["stage"] == "pin":
+            first = (body["answer"], body["policy_state"], body["policy_answer"]) == (
+                "deny",
+                "enforced",
+                None,
+            )
+            self.hold(first, f"{leaf['id']}: settled by stage pin under a set that is not enforced")
         if not runs(body):
             (self.held if body["answer"] == "hold" else self.refused).add(body["call"])
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,17 @@ def test_an_empty_list_says_what_to_do(parts: FakeParts) -> None:
     assert "tally demo" in call(parts, "workflows", "ls").stderr
     assert ask(parts, "workflows", "ls") == {"total": 0, "workflows": [], "warnings": []}
     assert "no agents match" in call(parts, "agents", "ls", "owner:payments", "shadow").stderr
+
+
+def test_the_shapes_are_those_that_are_documented(parts: FakeParts) -> None:
+    told = tomllib.loads((Path(__file__).parents[2] / "docs" / "fields.toml").read_text("utf-8"))
+    agent, tool = ask(parts, "agents", "show", "refunds"), ask(parts, "tools", "show", "refund")
+    shapes = {
+        "thing": ask(parts, "agents", "ls")["agents"][0], "version": agent["versions"][0], "alias": agent["aliases"][0],
+        "use": agent["uses"][0], "difference": tool["differences"][0], "definition": tool["definitions"][0],
+        "access": ask(parts, "data", "access", "payment")["rows"][0],
+        "grant": ask(parts, "agents", "unused-grants")["rows"][0],
+        "signals": ask(parts, "agents", "signals", "refunds"),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        assert list(shape) == list(told[name]), name

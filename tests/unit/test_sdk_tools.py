@@ -52,7 +52,7 @@ def test_an_allowed_call_is_asked_run_told_and_recorded(kit: Kit) -> None:
     assert call.arguments == {"order": "A1", "amount": "4.50", "note": "none"}
     assert call.tool_digest == declared.digest != ""
     assert declared.effect is Effect.IRREVERSIBLE
-    assert declared.description == "Pay money back."
+    assert declared.description == "Pay money back.\n\nMore words."
     assert declared.arguments == {"order": "string", "amount": "decimal", "note": "string"}
     assert declared.price_nano == 10_000_000
     ((_, ended, result, error),) = asked(kit).ended

@@ -24,7 +24,12 @@ def client_of(
 ) -> Client:
     settings = PageSettings(now=lambda: NOW_NS, store="here")
     handlers: list[Any] = routes(
-        reader, reader.answer, settings, journal or FakeJournal(reader), evidence or FakeEvidence()
+        reader,
+        reader.answer,
+        settings,
+        journal or FakeJournal(reader),
+        reader.catalog.registry(),
+        evidence or FakeEvidence(),
     )
     return TestClient(Litestar(handlers, openapi_config=None), raise_server_exceptions=False)
 
@@ -259,7 +264,7 @@ def test_hostile_text_stays_text(hostile: str) -> None:
 
 def test_names_that_look_like_paths_have_a_page(client: Client, reader: FakeReader) -> None:
     for name in ("..", "a/b", "x.json", "ü ö", "?&#"):
-        reader._agents[0]["name"] = name
+        reader.catalog.things["agent"][0]["name"] = name
         assert client.get("/agent", params={"name": name}).status_code == 200
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from web_journal_world import check_steps, journal_state, make_entry
+from web_poison import poison
+from web_registry_fake import FakeCatalog
 from web_world import (
     NOW,
     Row,
@@ -17,7 +19,6 @@ from web_world import (
     make_step,
     refund_steps,
     stamp,
-    thing,
     usage,
 )
 
@@ -88,6 +89,7 @@ class FakeReader:
         taint: Callable[[str], str] | None = None,
         big: int = 0,
         runs: int = 130,
+        agents: int = 0,
     ) -> None:
         statuses = ["running", "ok", "ok", "failed", "ok", "stopped", "ok", "crashed"]
         self._runs = [] if empty else [make_run(index, statuses[index % 8]) for index in range(runs)]
@@ -97,33 +99,7 @@ class FakeReader:
         self.answers: list[tuple[str, str, str, str | None]] = []
         if not empty:
             self._bend()
-        self._agents = (
-            []
-            if empty
-            else [
-                thing("refunds", True, True),
-                thing("planner", True, True, errors=3, cost_gaps=4, cost_nano_usd=None),
-                thing("reviewer", True, False),
-                thing("triage", False, True, cost_nano_usd=1_200_000),
-            ]
-        )
-        self._tools = (
-            []
-            if empty
-            else [
-                thing("lookup_order", True, True, effect="read"),
-                thing("refund", True, True, effect="irreversible"),
-                thing("wire_transfer", False, True, errors=2),
-            ]
-        )
-        self._models = (
-            []
-            if empty
-            else [
-                thing("gpt-4.1-mini", True, True),
-                thing("house-llm-7b", False, True, cost_gaps=12, cost_nano_usd=None, cost_known_nano_usd=0),
-            ]
-        )
+        self.catalog = FakeCatalog(empty=empty, taint=taint, agents=agents)
         self._entries = [] if empty else self._journal()
         if taint:
             for rows in (
@@ -131,12 +107,9 @@ class FakeReader:
                 self._runs,
                 self._steps,
                 self._approvals,
-                self._agents,
-                self._tools,
-                self._models,
             ):
                 for row in rows:
-                    _poison(row, taint)
+                    poison(row, taint)
 
     def _bend(self) -> None:
         first = self._runs[0]
@@ -219,25 +192,10 @@ class FakeReader:
             return make_step(int(step, 16) % 1_000, None, "tool", f"step {int(step, 16)}", step=step)
         raise UnknownThing(f"the run has no step {step!r}")
 
-    def agents(self) -> list[Row]:
-        return self._agents
-
-    def thing(self, type: str, name: str) -> Row:
-        for row in {"agent": self._agents, "tool": self._tools, "model": self._models}[type]:
-            if row["name"] == name:
-                return row
-        raise UnknownThing(f"no {type} is called {name!r}", hint="tally agents ls shows them")
-
-    def tools(self) -> list[Row]:
-        return self._tools
-
-    def models(self) -> list[Row]:
-        return self._models
-
     def cost(self, by: str, query: str = "") -> Row:
         parse_query(query)
-        named = {"agent": self._agents, "tool": self._tools, "model": self._models}.get(by)
-        keys = [row["name"] for row in named or []] or [
+        named = self.catalog.things.get(by, [])[:4]
+        keys = [row["name"] for row in named] or [
             run["run" if by == "run" else "workflow"] for run in self._runs[:4]
         ]
         rows = []
@@ -337,58 +295,3 @@ def _holds(run: Row, term: Any) -> bool:
     if term.field in ("errors", "steps"):
         return bool(run[term.field] > term.value) if term.op == ">" else bool(run[term.field] == term.value)
     return bool(run.get(term.field) == term.value)
-
-
-_CLOSED = {
-    "seq",
-    "at",
-    "run",
-    "step",
-    "parent",
-    "trace",
-    "started",
-    "ended",
-    "requested",
-    "expires",
-    "answered",
-    "approval",
-    "state",
-    "first",
-    "last",
-    "same_as",
-    "kind",
-    "completeness",
-    "type",
-}
-
-
-def _poison(value: Any, taint: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return taint(value)
-    if isinstance(value, dict):
-        for key in list(value):
-            if key not in _CLOSED:
-                value[key] = (
-                    taint("nothing")
-                    if value[key] is None and key not in _QUIET
-                    else _poison(value[key], taint)
-                )
-        return value
-    if isinstance(value, list):
-        return [_poison(item, taint) for item in value]
-    return value
-
-
-_QUIET = {
-    "missing",
-    "duration_ns",
-    "cost_nano_usd",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "seq",
-    "started_ns",
-    "usage",
-}

@@ -17,7 +17,7 @@ def stamp(moment: datetime) -> str:
 
 
 def hex_of(text: str, size: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:size]
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:size]
 
 
 def usage(given: int | None, made: int | None) -> Row:
@@ -313,29 +313,6 @@ def make_approval(index: int, run: str, state: str = "waiting") -> Row:
         "note": None,
         "decision": f"dec_{index:04}",
     }
-
-
-def thing(name: str, declared: bool, observed: bool, **changes: Any) -> Row:
-    row: Row = {
-        "name": name,
-        "declared": declared,
-        "observed": observed,
-        "version": "1.4.0" if declared else None,
-        "effect": None,
-        "owner": "support" if declared else None,
-        "runs": 42 if observed else 0,
-        "steps": 310 if observed else 0,
-        "errors": 0,
-        "cost_nano_usd": 91_400_000 if observed else 0,
-        "cost_known_nano_usd": 91_400_000 if observed else 0,
-        "cost_gaps": 0,
-        "digest": None,
-        "declaration": None,
-        "first": stamp(NOW - timedelta(days=6)) if observed else None,
-        "last": stamp(NOW - timedelta(minutes=2)) if observed else None,
-    }
-    row.update(changes)
-    return row
 
 
 def columns_of(steps: list[Row]) -> dict[str, list[Any]]:

@@ -91,6 +91,7 @@ class MemoryControl:
         self._openings: dict[int, list[Opening]] = {}
         self._texts: dict[str, str] = {}
         self._checkpoints: dict[int, str] = {}
+        self._revision = 0
 
     def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
@@ -121,6 +122,8 @@ class MemoryControl:
                 self._leaves.append(one.leaf)
                 self._edge.append(one.leaf)
                 self._openings[one.entry.seq] = one.openings
+                if one.entry.kind in REGISTRY_KINDS:
+                    self._revision = one.entry.seq
             return tuple(one.entry for one in made[len(made) - len(drafts) :])
 
     def entries(
@@ -228,7 +231,7 @@ class MemoryControl:
     def registry_revision(self) -> int:
         """The number of the newest entry about the registry; 0 without any."""
         with self._lock:
-            return next((one.seq for one in reversed(self._journal) if one.kind in REGISTRY_KINDS), 0)
+            return self._revision
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200

@@ -17,9 +17,9 @@ from tallystick.adapters.sealing import Sealed, sealed
 from tallystick.adapters.sqlite.control_entries import COLUMNS, all_entries, entry_of
 from tallystick.adapters.sqlite.control_kept import Kept, erase_openings, keep_checkpoint, read_openings
 from tallystick.adapters.sqlite.control_reading import ControlReader
-from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS, VIEWS
+from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.control_tree import Growth
-from tallystick.adapters.sqlite.control_views import SqliteViews, view_rows
+from tallystick.adapters.sqlite.control_views import VIEWS, SqliteViews, view_rows
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.model.journal import Draft, Entry
 from tallystick.ports import Clock, Ids

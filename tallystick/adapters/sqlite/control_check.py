@@ -13,9 +13,9 @@ from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.projections import apply, concerns_views
 from tallystick.adapters.sqlite.control_entries import all_entries
 from tallystick.adapters.sqlite.control_kept import all_openings, mark, opening_mark
-from tallystick.adapters.sqlite.control_schema import VIEWS, view_tables
+from tallystick.adapters.sqlite.control_schema import view_tables
 from tallystick.adapters.sqlite.control_tree import TILE, read_edge
-from tallystick.adapters.sqlite.control_views import SqliteViews, view_rows
+from tallystick.adapters.sqlite.control_views import VIEWS, SqliteViews, view_rows
 from tallystick.model.commitment import Opening
 from tallystick.model.errors import TallystickError
 from tallystick.model.journal import Entry
@@ -88,8 +88,9 @@ def _check_edge(connection: sqlite3.Connection, check: JournalCheck, total: int)
 def _check_view(view: str, found: Iterator[Any], due: Iterator[Any]) -> None:
     for one, other in zip_longest(found, due):
         if one != other:
+            key = " ".join(map(str, (one or other)[: VIEWS[view]]))
             raise damage(
-                f"the view {view!r} does not show what the journal says, from {(one or other)[0]!r} on",
+                f"the view {view!r} does not show what the journal says, from {key!r} on",
                 hint="tally store rebuild; and find out who changed it", view=view,
             )  # fmt: skip
 

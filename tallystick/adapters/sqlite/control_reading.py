@@ -10,17 +10,16 @@ from tallystick.adapters.registry_projections import REGISTRY_KINDS
 from tallystick.adapters.sqlite.control_check import check_control
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
 from tallystick.adapters.sqlite.control_kept import read_openings
-from tallystick.adapters.sqlite.control_schema import VIEWS
 from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_tile
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
+    VIEWS,
     approval_of,
 )
 from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.registry_views import (
     ALIAS_COLUMNS,
-    DECLARED_COLUMNS,
     SHOWN_COLUMNS,
     VERSION_COLUMNS,
     declared_of,
@@ -117,9 +116,10 @@ class ControlReader:
         if not retired:
             wanted.append("NOT retired")
         where = " WHERE " + " AND ".join(wanted) if wanted else ""
-        sql = f"SELECT {DECLARED_COLUMNS} FROM declared{where} ORDER BY type, name"
+        sql = f"SELECT object FROM declared{where} ORDER BY type, name"
         with self._database.reading() as connection:
-            return [declared_of(row) for row in connection.execute(sql, () if type is None else (type,))]
+            rows = connection.execute(sql, () if type is None else (type,))
+            return [declared_of(row[0]) for row in rows]
 
     def versions(self, type: str, name: str) -> Sequence[Version]:
         """All versions of one object, newest first."""

@@ -18,10 +18,6 @@ from tallystick.model.journal import Entry, leaf_around
 from tallystick.proof.merkle import leaf_hash
 
 APPLICATION: Final = 0x54435401  # "TCT", 1
-VIEWS: Final = (
-    "declared", "version", "label", "alias", "definition", "approval", "budget", "hold", "stopped", "attested",
-)  # fmt: skip
-
 _DECLARED_FIRST: Final = """
 CREATE TABLE declared (
     type TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, version TEXT, body BLOB NOT NULL,

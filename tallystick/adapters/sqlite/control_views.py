@@ -13,6 +13,10 @@ from tallystick.adapters.sqlite.registry_views import SqliteRegistryViews
 from tallystick.model.control import Approval, ApprovalState, Budget
 from tallystick.model.journal import Entry
 
+VIEWS: Final = {  # how many columns are the key: the first ones
+    "declared": 2, "version": 3, "label": 3, "alias": 3, "definition": 3, "approval": 1, "budget": 1, "hold": 1,
+    "stopped": 1, "attested": 1,
+}  # fmt: skip
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
     " requested, expires, answered, by, note"
@@ -21,7 +25,6 @@ BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 _encode = msgspec.json.Encoder(
     order="sorted"
 ).encode  # the same row, whatever the order in which a body was given
-_KEYS: Final = dict.fromkeys(("version", "label", "alias", "definition"), "1, 2, 3")
 _HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled, budgets"
 
 
@@ -42,7 +45,7 @@ def _hold_of(row: Sequence[Any]) -> Hold:
 
 def view_rows(connection: sqlite3.Connection, view: str) -> sqlite3.Cursor:
     """All rows of a view, in the order of its key. To be closed by who may not read it to its end."""
-    key = _KEYS.get(view, "1, 2")
+    key = ", ".join(str(number + 1) for number in range(VIEWS[view]))
     return connection.execute(f"SELECT * FROM {view} ORDER BY {key}")
 
 

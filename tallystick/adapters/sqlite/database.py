@@ -19,6 +19,8 @@ from tallystick.model.errors import Fault, StoreFault, StoreFull, StoreTooNew
 Migration = Callable[[sqlite3.Connection], None]
 
 BUSY_SECONDS = 60.0
+_OPEN: dict[str, int] = {}  # how often this process has a file open
+_OPENING = threading.Lock()
 _ABANDONED: list[sqlite3.Connection] = []  # inherited over a fork: never used and never closed by the child
 _FULL = {
     "SQLITE_FULL",
@@ -28,6 +30,15 @@ _FULL = {
     "SQLITE_IOERR_TRUNCATE",
 }
 _DAMAGED = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
+
+
+def _after_fork() -> None:
+    global _OPENING
+    _OPENING = threading.Lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def translate(error: sqlite3.Error, path: Path) -> Fault:
@@ -79,9 +90,13 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._pid = os.getpid()
         self.closed = False
-        self._refuse_foreign()
-        with self.translated():
-            self._migrate()
+        self._claim()
+        try:
+            with self.translated():
+                self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -133,11 +148,26 @@ class Database:
         """Close every connection. Closing twice is allowed."""
         with self._lock:
             self._forget_inherited()
-            self.closed = True
             for connection in [*self._pool, *([self._writer] if self._writer else [])]:
                 connection.close()
             self._pool.clear()
             self._writer = None
+            if not self.closed:
+                self.closed = True
+                with _OPENING:
+                    _OPEN[self._place] -= 1
+
+    def _claim(self) -> None:
+        """Look at the header, unless this process has the file open already.
+
+        A process that opens and closes a file by itself loses all locks that SQLite holds on it (POSIX has it so), and
+        then another process may take the write-ahead log away. What is open here was looked at when it was opened.
+        """
+        self._place = os.path.realpath(self.path)
+        with _OPENING:
+            if not _OPEN.get(self._place):
+                self._refuse_foreign()
+            _OPEN[self._place] = _OPEN.get(self._place, 0) + 1
 
     def _borrow(self) -> sqlite3.Connection:
         with self._lock:

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import msgspec
 
-from tallystick.model.registry import Alias, Card, Channel, Declared, Shown, Trust, Version
+from tallystick.adapters.checking import damage
+from tallystick.model.registry import Alias, Channel, Declared, Shown, Trust, Version
 
-DECLARED_COLUMNS: Final = "type, name, digest, version, body, retired, card, at, by"
 VERSION_COLUMNS: Final = "type, name, digest, label, body, seq, at, by, because"
 ALIAS_COLUMNS: Final = "type, name, alias, digest, at, by, because"
 SHOWN_COLUMNS: Final = "tool, channel, definition, trust, why, differs, against, server, first, decided, by"
+# All objects are read at once to answer a question: one column of JSON is read twice as fast as nine columns.
 REGISTRY_TABLES: Final = """
 CREATE TABLE declared (
-    type TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, version TEXT, body BLOB NOT NULL,
-    retired INTEGER NOT NULL, card BLOB NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL, PRIMARY KEY (type, name)
+    type TEXT NOT NULL, name TEXT NOT NULL, retired INTEGER NOT NULL, object BLOB NOT NULL, PRIMARY KEY (type, name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE version (
     type TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, label TEXT, body BLOB NOT NULL, seq INTEGER NOT NULL,
@@ -40,15 +40,17 @@ _encode = msgspec.json.Encoder(
     order="sorted"
 ).encode  # the same row, whatever the order in which a body was given
 _decode = msgspec.json.decode
-_decode_card = msgspec.json.Decoder(Card).decode
+_decode_object = msgspec.json.Decoder(Declared).decode
 
 
-def declared_of(row: Sequence[Any]) -> Declared:
-    """A declared object from its row."""
-    type_, name, digest, version, body, retired, card, at, by = row
-    return Declared(
-        type_, name, digest, version, _decode(body), bool(retired), _decode_card(card), at, by
-    )  # fmt: skip
+def declared_of(content: bytes) -> Declared:
+    """A declared object from its JSON. Raises StoreFault for what is none."""
+    try:
+        return _decode_object(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise damage(
+            "the view 'declared' has a row that is no object", hint="tally store rebuild", view="declared"
+        ) from error
 
 
 def version_of(row: Sequence[Any]) -> Version:
@@ -75,19 +77,13 @@ class SqliteRegistryViews:
 
     def put_declared(self, declared: Declared) -> None:
         """Add or replace one object."""
-        self._put(
-            "declared",
-            (
-                declared.type, declared.name, declared.digest, declared.version, _encode(dict(declared.body)),
-                declared.retired, _encode(declared.card.as_json()), declared.at, declared.by,
-            ),
-        )  # fmt: skip
+        self._put("declared", (declared.type, declared.name, declared.retired, _encode(declared)))
 
     def get_declared(self, type: str, name: str) -> Declared | None:
         """One object, retired or not."""
-        sql = f"SELECT {DECLARED_COLUMNS} FROM declared WHERE type = ? AND name = ?"
+        sql = "SELECT object FROM declared WHERE type = ? AND name = ?"
         row = self._connection.execute(sql, (type, name)).fetchone()
-        return declared_of(row) if row else None
+        return declared_of(row[0]) if row else None
 
     def put_version(self, version: Version) -> None:
         """Add one version; one that is here already stays as it is."""

@@ -12,7 +12,7 @@ from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 
 _CHECK: Final = "conduct"
-_STAGES: Final = ("arguments", "loop", "policy", "budget", "approval", "binding")
+_STAGES: Final = ("pin", "arguments", "loop", "policy", "budget", "approval", "binding")
 _ANSWERS: Final = ("allow", "deny", "hold", "not evaluated")
 
 
@@ -61,6 +61,10 @@ class Rulings:
             self._say(entry, f"decision {decision} was settled by stage {stage}, which can only refuse")
         elif stage == "policy" and answer != made["policy_answer"]:
             self._say(entry, f"decision {decision} has another answer than the policy gave")
+        elif stage == "pin" and (made["policy_state"] != "enforced" or made["policy_answer"] is not None):
+            self._say(
+                entry, f"decision {decision} was settled by stage pin, which only an enforced set has first"
+            )
         state = self._states.get(made["policy_digest"])
         if state is not None and state != made["policy_state"]:
             self._say(entry, f"decision {decision} names its policy set in another state than it was loaded")

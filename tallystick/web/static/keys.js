@@ -4,7 +4,11 @@
 const OFF = "tallystick.keys";
 /** @type {Map<string, () => boolean | void>} */
 const bound = new Map();
-const PAGES = { h: "/", r: "/runs", a: "/agents", t: "/tools", m: "/models", c: "/cost", p: "/approvals", j: "/journal" };
+const PAGES = {
+  h: "/", r: "/runs", c: "/cost", p: "/approvals", j: "/journal",
+  a: "/agents", t: "/tools", m: "/models", d: "/data", e: "/prompts", o: "/policies", b: "/budgets", s: "/suites",
+  w: "/workflows", f: "/find", x: "/access", i: "/reach", u: "/unused", q: "/quarantine",
+};
 let leading = false;
 
 /** Bind a key; a handler that returns false did not use it. @param {string} key @param {() => boolean | void} act */

@@ -6,3 +6,6 @@ import { start as startLive } from "./live.js";
 startKeys();
 startCopy();
 startLive();
+
+// the registry's bar is wider than a phone: the page that is open stands in sight
+document.querySelector(".under [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });

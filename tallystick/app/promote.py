@@ -1,0 +1,174 @@
+"""Promote: move an alias of an agent to one of its versions, if it is ready for it.
+
+Promotion is a compare-and-swap on the version that the alias had: of two people who promote at once one wins, and the
+other is told. Going back is promoting the older version.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tallystick.model.errors import AnswerIsNo, BadInput, UnknownThing
+from tallystick.model.journal import Draft
+from tallystick.model.masking import mask_text
+from tallystick.model.registry import Alias, Version
+from tallystick.ports import ControlStore
+from tallystick.registry.readiness_shapes import Readiness
+
+_ALIAS: Final = re.compile(r"^[a-z][a-z0-9._-]{0,63}$")
+_DIGEST: Final = re.compile(r"^[0-9a-f]{4,64}$")
+_LONGEST: Final = 1_000  # characters of a reason
+_MOST: Final = 100  # reasons that an entry keeps
+_CUT: Final = 300  # characters of one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants promoted. ``version``: label, alias or prefix of a digest; None means the newest.
+
+    ``override`` is the reason to go on with what is missing.
+    """
+
+    agent: str
+    version: str | None
+    alias: str
+    because: str | None = None
+    override: str | None = None
+
+
+def split_ref(ref: str) -> tuple[str, str | None]:
+    """``NAME`` or ``NAME@WHICH``, cut at the last ``@``. Raises BadInput where a side is empty."""
+    name, at, which = ref.rpartition("@")
+    if not at:
+        name, which = ref, ""
+    if not name or (at and not which):
+        raise BadInput(f"{ref!r} is not NAME or NAME@VERSION", hint="for example refunds@1.4.0")
+    return name, which or None
+
+
+def version_of(versions: Sequence[Version], aliases: Sequence[Alias], which: str | None) -> Version:
+    """One version by alias, label or unambiguous prefix of its digest (at least 4 digits); None gives the newest.
+
+    ``versions`` are those of one object, newest first. Raises UnknownThing.
+    """
+    if not versions:
+        raise UnknownThing("there is no version", hint="tally apply declares them")
+    if which is None:
+        return versions[0]
+    name = versions[0].name
+    wanted = {alias.digest for alias in aliases if alias.alias == which}
+    found = [one for one in versions if one.digest in wanted] or [
+        one for one in versions if one.label == which
+    ]
+    if not found and _DIGEST.match(which):
+        found = [one for one in versions if one.digest.startswith(which)]
+    if len(found) != 1:
+        known = [alias.alias for alias in aliases] + [one.label for one in versions if one.label]
+        near = difflib.get_close_matches(which, known, 1, 0.5)
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"`tally agents show {name}` lists its versions and aliases"
+        )
+        count = "no version" if not found else f"{len(found)} versions"
+        raise UnknownThing(f"{count} of {name} {'is' if not found else 'are'} called {which!r}", hint=hint)
+    return found[0]
+
+
+def promote(
+    control: ControlStore, ready: Callable[[str, Version], Readiness], wish: Wish, *, gated: Sequence[str], by: str,
+    dry_run: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Move the alias. An alias in ``gated`` moves only where nothing needed is missing, or with ``override``.
+
+    Returns ``{"agent", "alias", "from", "to", "changed", "gated", "missing", "override", "because", "entry"}``
+    (from and to: ``{"digest", "version"}``). Moving to the version it has changes nothing.
+    Raises UnknownThing, BadInput, AnswerIsNo with what is missing, and Conflict where somebody else was first.
+    """
+    because, override = _reason("--because", wish.because), _reason("--override", wish.override)
+    aliases = control.aliases("agent", wish.agent)
+    version = version_of(_versions(control, wish.agent), aliases, wish.version)
+    _check_alias(control, wish)
+    now = next((one for one in aliases if one.alias == wish.alias), None)
+    answer = _answer(control, wish, now, version) | {"because": because, "gated": wish.alias in gated}
+    if now is not None and now.digest == version.digest:
+        return answer
+    missing: list[str] = []
+    if wish.alias in gated:
+        judged = ready(wish.agent, version)
+        missing = [reason[:_CUT] for reason in judged.reasons][:_MOST]
+        if missing and override is None:
+            raise refusal(judged, wish.alias)
+    body = {
+        "type": "agent", "name": wish.agent, "alias": wish.alias, "digest": version.digest,
+        "previous": None if now is None else now.digest, "because": because,
+        "override": override if missing else None, "missing": missing,
+    }  # fmt: skip
+    answer |= {"changed": True, "missing": missing, "override": body["override"]}
+    if not dry_run:
+        entry = control.append([Draft("alias.moved", f"agent:{wish.agent}", body, actor=by)])[0]
+        answer["entry"] = entry.seq
+    return answer
+
+
+def refusal(judged: Readiness, alias: str) -> AnswerIsNo:
+    """The refusal of a promotion, with every reason and what mends it (also in ``detail["problems"]``)."""
+    gaps = [(layer.layer, gap) for layer in judged.layers for gap in layer.missing]
+    message = f"{judged.agent} is not promoted to {alias}: {judged.sentence}"
+    hint = "add what is missing, or go on with --override REASON, which the journal keeps"
+    problems = [{"message": message, "hint": None}]
+    problems += [{"message": f"{layer}: {gap.what}", "hint": gap.fix} for layer, gap in gaps]
+    problems[-1 if not gaps else 0]["hint"] = hint
+    return AnswerIsNo(
+        message, hint=hint, problems=problems,
+        missing=[{"layer": layer, "what": gap.what, "fix": gap.fix} for layer, gap in gaps],
+    )  # fmt: skip
+
+
+def _versions(control: ControlStore, agent: str) -> Sequence[Version]:
+    versions = control.versions("agent", agent)
+    if not versions:
+        names = [one.name for one in control.declared("agent")]
+        near = difflib.get_close_matches(agent, names, 1)
+        hint = f"did you mean {near[0]}?" if near else "declare it in agents/NAME.toml, then: tally apply"
+        raise UnknownThing(f"no agent called {agent!r} is declared", hint=hint, name=agent)
+    if not any(one.name == agent for one in control.declared("agent")):
+        raise AnswerIsNo(f"agent {agent} is retired", hint="declare it again to bring it back: tally apply")
+    return versions
+
+
+def _check_alias(control: ControlStore, wish: Wish) -> None:
+    if not _ALIAS.match(wish.alias) or _DIGEST.match(wish.alias):
+        raise BadInput(
+            f"{wish.alias!r} is not an alias",
+            hint="a word of small letters, digits, dots and dashes that is no digest: production",
+        )
+    if any(one.label == wish.alias for one in control.versions("agent", wish.agent)):
+        raise BadInput(
+            f"{wish.alias!r} is the label of a version already", hint="an alias needs another name"
+        )
+
+
+def _answer(control: ControlStore, wish: Wish, now: Alias | None, version: Version) -> dict[str, Any]:
+    labels = {one.digest: one.label for one in control.versions("agent", wish.agent)}
+    return {
+        "agent": wish.agent, "alias": wish.alias,
+        "from": None if now is None else {"digest": now.digest, "version": labels.get(now.digest)},
+        "to": {"digest": version.digest, "version": version.label},
+        "changed": False, "missing": [], "override": None, "entry": None,
+    }  # fmt: skip
+
+
+def _reason(option: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    said = " ".join(text.split())
+    if not said:
+        raise BadInput(f"{option} needs a reason", hint=f'{option} "what speaks for it"')
+    if len(said) > _LONGEST:
+        raise BadInput(f"a reason has at most {_LONGEST:,} characters, and this one {len(said):,}")
+    return mask_text(said)

@@ -1,0 +1,40 @@
+"""The fuse box, the feed: from which registries a guard hears what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tallystick.config import Settings
+from tallystick.wiring.machine import clock, say
+
+if TYPE_CHECKING:
+    from tallystick.app.feed import Feed, StoreFeed
+    from tallystick.wiring.stores import Stores
+
+FIRST_ANSWER_S = 2.0  # a process waits so long at its start for a server, and never again
+
+
+def feed(stores: Stores, settings: Settings) -> tuple[Feed, Callable[[], None]]:
+    """The feed of an agent's process, and what closes it: the own registry, and the server's where there is one."""
+    own = store_feed(stores)
+    if settings.server is None:
+        return own, _nothing
+    from tallystick.adapters.server_feed import ServerFeed
+    from tallystick.app.feed import JoinedFeed
+
+    server = ServerFeed(settings.server, token=settings.token, folder=stores.path, say=say)
+    server.wait(FIRST_ANSWER_S)
+    return JoinedFeed(own, server), server.close
+
+
+def store_feed(stores: Stores, *, every_ns: int | None = None) -> StoreFeed:
+    """The feed of the registry of open stores; ``every_ns``: how often it looks, by default once a second."""
+    from tallystick.app.feed import POLL_NS, StoreFeed
+
+    every = POLL_NS if every_ns is None else every_ns
+    return StoreFeed(stores.control, clock(), stores.traces.uses, every_ns=every)
+
+
+def _nothing() -> None:
+    """A store's feed has nothing to close."""
