@@ -209,9 +209,11 @@ def _definition_shown(views: RegistryViews, entry: Entry, body: Mapping[str, Any
             hint="hold the definition against that one", tool=tool, channel=channel.value,
         )  # fmt: skip
     same = next((one for one in known if one.definition == definition), None)
+    if channel is Channel.MCP:
+        _only_this(views, known, definition)
+        if same is not None:  # the server went back to it
+            views.put_shown(_again(same, entry.at, why, differs, body["against"]))
     if same is not None:
-        if channel is Channel.MCP:  # a server went back to it: from now on it is what the server shows
-            views.put_shown(replace(same, first=entry.at))
         return  # several processes show it at once: the first of them counts
     decided = entry.at if trust is Trust.ACCEPTED else None
     views.put_shown(
@@ -219,6 +221,20 @@ def _definition_shown(views: RegistryViews, entry: Entry, body: Mapping[str, Any
             tool, channel, definition, trust, why, differs, body["against"], body["server"], entry.at, decided
         )
     )
+
+
+def _only_this(views: RegistryViews, known: Sequence[Shown], definition: str) -> None:
+    """What a server showed before and nobody accepted waits no longer: the server shows something else now."""
+    for one in known:
+        if one.waits and one.definition != definition:
+            views.put_shown(replace(one, why="replaced", differs=(), against=definition))
+
+
+def _again(same: Shown, at: int, why: str, differs: tuple[str, ...], against: str | None) -> Shown:
+    """A definition that a server shows again: from now on it is the newest, and it stands as it stood."""
+    if same.trust is Trust.ACCEPTED:
+        return replace(same, first=at)
+    return replace(same, first=at, why=why, differs=differs, against=against)
 
 
 def _definition_accepted(views: RegistryViews, entry: Entry, body: Mapping[str, Any]) -> None:

@@ -152,7 +152,7 @@ class Catalog:
 
     def quarantine(self) -> Json:
         """``{"definitions"}``: the definitions that wait for a person."""
-        waiting = [one for one in self.graph().snapshot.shown if one.waits]
+        waiting = [one for _, shown in sorted(self.graph().waiting.items()) for one in shown]
         return {"definitions": [shown_json(self._control, one) for one in waiting]}
 
     def access(self, what: str, since: str = SINCE) -> Json:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Channel, Definition, Shown
@@ -74,8 +73,8 @@ def _known(control: ControlStore, shown: Sequence[Shown], server: str) -> dict[s
     for one in shown:
         if one.channel is Channel.MCP and one.tool.startswith(server + ".") and one.definition not in known:
             try:
-                known[one.definition] = definition_from(json.loads(control.text(one.definition)))
-            except (UnknownThing, BadInput, ValueError):
+                known[one.definition] = definition_from(read_canonical(control.text(one.definition).encode()))
+            except (UnknownThing, BadInput):
                 continue  # then the change is named, and not shown side by side
     return known
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tallystick.app.outline import columns
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
@@ -16,7 +15,6 @@ from tallystick.model.step import Step
 from tallystick.observe.contents import read_contents
 from tallystick.observe.lineage import with_agents
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
-from tallystick.registry.reconcile import Standing, reconcile
 
 PAGE = 1000
 SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
@@ -115,37 +113,6 @@ class Reader:
             "rows": [_spend_json(row) for row in rows],
         }
 
-    def agents(self) -> list[Json]:
-        """Agents declared and observed."""
-        return self._standings("agent")
-
-    def tools(self) -> list[Json]:
-        """Tools declared and observed."""
-        return self._standings("tool")
-
-    def models(self) -> list[Json]:
-        """Models declared and observed."""
-        return self._standings("model")
-
-    def workflows(self) -> list[Json]:
-        """Workflows declared and observed."""
-        return self._standings("workflow")
-
-    def agent(self, name: str) -> Json:
-        """One agent. Raises UnknownThing."""
-        return self.thing("agent", name)
-
-    def thing(self, type: str, name: str) -> Json:
-        """One agent, tool, model or workflow with its declaration. Raises UnknownThing."""
-        for row in self._standings(type):
-            if row["name"] == name:
-                return row
-        raise UnknownThing(f"no {type} is called {name!r}", hint=f"tally {type}s ls")
-
-    def _standings(self, type: str) -> list[Json]:
-        rows = reconcile(self._control.declared(type), self._traces.sightings(type))
-        return [_standing_json(row) for row in rows]
-
     def approvals(self, state: str | None = None, run: str | None = None) -> Json:
         """``{"approvals"}``, newest first. Raises BadInput for a state that does not exist."""
         states = [item.value for item in ApprovalState]
@@ -217,27 +184,4 @@ def _spend_json(row: Spend) -> Json:
         "input_tokens": None if row.token_gaps else row.input_tokens,
         "output_tokens": None if row.token_gaps else row.output_tokens,
         "token_gaps": row.token_gaps,
-    }
-
-
-def _standing_json(row: Standing) -> Json:
-    body: dict[str, Any] = dict(row.body)
-    return {
-        "name": row.name,
-        "standing": row.standing,
-        "declared": row.declared,
-        "observed": row.observed,
-        "version": row.version,
-        "digest": row.digest,
-        "effect": body.get("effect"),
-        "owner": body.get("owner"),
-        "declaration": body or None,
-        "runs": row.runs,
-        "steps": row.steps,
-        "errors": row.errors,
-        "cost_nano_usd": None if row.cost_gaps else row.cost_nano,
-        "cost_known_nano_usd": row.cost_nano,
-        "cost_gaps": row.cost_gaps,
-        "first": time_text(row.first),
-        "last": time_text(row.last),
     }

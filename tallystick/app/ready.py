@@ -11,7 +11,6 @@ from tallystick.model.registry import Card, Use, Version
 from tallystick.ports import Clock, ControlStore, TraceStore
 from tallystick.registry.cards import ORIGIN
 from tallystick.registry.graph import Graph, names_in
-from tallystick.registry.offered import waiting
 from tallystick.registry.readiness import readiness
 from tallystick.registry.readiness_shapes import Facts, Readiness, ToolFact
 from tallystick.registry.search import in_force
@@ -71,7 +70,7 @@ class Ready:
                 ToolFact(
                     name=name, chain=chain, effect=graph.effect_of_tool(name), classes=graph.classes_of_tool(name),
                     arguments=len(body.get("arguments") or ()), authority=len(names_in(body, "authority")),
-                    priced=bool(body.get("price_nano_usd")), quarantined=bool(waiting(graph.shown.get(name, ()))),
+                    priced=bool(body.get("price_nano_usd")), quarantined=name in graph.quarantined,
                     governed=governed[caller],
                 )
             )  # fmt: skip
@@ -91,7 +90,7 @@ class Ready:
             page = self._traces.runs(parse_query(text), now=self._clock.now(), limit=1)
             if page.runs:
                 return page.runs[0].run, page.runs[0].completeness.value
-        newest = _newest([use for one in graph.uses.get(agent, {}).values() for use in one if use.run])
+        newest = _newest([use for use in graph.uses.get(agent, ()) if use.run])
         if newest is None:  # seen in the traces, but its uses are not listed yet
             return None, None
         run = self._traces.run(newest.run, now=self._clock.now())

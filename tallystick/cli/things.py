@@ -30,9 +30,9 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),
     },
     "tools": {
+        "import": ("tallystick.cli.tool_import:import_tools", "Pin the tools that a server offers."),
         "quarantine": ("tallystick.cli.pins:quarantine", "Definitions that wait for a person."),
         "accept": ("tallystick.cli.pins:accept", "Take what a tool says of itself for the tool."),
-        "import": ("tallystick.cli.tool_import:import_tools", "Import the tools of an MCP server."),
     },
 }  # fmt: skip
 _DECLARE: Final[Mapping[str, str]] = {

@@ -11,7 +11,7 @@ kind                   body
 object.declared        type, name, digest, version, body, card, because
                        (type: agent | tool | model | data | prompt | policy | budget | suite | workflow)
                        (digest: that of the canonical JSON of type, name, version and body)
-                       (version: its label, or null; body.text of a prompt or policy: digest of a text)
+                       (version: its label, or null; body.text of a prompt, a policy, an agent's card: digest of a text)
                        (card: owner, purpose, lifecycle, links, origin; the entries of old journals have none)
 object.retired         type, name, because
 alias.moved            type, name, alias, digest, previous, because, override, missing
@@ -67,7 +67,7 @@ from tallystick.model.errors import BadInput
 
 LONGEST_LEAF: Final = 65_535  # C2SP entry bundles give a leaf's length in 16 bits
 _LEAF: Final = b"\x00"
-_WITH_TEXT: Final = ("prompt", "policy")  # objects whose body names a text
+_WITH_TEXT: Final = ("agent", "prompt", "policy")  # objects whose body names a text
 _EXACT: Final = 2**53 - 1  # as in canonical.py
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Use
 from tallystick.registry.facts import Facts
+from tallystick.registry.offered import waiting
 from tallystick.registry.snapshot import Snapshot
 
 Key = tuple[str, str]  # type and name
@@ -160,9 +161,14 @@ class Graph:
         return found
 
     @cached_property
-    def quarantined(self) -> frozenset[str]:
+    def waiting(self) -> Mapping[str, Sequence[Shown]]:
+        """The definitions that wait for a person, by tool."""
+        return {tool: found for tool, shown in self.shown.items() if (found := waiting(shown))}
+
+    @cached_property
+    def quarantined(self) -> AbstractSet[str]:
         """Tools with a definition that waits for a person."""
-        return frozenset(one.tool for one in self.snapshot.shown if one.waits)
+        return self.waiting.keys()
 
     @cached_property
     def budgets(self) -> frozenset[str]:

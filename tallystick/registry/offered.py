@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tallystick.model.canonical import canonical_json
+from tallystick.model.canonical import canonical_json, read_canonical
 from tallystick.model.errors import BadInput
 from tallystick.model.masking import mask_text
 from tallystick.model.registry import Channel, Definition, Shown, Trust
@@ -106,8 +106,13 @@ def definitions(
         if why is not None:
             refused.append(Refused(offer.name[:80], why))
         else:
-            good[made.name] = made
+            good[made.name] = _as_kept(made)
     return good, refused
+
+
+def _as_kept(made: Definition) -> Definition:
+    """As it will be read from the journal: what JSON numbers cannot hold is text there."""
+    return definition_from(read_canonical(canonical_json(made.as_json())))
 
 
 def _fault(offer: Offer, times: Mapping[str, int]) -> str | None:
@@ -155,18 +160,8 @@ def accepted(shown: Iterable[Shown]) -> Shown | None:
 
 
 def waiting(shown: Iterable[Shown]) -> tuple[Shown, ...]:
-    """Of the definitions of one tool, those that wait for a person.
-
-    In code, where several versions of a program run side by side, each counts that was not replaced by another; of a
-    server's, only what it shows now.
-    """
-    rows = list(shown)
-    found = [
-        one for one in rows
-        if one.channel is not Channel.MCP and one.trust is Trust.QUARANTINED and one.why != "replaced"
-    ]  # fmt: skip
-    now = current(rows)
-    return (*found, *([now] if now is not None and now.trust is Trust.QUARANTINED else []))
+    """Of the definitions of one tool, those that wait for a person."""
+    return tuple(one for one in shown if one.waits)
 
 
 def current(shown: Iterable[Shown]) -> Shown | None:

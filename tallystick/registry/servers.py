@@ -14,7 +14,19 @@ from tallystick.model.masking import MASK, mask_text
 from tallystick.registry.addresses import take_apart
 
 LONGEST: Final = 1_000  # characters of an identity
-_SECRET: Final = re.compile(r"(?i)(token|secret|password|passwd|api[-_]?key|apikey|credential|auth|bearer)")
+SECRET_WORDS: Final = (
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "api-key",
+    "api_key",
+    "apikey",
+    "credential",
+    "auth",
+    "bearer",
+)
+_SECRET: Final = re.compile("(?i)" + "|".join(SECRET_WORDS))
 _LAUNCHERS: Final = frozenset(
     {"python", "python3", "uv", "uvx", "npx", "node", "bunx", "deno", "docker", "env", "poetry", "pipx", "sh"}
 )

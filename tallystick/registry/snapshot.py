@@ -4,7 +4,8 @@ What stands in the bodies of versions (all fields optional where not said otherw
 
 ========  ==========================================================================================================
 agent     models [name], tools [name], prompts [name], delegates [agent], suites [name], workflow, autonomy
-          (see model.registry.Autonomy), budget_nano_usd
+          (see model.registry.Autonomy), budget_nano_usd; of one imported by its A2A card (registry/cards.py):
+          text (digest of a text of the journal, the card), card (the same in short)
 tool      effect (required), description, data [class], sources [data source], authority [argument],
           arguments {name: type}, price_nano_usd, recovery, server, input, output, annotations
 data      classes [class], description, location

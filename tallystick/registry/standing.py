@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tallystick.model.registry import Declared, Definition, Difference, Shown, Trust
+from tallystick.model.registry import Declared, Definition, Difference, Shown
 from tallystick.registry.drift import WINDOW_NS, Known, differences
 from tallystick.registry.graph import Graph, Key
 from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, DRIFTED, SHADOW
@@ -34,7 +34,7 @@ def differences_of(graph: Graph, key: Key, now: int) -> Sequence[Difference]:
     if one is None:
         return ()
     if kind == "tool":
-        return [_definition(shown) for shown in graph.shown.get(name, ()) if shown.trust is Trust.QUARANTINED]
+        return [_definition(shown) for shown in graph.waiting.get(name, ())]
     if kind == "agent":
         return _drift(graph, one, now)
     return ()

@@ -42,8 +42,6 @@ def between(before: Any, after: Any) -> dict[str, Any]:
 
 def signed(line: str) -> tuple[str, str]:
     """A line of a text diff as its sign (" ", "+", "-", "@") and its text."""
-    if line.startswith(("+++", "---")):
-        return "@", line
     if line[:1] in ("+", "-", "@", " "):
         return line[0], line if line[0] == "@" else line[1:]
     return " ", line

@@ -234,25 +234,21 @@ def _gap(places: Mapping[str, _Place], x: int, wanted: int) -> int:
 def _box(place: _Place) -> Markup:
     """A node as a link with its name and, in words, what stands out of it."""
     node = place.node
-    told = " · ".join(
-        part for part in (MARKS.get(str(node.get("standing")), ""), node.get("effect") or "") if part
-    )
+    words = (MARKS.get(str(node.get("standing")), ""), one_line(node.get("effect"), 34))
+    told = " · ".join(word for word in words if word)
     name = one_line(node["name"] or "(empty name)", 200)
     cut = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
     kind = MARKS.get(str(node.get("standing")), "known")
     rows = Markup('<text class="g-name" x="10" y="{}">{}</text>').format(15 if told else 22, cut)
     if told:
         rows += Markup('<text class="g-told" x="10" y="29">{}</text>').format(one_line(told, 34))
+    said = f"{node['type']} {name}" + (f", {told}" if told else "")
     inner = Markup(
-        '<title>{name}{comma}{told}</title><rect class="g-box" x="{x}" y="{y}" width="{w}" height="{h}" rx="4"/>'
+        '<title>{said}</title><rect class="g-box" x="{x}" y="{y}" width="{w}" height="{h}" rx="4"/>'
         '<svg x="{x}" y="{y}" width="{clip}" height="{h}">{rows}</svg>'
-    ).format(name=name, comma=", " if told else "", told=told, x=place.x, y=place.y, w=WIDTH, h=HEIGHT,
-             clip=WIDTH - 6, rows=rows)  # fmt: skip
-    return Markup('<a class="g-node g-is-{kind}" href="{href}" aria-label="{said}">{inner}</a>').format(
-        kind=kind,
-        href=_href(node),
-        said=f"{node['type']} {name}" + (f", {told}" if told else ""),
-        inner=inner,
+    ).format(said=said, x=place.x, y=place.y, w=WIDTH, h=HEIGHT, clip=WIDTH - 6, rows=rows)
+    return Markup('<a class="g-node g-is-{kind}" href="{href}">{inner}</a>').format(
+        kind=kind, href=_href(node), inner=inner
     )
 
 

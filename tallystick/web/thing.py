@@ -81,6 +81,7 @@ def object_view(site: Site, kind: str, ref: str) -> View:
         "here": noun, "noun": noun, "title": TITLES.get(noun, noun.capitalize()), "type": kind, "thing": thing,
         "links": _links(thing["links"]), "query": term(kind, name), "can_accept": site.registry.accept is not None,
         "definitions": [changes.of_definition(one) for one in thing["definitions"]],
+        "waiting": _waiting(site, kind, name),
         "graph": graph_svg.draw(reach, name=f"What is reached through {name}") if reach and reach["edges"] else None,
         "named": _named(thing), "graph_query": query, "signals": _signals(thing["signals"]), "rows": ROWS,
         "longest": max((run["duration_ns"] or 0 for run in runs["runs"]), default=0),
@@ -109,6 +110,12 @@ def _links(links: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"what": what, "address": str(address), "href": safe_link(str(address))} for what, address in links.items()
     ]  # fmt: skip
+
+
+def _waiting(site: Site, kind: str, name: str) -> set[str]:
+    """The definitions of a tool that wait for a person: one that another took the place of does not."""
+    shown = site.registry.catalog.quarantine()["definitions"] if kind == "tool" else ()
+    return {one["definition"] for one in shown if one["tool"] == name}
 
 
 def _named(thing: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -233,7 +233,8 @@ def span(since: object) -> str:
     age = re.fullmatch(r"([0-9]{1,6})([smhdw])", str(since))
     if age is None:
         return f"since {one_line(since, 40)}"
-    return f"in the last {plural(int(age[1]), _UNITS[age[2]])}"
+    many, unit = int(age[1]), _UNITS[age[2]]
+    return f"in the last {unit}" if many == 1 else f"in the last {plural(many, unit)}"
 
 
 def safe_link(address: str) -> str | None:

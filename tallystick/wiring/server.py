@@ -22,7 +22,7 @@ from tallystick.wiring.stores import (
     open_stores,
     reader,
     recorder,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from tallystick.api.app import App

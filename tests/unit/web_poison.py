@@ -59,6 +59,8 @@ def poison(value: Any, taint: Callable[[str], str]) -> Any:
 
 
 _QUIET = {
+    "value",
+    "signals",
     "missing",
     "duration_ns",
     "cost_nano_usd",

@@ -236,7 +236,7 @@ def diff(type: str, name: str, a: str, b: str) -> Row:
             {"path": "autonomy", "how": "added", "before": None, "after": "acts"},
         ],
         "texts": [
-            {"path": "text", "lines": ["--- 1.3.0", "+++ 1.4.0", "@@ -1,3 +1,3 @@", " You answer refund tickets.",
+            {"path": "text", "lines": [ "@@ -1,3 +1,3 @@", " You answer refund tickets.",
                                        "-Be brief.", "+Ask for the order number first.", " Never promise money."]}
         ],
     }  # fmt: skip

@@ -17,7 +17,7 @@ def stamp(moment: datetime) -> str:
 
 
 def hex_of(text: str, size: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:size]
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:size]
 
 
 def usage(given: int | None, made: int | None) -> Row:
