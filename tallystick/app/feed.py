@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -144,8 +144,18 @@ class StoreFeed:
 
     def _look(self) -> None:
         revision = self._control.registry_revision()  # first: what is read afterwards is this, or newer
-        if self._heard is None or self._heard.parts[0].revision != revision:
+        last = None if self._heard is None else self._heard.parts[0]
+        if last is not None and last.revision == revision:
+            return
+        if last is not None and not self._declared_since(last.revision):
+            self._heard = Heard((_with_shown(last, revision, tuple(self._control.shown())),))
+        else:
             self._heard = Heard((read_known(self._control, revision, self._uses),))
+
+    def _declared_since(self, revision: int) -> bool:
+        """Whether more changed than definitions; those are shown often, and there may be thousands of tools."""
+        kinds = ("object.*", "alias.*")
+        return any(self._control.entries(after=revision, kind=kind, limit=1) for kind in kinds)
 
 
 class JoinedFeed:
@@ -193,6 +203,12 @@ def read_known(
         revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if one.retired),
         tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[:3]) or None,
     )  # fmt: skip
+
+
+def _with_shown(known: Known, revision: int, shown: tuple[Shown, ...]) -> Known:
+    snapshot = None if known.snapshot is None else replace(known.snapshot, shown=shown)
+    pinned = tuple(row for row in shown if row.channel is not Channel.TOLD)
+    return replace(known, revision=revision, shown=pinned, snapshot=snapshot)
 
 
 def _readable(

@@ -84,6 +84,7 @@ class PolicyBook:
         self._base = files
         self._sets: dict[_Key, PolicySet] = {}
         self._journalled: set[str] = set()
+        self._told: set[str | None] = set()
 
     def heed(self, heard: Heard) -> None:
         """Take what the registry says now for what is in force. Costs nothing where it is what it was."""
@@ -184,9 +185,17 @@ class PolicyBook:
             if len(self._sets) >= _MOST_SETS:
                 self._sets.clear()
             made = self._sets[key] = self._make(covering)
-            if made.state is PolicyState.LOAD_FAILED and self._say is not None:
-                self._say(f"effects are refused: {made.problem}")
+            self._tell(made)
         return made
+
+    def _tell(self, made: PolicySet) -> None:
+        """Say once what cannot be loaded."""
+        problem = made.problem
+        if self._say is None or made.state is not PolicyState.LOAD_FAILED or problem in self._told:
+            return
+        if len(self._told) < _MOST_SETS:
+            self._told.add(problem)
+        self._say(f"tallystick: effects are refused: {problem}")
 
     def _files_of(self, covering: Iterable[Covering]) -> list[PolicyFile]:
         return [*(self._base or ()), *(one.file for one in covering)]

@@ -78,7 +78,7 @@ def push(
 
 def _agreed(call: Invocation, changed: int, reaches: Sequence[Mapping[str, Any]]) -> bool:
     """Ask the person at the terminal; where there is none, nobody can be asked."""
-    if not (call.out.talks and sys.stdin.isatty()):
+    if not (call.out.talks and _terminal()):
         return True
     what = "this policy" if changed == 1 else f"these {changed} policies"
     return click.confirm(f"put {what} in force for {count(len(reaches))} agents?", err=True)
@@ -105,6 +105,10 @@ def _agents(call: Invocation, reaches: Sequence[Mapping[str, Any]]) -> None:
     if len(reaches) > _MOST_SHOWN:
         call.out.say(f"and {len(reaches) - _MOST_SHOWN} more; --json lists all")
     call.out.say(f"{count(len(reaches))} agents are reached" if len(reaches) != 1 else "1 agent is reached")
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 _COLUMNS = (

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
+from tallystick.config.place import find_store
+from tallystick.model.errors import ConfigError, UnknownThing
 from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
+    from tallystick.adapters.project import Project
     from tallystick.app.push import PolicyDesk
     from tallystick.govern.policy import PolicyFile
     from tallystick.registry.plan import Plan
@@ -22,8 +26,6 @@ def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
 
     Raises ConfigError with file and line.
     """
-    from dataclasses import replace
-
     from tallystick.app.observing import observed_rows
     from tallystick.registry.plan import Action
     from tallystick.wiring.stores import catalog
@@ -39,7 +41,18 @@ def _plan(stores: Stores, settings: Settings, *, prune: bool) -> Plan:
 
     project = settings.project or Path.cwd()
     found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
+    if found.policies:
+        _judge(found, stores)
     return registrar.plan(stores.control, found.found, prune=prune)
+
+
+def _judge(found: Project, stores: Stores | None) -> Mapping[str, Any]:
+    """Check policies against the project's tools and the registry's, which every process knows. Raises ConfigError."""
+    from tallystick.app.policies import check_policies as check
+    from tallystick.app.registrar import known_tools
+
+    tools = {} if stores is None else {one.name: one for one in known_tools(stores.control)}
+    return check(found.policies or (), {**tools, **{one.name: one for one in found.declarations}}.values())
 
 
 def apply(
@@ -62,7 +75,15 @@ def declare_at_start(stores: Stores, project: Path, settings: Settings) -> None:
     from tallystick.app import registrar
 
     found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
-    made = registrar.plan(stores.control, found.found, revive=False)
+    declared = found.found
+    made = registrar.plan(stores.control, declared, revive=False)
+    if any(one.type == "policy" for one in made.changing):
+        try:
+            _judge(found, stores)
+        except ConfigError as error:  # this process says so with each decision; others must not load it
+            say(f"tallystick: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+            others = tuple(one for one in declared.texts if one.type != "policy")
+            made = registrar.plan(stores.control, replace(declared, texts=others), revive=False)
     for one in made.refused:
         say(f"tallystick: {one.why}" + (f" ({one.hint})" if one.hint else ""))
     registrar.carry_out(stores.control, made, actor="tallystick.init", partly=True)
@@ -92,12 +113,22 @@ def sketch(stores: Stores, folder: Path) -> tuple[bool, Sketch]:
 
 
 def check_policies(settings: Settings) -> Mapping[str, Any]:
-    """Check a project's policies against its tools. Raises ConfigError naming the first mistake."""
+    """Check a project's policies against its tools and the registry's. Raises ConfigError naming the first mistake."""
     from tallystick.adapters.project import read_project
-    from tallystick.app.policies import check_policies as check
+    from tallystick.wiring.stores import open_stores
 
-    found = read_project(settings.project or Path.cwd(), policies=settings.policies)
-    return check(found.policies or (), found.declarations)
+    project = settings.project or Path.cwd()
+    try:
+        stores = open_stores(
+            find_store(settings.store, project=settings.project), create=False, writing=False
+        )
+    except UnknownThing:  # there is no store yet
+        return _judge(read_project(project, policies=settings.policies), None)
+    try:
+        known = stores.control.declared()
+        return _judge(read_project(project, policies=settings.policies, known=known), stores)
+    finally:
+        stores.close()
 
 
 def policy_file(path: Path) -> PolicyFile:

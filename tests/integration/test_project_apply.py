@@ -126,6 +126,32 @@ def test_a_process_that_starts_declares_and_takes_nothing_back(shell: Shell, tmp
     assert problem["detail"]["file"] == "agents/desk.toml"
 
 
+def test_policies_are_judged_with_the_tools_of_the_registry_before_they_enter_it(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.write("tools/look.toml", 'name = "look"\neffect = "read"\n')
+    shell.tally("apply")
+    (shell.folder / "tools/look.toml").unlink()
+    shell.write("agents/desk.toml", 'name = "desk"\ntools = ["look"]\n')
+    shell.write("policies/desk.cedar", 'permit (principal, action == Action::"look", resource);')
+    assert shell.tally("policy", "check")["rules"] == 1
+    assert shell.tally("apply")["entries"] == 2
+    shell.write("policies/desk.cedar", 'permit (principal, action == Action::"lok", resource);')
+    problem = shell.tally("apply", code=2)["error"]
+    assert problem["detail"]["file"] == "policies/desk.cedar"
+    program = tmp_path / "program.py"
+    program.write_text(AGENT_PROGRAM)
+    shell.write("prompts/desk.md", "Be kind.")
+    _, err = shell.run(str(program), str(shell.folder), str(shell.store))
+    assert "lok" in err
+    stores = wiring.open_stores(shell.store)
+    try:
+        assert [one.name for one in stores.control.declared("prompt")] == ["desk"]  # the rest is declared
+        assert len(stores.control.versions("policy", "desk")) == 1
+    finally:
+        stores.close()
+
+
 def test_many_who_apply_at_once_declare_everything_once(shell: Shell) -> None:
     for number in range(20):
         shell.write(f"tools/t{number}.toml", f'name = "t{number}"\neffect = "read"\nversion = "1"\n')
@@ -136,13 +162,13 @@ def test_many_who_apply_at_once_declare_everything_once(shell: Shell) -> None:
     codes = [process.returncode for process in started]
     assert set(codes) <= {0, 7}, answers
     assert 0 in codes
-    with_stores = wiring.open_stores(shell.store)
+    stores = wiring.open_stores(shell.store)
     try:
-        assert len(with_stores.control.declared("tool")) == 20
-        assert {len(with_stores.control.versions("tool", f"t{number}")) for number in range(20)} == {1}
-        with_stores.control.verify()
+        assert len(stores.control.declared("tool")) == 20
+        assert {len(stores.control.versions("tool", f"t{number}")) for number in range(20)} == {1}
+        stores.control.verify()
     finally:
-        with_stores.close()
+        stores.close()
     assert shell.tally("plan")["items"] == []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from control_double import Clock, Control
 from guard_house import LOOK, REFUND, House
+from test_guard_groups import push, put
 
 from tallystick.adapters.server_feed import FEED_FILE, ServerFeed
 from tallystick.app.feed import (
@@ -248,3 +249,21 @@ def test_a_document_that_is_none_is_refused() -> None:
     for odd in (b"", b"null", b"{}", b'{"revision":1,"shown":[{"tool":1}]}'):
         with pytest.raises(BadInput):
             known_from(odd)
+
+
+def test_a_definition_that_was_shown_does_not_read_the_tools_again() -> None:
+    house = House("permit (principal, action, resource);", asks=True, tools=())
+    push(house, "forbid (principal, action, resource);", "name:nobody")
+    assert house.feed is not None
+    before = house.feed.heard()
+    assert house.use(LOOK, id="1").allowed
+    house.clock.at += 1_000_000_000
+    after = house.feed.heard()
+    assert after is not before
+    assert [row.why for row in after.shown["look"]] == ["first use"]
+    assert after.parts[0].tools is before.parts[0].tools
+    snapshot = after.parts[0].snapshot
+    assert snapshot is not None
+    assert [row.tool for row in snapshot.shown] == ["look"]
+    put(house, "tool", "late", {"effect": "read"})
+    assert "late" in house.feed.heard().tools
