@@ -77,12 +77,12 @@ class _Judge:
         self._graph = graph
         self._coverages = coverages
         self._force = Force(graph, now)
-        self._in_force: dict[str, Sequence[Declared]] = {}
+        self._groups: dict[str, tuple[int, ...]] = {}
         known = [coverages.of(one) for one in graph.policies]
         self._agents = frozenset[str]().union(*(one.agents for one in known))  # named by some rule
         self._tools = frozenset[str]().union(*(one.tools for one in known))
-        self._opinions: dict[_Kind, dict[str, tuple[Opinion, Json]]] = {}
-        self._known: dict[tuple[int, _Kind], _Said] = {}
+        self._opinions: dict[tuple[int, _Kind], list[tuple[Opinion, Json]]] = {}
+        self._known: dict[tuple[tuple[int, ...], _Kind], _Said] = {}
         self._now = now
         self._standings: dict[str, str] = {}
 
@@ -95,32 +95,38 @@ class _Judge:
 
     def say(self, agent: str, tool: str | None, effect: str | None) -> _Said:
         """The verdict on a call of the tool by the agent."""
-        force = self._in_force.get(agent)
-        if force is None:
-            force = self._in_force[agent] = self._force.of(agent)
+        groups = self._groups.get(agent)
+        if groups is None:
+            groups = self._groups[agent] = self._force.groups_of(agent)
         # Names that no rule has are all alike to the rules.
         kind = (
             agent if agent in self._agents else None,
             tool if tool in self._tools else tool is None,
             effect,
         )
-        asked = (id(force), kind)  # Force keeps one sequence for each combination of scopes
-        known = self._known.get(asked)
+        known = self._known.get((groups, kind))
         if known is None:
-            known = self._known[asked] = self._judge(force, kind, agent, tool)
+            known = self._known[groups, kind] = self._judge(groups, kind, agent, tool)
         return known
 
-    def _judge(self, force: Sequence[Declared], kind: _Kind, agent: str, tool: str | None) -> _Said:
+    def _judge(self, groups: tuple[int, ...], kind: _Kind, agent: str, tool: str | None) -> _Said:
         if tool is None:  # nobody knows what was called: only that policies are in force can be said
-            return _Said(NOT_PERMITTED if force else NO_POLICY, [])
-        said = self._opinions.get(kind)
-        if said is None:
-            said = self._opinions[kind] = {
-                one.name: _opinion(one, self._coverages.of(one).opinion(agent, tool, kind[2]))
-                for one in self._graph.policies
-            }
-        found = [said[one.name] for one in force]
-        return _Said(verdict([one for one, _ in found], kind[2]), [row for one, row in found if one.rules])
+            return _Said(NOT_PERMITTED if groups else NO_POLICY, [])
+        found: list[tuple[Opinion, Json]] = []
+        for group in groups:
+            said = self._opinions.get((group, kind))
+            if said is None:
+                said = self._opinions[group, kind] = [
+                    _opinion(one, self._coverages.of(one).opinion(agent, tool, kind[2]))
+                    for one in self._force.groups[group]
+                ]
+            found += said
+        rows = [row for one, row in found if one.rules]
+        return _Said(verdict([one for one, _ in found], kind[2]), sorted(rows, key=_policy))
+
+
+def _policy(row: Json) -> str:
+    return str(row["policy"])
 
 
 def _opinion(policy: Declared, one: Opinion) -> tuple[Opinion, Json]:

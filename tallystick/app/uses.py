@@ -16,7 +16,7 @@ from tallystick.model.registry import Definition, Use
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.contents import Contents, read_contents
-from tallystick.observe.listing import Listing, happened, list_steps, owners
+from tallystick.observe.listing import Listing, happened, list_steps, owners, shows
 from tallystick.observe.normalise import read_span
 from tallystick.observe.prompts import Prompts, Template, template
 from tallystick.observe.told import definitions_of
@@ -93,10 +93,12 @@ class UseLister:
 
     def uses_of(self, run: str, steps: Sequence[Step]) -> list[Use]:
         """The uses that a run's steps show. Raises UnknownThing for a run that is not here, and StoreFault."""
-        about = self._traces.run(run, now=self._clock.now())
-        listing = Listing(about.started or about.seen)
-        owner = owners(steps, about.agent)
-        list_steps(listing, steps, owner)
+        owner = lineage = owners(steps, None)
+        listing = Listing(0)
+        if any(shows(step) and (owner[step.span] is None or not step.started) for step in steps):
+            about = self._traces.run(run, now=self._clock.now())
+            owner, listing.place = owners(steps, about.agent), about.started or about.seen
+        list_steps(listing, steps, owner, lineage)
         prompts = _newest(_marked(steps, owner, "prompt"), MOST_PROMPTS)
         tools = _newest(_marked(steps, owner, "offered"), MOST_DEFINITIONS)
         handoffs = [

@@ -56,7 +56,7 @@ _UNUSED: Final = (
 _SIGNALS: Final = (
     ("completion", "task completion", "of the runs that ended were ok"),
     ("tool_calls", "tool calls", "of the tool steps had no error"),
-    ("adherence", "policy adherence", "of the decided calls were not denied"),
+    ("adherence", "policy adherence", "of the calls, made or denied, were not denied"),
     ("cost_per_run_nano_usd", "cost per run", "runs of known cost"),
     ("cost_per_success_nano_usd", "cost per successful run", "runs that were ok"),
 )

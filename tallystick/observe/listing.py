@@ -12,6 +12,7 @@ from tallystick.observe.lineage import agents_of
 
 _NOT_DONE: Final = frozenset({StepStatus.DENIED, StepStatus.HELD})
 BY_STEPS: Final = ("tool", "model", "data", "version", "evaluation")  # types that need no contents
+_SHOWING: Final = frozenset({Kind.MODEL, Kind.HANDOFF, Kind.EVALUATION})
 _Key = tuple[str, str, str, str]
 
 
@@ -58,10 +59,25 @@ def owners(steps: Sequence[Step], agent: str | None) -> dict[str, str | None]:
     return {span: found or agent for span, found in agents_of(steps).items()}
 
 
-def list_steps(listing: Listing, steps: Iterable[Step], owner: Mapping[str, str | None]) -> None:
+def shows(step: Step) -> bool:
+    """Whether a step may show a use by itself, so that it matters whose it is and when it was."""
+    return (
+        step.kind in _SHOWING or step.tool is not None or step.model is not None or bool(step.classes)
+        or step.version is not None
+    )  # fmt: skip
+
+
+def list_steps(
+    listing: Listing,
+    steps: Iterable[Step],
+    owner: Mapping[str, str | None],
+    lineage: Mapping[str, str | None],
+) -> None:
     """Gather what steps show by themselves. A step of nobody and one that repeats another show nothing.
 
-    A call that was denied or is held, or that did not happen, is no use of its tool.
+    ``lineage``: the agent of each step or of the nearest one around it, by span id. The run's own agent is not taken to
+    have handed work to those that stand beside it. A call that was denied or is held, or that did not happen, is no use
+    of its tool.
     """
     for step in steps:
         agent = owner[step.span]
@@ -81,7 +97,7 @@ def list_steps(listing: Listing, steps: Iterable[Step], owner: Mapping[str, str 
         if step.version is not None:
             listing.add(agent, "version", step.version, step)
         if step.agent is not None and step.parent is not None:
-            above = owner.get(step.parent)
+            above = lineage.get(step.parent)
             if above is not None and above != step.agent:
                 listing.add(above, "delegate", step.agent, step)
 

@@ -72,7 +72,7 @@ def covers(graph: Graph, query: Query, agent: str, tools: Tools, *, now: int) ->
     return all(test(key) for test in Asking(graph, query, now, None, tools).tests())
 
 
-def in_force(graph: Graph, agent: str, *, now: int, tools: Tools = NO_TOOLS) -> Sequence[Declared]:
+def in_force(graph: Graph, agent: str, *, now: int, tools: Tools = NO_TOOLS) -> list[Declared]:
     """The policies of the registry that are in force for an agent, by name.
 
     Those without a scope, and those whose scope covers it; a scope that cannot be read covers every agent.

@@ -149,7 +149,7 @@ class Asking:
     def _policed(self, agent: str) -> bool:
         return bool(self._force(agent))
 
-    def _force(self, agent: str) -> Sequence[Declared]:
+    def _force(self, agent: str) -> list[Declared]:
         if self._policies_in_force is None:
             self._policies_in_force = Force(self._graph, self._now, self._extra, self._asked)
         return self._policies_in_force.of(agent)
@@ -320,6 +320,8 @@ class Asking:
 class Force:
     """Which policies of the registry are in force for an agent; each scope is read once.
 
+    ``groups`` are the policies of one scope each.
+
     ``tools``: what the agents are about to call; ``asked``: policies whose scopes are being read already.
     """
 
@@ -337,19 +339,18 @@ class Force:
                     None if scope is None else Asking(graph, scope, now, None, tools, asked | {policy.name})
                 )
                 tests[written] = None if asking is None else every(asking.tests())
-        self._policies = list(scopes.values())
+        self.groups: Sequence[Sequence[Declared]] = list(scopes.values())
         self._tests = list(tests.values())
-        self._known: dict[tuple[int, ...], Sequence[Declared]] = {}
 
-    def of(self, agent: str) -> Sequence[Declared]:
-        """The policies in force for an agent, by name; the same sequence for agents that match the same scopes."""
+    def groups_of(self, agent: str) -> tuple[int, ...]:
+        """The groups of policies that are in force for an agent, by their place in ``groups``."""
         key = ("agent", agent)
-        matched = tuple([n for n, test in enumerate(self._tests) if test is None or test(key)])
-        known = self._known.get(matched)
-        if known is None:
-            found = [policy for n in matched for policy in self._policies[n]]
-            known = self._known[matched] = sorted(found, key=lambda one: one.name)
-        return known
+        return tuple([n for n, test in enumerate(self._tests) if test is None or test(key)])
+
+    def of(self, agent: str) -> list[Declared]:
+        """The policies in force for an agent, by name."""
+        found = [policy for group in self.groups_of(agent) for policy in self.groups[group]]
+        return sorted(found, key=lambda one: one.name)
 
 
 def every(tests: Sequence[Test]) -> Test:

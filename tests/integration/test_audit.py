@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import test_framework_spans as frameworks
-from audit_shop import Shop, model, work
+from audit_shop import NOW, Shop, model, work
 
 from tallystick.model.journal import Draft
+from tallystick.model.query import EVERYTHING
 from tallystick.observe.normalise import read_span
 from tallystick.proof.records import (
     content_bytes,
@@ -101,6 +102,9 @@ def test_records_of_an_older_version_still_fit(tmp_path: Path) -> None:
     assert (sum(one.records for one in found), sum(one.uncovered + one.waiting for one in found)) == (29, 0)
     shop.record([model(50, 5001, None)])
     shop.attest()
+    runs = shop.traces.runs(EVERYTHING, now=NOW).runs
+    assert shop.list_uses() == len(runs)  # those from before are listed too
+    assert {one.type for one in shop.traces.uses()} >= {"tool", "model"}
     assert shop.flaws() == []
     shop.close()
 

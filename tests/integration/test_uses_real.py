@@ -40,14 +40,17 @@ SEEN: dict[str, dict[str, dict[str, list[str]]]] = {
     "pydantic-ai.native": {"triage": AS_TOOL, "weather_agent": WEATHER},
     "pydantic-ai.openinference": {"triage": AS_TOOL, "weather_agent": WEATHER},
     "openai-agents.openinference.resp": {"triage": HANDOFF, "weather_agent": WEATHER},
-    "openai-agents.openllmetry.resp": {"triage": HANDOFF, "weather_agent": WEATHER},
+    # OpenLLMetry shows two agents side by side and no handoff.
+    "openai-agents.openllmetry.resp": {
+        "triage": {"definition": HANDOFF["definition"]}, "weather_agent": WEATHER,
+    },
     # Its requests' tools stand in no attribute of their own: they are unknown.
     "openai-agents.openinference": {
         "triage": {"delegate": ["weather_agent"], "prompt": ["t"]},
         "weather_agent": {"tool": WEATHER["tool"], "prompt": ["i"]},
     },
     "openai-agents.openllmetry": {
-        "triage": {"delegate": ["weather_agent"], "prompt": ["t"]},
+        "triage": {"prompt": ["t"]},
         "weather_agent": {"tool": WEATHER["tool"], "prompt": ["i"]},
     },
     "autogen.openinference": {

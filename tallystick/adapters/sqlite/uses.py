@@ -25,6 +25,10 @@ _ROWS = (
     "SELECT s.agent, s.type, s.name, s.detail, u.first, u.last, 1, u.steps, u.errors, r.id, u.step"
     " FROM use_run u JOIN use_sum s ON s.id = u.use JOIN run r ON r.no = u.run"
 )
+_NEWEST = (  # of several runs that end at once the one with the greatest id shows a use
+    "SELECT u.last, u.run, u.step FROM use_run u JOIN run r ON r.no = u.run WHERE u.use=?1 AND u.last ="
+    " (SELECT max(last) FROM use_run WHERE use=?1) ORDER BY r.id DESC LIMIT 1"
+)
 _PROMPT = USES.index("prompt")
 
 _Row = tuple[int, int, int, int, bytes | str]  # first, last, steps, errors, step
@@ -93,7 +97,7 @@ def _replace(connection: sqlite3.Connection, run: int, kept: Mapping[UseKey, Use
         [(run, use, *now[use]) for use in changed if use in now],
     )
     for use in changed:
-        _mend(connection, use, before.get(use), now.get(use))
+        _mend(connection, use, run, before.get(use), now.get(use))
 
 
 def _number(connection: sqlite3.Connection, key: UseKey) -> int:
@@ -109,22 +113,25 @@ def _number(connection: sqlite3.Connection, key: UseKey) -> int:
     return int(row[0])
 
 
-def _mend(connection: sqlite3.Connection, use: int, before: _Row | None, now: _Row | None) -> None:
-    """Bring one sum in line with its rows, of which a single one changed."""
-    first, runs = connection.execute("SELECT first, runs FROM use_sum WHERE id=?", (use,)).fetchone()
+def _mend(connection: sqlite3.Connection, use: int, run: int, before: _Row | None, now: _Row | None) -> None:
+    """Bring one sum in line with its rows, of which only that of ``run`` changed."""
+    first, last, runs, newest, step = connection.execute(
+        "SELECT first, last, runs, run, step FROM use_sum WHERE id=?", (use,)
+    ).fetchone()
     runs += (now is not None) - (before is not None)
     if not runs:
         connection.execute("DELETE FROM use_sum WHERE id=?", (use,))
         return
-    if before is not None and before[0] == first and (now is None or now[0] > first):
+    alone = now is not None and runs == 1
+    if before is not None and before[0] == first and not alone and (now is None or now[0] > first):
         first = connection.execute("SELECT min(first) FROM use_run WHERE use=?", (use,)).fetchone()[0]
     elif now is not None:
-        first = now[0] if before is None and runs == 1 else min(first, now[0])
+        first = now[0] if alone else min(first, now[0])
+    if now is not None and (alone or now[1] > last):
+        last, newest, step = now[1], run, now[4]
+    elif newest == run or (now is not None and now[1] == last):
+        last, newest, step = connection.execute(_NEWEST, (use,)).fetchone()
     was, is_now = before or _NONE, now or _NONE
-    last, newest, step = connection.execute(
-        "SELECT u.last, u.run, u.step FROM use_run u JOIN run r ON r.no = u.run WHERE u.use=?1 AND u.last ="
-        " (SELECT max(last) FROM use_run WHERE use=?1) ORDER BY r.id DESC LIMIT 1", (use,),
-    ).fetchone()  # fmt: skip
     connection.execute(
         "UPDATE use_sum SET first=?, last=?, runs=?, steps=steps+?, errors=errors+?, run=?, step=? WHERE id=?",
         (first, last, runs, is_now[2] - was[2], is_now[3] - was[3], newest, step, use),

@@ -53,7 +53,7 @@ def run_flaws(
     ``agent`` is the run's own, ``place`` when it began.
     """
     listing = Listing(place)
-    list_steps(listing, steps, owners(steps, agent))
+    list_steps(listing, steps, owners(steps, agent), owners(steps, None))
     shown = {key: use for key, use in of_run(run, listing.uses()).items() if use.type in BY_STEPS}
     found = read_uses(connection, agent=None, type=None, name=None, since=None, run=number)
     held = {(use.agent, use.type, use.name, use.detail): use for use in found if use.type in BY_STEPS}
