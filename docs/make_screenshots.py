@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -38,8 +39,20 @@ def pages(url: str) -> list[tuple[str, str]]:
     runs = read(f"{url}/runs.json")["runs"]
     found = [
         (name, f"/{name}")
-        for name in ("runs", "agents", "tools", "models", "cost", "approvals", "journal", "keys")
-    ]
+        for name in (
+            "runs", "agents", "tools", "models", "data", "prompts", "policies", "budgets", "suites", "workflows",
+            "find", "access", "unused", "quarantine", "cost", "approvals", "journal", "keys",
+        )
+    ]  # fmt: skip
+    found.append(("registry", "/reach"))
+    for kind in ("agent", "tool", "data"):
+        known = read(f"{url}/find.json?q=kind:{kind}")["objects"]
+        if known:
+            one = max(known, key=lambda thing: (thing["standing"] == "drifted", thing["runs"]))
+            found.append((f"one-{kind}", f"/object?type={kind}&name={quote(one['name'], safe='')}"))
+            found += [
+                (f"access-{kind}", f"/access?what={quote(name, safe='')}") for name in one["classes"][:1]
+            ]
     found.insert(0, ("home", "/"))
     found.append(("runs-query", "/runs?q=status:failed"))
     found.append(("error", "/runs/nosuchrun"))

@@ -42,7 +42,14 @@ def sample(*, agent: str | None = None) -> str:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
     return str(value) if isinstance(value, int) else _quoted(str(value))
+
+
+def _shown(value: object) -> str:
+    """A default as a page shows it: as it is written in the file, but for the quotation marks around one text."""
+    return str(value) if isinstance(value, str) else _toml(value)
 
 
 def _quoted(text: str) -> str:
@@ -72,7 +79,7 @@ def settings_page() -> str:
         "",
     ]
     for key in keys().values():
-        default = "unset" if key.default is None else f"`{key.default}`"
+        default = "unset" if key.default is None else f"`{_shown(key.default)}`"
         secret = (
             " · secret: never shown, never a flag, not allowed in `tallystick.toml`" if key.secret else ""
         )

@@ -49,13 +49,13 @@ class Settings:
     approval_timeout_s: int
     crash_after_s: int
     capture_content: str
-    gated_aliases: tuple[str, ...]
     telemetry_fail: str
     journal_key: Path | None
     journal_origin: str | None
     checkpoint_every_s: int
     checkpoint_export: tuple[str, ...]
     witnesses: tuple[str, ...]
+    gated_aliases: tuple[str, ...]
     origins: Mapping[str, str]
     project: Path | None
 

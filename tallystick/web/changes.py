@@ -24,7 +24,7 @@ def of_definition(shown: Mapping[str, Any]) -> dict[str, Any]:
     parts = []
     for field in FIELDS:
         old, new = before.get(field), after.get(field)
-        if field in named if named else new not in (None, "", {}):
+        if field in named if named else field != "name" and new not in (None, "", {}):
             parts.append({"field": field, **between(old, new)})
     return {**shown, "parts": parts}
 

@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from tallystick.model.errors import BadInput
 from tallystick.model.query import REGISTRY
 from tallystick.web.facets import holds, switched
-from tallystick.web.site import Site, View, asked
+from tallystick.web.site import UNSEEN, Site, View, asked
 from tallystick.web.wording import term
 
 PAGE: Final = 200
@@ -46,6 +46,8 @@ CHIPS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 HAVE: Final = {
     "effect": ("tools", "find"),
     "classes": ("agents", "tools", "data"),
+    "scope": ("policies",),
+    "seen": tuple(noun for noun, kind in LISTS.items() if kind not in UNSEEN) + ("find",),
     "money": ("agents", "tools", "models", "workflows", "find"),
 }
 

@@ -65,6 +65,9 @@ REGISTRY: Final = (
     ("quarantine", "/quarantine", "Quarantine"),
 )
 
+# Types of which nothing is ever seen in a run by itself: for them "never seen" would say nothing.
+UNSEEN: Final = ("policy", "budget", "suite")
+
 # Addresses that programs use: whatever goes wrong there is answered in JSON.
 _MACHINES: Final = ("/api/", "/v1/", "/access/", "/events")
 
@@ -326,6 +329,7 @@ def _environment(site: Site) -> jinja2.Environment:
         holds=facets.holds,
         navigation=NAVIGATION,
         registry_pages=REGISTRY,
+        unseen=UNSEEN,
         edge_words=graph_svg.words,
         object_address=object_address,
         static=site.assets.url,

@@ -83,6 +83,8 @@ def object_view(site: Site, kind: str, ref: str) -> View:
         "definitions": [changes.of_definition(one) for one in thing["definitions"]],
         "waiting": _waiting(site, kind, name),
         "graph": graph_svg.draw(reach, name=f"What is reached through {name}") if reach and reach["edges"] else None,
+        "using": [one for one in thing["uses"] if kind == "agent" and one["agent"] == name],
+        "seen_by": [one for one in thing["uses"] if kind != "agent" or one["agent"] != name],
         "named": _named(thing), "graph_query": query, "signals": _signals(thing["signals"]), "rows": ROWS,
         "longest": max((run["duration_ns"] or 0 for run in runs["runs"]), default=0),
     }  # fmt: skip

@@ -13,20 +13,28 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
 from registry_shop import HOSTILE, declared, drafts
+from test_server_ingest import PROTOBUF, request_of
 from test_server_wired import Wired
 
 from tallystick.api import registry_shapes as shapes
-from tallystick.model.registry import Card
+from tallystick.model.registry import Card, Use
 
+MARKUP = '"><img src=x onerror=alert(1)>'
 KINDS = ("agents", "tools", "models", "data", "prompts", "policies", "budgets", "suites", "workflows")
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Wired]:
     started = Wired(tmp_path)
-    hostile = Card(HOSTILE, HOSTILE, links={HOSTILE: HOSTILE})
-    for draft in (*drafts(), declared("agent", HOSTILE, card=hostile, tools=[HOSTILE], workflow=HOSTILE)):
+    hostile = Card(MARKUP, MARKUP, links={"page": "javascript:alert(1)"})
+    for draft in (*drafts(), declared("agent", MARKUP, card=hostile, tools=[MARKUP], workflow=MARKUP)):
         started.stores.control.append([draft])
+    assert started.call("POST", "/v1/traces", request_of(1, 5, trace=7), PROTOBUF) == (200, b"")
+    seen = [
+        Use(HOSTILE, kind, HOSTILE, first=1, last=2, run=f"{7:032x}")
+        for kind in ("tool", "model", "data", "delegate")
+    ]
+    started.stores.traces.list_uses(f"{7:032x}", 1, seen)
     yield started
     started.close()
 
@@ -82,9 +90,10 @@ def test_every_page_of_every_object_opens(shop: Wired) -> None:
             place = f"/object?type={thing['type']}&name={quote(thing['name'], safe='')}"
             status, page = shop.call("GET", place)
             assert status == 200, place
-            for hidden in ("\x1b", "\u202e", "\x9b"):
+            for hidden in ("\x1b", "\u202e", "\x9b", "<img src=x"):
                 assert hidden not in page.decode(), place
     for place in ("/", "/find?q=kind:tool", "/access?what=payment", "/access", "/reach", "/unused",
                   "/diff?type=prompt&name=refunds&from=x&to=y", "/object?type=agent&name=refunds@1.0.0",
-                  f"/access?what={quote(HOSTILE)}", f"/reach?q=name:{quote(HOSTILE)}"):  # fmt: skip
+                  f"/access?what={quote(HOSTILE)}", f"/reach?q=name:{quote(HOSTILE)}",
+                  f"/agent?name={quote(HOSTILE)}", f"/agent?name={quote(MARKUP)}"):  # fmt: skip
         assert shop.call("GET", place)[0] == (404 if "from=x" in place else 200), place

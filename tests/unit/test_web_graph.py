@@ -100,8 +100,10 @@ def test_used_edges_are_kept_first_and_kinds_are_told() -> None:
 
 
 def test_only_what_leads_through_a_node_is_kept() -> None:
-    nodes = [{"id": one, "type": kind, "name": one, "standing": None, "effect": None}
-             for one, kind in (("a", "agent"), ("b", "agent"), ("t", "tool"), ("u", "tool"), ("d", "data"))]  # fmt: skip
+    nodes = [
+        {"id": one, "type": kind, "name": one, "standing": None, "effect": None}
+        for one, kind in (("a", "agent"), ("b", "agent"), ("t", "tool"), ("u", "tool"), ("d", "data"))
+    ]  # fmt: skip
     pairs = (("a", "b"), ("b", "t"), ("b", "u"), ("t", "d"), ("b", "a"))
     found = {
         "nodes": nodes,
@@ -136,7 +138,7 @@ def test_a_new_definition_shows_what_it_says_and_a_changed_one_what_differs() ->
         "server": None,
     }
     shown = {"tool": "t", "before": None, "after": after, "differs": []}
-    assert [part["field"] for part in changes.of_definition(shown)["parts"]] == ["name", "description"]
+    assert [part["field"] for part in changes.of_definition(shown)["parts"]] == ["description"]
     changed = shown | {
         "before": after,
         "after": after | {"description": "Sends."},
