@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from tallystick.model.registry import Declared, Definition, Difference, Shown
 from tallystick.registry.drift import WINDOW_NS, Known, differences
 from tallystick.registry.graph import Graph, Key
-from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, DRIFTED, SHADOW
+
+BOTH: Final = "declared and observed"
+DECLARED_ONLY: Final = "declared only"
+SHADOW: Final = "observed only"
+DRIFTED: Final = "drifted"
 
 
 def standing_of(graph: Graph, key: Key, now: int) -> str:

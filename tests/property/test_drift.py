@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from tallystick.model.registry import Declared, Definition, Use
 from tallystick.registry.drift import WINDOW_NS, Known, differences
-from tallystick.registry.reconcile import DECLARED_ONLY, DRIFTED, reconcile
 
 NOW = 10**18
 AT = NOW - WINDOW_NS // 2
@@ -161,8 +160,3 @@ def test_long_and_hostile_names_are_shortened() -> None:
     (difference,) = differences(one, [use("tool", "{x}" * 10_000)], known(one), now=NOW)
     assert len(difference.text) < 300
     assert "and 45 more" in difference.text
-
-
-def test_a_thing_that_differs_is_drifted() -> None:
-    (row, other) = reconcile([agent(), Declared("agent", "zoe", "d")], [], {"refunds"})
-    assert (row.standing, other.standing) == (DRIFTED, DECLARED_ONLY)

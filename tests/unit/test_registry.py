@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.registry import Declared
 from tallystick.model.step import Effect
 from tallystick.registry.declarations import tool_of
-from tallystick.registry.reconcile import BOTH, DECLARED_ONLY, SHADOW, reconcile
 
 AGENT = """name = "desk"
 version = "1.0.0"
@@ -158,28 +156,3 @@ def test_policies_may_lie_elsewhere(tmp_path: Path) -> None:
     assert open_book(project).policies.state is PolicyState.UNCONFIGURED
     with pytest.raises(ConfigError):
         read_project(project, policies=elsewhere / "a.cedar")
-
-
-@dataclass
-class Seen:
-    name: str
-    first: int = 5
-    last: int = 9
-    runs: int = 2
-    steps: int = 3
-    errors: int = 1
-    cost_nano: int = 7
-    cost_gaps: int = 0
-
-
-def test_declared_and_observed_side_by_side() -> None:
-    declared = [Declared("agent", "desk", "d1", "1.0", {"owner": "x"}), Declared("agent", "idle", "d2")]
-    rows = reconcile(declared, [Seen("desk"), Seen("rogue", first=0)])
-    assert [(row.name, row.standing) for row in rows] == [
-        ("rogue", SHADOW),
-        ("desk", BOTH),
-        ("idle", DECLARED_ONLY),
-    ]
-    assert (rows[0].declared, rows[0].observed, rows[0].first) == (False, True, None)
-    assert (rows[1].version, rows[1].body["owner"], rows[1].steps) == ("1.0", "x", 3)
-    assert (rows[2].observed, rows[2].first, rows[2].last) == (False, None, None)

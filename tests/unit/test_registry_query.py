@@ -14,6 +14,7 @@ from tallystick.model.step import Effect
 from tallystick.registry.graph import Graph
 from tallystick.registry.search import covers, find, in_force
 from tallystick.registry.snapshot import Snapshot
+from tallystick.registry.standing import BOTH, DECLARED_ONLY, DRIFTED, SHADOW, standing_of
 
 DAY = 86_400 * 1_000_000_000
 NOW = 1_000 * DAY
@@ -167,6 +168,14 @@ def test_policies_are_in_force_by_scope() -> None:
     graph = shop(*more)
     assert [one.name for one in in_force(graph, "writer", now=NOW)] == ["all", "ring", "unreadable"]
     assert [one.name for one in in_force(graph, "desk", now=NOW)] == ["all", "money", "ring", "unreadable"]
+
+
+def test_a_thing_that_differs_is_drifted() -> None:
+    graph = shop(uses=(Use("writer", "tool", "refund", first=NOW, last=NOW),))
+    assert standing_of(graph, ("agent", "writer"), NOW) == DRIFTED
+    assert standing_of(shop(), ("agent", "writer"), NOW) == DECLARED_ONLY
+    assert standing_of(shop(), ("agent", "desk"), NOW) == BOTH
+    assert standing_of(shop(), ("agent", "shade"), NOW) == SHADOW
 
 
 def test_hostile_bodies_are_read_as_nothing() -> None:
