@@ -52,11 +52,12 @@ class Server:
 
 @dataclass(slots=True)
 class _Visit:
-    """What happened: how much came, what a server said on stderr last, and which limit it broke."""
+    """What happened: how much came, how many lines were no messages, the end of its stderr, the limit that it broke."""
 
     limits: Limits
     received: int = 0
     broke: TallystickError | None = None
+    unread: int = 0
     stderr: bytes = b""
 
     def take(self, count: int, what: str) -> None:
@@ -219,10 +220,13 @@ def _said(error: BaseException, server: Server, visit: _Visit) -> TallystickErro
         return ours
     if any(isinstance(one, FileNotFoundError | PermissionError) for one in causes) and server.url is None:
         return BadInput(f"{server.command[0]!r} cannot be started", hint="write the command behind --")
-    if any(isinstance(one, TimeoutError) for one in causes):
+    late = "timed out" in str(causes[0]) or any(isinstance(one, TimeoutError) for one in causes)
+    if late:
         message = f"the server did not list its tools within {visit.limits.seconds:g} seconds"
     else:
         message = f"the server did not list its tools: {_short(causes[0])}"
+    if visit.unread:
+        message += f", and sent {visit.unread:,} lines that are no messages"
     told = visit.stderr.decode("utf-8", "replace").strip().splitlines()
     hint = f"its last line on stderr: {told[-1][:200]}" if told else "is it an MCP server, and is it running?"
     return Unreachable(message, hint=hint)

@@ -33,6 +33,7 @@ class Visit(Protocol):
     """Who counts and keeps what a server sent."""
 
     stderr: bytes
+    unread: int
 
     @property
     def limits(self) -> Bounds:
@@ -80,7 +81,6 @@ class Started:
                 tasks.cancel_scope.cancel()
                 for stream in (heard_in, heard, told, told_out):
                     stream.close()
-        await process.aclose()
 
     async def _listen(self, process: Process, heard: MemoryObjectSendStream[Any]) -> None:
         """Lines of stdout as messages; what is no message is noise and passed over."""
@@ -106,6 +106,7 @@ class Started:
                         try:
                             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
                         except ValueError:
+                            self._visit.unread += 1
                             continue
                         await heard.send(SessionMessage(message))
 
@@ -149,6 +150,12 @@ async def _end(process: Process) -> None:
         if process.returncode is not None and sign is None:
             break
     _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))  # children that outlived it
+    # Pipes that nobody reads to their end stay open, and nothing public of asyncio closes them.
+    transport = getattr(getattr(process, "_process", None), "_transport", None)
+    if transport is not None:
+        with suppress(PermissionError):
+            transport.close()
+    await anyio.sleep(0)
 
 
 def _signal(process: Process, sign: signal.Signals) -> None:

@@ -17,7 +17,7 @@ from tallystick.model.journal import Draft
 from tallystick.model.masking import mask_text
 from tallystick.model.registry import Alias, Version
 from tallystick.ports import ControlStore
-from tallystick.registry.readiness import Readiness
+from tallystick.registry.readiness_shapes import Readiness
 
 _ALIAS: Final = re.compile(r"^[a-z][a-z0-9._-]{0,63}$")
 _DIGEST: Final = re.compile(r"^[0-9a-f]{4,64}$")

@@ -12,7 +12,8 @@ from tallystick.ports import Clock, ControlStore, TraceStore
 from tallystick.registry.cards import ORIGIN
 from tallystick.registry.graph import Graph, names_in
 from tallystick.registry.offered import waiting
-from tallystick.registry.readiness import Facts, Readiness, ToolFact, readiness
+from tallystick.registry.readiness import readiness
+from tallystick.registry.readiness_shapes import Facts, Readiness, ToolFact
 from tallystick.registry.search import in_force
 from tallystick.registry.standing import differences_of
 from tallystick.registry.versioned import with_version
@@ -54,7 +55,8 @@ class Ready:
             suites=tuple(one for one in graph.suites.get(agent, ()) if ("suite", one) in graph.objects),
             evaluations=max((use.runs for use in graph.uses_of(agent, "evaluation")), default=0), runs=runs,
             last_run=last_run, completeness=completeness, budgets=self._budgets(agent, body.get("workflow")),
-            foreign=card.origin == ORIGIN, differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)),
+            foreign=card.origin == ORIGIN,
+            differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)),
         )  # fmt: skip
 
     def _tools(self, graph: Graph, agent: str, now: int) -> tuple[ToolFact, ...]:

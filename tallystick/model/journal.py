@@ -1,8 +1,9 @@
 """Journal entries: the append-only record of everything that decides or changes something.
 
 The control plane's tables are views of the journal. Each entry kind is listed here with the fields of its body; what an
-entry does to the views, and what must hold before it may be written, is the store's job (see ports.py). «x» marks a
-content: the body holds a salted commitment in its place (see commitment.py). Times in bodies are nanoseconds as text.
+entry does to the views, and what must hold before it may be written, is the store's job (see ports/control.py). «x»
+marks a content: the body holds a salted commitment in its place (see commitment.py). Times in bodies are nanoseconds as
+text.
 
 =====================  ===============================================================================
 kind                   body

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tallystick.wiring.machine import clock
-from tallystick.wiring.release import catalog
-from tallystick.wiring.stores import Stores
+from tallystick.wiring.stores import Stores, catalog
 
 
 def import_tools(

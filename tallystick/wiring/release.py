@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 from tallystick.wiring.machine import clock
-from tallystick.wiring.stores import Stores, adopt, attest
+from tallystick.wiring.stores import Stores, catalog
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
     from tallystick.app.promote import Wish
     from tallystick.app.ready import Ready
-
-
-def catalog(stores: Stores) -> Catalog:
-    """The registry's read model; what dead processes left is taken in first."""
-    from tallystick.app.catalog import Catalog as TheCatalog
-
-    adopt(stores)
-    attest(stores)
-    return TheCatalog(stores.control, stores.traces, clock())
 
 
 def ready(stores: Stores, known: Catalog | None = None) -> Ready:

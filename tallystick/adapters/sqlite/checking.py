@@ -6,9 +6,10 @@ them is made again from the rows: sums, roll-ups, names, places, numbers and key
 Free, because nothing that is read depends on them: ``run.revision``, ``alias.revision`` and ``run.sealed`` (cursors
 that say what to send or seal again), ``run.stamped`` (whether the run may later be merged into another), ``run.due``
 and the times of arrival inside ``run.state`` (the store's clock when a run was first and last touched), the scopes and
-the recount mark inside ``run.state`` (whether adding up is enough), ``run.listed`` and ``run.listed_steps`` (a run is listed again), ``meta.uncovered`` upwards, ``log.attested``
-downwards (a crash leaves it behind the journal), salts of records that were replaced, missing rows of ``link`` (where
-later spans would go), and rows of ``name``, ``shape``, ``source`` and ``frame`` that no row refers to.
+the recount mark inside ``run.state`` (whether adding up is enough), ``run.listed`` and ``run.listed_steps`` (a run is
+listed again), ``meta.uncovered`` upwards, ``log.attested`` downwards (a crash leaves it behind the journal), salts of
+records that were replaced, missing rows of ``link`` (where later spans would go), and rows of ``name``, ``shape``,
+``source`` and ``frame`` that no row refers to.
 """
 
 from __future__ import annotations

@@ -59,5 +59,5 @@ def run_flaws(
     held = {(use.agent, use.type, use.name, use.detail): use for use in found if use.type in BY_STEPS}
     if held != shown:
         wrong = sorted(key for key in held.keys() | shown.keys() if held.get(key) != shown.get(key))
-        named = ", ".join(f"{type} {name[:60]}" for _, type, name, _ in wrong[:3])
+        named = ", ".join(f"{kind} {name[:60]}" for _, kind, name, _ in wrong[:3])
         yield Flaw(f"the uses listed of a run are not what its steps show: {named}", run)
