@@ -47,7 +47,7 @@ HAVE: Final = {
     "effect": ("tools", "find"),
     "classes": ("agents", "tools", "data"),
     "scope": ("policies",),
-    "seen": tuple(noun for noun, kind in LISTS.items() if kind not in UNSEEN) + ("find",),
+    "seen": (*(noun for noun, kind in LISTS.items() if kind not in UNSEEN), "find"),
     "money": ("agents", "tools", "models", "workflows", "find"),
 }
 
