@@ -173,7 +173,7 @@ def test_nothing_that_an_agent_does_takes_it_out_of_a_scope(query: str) -> None:
             declared("policy", "seen", scope="used:refund"))  # fmt: skip
     deeds = [("tool", "audit"), ("tool", "refund"), ("tool", "find_order"), ("model", "gpt-9"), ("prompt", "odd"),
              ("delegate", "clean"), ("data", "payment"), ("evaluation", "answers")]  # fmt: skip
-    seen = tuple(Use("sly", type, name, first=NOW, last=NOW) for type, name in deeds)
+    seen = tuple(Use("sly", kind, name, first=NOW, last=NOW) for kind, name in deeds)
     scoped = parse_query(query, REGISTRY)
     tools = {name: ToolDeclaration(name) for name in ("refund", "audit")}
     before, after = shop(*more), shop(*more, uses=seen)
