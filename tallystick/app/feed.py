@@ -24,7 +24,7 @@ from tallystick.model.errors import (
     Unreachable,
 )
 from tallystick.model.guarding import ToolDeclaration
-from tallystick.model.registry import Channel, Declared, Shown, Use
+from tallystick.model.registry import Channel, Declared, Lifecycle, Shown, Use
 from tallystick.ports import Clock, ControlStore
 from tallystick.registry.declarations import tool_of
 from tallystick.registry.snapshot import Snapshot
@@ -200,7 +200,7 @@ def read_known(
             tuple(one.scope for one in control.budgets()),
         )  # fmt: skip
     return Known(
-        revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if one.retired),
+        revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if _gone(one)),
         tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[:3]) or None,
     )  # fmt: skip
 
@@ -209,6 +209,11 @@ def _with_shown(known: Known, revision: int, shown: tuple[Shown, ...]) -> Known:
     snapshot = None if known.snapshot is None else replace(known.snapshot, shown=shown)
     pinned = tuple(row for row in shown if row.channel is not Channel.TOLD)
     return replace(known, revision=revision, shown=pinned, snapshot=snapshot)
+
+
+def _gone(one: Declared) -> bool:
+    """Whether it was retired, or its card says that it is."""
+    return one.retired or one.card.lifecycle is Lifecycle.RETIRED
 
 
 def _readable(

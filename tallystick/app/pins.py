@@ -64,11 +64,7 @@ class Pins:
         try:
             if together:
                 self._control.append(together)
-        except BaseException as error:
-            for given in fresh:
-                self._known.pop(given.name, None)
-            if not isinstance(error, Conflict):
-                raise
+        except Conflict:
             for given in fresh:  # another process showed some of them meanwhile: one by one
                 self.refusal(given, self._feed.heard(), INIT)
 
@@ -86,6 +82,8 @@ class Pins:
             refused: str | None = f"retired: tool {given.name} is no longer to be called"
         else:
             refused = self._judge(given, heard, actor, together)
+        if together is not None:  # not written yet: a call of another thread is judged for itself
+            return refused
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[given.name] = _Pinned(given, heard, refused)
