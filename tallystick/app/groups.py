@@ -78,6 +78,11 @@ class Groups:
                 found.extend(_scoped(one, graph, nth) for one in scoped)
         self._scoped = tuple(sorted(found, key=lambda one: one.covering.file.name))
 
+    @property
+    def scoped(self) -> bool:
+        """Whether there is a policy with a scope."""
+        return bool(self._scoped)
+
     def covering(self, agent: str, tool: ToolDeclaration) -> tuple[Covering, ...]:
         """The policies that cover an agent that is about to call a tool, in order of name."""
         calling = self._calling.get(agent) or self._begin(agent)

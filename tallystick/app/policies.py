@@ -173,6 +173,13 @@ class PolicyBook:
         with self._lock:
             return self._set(())
 
+    @property
+    def enforced(self) -> bool:
+        """Whether there are rules that some agent's calls are refused by."""
+        with self._lock:
+            pushed = self._groups.scoped and not self._permissive
+            return pushed or self._set(()).state is PolicyState.ENFORCED
+
     def _in_force(self, covering: tuple[Covering, ...]) -> Loaded:
         policies = self._set(covering)
         if policies.digest in self._journalled:
