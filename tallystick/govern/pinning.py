@@ -20,6 +20,7 @@ FIRST_USE: Final = "first use"
 DECLARED: Final = "declared"
 NEW: Final = "new"
 CHANGED: Final = "changed"
+LONGEST: Final = 100_000  # characters of a description that are kept
 _FIELDS: Final = ("name", "description", "input", "output", "annotations", "server")
 
 
@@ -107,9 +108,12 @@ def _as_declared(definition: Definition, declared: ToolDeclaration) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _written(text: str) -> str:
-    """A text without credentials. A model reads what is masked too, so a change of it must be a change of the text."""
+    """A text without credentials, and not too long. A model reads what is left out too, so a change of that must be a
+    change of the text."""
     plain = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
     masked = mask_text(plain)
+    if len(masked) > LONGEST:
+        return f"{masked[:LONGEST]}… [{len(plain):,} characters: {_fingerprint(plain)}]"
     return masked if masked == plain else f"{masked} [masked: {_fingerprint(plain)}]"
 
 

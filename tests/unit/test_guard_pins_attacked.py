@@ -101,6 +101,16 @@ def test_nothing_hides_in_what_is_masked(before: str, after: str) -> None:
     assert house.control.shown("look")[-1].differs == ("description",)
 
 
+def test_a_huge_description_is_pinned_whole_and_kept_in_part() -> None:
+    """Whoever writes docstrings must not fill the journal, nor change one behind what is kept."""
+    house, long = House(asks=True), "x " * 1_000_000
+    assert house.use(replace(SEE, description=long), id="1").allowed
+    house.clock.at += 1_000_000_000
+    assert not house.ask(replace(SEE, description=long + "EVIL"), id="2").allowed
+    for row in house.control.shown("look"):
+        assert len(house.control.text(row.definition)) < 101_000
+
+
 def test_a_pin_that_was_not_written_is_not_known() -> None:
     """Until definitions that are shown together are in the store, a call of another thread is judged for itself."""
     first = House("permit (principal, action, resource);", asks=True, tools=())
