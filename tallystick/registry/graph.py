@@ -298,15 +298,11 @@ class Graph:
 
         A chain is the shortest one, among equals the first by name; the agent itself has the chain of itself.
         """
-        found = Chains(agent)
-        level = [agent]
+        found, level = Chains(agent), [agent]
         while level:
-            following = []
-            for one in level:
-                for delegate in self.delegates(one):
-                    if found.add(delegate, one):
-                        following.append(delegate)
-            level = following
+            level = [
+                delegate for one in level for delegate in self.delegates(one) if found.add(delegate, one)
+            ]
         return found
 
     def users(self, type: str, name: str) -> set[str]:
