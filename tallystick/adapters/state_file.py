@@ -27,7 +27,7 @@ class StateFile:
             found = msgspec.json.decode(content, type=dict[str, Any]) if content else {}
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, RecursionError) as error:
             raise StoreFault(
                 f"{self.path} cannot be read: {error}", hint="put a backup in its place", path=str(self.path)
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import Any
 
@@ -19,7 +20,7 @@ class FeedPage:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._lock = threading.Lock()
-        self._last: tuple[Heard, bytes] | None = None
+        self._last: tuple[Heard, bytes, str] | None = None
 
     def now(self) -> tuple[str, bytes]:
         """The entity tag, and the document. Raises what the store raises."""
@@ -27,8 +28,10 @@ class FeedPage:
         with self._lock:
             last = self._last
             if last is None or last[0] is not heard:
-                last = self._last = (heard, feed_document(heard.parts[0]))
-        return f'"{heard.parts[0].revision}"', last[1]
+                document = feed_document(heard.parts[0])
+                mark = hashlib.sha256(document).hexdigest()[:16]
+                last = self._last = (heard, document, f'"{heard.parts[0].revision}-{mark}"')
+        return last[2], last[1]
 
 
 def feed_handlers(feed: Feed, read: dict[str, Any]) -> list[HTTPRouteHandler]:
@@ -39,7 +42,8 @@ def feed_handlers(feed: Feed, read: dict[str, Any]) -> list[HTTPRouteHandler]:
     def told(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Policies with their scopes, tools, retired tools, accepted definitions, and what scopes are judged by.
 
-        The entity tag is the registry's revision; ask with If-None-Match, and what has not changed is answered 304.
+        The entity tag is the registry's revision and a digest of the answer: two stores, or one and its backup, may
+        have the same revision. Ask with If-None-Match, and what has not changed is answered 304.
         """
         tag, document = page.now()
         if request.headers.get("if-none-match") == tag:

@@ -27,14 +27,14 @@ class Accepted:
 def accept(
     control: ControlStore, tool: str, definition: str | None = None, *, by: str, because: str | None = None
 ) -> Accepted:
-    """Accept the newest definition of a tool that waits, or the one that starts with ``definition`` (hex digits).
+    """Accept the definition of a tool that waits, or the one that starts with ``definition`` (hex digits).
 
-    Raises UnknownThing where nothing waits or nothing starts so, BadInput where several do, and Conflict where somebody
-    was first.
+    Raises UnknownThing where nothing waits or nothing starts so, BadInput where several do (another may have been shown
+    since somebody looked), and Conflict where somebody was first.
     """
     rows = control.shown(tool)
     if definition is None:
-        found = _newest(rows, tool)
+        found = _waiting(rows, tool)
     else:
         fitting = [row for row in rows if row.definition.startswith(definition)] if definition else []
         if not fitting:
@@ -54,16 +54,16 @@ def accept(
     return Accepted(tool, found.channel.value, found.definition)
 
 
-def _newest(rows: Sequence[Shown], tool: str) -> Shown:
+def _waiting(rows: Sequence[Shown], tool: str) -> Shown:
     waiting = [row for row in rows if row.waits]
     if not waiting:
         known = "its definition is accepted" if rows else "it never showed a definition"
         raise UnknownThing(
             f"nothing of tool {tool} waits to be accepted: {known}", hint="tally tools quarantine", tool=tool
         )
-    if len({row.channel for row in waiting}) > 1:
+    if len(waiting) > 1:
         raise BadInput(
-            f"tool {tool} waits in several channels",
+            f"{len(waiting)} definitions of tool {tool} wait",
             hint="say which with --definition; tally tools quarantine lists them",
         )
-    return max(waiting, key=lambda row: row.first)
+    return waiting[0]

@@ -55,9 +55,7 @@ def gather(catalog: Catalog, what: str, *, now: int) -> Bill:
     """
     graph, agents = _chosen(catalog, what, now)
     edges: set[tuple[Key, Key]] = set()
-    wanted: list[str] = []
-    for agent in agents:
-        wanted += [one for one in graph.downstream(agent) if one not in wanted]
+    wanted = list(dict.fromkeys(one for agent in agents for one in graph.downstream(agent)))
     for agent in wanted:
         edges |= {(("agent", agent), key) for key in _needs(graph, agent, now)}
     for tool in {to[1] for _, to in edges if to[0] == "tool"}:

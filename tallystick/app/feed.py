@@ -23,8 +23,8 @@ from tallystick.model.errors import (
     UnknownThing,
     Unreachable,
 )
-from tallystick.model.guarding import ToolDeclaration
-from tallystick.model.registry import Channel, Declared, Shown, Use
+from tallystick.model.guarding import ToolDeclaration, joined
+from tallystick.model.registry import Channel, Declared, Lifecycle, Shown, Use
 from tallystick.ports import Clock, ControlStore
 from tallystick.registry.declarations import tool_of
 from tallystick.registry.snapshot import Snapshot
@@ -32,6 +32,7 @@ from tallystick.registry.snapshot import Snapshot
 T = TypeVar("T")
 
 POLL_NS: Final = 1_000_000_000
+BLIND: Final = "what agents were seen using cannot be read"
 _USED: Final = ("tool", "model", "prompt", "data", "delegate")  # what a scope can ask for
 
 
@@ -76,9 +77,11 @@ class Heard:
     shown: dict[str, list[Shown]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        tools = {
-            tool.name: tool for part in reversed(self.parts) for tool in part.tools
-        }  # the own store's count
+        tools: dict[str, ToolDeclaration] = {}
+        for part in reversed(self.parts):  # the own store's count, and are no laxer than the server's
+            for tool in part.tools:
+                known = tools.get(tool.name)
+                tools[tool.name] = tool if known is None else joined(tool, known)
         object.__setattr__(self, "tools", tools)
         if self.trouble is None:
             told = next((part.trouble for part in self.parts if part.trouble is not None), None)
@@ -145,6 +148,8 @@ class StoreFeed:
     def _look(self) -> None:
         revision = self._control.registry_revision()  # first: what is read afterwards is this, or newer
         last = None if self._heard is None else self._heard.parts[0]
+        if last is not None and last.trouble is not None and BLIND in last.trouble:
+            last = None
         if last is not None and last.revision == revision:
             return
         if last is not None and not self._declared_since(last.revision):
@@ -194,21 +199,35 @@ def read_known(
     shown = tuple(control.shown())
     snapshot = None
     if any(one.scope is not None for one in policies):
-        seen = () if uses is None else tuple(use for use in uses() if use.type in _USED)
+        seen = _seen(uses, troubles)
         snapshot = Snapshot(
             tuple(control.declared(retired=True)), tuple(control.aliases()), shown, seen,
             tuple(one.scope for one in control.budgets()),
         )  # fmt: skip
     return Known(
-        revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if one.retired),
-        tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[:3]) or None,
+        revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if _gone(one)),
+        tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[-3:]) or None,
     )  # fmt: skip
+
+
+def _seen(uses: Callable[[], Sequence[Use]] | None, troubles: list[str]) -> tuple[Use, ...]:
+    """What agents were seen using: told by traces, which must not keep away what the control store says."""
+    try:
+        return () if uses is None else tuple(use for use in uses() if use.type in _USED)
+    except (StoreFault, StoreFull, Unreachable) as error:
+        troubles.append(f"{BLIND}: {error.message}")
+        return ()
 
 
 def _with_shown(known: Known, revision: int, shown: tuple[Shown, ...]) -> Known:
     snapshot = None if known.snapshot is None else replace(known.snapshot, shown=shown)
     pinned = tuple(row for row in shown if row.channel is not Channel.TOLD)
     return replace(known, revision=revision, shown=pinned, snapshot=snapshot)
+
+
+def _gone(one: Declared) -> bool:
+    """Whether it was retired, or its card says that it is."""
+    return one.retired or one.card.lifecycle is Lifecycle.RETIRED
 
 
 def _readable(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.app.feed import Heard, HeldPolicy
@@ -20,7 +20,7 @@ from tallystick.registry.graph import Graph
 from tallystick.registry.search import covers
 from tallystick.registry.snapshot import Snapshot
 
-_MOST_AGENTS: Final = 1_000
+_MOST_AGENTS: Final = 10_000
 _MOST_TOOLS: Final = 1_000  # of one agent
 
 
@@ -40,13 +40,31 @@ class _Scoped:
     graph: Graph
 
 
+@dataclass(slots=True)
+class _Calling:
+    """What an agent called. ``full``: more tools than are kept, so that every group is taken to be its own. ``late``:
+    it may be one of those that were forgotten."""
+
+    tools: dict[str, ToolDeclaration] = field(default_factory=dict)
+    full: bool = False
+    late: bool = False
+
+    def add(self, tool: ToolDeclaration) -> None:
+        """Keep a tool."""
+        if len(self.tools) >= _MOST_TOOLS and tool.name not in self.tools:
+            self.full = True
+        else:
+            self.tools[tool.name] = tool
+
+
 class Groups:
     """The scoped policies that a guard has heard of. Not safe for several threads: the policy book has the lock."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._scoped: tuple[_Scoped, ...] = ()
-        self._calling: OrderedDict[str, dict[str, ToolDeclaration]] = OrderedDict()
+        self._calling: OrderedDict[str, _Calling] = OrderedDict()
+        self._forgotten = _Calling()  # what agents called that had to make room for others
         self._chosen: dict[str, tuple[Covering, ...]] = {}
 
     def heed(self, heard: Heard) -> None:
@@ -60,30 +78,46 @@ class Groups:
                 found.extend(_scoped(one, graph, nth) for one in scoped)
         self._scoped = tuple(sorted(found, key=lambda one: one.covering.file.name))
 
+    @property
+    def scoped(self) -> bool:
+        """Whether there is a policy with a scope."""
+        return bool(self._scoped)
+
     def covering(self, agent: str, tool: ToolDeclaration) -> tuple[Covering, ...]:
         """The policies that cover an agent that is about to call a tool, in order of name."""
-        calling = self._calling.get(agent)
-        if calling is None:
-            calling = self._calling[agent] = {}
-            if len(self._calling) > _MOST_AGENTS:
-                gone, _ = self._calling.popitem(last=False)
-                self._chosen.pop(gone, None)
-        last = calling.get(tool.name)
-        if last is not tool and last != tool:
-            if len(calling) >= _MOST_TOOLS:
-                calling.clear()
-            calling[tool.name] = tool
+        calling = self._calling.get(agent) or self._begin(agent)
+        last = calling.tools.get(tool.name)
+        if last is not tool and last != tool and not calling.full:
+            calling.add(tool)
             self._chosen.pop(agent, None)
         if not self._scoped:
             return ()
         chosen = self._chosen.get(agent)
         if chosen is None:
-            now = self._now()
-            chosen = self._chosen[agent] = tuple(
-                one.covering for one in self._scoped
-                if one.covering.problem is not None or covers(one.graph, one.query, agent, calling, now=now)
-            )  # fmt: skip
+            chosen = self._chosen[agent] = self._choose(agent, calling)
         return chosen
+
+    def _begin(self, agent: str) -> _Calling:
+        """Remember one agent more. What is forgotten for it counts for each that begins later: names cost nothing."""
+        late = bool(self._forgotten.tools)
+        calling = self._calling[agent] = _Calling(full=late and self._forgotten.full, late=late)
+        if len(self._calling) > _MOST_AGENTS:
+            gone, called = self._calling.popitem(last=False)
+            self._chosen.pop(gone, None)
+            for tool in called.tools.values():
+                self._forgotten.add(tool)
+            self._forgotten.full = self._forgotten.full or called.full
+        return calling
+
+    def _choose(self, agent: str, calling: _Calling) -> tuple[Covering, ...]:
+        now, tools = self._now(), calling.tools
+        if calling.late:
+            tools = {**self._forgotten.tools, **tools}
+        return tuple(
+            one.covering for one in self._scoped
+            if calling.full or one.covering.problem is not None
+            or covers(one.graph, one.query, agent, tools, now=now)
+        )  # fmt: skip
 
 
 def base_files(heard: Heard) -> list[PolicyFile] | None:

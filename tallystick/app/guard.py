@@ -118,6 +118,13 @@ class RunGuard:
         if house.pins is not None:
             house.pins.show(known)
 
+    def enforces(self) -> bool:
+        """Whether rules are enforced here, so that a call which nobody can judge must not run, whatever its effect."""
+        house = self._house
+        if house.feed is not None:
+            house.book.heed(house.feed.heard())
+        return house.book.enforced
+
     def flush(self) -> None:
         """Write every decision that still waits for its group commit."""
         self._outbox.flush()

@@ -12,7 +12,15 @@ from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Channel, Definition, Shown
 from tallystick.ports import ControlStore
-from tallystick.registry.offered import Finding, Offer, Refused, definition_from, definitions, judge
+from tallystick.registry.offered import (
+    Finding,
+    Offer,
+    Refused,
+    definition_from,
+    definitions,
+    judge,
+    stand_ins,
+)
 from tallystick.registry.offered_files import claimed_effect
 
 
@@ -60,6 +68,7 @@ def import_tools(control: ControlStore, source: Source, *, by: str, dry_run: boo
     definitions(source.name, source.identity, ())  # a name that cannot be is said before anything is started
     offered, refused = definitions(source.name, source.identity, source.ask())
     shown = control.shown()
+    offered = {**stand_ins(source.name, source.identity, refused, shown), **offered}
     findings = judge(source.name, offered, shown, _known(control, shown, source.name))
     drafts = [_draft(one, one.definition, by) for one in findings if one.write and one.definition is not None]
     if drafts and not dry_run:

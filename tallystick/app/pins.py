@@ -64,12 +64,8 @@ class Pins:
         try:
             if together:
                 self._control.append(together)
-        except BaseException as error:
+        except (Conflict, BadInput):  # another process showed some meanwhile, or one has no name: one by one
             for given in fresh:
-                self._known.pop(given.name, None)
-            if not isinstance(error, Conflict):
-                raise
-            for given in fresh:  # another process showed some of them meanwhile: one by one
                 self.refusal(given, self._feed.heard(), INIT)
 
     def refusal(
@@ -85,7 +81,12 @@ class Pins:
         if given.name in heard.retired:
             refused: str | None = f"retired: tool {given.name} is no longer to be called"
         else:
-            refused = self._judge(given, heard, actor, together)
+            try:
+                refused = self._judge(given, heard, actor, together)
+            except BadInput as error:  # then nobody can ever accept it
+                refused = f"quarantined: its definition cannot be written down: {error.message}"
+        if together is not None:  # not written yet: a call of another thread is judged for itself
+            return refused
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[given.name] = _Pinned(given, heard, refused)

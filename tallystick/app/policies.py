@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -20,11 +20,16 @@ from tallystick.govern.trial import trial
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
-from tallystick.model.guarding import ToolDeclaration, declaration_from, declaration_text, declarations_text
+from tallystick.model.guarding import (
+    ToolDeclaration,
+    declaration_from,
+    declaration_text,
+    declarations_text,
+    joined,
+)
 from tallystick.model.journal import Draft
 from tallystick.model.step import Effect
 
-_ORDER = (Effect.NONE, Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE)
 _ROOM_FOR_FILES: Final = 50_000  # bytes: one journal entry names them all
 _LONGEST_PROBLEM: Final = 2_000
 _REMEMBERED: Final = 4_096  # names of tools may come from outside
@@ -103,8 +108,9 @@ class PolicyBook:
             self._groups.heed(heard)
 
     def declared(self, tool: str) -> ToolDeclaration | None:
-        """A tool as the project declares it, else as the registry does; None where nobody declared it."""
-        return self._declared.get(tool) or self._heard.tools.get(tool)
+        """A tool as the project declares it, made no laxer than the registry's; None where nobody declared it."""
+        own, known = self._declared.get(tool), self._heard.tools.get(tool)
+        return joined(own, known) if own is not None and known is not None else own or known
 
     @property
     def declares(self) -> bool:
@@ -121,7 +127,7 @@ class PolicyBook:
         if last is not None and last.given is given:
             return last
         declared = self.declared(given.name)
-        tool = given if declared is None else _joined(declared, given)
+        tool = given if declared is None else joined(declared, given)
         text = declaration_text(tool)
         if len(self._pinned) >= _REMEMBERED:
             self._pinned.clear()
@@ -167,6 +173,13 @@ class PolicyBook:
         with self._lock:
             return self._set(())
 
+    @property
+    def enforced(self) -> bool:
+        """Whether there are rules that some agent's calls are refused by."""
+        with self._lock:
+            pushed = self._groups.scoped and not self._permissive
+            return pushed or self._set(()).state is PolicyState.ENFORCED
+
     def _in_force(self, covering: tuple[Covering, ...]) -> Loaded:
         policies = self._set(covering)
         if policies.digest in self._journalled:
@@ -201,7 +214,11 @@ class PolicyBook:
         return [*(self._base or ()), *(one.file for one in covering)]
 
     def _make(self, covering: tuple[Covering, ...]) -> PolicySet:
-        tools = list({**self._heard.tools, **self._declared, **self._coded}.values())
+        known = {
+            **self._heard.tools,
+            **{name: self.declared(name) or one for name, one in self._declared.items()},
+        }
+        tools = list({**known, **self._coded}.values())
         problem = self._problem or next((one.problem for one in covering if one.problem), None)
         files = self._files_of(covering)
         if problem is None and self._base is None and not covering:
@@ -288,23 +305,6 @@ def _cut(problem: str) -> str:
 
 def _digest_of(text: str) -> str:
     return digest_bytes(text.encode("utf-8", "surrogatepass"))
-
-
-def _joined(declared: ToolDeclaration, given: ToolDeclaration) -> ToolDeclaration:
-    """The project's declaration, never laxer than the code's, with what it leaves open taken from the code."""
-    effect = declared.effect
-    if given.effect is not None and (effect is None or _ORDER.index(given.effect) > _ORDER.index(effect)):
-        effect = given.effect
-    return replace(
-        declared,
-        effect=effect,
-        description=declared.description or given.description,
-        data=tuple(dict.fromkeys((*declared.data, *given.data))),
-        authority=tuple(dict.fromkeys((*declared.authority, *given.authority))),
-        arguments=declared.arguments or given.arguments,
-        price_nano=declared.price_nano if declared.price_nano is not None else given.price_nano,
-        digest=declared.digest or given.digest,
-    )
 
 
 def check_policies(files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration]) -> Mapping[str, Any]:

@@ -13,7 +13,8 @@ from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.person import this_person
 
 _SHORT: Final = 12
-_WIDE: Final = 300  # characters of a field's text; --json has it whole
+_WIDE: Final = 2_000  # characters of a field's text
+_AROUND: Final = 60  # characters shown of what is the same around a change
 _FIELDS: Final = ("name", "description", "input", "output", "annotations", "server")
 
 
@@ -45,14 +46,41 @@ def _changes(row: Mapping[str, Any]) -> Iterator[str]:
         now = after.get(name)
         if before is None:
             if now and name != "name":
-                yield f"{name}: {_text(now)}"
+                yield f"{name}: {_shown(_text(now))}"
         elif before.get(name) != now:
-            yield f"{name} before: {_text(before.get(name))}"
-            yield f"{name} after:  {_text(now)}"
+            old, new = _where_they_differ(_text(before.get(name)), _text(now))
+            yield f"{name} before: {_shown(old)}"
+            yield f"{name} after:  {_shown(new)}"
 
 
 def _text(value: Any) -> str:
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _WIDE)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _where_they_differ(before: str, after: str) -> tuple[str, str]:
+    """Two texts without a long beginning and a long end that they share: nobody would see a change behind those."""
+    head = _same(before, after)
+    tail = _same(before[head:][::-1], after[head:][::-1])
+    first, last = max(head - _AROUND, 0), max(tail - _AROUND, 0)
+
+    def cut(text: str) -> str:
+        return ("…" if first else "") + text[first : len(text) - last] + ("…" if last else "")
+
+    return cut(before), cut(after)
+
+
+def _same(one: str, other: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    length = min(len(one), len(other))
+    return next((at for at in range(length) if one[at] != other[at]), length)
+
+
+def _shown(text: str) -> str:
+    """A text on one line; what is left out is counted, so that nothing is accepted that nobody could see."""
+    more = len(text) - _WIDE
+    if more <= 0:
+        return one_line(text)
+    return f"{one_line(text[:_WIDE])}… ({more:,} more characters: --json has them)"
 
 
 @click.command()

@@ -6,8 +6,10 @@ accepts it. The rules are pure: rows of the registry and one definition in, a ju
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from tallystick.model.guarding import ToolDeclaration
@@ -18,6 +20,7 @@ FIRST_USE: Final = "first use"
 DECLARED: Final = "declared"
 NEW: Final = "new"
 CHANGED: Final = "changed"
+LONGEST: Final = 100_000  # characters of a description that are kept
 _FIELDS: Final = ("name", "description", "input", "output", "annotations", "server")
 
 
@@ -39,11 +42,14 @@ def code_definition(tool: ToolDeclaration) -> Definition:
 def accepted(rows: Iterable[Shown]) -> tuple[Shown, ...]:
     """The rows of one tool and channel that count as accepted, oldest first.
 
-    What a person accepted takes the place of everything that was accepted before it.
+    What a person accepted takes the place of everything that was accepted before it. A first use counts only as the
+    first of all: rows of two registries that did not know of each other may come together here.
     """
     held = sorted((row for row in rows if row.trust is Trust.ACCEPTED), key=_since)
     last = max((at for at, row in enumerate(held) if by_person(row)), default=0)
-    return tuple(held[last:])
+    return tuple(
+        row for at, row in enumerate(held[last:]) if at == 0 or row.why != FIRST_USE or by_person(row)
+    )
 
 
 def by_person(row: Shown) -> bool:
@@ -100,5 +106,17 @@ def _as_declared(definition: Definition, declared: ToolDeclaration) -> bool:
     return same and dict(declared.arguments) == dict(definition.input)
 
 
+@lru_cache(maxsize=1_024)
 def _written(text: str) -> str:
-    return mask_text(text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8"))
+    """A text without credentials, and not too long. A model reads what is left out too, so a change of that must be a
+    change of the text."""
+    plain = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    masked = mask_text(plain)
+    if len(masked) > LONGEST:
+        return f"{masked[:LONGEST]}… [{len(plain):,} characters: {_fingerprint(plain)}]"
+    return masked if masked == plain else f"{masked} [masked: {_fingerprint(plain)}]"
+
+
+def _fingerprint(text: str) -> str:
+    """What tells two texts apart; slow, so that a weak credential cannot be found by trying all."""
+    return hashlib.scrypt(text.encode(), salt=b"tallystick.definition", n=2**14, r=8, p=1, dklen=16).hex()

@@ -7,13 +7,15 @@ them to one another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
 from tallystick.model.control import Decision
 from tallystick.model.errors import BadInput
 from tallystick.model.step import Effect
+
+_ORDER: Final = (Effect.NONE, Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,23 @@ class ToolDeclaration:
     price_nano: int | None = None  # nano-dollars a call; None means free of charge was not claimed
     recovery: str = "operator"  # retry | idempotent | reconcile | operator
     digest: str = ""
+
+
+def joined(declared: ToolDeclaration, given: ToolDeclaration) -> ToolDeclaration:
+    """The first declaration, made never laxer than the second, with what it leaves open taken from that."""
+    effect = declared.effect
+    if given.effect is not None and (effect is None or _ORDER.index(given.effect) > _ORDER.index(effect)):
+        effect = given.effect
+    return replace(
+        declared,
+        effect=effect,
+        description=declared.description or given.description,
+        data=tuple(dict.fromkeys((*declared.data, *given.data))),
+        authority=tuple(dict.fromkeys((*declared.authority, *given.authority))),
+        arguments=declared.arguments or given.arguments,
+        price_nano=declared.price_nano if declared.price_nano is not None else given.price_nano,
+        digest=declared.digest or given.digest,
+    )
 
 
 def declaration_json(tool: ToolDeclaration) -> dict[str, Any]:

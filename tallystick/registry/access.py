@@ -50,9 +50,11 @@ def _paths(graph: Graph, agent: str, held: dict[str, list[str]]) -> Iterator[Pat
             yield Path(agent, tool, (agent,), tool in granted, used.get(tool))
         return
     found: dict[str, tuple[str, ...]] = {}
-    for one, chain in graph.downstream(agent).items():
+    chains = graph.downstream(agent)
+    for one in chains:
         for tool in held.get(one, ()):
-            found.setdefault(tool, chain)
+            if tool not in found:
+                found[tool] = chains[one]
     used = graph.used_tools(agent)
     for tool in sorted(found):
         chain = found[tool]

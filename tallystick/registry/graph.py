@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecycle, Shown, Use
+from tallystick.registry.chains import Chains
 from tallystick.registry.facts import Facts
 from tallystick.registry.offered import waiting
 from tallystick.registry.snapshot import Snapshot
@@ -297,17 +298,12 @@ class Graph:
 
         A chain is the shortest one, among equals the first by name; the agent itself has the chain of itself.
         """
-        chains: dict[str, tuple[str, ...]] = {agent: (agent,)}
-        level = [agent]
+        found, level = Chains(agent), [agent]
         while level:
-            following = []
-            for one in level:
-                for delegate in self.delegates(one):
-                    if delegate not in chains:
-                        chains[delegate] = (*chains[one], delegate)
-                        following.append(delegate)
-            level = following
-        return chains
+            level = [
+                delegate for one in level for delegate in self.delegates(one) if found.add(delegate, one)
+            ]
+        return found
 
     def users(self, type: str, name: str) -> set[str]:
         """The agents that name a model, prompt, workflow or suite in their declaration, or were seen using it."""
@@ -326,9 +322,10 @@ class Graph:
         known = self._tools.get(agent)
         if known is None:
             found: dict[str, tuple[str, ...]] = {}
-            for one, chain in self.downstream(agent).items():
-                for tool in self.has(one):
-                    found.setdefault(tool, chain)
+            chains = self.downstream(agent)
+            for one in chains:
+                if fresh := self.has(one).difference(found):
+                    found.update(dict.fromkeys(fresh, chains[one]))
             known = self._tools[agent] = found
         return known
 

@@ -9,6 +9,7 @@ identity of its server. What no model reads (icons, ``_meta``, how it is execute
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,10 +43,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A tool that is not imported, and why. ``tool`` is cut, and still hostile."""
+    """A tool that is not imported, and why. ``tool`` is cut, and still hostile; ``mark`` tells two of them apart."""
 
     tool: str
     why: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,32 @@ def definitions(
             )
             why = _too_much(made)
         if why is not None:
-            refused.append(Refused(offer.name[:80], why))
+            refused.append(Refused(offer.name[:80], why, _mark(offer)))
         else:
             good[made.name] = _as_kept(made)
     return good, refused
+
+
+def stand_ins(
+    server: str, identity: str, refused: Iterable[Refused], shown: Iterable[Shown]
+) -> dict[str, Definition]:
+    """Definitions by name for what is refused of tools that are known, to stand for what cannot be kept.
+
+    Without them a server would only have to show something that nobody keeps, and what was accepted would go on.
+    """
+    known = {one.tool for one in shown if one.channel is Channel.MCP}
+    return {
+        name: Definition(name, f"refused: {one.why} ({one.mark})", server=identity)
+        for one in refused if (name := f"{server}.{one.tool}") in known
+    }  # fmt: skip
+
+
+def _mark(offer: Offer) -> str:
+    try:
+        plain = repr(offer)
+    except RecursionError:
+        return "nested too deep"
+    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _as_kept(made: Definition) -> Definition:

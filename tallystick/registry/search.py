@@ -66,10 +66,11 @@ def find(graph: Graph, query: Query, *, now: int, rules: Rules | None = None) ->
 def covers(graph: Graph, query: Query, agent: str, tools: Tools, *, now: int) -> bool:
     """Whether an agent matches a scope, given that it is about to call ``tools`` besides what the graph knows of it.
 
-    The agent need not be known. A tool whose effect nobody declared counts as one with every effect.
+    The agent need not be known. A tool whose effect nobody declared counts as one with every effect. Nothing that was
+    seen takes an agent out of a scope, see ``scopes``: so more agents may be covered than ``find`` finds.
     """
     key = ("agent", agent)
-    return all(test(key) for test in Asking(graph, query, now, None, tools).tests())
+    return all(test(key) for test in Asking(graph, query, now, None, tools, scope=True).tests())
 
 
 def in_force(graph: Graph, agent: str, *, now: int, tools: Tools = NO_TOOLS) -> list[Declared]:

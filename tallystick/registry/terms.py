@@ -22,6 +22,7 @@ from tallystick.registry.reading import (
     owner_of,
     purpose_of,
 )
+from tallystick.registry.scopes import declared_half, shrinks
 from tallystick.registry.standing import standing_of
 
 Test = Callable[[Key], bool]
@@ -45,9 +46,11 @@ class Asking:
 
     def __init__(
         self, graph: Graph, query: Query, now: int, rules: Rules | None, tools: Tools = NO_TOOLS,
-        asked: frozenset[str] = frozenset(),
+        asked: frozenset[str] = frozenset(), scope: bool = False,
     ) -> None:  # fmt: skip
+        """``scope``: it is asked whom a policy covers, see ``scopes``; ``asked`` as in ``Force``."""
         self._graph = graph
+        self._declared = Asking(declared_half(graph), query, now, rules, NO_TOOLS, asked) if scope else self
         self._now = now
         self._rules = rules
         self._extra = tools
@@ -64,7 +67,7 @@ class Asking:
         for term in self._terms:
             if self._windowed and _is_window(term):
                 continue  # it says when, for used: and never-used:
-            test = self._test(term)
+            test = (self._declared if shrinks(term) else self)._test(term)
             made.append(_not(test) if term.negated else test)
         return made
 
@@ -335,10 +338,9 @@ class Force:
             written = None if scope is None else str(policy.body["scope"])
             scopes.setdefault(written, []).append(policy)
             if written not in tests:  # a scope that asks for itself in a circle covers
-                asking = (
-                    None if scope is None else Asking(graph, scope, now, None, tools, asked | {policy.name})
-                )
-                tests[written] = None if asking is None else every(asking.tests())
+                tests[written] = None if scope is None else every(
+                    Asking(graph, scope, now, None, tools, asked | {policy.name}, scope=True).tests()
+                )  # fmt: skip
         self.groups: Sequence[Sequence[Declared]] = list(scopes.values())
         self._tests = list(tests.values())
 

@@ -211,11 +211,23 @@ class ToolStep(Call):
 
     def _without_guard(self, error: BaseException) -> Verdict:
         effect = self._declaration.effect
-        closed = effect in _RISKY or (effect is Effect.READ and self._closed_reads)
+        closed = effect in _RISKY or (effect is Effect.READ and self._closed_reads) or self._unjudged(error)
         answer = Answer.DENY if closed else Answer.NOT_EVALUATED
         reason = f"the guard failed: {type(error).__name__}"
         decision = Decision("", answer, "", PolicyState.LOAD_FAILED, (reason,))
         return Verdict(not closed, decision, REFUSED if closed else "")
+
+    def _unjudged(self, error: BaseException) -> bool:
+        """Whether it is the call that cannot be judged, where rules are enforced: whoever makes a call so strange that
+        nobody can judge it must not get past them."""
+        enforces = getattr(self._guard, "enforces", None)
+        if enforces is None or not (isinstance(error, BadInput) or self._unclear is not None):
+            return False
+        try:
+            return bool(enforces())
+        except Exception as fault:  # noqa: BLE001 - who cannot say whether rules are in force enforces them
+            caught("guard.enforces", fault, answered=True)
+            return True
 
     # -- after --------------------------------------------------------------------------------------------------
 

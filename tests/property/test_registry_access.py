@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -150,6 +151,11 @@ class ByHand:
             "shadow": not any((o.type, o.name) == ("agent", agent) for o in self.world.objects),
         }[scope]
 
+    def covered(self, agent: str, scope: str | None) -> bool:
+        """What was seen brings into a scope, and never out of one."""
+        declared = scope is not None and scope.startswith("-")
+        return (ByHand(replace(self.world, uses=())) if declared else self).matches(agent, scope)
+
     def all_chains(self, agent: str) -> Iterator[tuple[str, ...]]:
         """Chains, and a step back to where they started."""
         for chain in self.chains(agent):
@@ -183,7 +189,7 @@ class ByHand:
 
     def in_force(self, agent: str) -> list[str]:
         return [
-            o.name for o in self.world.objects if o.type == "policy" and self.matches(agent, o.body["scope"])
+            o.name for o in self.world.objects if o.type == "policy" and self.covered(agent, o.body["scope"])
         ]
 
     def verdict(self, agent: str, tool: str) -> str:
@@ -230,7 +236,9 @@ def test_find_and_covers_equal_an_answer_by_hand(world: Snapshot, scope: str) ->
     graph, query, hand = Graph(world), parse_query(scope, REGISTRY), ByHand(world)
     wanted = [agent for agent in hand.agents() if hand.matches(agent, scope)]
     assert [one.name for one in find(graph, query, now=NOW) if one.type == "agent"] == wanted
-    assert [agent for agent in hand.agents() if covers(graph, query, agent, {}, now=NOW)] == wanted
+    held = [agent for agent in hand.agents() if hand.covered(agent, scope)]
+    assert [agent for agent in hand.agents() if covers(graph, query, agent, {}, now=NOW)] == held
+    assert set(wanted) <= set(held)
     for agent in hand.agents():
         assert [one.name for one in in_force(graph, agent, now=NOW)] == sorted(hand.in_force(agent))
         assert graph.tools_of(agent) == hand.tools(agent)

@@ -188,13 +188,13 @@ def test_accepting_says_what_cannot_be_accepted() -> None:
     house.ask(OTHER, id="1")
     imported = Definition("look", "Look.", server="x")
     house.control.append([shown_entry(imported, Channel.MCP, Judged(Trust.QUARANTINED, "new"), actor="ada")])
-    with pytest.raises(BadInput, match="several channels"):
+    with pytest.raises(BadInput, match="2 definitions"):
         accept(house.control, "look", by="ada")
 
 
 def test_a_description_with_a_credential_or_odd_characters_is_pinned_without_it() -> None:
     secret = replace(LOOK, description="Use sk-abcdefghijklmnopqrstu and \ud800.")
-    assert code_definition(secret).description == "Use [masked] and ?."
+    assert code_definition(secret).description.startswith("Use [masked] and ?. [masked: ")
     assert code_definition(secret).digest
 
 

@@ -156,7 +156,48 @@ def test_a_scope_covers_an_agent_that_nobody_knows_by_the_tool_it_is_about_to_ca
     assert scope("tool:pay*", "new", ToolDeclaration("pay", Effect.READ))
     assert not scope("owner:payments touches:payment", "new", ToolDeclaration("refund"))
     assert scope("shadow -touches:customer_pii", "new", ToolDeclaration("refund"))
-    assert not scope("-touches:payment", "new", ToolDeclaration("refund"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "-tool:refund", "-touches:payment", "-effect:irreversible", "-used:audit", "-used:audit since:7d",
+        "never-used:audit", "-data:orders", "-model:gpt-9", "-delegates-to:clean", "-drifted", "-quarantined",
+        "-standing:drifted", "-standing:observed-only", "unevaluated", "missing:policy", "-since:1d", "-policy:seen",
+        "standing:declared-only", "-prompt:odd",
+    ],
+)  # fmt: skip
+def test_nothing_that_an_agent_does_takes_it_out_of_a_scope(query: str) -> None:
+    """What it calls, is seen using, or shows is its own word: it brings an agent into a group, never out of one."""
+    more = (declared("agent", "sly", tools=["audit"], suites=["answers"]), declared("tool", "audit", effect="none"),
+            declared("policy", "seen", scope="used:refund"))  # fmt: skip
+    deeds = [("tool", "audit"), ("tool", "refund"), ("tool", "find_order"), ("model", "gpt-9"), ("prompt", "odd"),
+             ("delegate", "clean"), ("data", "payment"), ("evaluation", "answers")]  # fmt: skip
+    seen = tuple(Use("sly", kind, name, first=NOW, last=NOW) for kind, name in deeds)
+    scoped = parse_query(query, REGISTRY)
+    tools = {name: ToolDeclaration(name) for name in ("refund", "audit")}
+    before, after = shop(*more), shop(*more, uses=seen)
+    assert covers(before, scoped, "sly", {}, now=NOW)
+    assert covers(after, scoped, "sly", tools, now=NOW)
+    policy = declared("policy", "under-test", scope=query)
+    if query != "missing:policy":  # this one asks for itself
+        assert "under-test" in [one.name for one in in_force(shop(*more, policy, uses=seen), "sly", now=NOW)]
+
+
+def test_what_an_agent_does_brings_it_into_a_scope() -> None:
+    more = (declared("agent", "sly", tools=["search"]), declared("policy", "seen", scope="used:refund"))
+    graph = shop(*more, uses=(Use("sly", "tool", "refund", first=NOW, last=NOW),))
+    for query in (
+        "touches:payment",
+        "used:refund",
+        "policy:seen",
+        "-missing:policy",
+        "drifted",
+        "-never-used:x",
+    ):
+        assert covers(graph, parse_query(query, REGISTRY), "sly", {}, now=NOW), query
+    assert scope("-touches:payment", "new", ToolDeclaration("refund"))
+    assert not scope("-touches:payment", "refunds")  # it is declared with one that does
 
 
 def test_policies_are_in_force_by_scope() -> None:
