@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tallystick.app.catalog import Catalog
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Use, version_digest
+from tallystick.registry.graph import Graph
 from tallystick.testing.stores import MemoryStores, memory_stores
 
 NOW = 1_800_000_000_000_000_000
@@ -129,20 +131,15 @@ def test_the_serial_number_is_made_of_what_is_listed() -> None:
 
 def test_what_nobody_declared_is_listed_as_observed() -> None:
     _, catalog, _ = shop()
-    snapshot = catalog.snapshot
     uses = (Use("shadow", "tool", "look"), Use("shadow", "model", "gpt-x"))
-    catalog.snapshot = lambda: _with(snapshot(), uses)  # type: ignore[method-assign]
+    made = catalog.graph().snapshot
+    graph = Graph(replace(made, uses=uses))
+    catalog.graph = lambda: graph  # type: ignore[method-assign]
     found = document(catalog, "shadow")
     shadow = next(one for one in found["components"] if one["bom-ref"] == "agent:shadow")
     assert {"name": "tallystick:standing", "value": "observed"} in shadow["properties"]
     assert "hashes" not in shadow
     assert {"model:gpt-x"} <= {one["bom-ref"] for one in found["components"]}
-
-
-def _with(snapshot: Any, uses: tuple[Use, ...]) -> Any:
-    from dataclasses import replace
-
-    return replace(snapshot, uses=uses)
 
 
 def test_without_the_extra_the_way_to_get_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
