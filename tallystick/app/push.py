@@ -108,7 +108,7 @@ class PolicyDesk:
         declared = Declared("policy", name, version_digest("policy", name, None, body), None, body, card=card)
         changed = known is None or known.digest != declared.digest
         reaches = tuple(self._reached(query, name))
-        warnings = list(unknown_values(self._graph, query))
+        warnings = [*self._replaced(known, scope, reaches), *unknown_values(self._graph, query)]
         if not reaches:
             warnings.append(f"no agent matches {scope} now; one that comes to match will be covered")
         bare = [row["agent"] for row in reaches if not row["others"]]
@@ -118,6 +118,23 @@ class PolicyDesk:
                 f"are refused what no rule permits: {', '.join(bare[:10])}" + ("…" if len(bare) > 10 else "")
             )
         return Push(declared, file.text, scope, changed, reaches, tuple(warnings))
+
+    def _replaced(self, known: Declared | None, scope: str, reaches: Sequence[Json]) -> list[str]:
+        """A name holds one policy: pushed again with another scope, it leaves the agents of the old one."""
+        before = known.body.get("scope") if known is not None else None
+        if known is None or before == scope:
+            return []
+        old = scope_of(self._graph, known)
+        kept = {row["agent"] for row in reaches}
+        gone = (
+            [row["agent"] for row in self._reached(old, known.name) if row["agent"] not in kept]
+            if old
+            else []
+        )
+        said = f"{known.name} is in force for {before}, and this takes its place; give this one another --name to keep both"
+        if gone:
+            said += f". No longer reached: {', '.join(gone[:10])}" + ("…" if len(gone) > 10 else "")
+        return [said]
 
     def _reached(self, query: Query, name: str) -> list[Json]:
         now, graph = self._clock.now(), self._graph
