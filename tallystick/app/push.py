@@ -125,13 +125,13 @@ class PolicyDesk:
         if known is None or before == scope:
             return []
         old = scope_of(self._graph, known)
+        left = self._reached(old, known.name) if old is not None else []
         kept = {row["agent"] for row in reaches}
-        gone = (
-            [row["agent"] for row in self._reached(old, known.name) if row["agent"] not in kept]
-            if old
-            else []
+        gone = [row["agent"] for row in left if row["agent"] not in kept]
+        said = (
+            f"{known.name} is in force for {before}, and this takes its place; "
+            "give this one another --name to keep both"
         )
-        said = f"{known.name} is in force for {before}, and this takes its place; give this one another --name to keep both"
         if gone:
             said += f". No longer reached: {', '.join(gone[:10])}" + ("…" if len(gone) > 10 else "")
         return [said]
