@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
 from tallystick.cli.wording import UNKNOWN, count, moment
@@ -37,26 +38,26 @@ def _used(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 _ACCESS: Final = (
-    Column("agent", "agent", _chain, width=48),
+    Column("agent", "agent", _chain, width=40),
     Column("tool", "tool", _tool, width=40),
-    Column("effect", "effect"),
+    Column("effect", "effect", spare=2),
     Column("under", "verdict", lambda row: (row["verdict"], _STYLES.get(row["verdict"], ""))),
-    Column("policies", "policies", _policies, width=40),
+    Column("policies", "policies", _policies, width=48, spare=1),
     Column("used", "used", _used),
 )
 _UNUSED: Final = (
     Column("agent", "agent", width=32),
     Column("grant", "tool", width=40),
-    Column("", "type"),
-    Column("effect", "effect"),
-    Column("data", "classes", lambda row: (", ".join(map(str, row["classes"])), ""), width=40),
+    Column("", "type", spare=4),
+    Column("effect", "effect", spare=1),
+    Column("data", "classes", lambda row: (", ".join(map(str, row["classes"])), ""), width=48, spare=3),
     Column("granted", "granted_since", lambda row: (moment(row["granted_since"]), "")),
     Column("last used", "last_used", lambda row: (moment(row["last_used"]) if row["last_used"] else "never", "")),
 )  # fmt: skip
-_SIGNALS: Final = (
-    ("completion", "task completion", "of the runs that ended were ok"),
-    ("tool_calls", "tool calls", "of the tool steps had no error"),
-    ("adherence", "policy adherence", "of the calls, made or denied, were not denied"),
+SIGNALS: Final = (
+    ("completion", "task completion", "runs that ended: the part that was ok"),
+    ("tool_calls", "tool calls", "tool steps: the part without error"),
+    ("adherence", "policy adherence", "calls, made or denied: the part not denied"),
     ("cost_per_run_nano_usd", "cost per run", "runs of known cost"),
     ("cost_per_success_nano_usd", "cost per successful run", "runs that were ok"),
 )
@@ -112,9 +113,13 @@ def signals(call: Invocation, agent: str, since: str) -> None:
     if call.out.as_json:
         call.out.json(answer)
         return
-    for key, name, unit in _SIGNALS:
+    for key, name, unit in SIGNALS:
         call.out.line(
-            f"{name:<24}{signal_text(key, answer[key])}" + (f"  ({count(answer[key]['n'])} {unit})")
+            f"{name:<24}{signal_text(key, answer[key])}" + (f"  (of {count(answer[key]['n'])} {unit})")
+        )
+    if not answer["runs"]:
+        call.out.say(
+            f"no run since {since} was {one_line(agent)}'s own; runs in which it took part are another agent's"
         )
 
 

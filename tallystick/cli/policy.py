@@ -114,10 +114,10 @@ def _terminal() -> bool:
 _COLUMNS = (
     Column("policy", "name", width=40),
     Column("scope", "scope", lambda row: (str(row["scope"] or "where no folder is"), ""), width=60),
-    Column("from", "origin", width=24),
-    Column("since", "at", lambda row: (moment(row.get("at")), "")),
-    Column("by", "by", width=20),
-    Column("digest", "digest", lambda row: (str(row["digest"])[:12], "")),
+    Column("from", "origin", width=24, spare=2),
+    Column("since", "at", lambda row: (moment(row.get("at")), ""), spare=1),
+    Column("by", "by", width=20, spare=3),
+    Column("digest", "digest", lambda row: (str(row["digest"])[:12], ""), spare=4),
 )  # fmt: skip
 
 

@@ -56,21 +56,26 @@ def _classes(row: Mapping[str, Any]) -> tuple[str, str]:
     return ", ".join(map(str, row.get("classes") or ())), ""
 
 
-def _number(header: str) -> Column:
-    return Column(header, header, lambda row: (count(row.get(header)), ""), right=True)
+def _number(header: str, spare: int) -> Column:
+    return Column(header, header, lambda row: (count(row.get(header)), ""), right=True, spare=spare)
 
 
 NAME: Final = Column("name", "name", width=40)
 TYPE: Final = Column("type", "type")
 STANDING: Final = Column("standing", "standing", _standing)
 _SEEN: Final = (
-    _number("runs"), _number("steps"),
-    Column("errors", "errors", lambda row: (count(row.get("errors")), "red" if row.get("errors") else ""), right=True),
-    Column("cost", "cost_nano_usd", _cost, right=True),
+    _number("runs", 3), _number("steps", 7),
+    Column(
+        "errors", "errors", lambda row: (count(row.get("errors")), "red" if row.get("errors") else ""),
+        right=True, spare=4,
+    ),
+    Column("cost", "cost_nano_usd", _cost, right=True, spare=2),
 )  # fmt: skip
-_LAST: Final = Column("last seen", "last", lambda row: (moment(row.get("last")), ""))
-_OWNED: Final = (Column("version", "version", width=20), Column("owner", "owner", width=20))
-_TOUCHES: Final = Column("data", "classes", _classes, width=40)
+_LAST: Final = Column("last seen", "last", lambda row: (moment(row.get("last")), ""), spare=1)
+_OWNED: Final = (
+    Column("version", "version", width=20, spare=6), Column("owner", "owner", width=20, spare=5),
+)  # fmt: skip
+_TOUCHES: Final = Column("data", "classes", _classes, width=48)
 _PIPE: Final = (Column("", "declared"), Column("", "observed"), Column("", "quarantined"))
 
 
