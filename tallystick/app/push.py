@@ -15,7 +15,7 @@ from tallystick.app.registrar import known_sources
 from tallystick.app.shapes import Json, time_text
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.canonical import digest_bytes
-from tallystick.model.errors import BadInput, Conflict, UnknownThing
+from tallystick.model.errors import BadInput, Conflict, TallystickError, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, parse_query
 from tallystick.model.registry import Card, Declared, Lifecycle, version_digest
 from tallystick.ports import Clock, ControlStore
@@ -181,6 +181,23 @@ class PolicyDesk:
         """``{"total", "policies": [policy]}``, by name."""
         rows = [self._row(one) for one in self._graph.policies]
         return {"total": len(rows), "policies": rows}
+
+    def troubles(self) -> list[tuple[str, str]]:
+        """(policy, why) of each in force that cannot be loaded with the tools that the registry knows."""
+        sources = known_sources(self._control)
+        tools = [tool_of(one, sources) for one in self._control.declared("tool", retired=True)]
+        found = []
+        for one in self._graph.policies:
+            try:
+                if one.body.get("scope") is not None:
+                    parse_query(str(one.body["scope"]), REGISTRY)
+                text = self._control.text(str(one.body["text"]))
+                check_policies([PolicyFile(f"{one.name}.cedar", text)], tools)
+            except (TallystickError, KeyError) as error:
+                found.append(
+                    (one.name, error.message if isinstance(error, TallystickError) else "it has no text")
+                )
+        return found
 
     def show(self, name: str) -> Json:
         """One policy with its text and whom it reaches. Raises UnknownThing."""

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.app.catalog import Catalog
+from tallystick.app.push import PolicyDesk
 from tallystick.cli.parts import Parts
 from tallystick.cli.root import root
 from tallystick.config import load
@@ -218,6 +219,9 @@ class FakeParts(Parts):
 
     def catalog(self, stores: Any) -> Any:
         return Catalog(stores.control, stores.traces, FakeClock())
+
+    def policy_desk(self, stores: Any) -> PolicyDesk:
+        return PolicyDesk(stores.control, self.catalog(stores).graph(), FakeClock())
 
     def recorder(self, stores: Any) -> Any:
         return "recorder"
