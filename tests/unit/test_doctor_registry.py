@@ -9,6 +9,9 @@ import pytest
 from cli_parts import FakeParts, call
 from registry_shop import declared, drafts, sightings, uses
 
+from tallystick.model.errors import StoreFault
+from tallystick.wiring import open_stores
+
 Rows = list[dict[str, str]]
 
 
@@ -70,3 +73,10 @@ def test_a_server_that_does_not_answer_is_said(tmp_path: Path) -> None:
     assert code == 3
     assert rows["feed"][0]["state"] == "fail"
     assert "http://127.0.0.1:9" in rows["feed"][0]["why"]
+
+
+def test_a_store_that_cannot_be_made_is_said_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreFault, match="cannot be made") as caught:
+        open_stores(tmp_path / "file" / "store")
+    assert caught.value.hint
