@@ -31,7 +31,7 @@ def observed_rows(catalog: Catalog, declaring: Collection[tuple[str, str]] = ())
 def _rows(catalog: Catalog, declaring: frozenset[tuple[str, str]]) -> Iterator[Mapping[str, Any]]:
     for thing in catalog.find("shadow")["objects"]:
         if (thing["type"], thing["name"]) not in declaring:
-            text = f"seen in {thing['runs']} runs, and nobody declares it"
+            text = f"seen in {thing['runs']} run{'s' if thing['runs'] != 1 else ''}, and nobody declares it"
             yield {"type": thing["type"], "name": thing["name"], "standing": thing["standing"], "text": text}
     for thing in catalog.find("drifted")["objects"]:
         for one in catalog.object(thing["type"], thing["name"])["differences"]:

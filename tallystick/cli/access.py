@@ -10,7 +10,8 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
-from tallystick.cli.wording import UNKNOWN, count, moment
+from tallystick.cli.wording import UNKNOWN, count, counted, moment
+from tallystick.model.errors import BadInput
 from tallystick.model.money import usd_text
 
 SINCE: Final = click.option(
@@ -72,6 +73,10 @@ def access(call: Invocation, what: str, since: str) -> None:
 
     "may" says that some rule permits it and none certainly forbids it: conditions (when, unless) depend on the call.
     """
+    if not what.strip():
+        raise BadInput(
+            "nothing was asked for", hint="a class, a data source or a tool: tally data access customer_pii"
+        )
     with call.catalog() as catalog:
         answer = catalog.access(what, since)
     rows = answer["rows"]
@@ -84,7 +89,9 @@ def access(call: Invocation, what: str, since: str) -> None:
         _ACCESS if call.out.pretty else (Column("", "agent"), Column("", "chain"), *_ACCESS[1:]), rows
     )
     used = len({row["agent"] for row in rows if row["used"]})
-    call.out.say(f"{count(answer['agents'])} agents reach {what}; {count(used)} did since {since}")
+    call.out.say(
+        f"{counted(answer['agents'], 'agent')} can reach {one_line(what, 80)}; {count(used)} did since {since}"
+    )
 
 
 @click.command("unused-grants")
@@ -99,7 +106,7 @@ def unused_grants(call: Invocation, agent: str | None, since: str) -> None:
         call.out.json(answer)
         return
     call.out.table(_UNUSED, answer["rows"])
-    call.out.say(f"{count(len(answer['rows']))} grants were not used since {since}")
+    call.out.say(f"not used since {since}: {counted(len(answer['rows']), 'grant')}")
 
 
 @click.command()

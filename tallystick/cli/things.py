@@ -38,6 +38,12 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
 _DECLARE: Final[Mapping[str, str]] = {
     "agents": "agents/NAME.toml", "tools": "tools/NAME.toml", "prompts": "prompts/NAME.md",
 }  # fmt: skip
+_BEGIN: Final[Mapping[str, str]] = {
+    "data": "declare them in data/NAME.toml, or let tally init write what it saw, then: tally apply",
+    "prompts": "declare them in prompts/NAME.md, or let tally init write what it saw, then: tally apply",
+    "policies": "write policies/NAME.cedar, then: tally apply; or: tally policy push FILE --scope QUERY",
+    "suites": "write evals/NAME.jsonl, one case a line, then: tally apply",
+}
 _STYLES: Final = {"observed only": "yellow", "drifted": "yellow", "declared only": "dim"}
 
 
@@ -107,7 +113,9 @@ def _list(call: Invocation, noun: str, query: str) -> None:
     if not rows and query:
         call.out.say(f"no {noun} match")
     elif not rows:
-        call.out.say(f"no {noun} yet; start with: tally demo, or tally run -- python my_agent.py")
+        call.out.say(
+            f"no {noun} yet; {_BEGIN.get(noun, 'start with: tally demo, or tally run -- python my_agent.py')}"
+        )
     elif noun in _DECLARE and not all(row["declared"] for row in rows):
         call.out.say(f"declare what is seen but not declared in {_DECLARE[noun]}, then: tally apply")
 

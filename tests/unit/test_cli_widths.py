@@ -11,6 +11,7 @@ from registry_shop import drafts, sightings, uses
 
 from tallystick.cli.output import Column, Out
 from tallystick.cli.things import columns
+from tallystick.model.errors import BadInput, UnknownThing
 
 ROW = {
     "name": "case-agent", "standing": "declared and observed", "quarantined": True, "version": "1.2.0",
@@ -70,3 +71,13 @@ def test_signals_say_of_how_many_they_are_the_part(tmp_path: Path) -> None:
     said = call(parts, "agents", "signals", "refunds")
     assert "of 0 runs that ended: the part that was ok" in said.stdout
     assert "took part are another agent's" in said.stderr
+
+
+def test_an_empty_question_and_an_empty_list_say_what_to_do(tmp_path: Path) -> None:
+    parts = FakeParts(tmp_path)
+    assert isinstance(call(parts, "data", "access", " ").exception, BadInput)
+    assert "prompts/NAME.md" in call(parts, "prompts", "ls").stderr
+    assert "1 agent can reach" not in call(parts, "data", "access", "customer_pii").stderr
+    unknown = call(parts, "agents", "show", "nobody").exception
+    assert isinstance(unknown, UnknownThing)
+    assert unknown.hint == "tally find shows what there is: tally find kind:agent"
