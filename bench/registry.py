@@ -7,8 +7,8 @@ answered; modules are imported already. *again*: the same catalog asked again, n
 whole process ``tally data access customer_pii --json`` with Python's start and all imports.
 
 *floor* is the same question answered by hand over the same files in the same run: two SELECTs, JSON, dictionaries,
-without policies; its rows must equal the catalog's. Printed is the best of several, in milliseconds: *wall*, and *cpu*
-of this process, which does not count the time that others had the processor.
+without policies; agent, chain, tool and grant of its rows must be those of the catalog. Printed is the best of several,
+in milliseconds: *wall*, and *cpu* of this process, which does not count the time that others had the processor.
 
 Run: python bench/registry.py [--quick] [--json]
 """
@@ -34,6 +34,7 @@ from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl, SqliteTraces
 from tallystick.app.catalog import Catalog
+from tallystick.cli.root import spare_collector
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -163,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="only the smallest size, three repeats")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    spare_collector()  # as every command and the server do
     scales, repeats = (SCALES[:1], 3) if options.quick else (SCALES, REPEATS)
     found = [measure(scale, repeats) for scale in scales]
     if options.json:

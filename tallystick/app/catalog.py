@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tallystick.app.access import Coverages, Rulings, access_rows, unused_rows
 from tallystick.app.catalog_shapes import (
@@ -36,6 +37,24 @@ SHORT: Final = 12
 MOST_NODES: Final = 40  # of a layer of the graph
 WRITTEN: Final = ("prompt", "policy")  # what they say is a text of the journal
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
+FRESH_NS: Final = 2_000_000_000
+
+
+class _At(NamedTuple):
+    """How far both stores were."""
+
+    registry: int
+    uses: int
+    cursor: int
+
+
+class _Built(NamedTuple):
+    """A graph, what it was made of, and when, in nanoseconds since the epoch."""
+
+    at: _At
+    made: int
+    snapshot: Snapshot
+    graph: Graph
 
 
 class Catalog:
@@ -47,24 +66,41 @@ class Catalog:
         self._clock = clock
         self._coverages = Coverages(control)
         self._facts = StoreFacts(control, traces)
-        self._graph: tuple[tuple[int, int], Graph] | None = None
+        self._reading = threading.Lock()
+        self._built: _Built | None = None
 
     def graph(self) -> Graph:
-        """The registry as it stands, read anew when an entry or a run has changed it."""
-        at = self._control.registry_revision(), self._traces.changes(-1)[0].cursor
-        if self._graph is None or self._graph[0] != at:
-            self._graph = at, Graph(self.snapshot(), self._facts)
-        return self._graph[1]
+        """The registry as it stands.
 
-    def snapshot(self) -> Snapshot:
-        """Both halves of the registry, read now."""
+        Read anew when an entry changed it or a run was listed; a run that only goes on is heard of two seconds later,
+        so that a busy server does not build a graph for every page.
+        """
+        with self._reading:
+            at = _At(
+                self._control.registry_revision(),
+                self._traces.uses_revision(),
+                self._traces.changes(-1)[0].cursor,
+            )
+            built, now = self._built, self._clock.now()
+            if built is None or built.at[:2] != at[:2] or (
+                built.at.cursor != at.cursor and not 0 <= now - built.made < FRESH_NS
+            ):  # fmt: skip
+                snapshot = self._snapshot(at, built)
+                built = self._built = _Built(at, now, snapshot, Graph(snapshot, self._facts))
+            return built.graph
+
+    def _snapshot(self, at: _At, built: _Built | None) -> Snapshot:
+        """Both halves of the registry; what has not changed since the last time is not read again."""
+        declared = built.snapshot if built is not None and built.at.registry == at.registry else None
+        observed = built.snapshot if built is not None and built.at.uses == at.uses else None
+        control, traces = self._control, self._traces
         return Snapshot(
-            objects=tuple(self._control.declared(retired=True)),
-            aliases=tuple(self._control.aliases()),
-            shown=tuple(self._control.shown()),
-            uses=tuple(self._traces.uses()),
-            budgets=tuple(one.scope for one in self._control.budgets()),
-            seen=tuple((kind, one.name) for kind in SIGHTED for one in self._traces.sightings(kind)),
+            objects=tuple(control.declared(retired=True)) if declared is None else declared.objects,
+            aliases=tuple(control.aliases()) if declared is None else declared.aliases,
+            shown=tuple(control.shown()) if declared is None else declared.shown,
+            uses=tuple(traces.uses()) if observed is None else observed.uses,
+            budgets=tuple(one.scope for one in control.budgets()),
+            seen=tuple(traces.seen()),
         )
 
     def objects(self, type: str, query: str = "") -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -74,7 +75,17 @@ def root(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; never shows a traceback unless TALLYSTICK_DEBUG=1."""
+    spare_collector()
     sys.exit(invoke(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def spare_collector() -> None:
+    """Let Python look for circles of garbage more seldom: this process is Tallystick's own, and makes hardly any.
+
+    Reading a large registry makes hundreds of thousands of objects that stay; looking through them again and again
+    costs a third of the time.
+    """
+    gc.set_threshold(50_000, 25, 25)
 
 
 def invoke(arguments: Sequence[str]) -> int:

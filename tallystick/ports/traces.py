@@ -245,6 +245,14 @@ class UseLog(Protocol):
         """Put the uses of a run in the place of those it had. UnknownThing for a run that is not here."""
         ...
 
+    def uses_revision(self) -> int:
+        """A number that grows whenever a run was listed: while it stands, so does what ``uses`` answers. Cheap."""
+        ...
+
+    def seen(self) -> Sequence[tuple[str, str]]:
+        """Type and name of every agent, tool, model and workflow that was seen, in that order; see ``sightings``."""
+        ...
+
     def uses(
         self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,
         run: str | None = None,

@@ -17,6 +17,7 @@ from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.registry import USES, Use
+from tallystick.model.step import Kind
 from tallystick.observe.uses import UNKNOWN_PROMPTS, of_run, summed
 
 NOW = START + 60 * SECOND
@@ -35,6 +36,27 @@ def test_runs_are_due_until_they_are_listed_and_again_when_they_change(traces) -
     assert list(traces.unlisted(now=NOW)) == [second]
     traces.write([pair(1, 3, 1)], at=NOW)
     assert [run for run, _ in traces.unlisted(now=NOW)] == [trace_id(2), trace_id(1)]
+
+
+def test_the_uses_have_another_number_whenever_a_run_was_listed(traces) -> None:
+    traces.write([pair(1, 1), pair(2, 2)], at=NOW)
+    before = traces.uses_revision()
+    assert traces.uses_revision() == before
+    traces.list_uses(*traces.unlisted(now=NOW)[0], [use()])
+    assert traces.uses_revision() > before
+
+
+def test_what_was_seen_is_what_is_sighted(traces) -> None:
+    named = (
+        pair(1, 1, kind=Kind.AGENT, agent="desk"), pair(1, 2, 1, kind=Kind.TOOL, tool="refund"),
+        pair(2, 3, kind=Kind.MODEL, model="gpt", workflow="support"), pair(3, 4),
+    )  # fmt: skip
+    traces.write(named, at=NOW)
+    sighted = [
+        (kind, one.name) for kind in ("agent", "model", "tool", "workflow") for one in traces.sightings(kind)
+    ]
+    assert list(traces.seen()) == sorted(sighted)
+    assert sighted
 
 
 def test_an_open_run_is_due_when_it_is_new_and_when_it_has_doubled(traces) -> None:

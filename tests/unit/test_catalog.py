@@ -158,3 +158,21 @@ def test_a_version_that_does_not_exist_is_refused(house: House) -> None:
             house.catalog.object("agent", ref)
     with pytest.raises(UnknownThing):
         house.catalog.diff("agent", "refunds", "0.0.1")
+
+
+def test_what_a_run_used_is_known_as_soon_as_it_is_listed(house: House) -> None:
+    house.run(1, "writer")
+    before = house.catalog.object("agent", "writer")["uses"]
+    run = house._span(
+        2, None, False, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "writer"}
+    )
+    call = house._span(2, run.span, False, {
+        "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "late", "gen_ai.agent.name": "writer",
+    })  # fmt: skip
+    house._recorder.record([run, call])
+    house.clock.advance(seconds=600)
+    assert (
+        house.catalog.object("agent", "writer")["uses"] == before
+    )  # asked between the end of a run and its listing
+    house._lister.list_due()
+    assert "late" in [one["name"] for one in house.catalog.object("agent", "writer")["uses"]]

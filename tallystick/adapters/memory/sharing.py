@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tallystick.model.run import Run
 from tallystick.observe.summary import Part, PartKey
@@ -46,3 +46,27 @@ def joined(one: Sighting, other: Sighting) -> Sighting:
         one.steps + other.steps, one.errors + other.errors, one.cost_nano + other.cost_nano,
         one.cost_gaps + other.cost_gaps,
     )  # fmt: skip
+
+
+def owners_of(run: Run) -> list[PartKey]:
+    """The agent and the workflow that a run names for itself."""
+    return [
+        (kind, name) for kind, name in (("agent", run.agent), ("workflow", run.workflow)) if name is not None
+    ]  # fmt: skip
+
+
+def sightings_of(type: str, runs: Iterable[tuple[Run, int, Mapping[PartKey, Part]]]) -> list[Sighting]:
+    """What was seen of one type in runs, each with its place in time and its parts; last seen first."""
+    seen: dict[str, Sighting] = {}
+    for run, place, parts in runs:
+        here: set[str] = set()
+        for name, part in shares(type, run, parts):
+            if name is None or not (part.steps or part.cost_nano or part.cost_gaps):
+                continue
+            one = Sighting(
+                type, name, part.first or place, part.last or place, name not in here, part.steps, part.errors,
+                part.cost_nano, part.cost_gaps,
+            )  # fmt: skip
+            here.add(name)
+            seen[name] = joined(seen[name], one) if name in seen else one
+    return sorted(seen.values(), key=lambda one: (-one.last, one.name))

@@ -16,7 +16,7 @@ from tallystick.adapters.memory import held as uses_of
 from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.records import MemoryLogs
-from tallystick.adapters.memory.sharing import joined, shares
+from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
@@ -58,7 +58,7 @@ class MemoryTraces:
         self._keys: dict[str, str] = {}
         self._home: dict[Pair, str] = {}
         self._aliases: dict[str, tuple[str, int]] = {}
-        self._revision = self._arrived = self._numbered = 0
+        self._revision = self._arrived = self._numbered = self._uses_revision = 0
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Take a batch (see ``ports.TraceStore.write``)."""
@@ -140,6 +140,7 @@ class MemoryTraces:
         for pair, (arrived, step, span) in gone.steps.items():
             keeps.steps[pair] = (arrived, replace(step, run=new), span)
             self._home[pair] = new
+        self._uses_revision += 1
         keeps.listed_steps = 0  # it is listed anew, with what came to it
         keeps.created, keeps.seen = min(keeps.created, gone.created), max(keeps.seen, gone.seen)
         for key, run in self._keys.items():
@@ -267,20 +268,8 @@ class MemoryTraces:
         if type not in PART_TYPES:
             raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
         with self._lock:
-            seen: dict[str, Sighting] = {}
-            for held in self._runs.values():
-                run, place = self._summary(held), held.place
-                runs_of_name: set[str] = set()
-                for name, part in shares(type, run, held.parts):
-                    if name is None or not (part.steps or part.cost_nano or part.cost_gaps):
-                        continue
-                    one = Sighting(
-                        type, name, part.first or place, part.last or place, name not in runs_of_name, part.steps,
-                        part.errors, part.cost_nano, part.cost_gaps,
-                    )  # fmt: skip
-                    runs_of_name.add(name)
-                    seen[name] = joined(seen[name], one) if name in seen else one
-        return sorted(seen.values(), key=lambda one: (-one.last, one.name))
+            held = [(self._summary(one), one.place, one.parts) for one in self._runs.values()]
+        return sightings_of(type, held)
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""
@@ -305,6 +294,17 @@ class MemoryTraces:
             if run not in self._runs:
                 raise unknown_run(run)
             uses_of.list_uses(self._runs, self._runs[run], revision, uses)
+            self._uses_revision += 1
+
+    def uses_revision(self) -> int:
+        """A number that grows whenever a run was listed."""
+        return self._uses_revision
+
+    def seen(self) -> Sequence[tuple[str, str]]:
+        """Type and name of every agent, tool, model and workflow that was seen."""
+        with self._lock:
+            runs = [(held.parts, owners_of(self._summary(held))) for held in self._runs.values()]
+        return sorted({key for both in runs for keys in both for key in keys})
 
     def uses(
         self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,

@@ -127,6 +127,7 @@ CREATE INDEX use_run_last ON use_run (use, last);
 -- The revision at which a run's uses were listed, and how many steps it had then.
 ALTER TABLE run ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN listed_steps INTEGER NOT NULL DEFAULT 0;
+INSERT INTO meta VALUES ('uses', 0);
 CREATE INDEX run_unlisted ON run (revision) WHERE listed < revision AND (NOT open OR steps >= 2 * listed_steps);
 """
 

@@ -27,7 +27,7 @@ from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from
 from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
-from tallystick.adapters.sqlite.uses import read_unlisted, read_uses, write_uses
+from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.query import Query
@@ -225,6 +225,16 @@ class SqliteTraces:
         with self._lock, self._database.writing() as connection:
             write_uses(connection, run, revision, uses)
 
+    def uses_revision(self) -> int:
+        """A number that grows whenever a run was listed."""
+        with self._reading() as connection:
+            return uses_revision(connection)
+
+    def seen(self) -> Sequence[tuple[str, str]]:
+        """Type and name of every agent, tool, model and workflow that was seen."""
+        with self._reading() as connection:
+            return read_seen(connection)
+
     def uses(
         self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,
         run: str | None = None,
@@ -383,9 +393,8 @@ class SqliteTraces:
                 verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)
                 if verdict.missing is None and str(verdict.completeness) == "open":
                     continue
-                revision = connection.execute(
-                    "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
-                ).fetchone()[0]
+                bump = "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
+                revision = connection.execute(bump).fetchone()[0]
                 RunTable(connection, self._memory.names, self._memory.shapes, self._silent_after).update(
                     summary(row, verdict, revision, self._silent_after)
                 )
