@@ -124,10 +124,8 @@ def signals(call: Invocation, agent: str, since: str) -> None:
         call.out.line(
             f"{name:<24}{signal_text(key, answer[key])}" + (f"  (of {count(answer[key]['n'])} {unit})")
         )
-    if not answer["runs"]:
-        call.out.say(
-            f"no run since {since} was {one_line(agent)}'s own; runs in which it took part are another agent's"
-        )
+    if answer["took_part"]:
+        call.out.say("measured in the runs of others, in which it took part: it had none of its own")
 
 
 def signal_text(key: str, signal: Mapping[str, Any]) -> str:

@@ -122,17 +122,23 @@ class FakeTraces:
     """A change feed, and a store without runs for those who look through it."""
 
     feed: list[Change] = field(default_factory=list)
-    seen: list[Sighting] = field(default_factory=list)
+    sighted: list[Sighting] = field(default_factory=list)
     used: list[Use] = field(default_factory=list)
 
     def runs(self, *_: Any, **__: Any) -> RunPage:
         return RunPage(0, ())
 
     def sightings(self, type: str) -> list[Sighting]:
-        return [one for one in self.seen if one.type == type]
+        return [one for one in self.sighted if one.type == type]
+
+    def seen(self) -> list[tuple[str, str]]:
+        return [(one.type, one.name) for one in self.sighted]
 
     def uses(self, **_: Any) -> list[Use]:
         return self.used
+
+    def uses_revision(self) -> int:
+        return len(self.used)
 
     def flaws(self) -> tuple[Flaw, ...]:
         return ()

@@ -19,7 +19,7 @@ def parts(tmp_path: Path) -> FakeParts:
     made = FakeParts(tmp_path)
     for draft in drafts():
         made.stores.control.append([draft])
-    made.stores.traces.seen = sightings()
+    made.stores.traces.sighted = sightings()
     made.stores.traces.used = list(uses())
     return made
 

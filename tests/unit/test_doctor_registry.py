@@ -40,7 +40,7 @@ def test_a_quiet_registry_is_in_order(parts: FakeParts) -> None:
 def test_what_runs_undeclared_and_waits_is_named(parts: FakeParts) -> None:
     for draft in drafts():
         parts.stores.control.append([draft])
-    parts.stores.traces.seen, parts.stores.traces.used = sightings(), list(uses())
+    parts.stores.traces.sighted, parts.stores.traces.used = sightings(), list(uses())
     rows, code = asked(parts)
     assert code == 0
     assert any("seen, not declared" in row["why"] and "agent shade" in row["why"] for row in rows["registry"])

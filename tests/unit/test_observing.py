@@ -16,7 +16,7 @@ def test_a_retired_agent_that_was_seen_is_not_called_undeclared(tmp_path: Path) 
     parts = FakeParts(tmp_path)
     parts.stores.control.append([declared("agent", "old")])
     parts.stores.control.append([retired_draft("agent", "old", actor="ada", because="over")])
-    parts.stores.traces.seen = [
+    parts.stores.traces.sighted = [
         Sighting("agent", "old", 1, 2_000_000_000, 2, 4, 0, 0, 0),
         Sighting("agent", "shade", 1, 2_000_000_000, 1, 4, 0, 0, 0),
     ]
@@ -27,6 +27,6 @@ def test_a_retired_agent_that_was_seen_is_not_called_undeclared(tmp_path: Path) 
 
 def test_what_was_only_shown_is_not_seen_in_0_runs(tmp_path: Path) -> None:
     parts = FakeParts(tmp_path)
-    parts.stores.traces.seen = [Sighting("tool", "crm.lookup", 1, 2, 0, 0, 0, 0, 0)]
+    parts.stores.traces.sighted = [Sighting("tool", "crm.lookup", 1, 2, 0, 0, 0, 0, 0)]
     (row,) = observed_rows(parts.catalog(parts.stores))
     assert row["text"] == "seen, and nobody declares it"

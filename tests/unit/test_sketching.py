@@ -24,7 +24,7 @@ class _Traces(FakeTraces):
 
 def test_a_tool_that_was_always_refused_has_a_file_and_is_given_to_nobody() -> None:
     seen = [Sighting("tool", name, 1, 2, 1, 1, 0, 0, 0) for name in ("look", "refund")]
-    traces = _Traces(seen=seen, used=[Use("desk", "tool", "look", "", 1, 1, 1, 1, 0, "r1", "s1")])
+    traces = _Traces(sighted=seen, used=[Use("desk", "tool", "look", "", 1, 1, 1, 1, 0, "r1", "s1")])
     agents, tools = observed(traces, FakeControl())  # type: ignore[arg-type]
     made = sketch(agents, tools, Around()).files
     assert tomllib.loads(made["tools/refund.toml"]) == {"name": "refund"}
