@@ -211,6 +211,7 @@ class SignalsShape(TypedDict):
 
     since: str
     runs: int
+    took_part: bool
     completion: SignalShape
     tool_calls: SignalShape
     adherence: SignalShape

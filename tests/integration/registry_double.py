@@ -35,8 +35,8 @@ MORE: dict[str, Any] = {
     "used_by": [{"type": "suite", "name": "cases"}], "definitions": [],
     "differences": [{"what": "tool", "name": "wire", "declared": None, "observed": "wire", "text": "calls wire",
                      "first": TIME, "last": TIME, "run": None, "step": None}],
-    "signals": {"since": "30d", "runs": 0, "completion": SIGNAL, "tool_calls": SIGNAL, "adherence": SIGNAL,
-                "cost_per_run_nano_usd": SIGNAL, "cost_per_success_nano_usd": SIGNAL},
+    "signals": {"since": "30d", "runs": 0, "took_part": False, "completion": SIGNAL, "tool_calls": SIGNAL,
+                "adherence": SIGNAL, "cost_per_run_nano_usd": SIGNAL, "cost_per_success_nano_usd": SIGNAL},
     "text": None,
 }  # fmt: skip
 ROW: dict[str, Any] = {

@@ -176,3 +176,26 @@ def test_what_a_run_used_is_known_as_soon_as_it_is_listed(house: House) -> None:
     )  # asked between the end of a run and its listing
     house._lister.list_due()
     assert "late" in [one["name"] for one in house.catalog.object("agent", "writer")["uses"]]
+
+
+def test_an_agent_that_only_takes_part_is_measured_by_what_it_did_itself(house: House) -> None:
+    lead = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "lead"}
+    root = house._span(7, None, False, lead)
+    call = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "dig"}
+    spans = [
+        root,
+        house._span(
+            7, root.span, False, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "helper"}
+        ),
+        house._span(7, root.span, False, {**call, "gen_ai.agent.name": "helper"}),
+        house._span(7, root.span, True, {**call, "gen_ai.agent.name": "helper"}),
+        house._span(7, root.span, True, {**call, "gen_ai.agent.name": "lead"}),
+    ]
+    assert not house._recorder.record(spans).rejected
+    house.clock.advance(seconds=600)
+    house._lister.list_due()
+    helper, leader = house.catalog.signals("helper"), house.catalog.signals("lead")
+    assert (helper["took_part"], helper["runs"], helper["completion"]) == (True, 1, {"value": 1.0, "n": 1})
+    assert helper["tool_calls"] == {"value": 0.5, "n": 2}
+    assert helper["adherence"] == {"value": None, "n": 0}
+    assert (leader["took_part"], leader["tool_calls"]) == (False, {"value": 1 / 3, "n": 3})

@@ -158,7 +158,7 @@ def uses() -> list[Row]:
 
 def signals() -> Row:
     return {
-        "since": "30d", "runs": 42,
+        "since": "30d", "runs": 42, "took_part": False,
         "completion": {"value": 0.952, "n": 42}, "tool_calls": {"value": 0.997, "n": 350},
         "adherence": {"value": None, "n": 0}, "cost_per_run_nano_usd": {"value": 2_176_190, "n": 42},
         "cost_per_success_nano_usd": {"value": 2_285_000, "n": 40},
