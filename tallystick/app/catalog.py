@@ -169,7 +169,9 @@ class Catalog:
             return name, self._version(graph, type, name, which)
         known = graph.names[type]
         near = difflib.get_close_matches(name or ref, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"{len(known)} of this type are known"
+        hint = (
+            f"did you mean {near[0]}?" if near else "tally find shows what there is: tally find kind:" + type
+        )
         raise UnknownThing(f"no {_spoken(type)} is called {ref!r}", hint=hint, name=ref)
 
     def _version(self, graph: Graph, type: str, name: str, which: str) -> Version:

@@ -31,7 +31,7 @@ def observed_rows(catalog: Catalog, declaring: Collection[tuple[str, str]] = ())
 def _rows(catalog: Catalog, declaring: frozenset[tuple[str, str]]) -> Iterator[Mapping[str, Any]]:
     for thing in catalog.find("shadow")["objects"]:
         if (thing["type"], thing["name"]) not in declaring:
-            text = f"seen in {thing['runs']} runs, and nobody declares it"
+            text = _seen(thing, (thing["type"], thing["name"]) in catalog.graph().retired)
             yield {"type": thing["type"], "name": thing["name"], "standing": thing["standing"], "text": text}
     for thing in catalog.find("drifted")["objects"]:
         for one in catalog.object(thing["type"], thing["name"])["differences"]:
@@ -42,3 +42,12 @@ def _rows(catalog: Catalog, declaring: frozenset[tuple[str, str]]) -> Iterator[M
         what = ", ".join(one["differs"]) or one["why"]
         text = f"a definition waits for a person ({what}): tally tools accept"
         yield {"type": "tool", "name": one["tool"], "standing": "quarantined", "text": text}
+
+
+def _seen(thing: Mapping[str, Any], retired: bool) -> str:
+    """How a thing that is not declared was seen; one that is retired may have run before that, so its time is said."""
+    runs = thing["runs"]
+    where = f"seen in {runs} run{'s' if runs != 1 else ''}" if runs else "seen"
+    if retired:
+        return f"it is retired; {where}, the last time {thing['last'] or 'unknown'}"
+    return f"{where}, and nobody declares it"

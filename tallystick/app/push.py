@@ -15,7 +15,7 @@ from tallystick.app.registrar import known_sources
 from tallystick.app.shapes import Json, time_text
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.canonical import digest_bytes
-from tallystick.model.errors import BadInput, Conflict, UnknownThing
+from tallystick.model.errors import BadInput, Conflict, TallystickError, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, parse_query
 from tallystick.model.registry import Card, Declared, Lifecycle, version_digest
 from tallystick.ports import Clock, ControlStore
@@ -108,7 +108,7 @@ class PolicyDesk:
         declared = Declared("policy", name, version_digest("policy", name, None, body), None, body, card=card)
         changed = known is None or known.digest != declared.digest
         reaches = tuple(self._reached(query, name))
-        warnings = list(unknown_values(self._graph, query))
+        warnings = [*self._replaced(known, scope, reaches), *unknown_values(self._graph, query)]
         if not reaches:
             warnings.append(f"no agent matches {scope} now; one that comes to match will be covered")
         bare = [row["agent"] for row in reaches if not row["others"]]
@@ -118,6 +118,23 @@ class PolicyDesk:
                 f"are refused what no rule permits: {', '.join(bare[:10])}" + ("…" if len(bare) > 10 else "")
             )
         return Push(declared, file.text, scope, changed, reaches, tuple(warnings))
+
+    def _replaced(self, known: Declared | None, scope: str, reaches: Sequence[Json]) -> list[str]:
+        """A name holds one policy: pushed again with another scope, it leaves the agents of the old one."""
+        before = known.body.get("scope") if known is not None else None
+        if known is None or before == scope:
+            return []
+        old = scope_of(self._graph, known)
+        left = self._reached(old, known.name) if old is not None else []
+        kept = {row["agent"] for row in reaches}
+        gone = [row["agent"] for row in left if row["agent"] not in kept]
+        said = (
+            f"{known.name} is in force for {before}, and this takes its place; "
+            "give this one another --name to keep both"
+        )
+        if gone:
+            said += f". No longer reached: {', '.join(gone[:10])}" + ("…" if len(gone) > 10 else "")
+        return [said]
 
     def _reached(self, query: Query, name: str) -> list[Json]:
         now, graph = self._clock.now(), self._graph
@@ -164,6 +181,23 @@ class PolicyDesk:
         """``{"total", "policies": [policy]}``, by name."""
         rows = [self._row(one) for one in self._graph.policies]
         return {"total": len(rows), "policies": rows}
+
+    def troubles(self) -> list[tuple[str, str]]:
+        """(policy, why) of each in force that cannot be loaded with the tools that the registry knows."""
+        sources = known_sources(self._control)
+        tools = [tool_of(one, sources) for one in self._control.declared("tool", retired=True)]
+        found = []
+        for one in self._graph.policies:
+            try:
+                if one.body.get("scope") is not None:
+                    parse_query(str(one.body["scope"]), REGISTRY)
+                text = self._control.text(str(one.body["text"]))
+                check_policies([PolicyFile(f"{one.name}.cedar", text)], tools)
+            except (TallystickError, KeyError) as error:
+                found.append(
+                    (one.name, error.message if isinstance(error, TallystickError) else "it has no text")
+                )
+        return found
 
     def show(self, name: str) -> Json:
         """One policy with its text and whom it reaches. Raises UnknownThing."""

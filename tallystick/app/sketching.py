@@ -41,6 +41,10 @@ def observed(traces: Traces, control: ControlStore) -> tuple[list[SeenAgent], li
     for sighting in traces.sightings("agent"):
         by_agent.setdefault(sighting.name, [])
     agents = [_agent(traces, name, found) for name, found in sorted(by_agent.items())]
+    for sighting in traces.sightings("tool"):
+        by_tool.setdefault(
+            sighting.name, []
+        )  # refused so far: who writes no file would never get past the guard
     tools = [_tool(traces, control, name, found, told[name]) for name, found in sorted(by_tool.items())]
     return agents, tools
 
@@ -77,6 +81,7 @@ def _tool(
         input=definition.input if definition is not None and channel is Channel.MCP else None,
         server=None if definition is None else definition.server,
         classes=tuple(sorted({one for step in steps for one in step.classes})),
+        refused=not uses,
     )
 
 

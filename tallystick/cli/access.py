@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import click
 
+from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
-from tallystick.cli.wording import UNKNOWN, count, moment
+from tallystick.cli.wording import UNKNOWN, count, counted, moment
+from tallystick.model.errors import BadInput
 from tallystick.model.money import usd_text
 
 SINCE: Final = click.option(
@@ -37,26 +39,26 @@ def _used(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 _ACCESS: Final = (
-    Column("agent", "agent", _chain, width=48),
+    Column("agent", "agent", _chain, width=40),
     Column("tool", "tool", _tool, width=40),
-    Column("effect", "effect"),
+    Column("effect", "effect", spare=2),
     Column("under", "verdict", lambda row: (row["verdict"], _STYLES.get(row["verdict"], ""))),
-    Column("policies", "policies", _policies, width=40),
+    Column("policies", "policies", _policies, width=48, spare=1),
     Column("used", "used", _used),
 )
 _UNUSED: Final = (
     Column("agent", "agent", width=32),
     Column("grant", "tool", width=40),
-    Column("", "type"),
-    Column("effect", "effect"),
-    Column("data", "classes", lambda row: (", ".join(map(str, row["classes"])), ""), width=40),
+    Column("", "type", spare=4),
+    Column("effect", "effect", spare=1),
+    Column("data", "classes", lambda row: (", ".join(map(str, row["classes"])), ""), width=48, spare=3),
     Column("granted", "granted_since", lambda row: (moment(row["granted_since"]), "")),
     Column("last used", "last_used", lambda row: (moment(row["last_used"]) if row["last_used"] else "never", "")),
 )  # fmt: skip
-_SIGNALS: Final = (
-    ("completion", "task completion", "of the runs that ended were ok"),
-    ("tool_calls", "tool calls", "of the tool steps had no error"),
-    ("adherence", "policy adherence", "of the calls, made or denied, were not denied"),
+SIGNALS: Final = (
+    ("completion", "task completion", "runs that ended: the part that was ok"),
+    ("tool_calls", "tool calls", "tool steps: the part without error"),
+    ("adherence", "policy adherence", "calls, made or denied: the part not denied"),
     ("cost_per_run_nano_usd", "cost per run", "runs of known cost"),
     ("cost_per_success_nano_usd", "cost per successful run", "runs that were ok"),
 )
@@ -71,6 +73,10 @@ def access(call: Invocation, what: str, since: str) -> None:
 
     "may" says that some rule permits it and none certainly forbids it: conditions (when, unless) depend on the call.
     """
+    if not what.strip():
+        raise BadInput(
+            "nothing was asked for", hint="a class, a data source or a tool: tally data access customer_pii"
+        )
     with call.catalog() as catalog:
         answer = catalog.access(what, since)
     rows = answer["rows"]
@@ -83,7 +89,9 @@ def access(call: Invocation, what: str, since: str) -> None:
         _ACCESS if call.out.pretty else (Column("", "agent"), Column("", "chain"), *_ACCESS[1:]), rows
     )
     used = len({row["agent"] for row in rows if row["used"]})
-    call.out.say(f"{count(answer['agents'])} agents reach {what}; {count(used)} did since {since}")
+    call.out.say(
+        f"{counted(answer['agents'], 'agent')} can reach {one_line(what, 80)}; {count(used)} did since {since}"
+    )
 
 
 @click.command("unused-grants")
@@ -98,7 +106,7 @@ def unused_grants(call: Invocation, agent: str | None, since: str) -> None:
         call.out.json(answer)
         return
     call.out.table(_UNUSED, answer["rows"])
-    call.out.say(f"{count(len(answer['rows']))} grants were not used since {since}")
+    call.out.say(f"not used since {since}: {counted(len(answer['rows']), 'grant')}")
 
 
 @click.command()
@@ -112,10 +120,12 @@ def signals(call: Invocation, agent: str, since: str) -> None:
     if call.out.as_json:
         call.out.json(answer)
         return
-    for key, name, unit in _SIGNALS:
+    for key, name, unit in SIGNALS:
         call.out.line(
-            f"{name:<24}{signal_text(key, answer[key])}" + (f"  ({count(answer[key]['n'])} {unit})")
+            f"{name:<24}{signal_text(key, answer[key])}" + (f"  (of {count(answer[key]['n'])} {unit})")
         )
+    if answer["took_part"]:
+        call.out.say("measured in the runs of others, in which it took part: it had none of its own")
 
 
 def signal_text(key: str, signal: Mapping[str, Any]) -> str:

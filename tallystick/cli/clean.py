@@ -6,7 +6,9 @@ an invisible tag can hide an instruction. Nothing is dropped; each such characte
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # C0 and C1 controls, DEL, bidi marks and controls, zero-width space and joiners used to hide, line separators,
@@ -37,13 +39,31 @@ def one_line(text: str, width: int | None = None) -> str:
     return flat if width is None or len(flat) <= width else flat[: max(width - 1, 0)] + "…"
 
 
+def plain(value: Any, between: str = ", ") -> str:
+    """A value in words: a list of plain values joined, anything deeper as JSON, never Python's own spelling."""
+    if isinstance(value, Mapping) or (
+        isinstance(value, (list, tuple)) and any(isinstance(one, (list, tuple, Mapping)) for one in value)
+    ):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return between.join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
 def field(value: Any) -> str:
-    r"""One value of a tab-separated line: tabs, newlines and backslashes are written \t, \n and \\; None is empty."""
+    r"""One value of a tab-separated line: tabs, newlines and backslashes are written \t, \n and \\; None is empty.
+
+    A list of plain values is joined by commas, anything deeper is JSON.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\r\n", "\\n").replace("\n", "\\n")
+    text = (
+        plain(value, ",")
+        .replace("\\", "\\\\")
+        .replace("\t", "\\t")
+        .replace("\r\n", "\\n")
+        .replace("\n", "\\n")
+    )
     return clean(text)
 
 

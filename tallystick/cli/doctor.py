@@ -11,13 +11,14 @@ import platform
 import shutil
 import socket
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tallystick.cli.clean import one_line
+from tallystick.cli.doctor_registry import Finding, in_force, registry_findings
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.wording import colour, count, glyph, size
 from tallystick.config.keys import ENV_PREFIX, NOT_SETTINGS, keys, nearest
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
 
 LOW_DISK = 500_000_000  # bytes
 _PARTS = {"server": ("litestar", "uvicorn", "jinja2"), "demo": ("openai",)}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, ``ok``, ``warn`` or ``fail``, why, and the command or change that mends it."""
-
-    check: str
-    state: str
-    why: str
-    fix: str | None = None
 
 
 @click.command()
@@ -80,6 +71,7 @@ def _findings(call: Invocation) -> Iterator[Finding]:
     except TallystickError as error:
         yield Finding("store", "fail", error.message, error.hint)
     yield from _policies(call)
+    yield from registry_findings(call)
     yield _port(settings.host, settings.port)
 
 
@@ -223,6 +215,11 @@ def _checkpoints(call: Invocation, stores: Stores) -> Iterator[Finding]:
 def _policies(call: Invocation) -> Iterator[Finding]:
     folder = call.settings.policies
     if not any(folder.glob("*.cedar")):
+        of_registry = in_force(call)
+        if of_registry:
+            why = f"none in {folder}; the registry's are in force: {', '.join(of_registry[:10])}"
+            yield Finding("policies", "ok", why)
+            return
         yield Finding(
             "policies", "warn", f"none in {folder}: writes are refused, reads are not evaluated", "tally init"
         )

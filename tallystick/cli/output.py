@@ -13,13 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tallystick.cli.clean import clean, field, json_safe, one_line
+from tallystick.cli.clean import clean, field, json_safe, one_line, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-_PROSE = 40  # from this width on a column holds prose and may be cut
+_PROSE = 48  # from this width on a column holds prose and may be cut
+_LEAST = 12  # what a cut column keeps
+_GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Column:
     """One column: its header, the key in a row, and how its cell is made for people and in a pipe.
 
     ``show`` gives (text, style) for a terminal; without it the plain value is shown. A pipe always gets the plain
-    value of ``key``.
+    value of ``key``. Where a terminal is too narrow, the column with the highest ``spare`` is left out first, and that
+    is said; 0 always stays.
     """
 
     header: str
@@ -35,6 +38,7 @@ class Column:
     show: Any = None
     right: bool = False
     width: int | None = None
+    spare: int = 0
 
 
 class Out:
@@ -88,7 +92,7 @@ class Out:
         wide = max((len(name) for name, _ in listed), default=0)
         for name, value in listed:
             if self.pretty:
-                self.line(f"{name:<{wide}}  {one_line('–' if value is None else str(value))}")
+                self.line(f"{name:<{wide}}  {one_line(_said(value))}")
             else:
                 self.line(f"{name}\t{field(value)}")
 
@@ -102,31 +106,23 @@ class Out:
             self.line("\t".join(field(row.get(column.key)) for column in columns))
 
     def _grid(self, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
-        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        lines = [[_cell(column, row) for column in columns] for row in rows]
-        longest = [
-            max([len(column.header), *(cell_len(line[at][0]) for line in lines)])
-            for at, column in enumerate(columns)
-        ]
         console = self.console()
-        # Wide columns of prose give way first; the others keep theirs as long as the terminal has the room.
-        firm = [
-            None if (column.width or 0) >= _PROSE else min(most, column.width or most)
-            for column, most in zip(columns, longest, strict=True)
-        ]
-        roomy = sum((12 if least is None else least) + 2 for least in firm) <= console.width
-        for column, least in zip(columns, firm, strict=True):
+        kept, left_out = _fitting(columns, rows, console.width)
+        for column, width in kept:
             table.add_column(
                 column.header, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis",
-                max_width=column.width, min_width=least if roomy else None,
+                max_width=width or column.width, min_width=width,
             )  # fmt: skip
-        for line in lines:
-            table.add_row(*(Text(text, style=style) for text, style in line))
+        for row in rows:
+            cells = (_cell(column, row) for column, _ in kept)
+            table.add_row(*(Text(text, style=style) for text, style in cells))
         console.print(table)
+        if left_out:
+            self.say(f"left out for want of room: {', '.join(left_out)}; --json has everything")
 
     def console(self, *, talk: bool = False) -> Console:
         """A rich console on stdout, or on stderr for talk."""
@@ -145,7 +141,45 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     return json_safe(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=str))
 
 
+def _fitting(
+    columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], room: int
+) -> tuple[list[tuple[Column, int | None]], list[str]]:
+    """The columns with the width of each (None: as the terminal has it), and the headers of those left out."""
+    from rich.cells import cell_len
+
+    firm: dict[int, int] = {}  # column -> width that it keeps
+    prose: dict[int, int] = {}  # column -> width that it would like; these give way first
+    for at, column in enumerate(columns):
+        most = max([len(column.header), *(cell_len(_cell(column, row)[0]) for row in rows)])
+        most = min(most, column.width or most)
+        (prose if at and (column.width or 0) >= _PROSE and most > _LEAST else firm)[at] = most
+    left_out = []
+    for at in sorted(range(len(columns)), key=lambda at: -columns[at].spare):
+        spent = sum(firm.values()) + _LEAST * len(prose) + _GAP * (len(firm) + len(prose) - 1)
+        if not rows or spent <= room or not columns[at].spare:
+            break
+        firm.pop(at, None)
+        prose.pop(at, None)
+        left_out.append(columns[at].header or columns[at].key)
+    kept = sorted([*firm, *prose])
+    left = room - sum(firm.values()) - _GAP * (len(kept) - 1)
+    if left < _LEAST * len(prose):
+        return [(columns[at], None) for at in kept], left_out
+    for number, at in enumerate(sorted(prose, key=lambda at: prose[at])):
+        firm[at] = min(prose[at], left // (len(prose) - number))
+        left -= firm[at]
+    return [(columns[at], firm[at]) for at in kept], left_out
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return plain(value) or "none"
+
+
 def _cell(column: Column, row: Mapping[str, Any]) -> tuple[str, str]:
     value = row.get(column.key)
-    text, style = column.show(row) if column.show else ("–" if value is None else str(value), "")
+    text, style = column.show(row) if column.show else ("–" if value is None else plain(value), "")
     return one_line(text), style

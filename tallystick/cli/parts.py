@@ -231,6 +231,12 @@ class Parts:
 
         return wiring.policy_desk(stores)
 
+    def feed_trouble(self, settings: Settings) -> str | None:
+        """Why the server's registry is not heard; None where it is, or there is no server."""
+        from tallystick import wiring
+
+        return wiring.feed_trouble(settings)
+
     def accept(
         self, stores: Stores, tool: str, definition: str | None, *, by: str, because: str | None
     ) -> Mapping[str, Any]:

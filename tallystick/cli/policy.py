@@ -13,7 +13,7 @@ from tallystick.cli.clean import clean, one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
 from tallystick.cli.person import this_person
-from tallystick.cli.wording import count, moment
+from tallystick.cli.wording import count, counted, moment
 from tallystick.model.errors import BadInput
 
 _MOST_SHOWN = 50  # agents listed before a question is asked; --json has all
@@ -81,7 +81,7 @@ def _agreed(call: Invocation, changed: int, reaches: Sequence[Mapping[str, Any]]
     if not (call.out.talks and _terminal()):
         return True
     what = "this policy" if changed == 1 else f"these {changed} policies"
-    return click.confirm(f"put {what} in force for {count(len(reaches))} agents?", err=True)
+    return click.confirm(f"put {what} in force for {counted(len(reaches), 'agent')}?", err=True)
 
 
 def _show(call: Invocation, row: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ def _agents(call: Invocation, reaches: Sequence[Mapping[str, Any]]) -> None:
         call.out.line(f"    {one_line(row['agent'])}\t{one_line(why, 120)}\t{one_line(others, 120)}")
     if len(reaches) > _MOST_SHOWN:
         call.out.say(f"and {len(reaches) - _MOST_SHOWN} more; --json lists all")
-    call.out.say(f"{count(len(reaches))} agents are reached" if len(reaches) != 1 else "1 agent is reached")
+    call.out.say(f"{counted(len(reaches), 'agent')} {'is' if len(reaches) == 1 else 'are'} reached")
 
 
 def _terminal() -> bool:
@@ -114,10 +114,10 @@ def _terminal() -> bool:
 _COLUMNS = (
     Column("policy", "name", width=40),
     Column("scope", "scope", lambda row: (str(row["scope"] or "where no folder is"), ""), width=60),
-    Column("from", "origin", width=24),
-    Column("since", "at", lambda row: (moment(row.get("at")), "")),
-    Column("by", "by", width=20),
-    Column("digest", "digest", lambda row: (str(row["digest"])[:12], "")),
+    Column("from", "origin", width=24, spare=2),
+    Column("since", "at", lambda row: (moment(row.get("at")), ""), spare=1),
+    Column("by", "by", width=20, spare=3),
+    Column("digest", "digest", lambda row: (str(row["digest"])[:12], ""), spare=4),
 )  # fmt: skip
 
 

@@ -54,20 +54,23 @@ def _cost(value: Mapping[str, Any]) -> tuple[str, str]:
 COLUMNS = (
     Column("run", "run", lambda value: (short(value["run"]), "bold")),
     Column("status", "status", _state),
-    Column("record", "completeness", _whole),
+    Column("record", "completeness", _whole, spare=2),
     Column("agent", "agent", width=24),
-    Column("workflow", "workflow", width=16),
-    Column("steps", "steps", lambda value: (count(value.get("steps")), ""), right=True),
+    Column("workflow", "workflow", width=16, spare=6),
+    Column("steps", "steps", lambda value: (count(value.get("steps")), ""), right=True, spare=7),
     Column(
         "errors",
         "errors",
         lambda value: (count(value.get("errors")), "red" if value.get("errors") else ""),
         right=True,
+        spare=4,
     ),
-    Column("tokens", "tokens", lambda value: (tokens(value.get("usage")), ""), right=True),
-    Column("cost", "cost_nano_usd", _cost, right=True),
-    Column("time", "duration_ns", lambda value: (duration(value.get("duration_ns")), ""), right=True),
-    Column("started", "started", lambda value: (moment(value.get("started")), "")),
+    Column("tokens", "tokens", lambda value: (tokens(value.get("usage")), ""), right=True, spare=8),
+    Column("cost", "cost_nano_usd", _cost, right=True, spare=1),
+    Column(
+        "time", "duration_ns", lambda value: (duration(value.get("duration_ns")), ""), right=True, spare=5
+    ),
+    Column("started", "started", lambda value: (moment(value.get("started")), ""), spare=3),
     Column("goal", "goal", width=48),
 )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.cli.access import signal_text
-from tallystick.cli.clean import one_line
+from tallystick.cli.access import SIGNALS, signal_text
+from tallystick.cli.clean import clean, one_line
 from tallystick.cli.output import Column, Out
-from tallystick.cli.wording import count, moment, short
+from tallystick.cli.wording import count, moment, money, short
 
 _LISTS: Final = (
     "declaration", "versions", "aliases", "uses", "used_by", "definitions", "differences", "signals", "links",
@@ -41,11 +41,10 @@ def show_thing(out: Out, thing: Mapping[str, Any]) -> None:
     if out.as_json:
         out.json(dict(thing))
         return
-    out.fields((key, value) for key, value in thing.items() if value is not None and key not in _LISTS)
-    out.fields((f"link {name}", address) for name, address in thing["links"].items())
-    if thing["classes"]:
-        out.fields([("classes", ", ".join(thing["classes"]))])
-    out.fields((f"declared {key}", value) for key, value in (thing["declaration"] or {}).items())
+    out.fields(_facts(thing, people=out.pretty))
+    if thing.get("text") is not None and out.pretty:
+        _section(out, "text")
+        out.line(clean(str(thing["text"])).rstrip("\n"))
     for one in thing["differences"]:
         _section(out, "differs")
         where = f" (run {short(one['run'])})" if one["run"] else ""
@@ -57,7 +56,28 @@ def show_thing(out: Out, thing: Mapping[str, Any]) -> None:
     signals = thing["signals"]
     if signals:
         _section(out, "signals")
-        out.fields((key, signal_text(key, one)) for key, one in signals.items() if isinstance(one, Mapping))
+        names = {key: name for key, name, _ in SIGNALS} if out.pretty else {}
+        out.fields(
+            (names.get(key, key), signal_text(key, one))
+            for key, one in signals.items()
+            if isinstance(one, Mapping)
+        )
+
+
+def _facts(thing: Mapping[str, Any], *, people: bool) -> list[tuple[str, Any]]:
+    """Names and values; for people costs in dollars, times to the second, and a text below, not among them."""
+    rows = [(key, value) for key, value in thing.items() if value is not None and key not in _LISTS]
+    if people:
+        cost = money(thing.get("cost_nano_usd"), thing.get("cost_known_nano_usd"), thing.get("cost_gaps"))
+        spent = [("cost", cost)] if thing.get("steps") else []
+        rows = [
+            (key, moment(str(value)) if key in ("first", "last") else value)
+            for key, value in rows if not key.startswith("cost_") and key != "text"
+        ] + spent  # fmt: skip
+    rows += [(f"link {name}", address) for name, address in thing["links"].items()]
+    if thing["classes"]:
+        rows.append(("classes", ", ".join(thing["classes"])))
+    return rows + [(f"declared {key}", value) for key, value in (thing["declaration"] or {}).items()]
 
 
 def _tables(out: Out, thing: Mapping[str, Any]) -> None:

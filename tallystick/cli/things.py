@@ -38,6 +38,12 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
 _DECLARE: Final[Mapping[str, str]] = {
     "agents": "agents/NAME.toml", "tools": "tools/NAME.toml", "prompts": "prompts/NAME.md",
 }  # fmt: skip
+_BEGIN: Final[Mapping[str, str]] = {
+    "data": "declare them in data/NAME.toml, or let tally init write what it saw, then: tally apply",
+    "prompts": "declare them in prompts/NAME.md, or let tally init write what it saw, then: tally apply",
+    "policies": "write policies/NAME.cedar, then: tally apply; or: tally policy push FILE --scope QUERY",
+    "suites": "write evals/NAME.jsonl, one case a line, then: tally apply",
+}
 _STYLES: Final = {"observed only": "yellow", "drifted": "yellow", "declared only": "dim"}
 
 
@@ -56,21 +62,26 @@ def _classes(row: Mapping[str, Any]) -> tuple[str, str]:
     return ", ".join(map(str, row.get("classes") or ())), ""
 
 
-def _number(header: str) -> Column:
-    return Column(header, header, lambda row: (count(row.get(header)), ""), right=True)
+def _number(header: str, spare: int) -> Column:
+    return Column(header, header, lambda row: (count(row.get(header)), ""), right=True, spare=spare)
 
 
 NAME: Final = Column("name", "name", width=40)
 TYPE: Final = Column("type", "type")
 STANDING: Final = Column("standing", "standing", _standing)
 _SEEN: Final = (
-    _number("runs"), _number("steps"),
-    Column("errors", "errors", lambda row: (count(row.get("errors")), "red" if row.get("errors") else ""), right=True),
-    Column("cost", "cost_nano_usd", _cost, right=True),
+    _number("runs", 3), _number("steps", 7),
+    Column(
+        "errors", "errors", lambda row: (count(row.get("errors")), "red" if row.get("errors") else ""),
+        right=True, spare=4,
+    ),
+    Column("cost", "cost_nano_usd", _cost, right=True, spare=2),
 )  # fmt: skip
-_LAST: Final = Column("last seen", "last", lambda row: (moment(row.get("last")), ""))
-_OWNED: Final = (Column("version", "version", width=20), Column("owner", "owner", width=20))
-_TOUCHES: Final = Column("data", "classes", _classes, width=40)
+_LAST: Final = Column("last seen", "last", lambda row: (moment(row.get("last")), ""), spare=1)
+_OWNED: Final = (
+    Column("version", "version", width=20, spare=6), Column("owner", "owner", width=20, spare=5),
+)  # fmt: skip
+_TOUCHES: Final = Column("data", "classes", _classes, width=48)
 _PIPE: Final = (Column("", "declared"), Column("", "observed"), Column("", "quarantined"))
 
 
@@ -102,7 +113,9 @@ def _list(call: Invocation, noun: str, query: str) -> None:
     if not rows and query:
         call.out.say(f"no {noun} match")
     elif not rows:
-        call.out.say(f"no {noun} yet; start with: tally demo, or tally run -- python my_agent.py")
+        call.out.say(
+            f"no {noun} yet; {_BEGIN.get(noun, 'start with: tally demo, or tally run -- python my_agent.py')}"
+        )
     elif noun in _DECLARE and not all(row["declared"] for row in rows):
         call.out.say(f"declare what is seen but not declared in {_DECLARE[noun]}, then: tally apply")
 

@@ -49,6 +49,11 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 agent, 2 agents."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
+
+
 def size(number: int | None) -> str:
     """A number of bytes."""
     if number is None:

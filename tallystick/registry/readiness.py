@@ -227,7 +227,8 @@ def _governance(facts: Facts, needs: _Needs) -> Layer:
 
 def _cost(facts: Facts, needs: _Needs) -> Layer:
     if not needs.spends:
-        return Layer("cost", False, "it calls no model by itself and no tool with a price")
+        models = "it does not act by itself" if facts.models else "it calls no model"
+        return Layer("cost", False, f"{models}, and no tool of it has a price")
     parts = []
     if needs.beyond and facts.models:
         parts.append(f"it uses {_named(facts.models)} without a person at each step")

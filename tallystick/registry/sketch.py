@@ -51,6 +51,7 @@ class SeenTool:
     """A tool that agents call and that nobody declared. None stands for what was not seen.
 
     ``arguments``: parameter -> type as in tools/*.toml. ``input`` and ``server`` are those of a tool of a server.
+    ``refused``: it was called, and no call of it was let through.
     """
 
     name: str
@@ -60,6 +61,7 @@ class SeenTool:
     input: Mapping[str, Any] | None = None
     server: str | None = None
     classes: tuple[str, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,8 @@ def _bounded(names: Sequence[str]) -> list[str]:
 
 
 def _tool(tool: SeenTool, sources: set[str]) -> str:
-    lines = [_HEAD + f"name = {toml_value(tool.name)}"]
+    refused = "# Its calls were refused so far. Name it in the tools of the agents that may use it.\n"
+    lines = [_HEAD + (refused if tool.refused else "") + f"name = {toml_value(tool.name)}"]
     if tool.effect is None:
         lines.append('# effect = "…"  # say which: none, read, write or irreversible')
     else:

@@ -70,6 +70,10 @@ def suite_from(name: str, file: str, content: str, origin: str | None = None) ->
             continue
         agents.update(_agents(_case(line, file, number), file, number))
         cases += 1
+    if not cases:
+        raise _mistake(
+            file, 1, "this suite has no case", "write one JSON object a line, or take the file away"
+        )
     body = {"content": _digest(content), "cases": cases, "agents": sorted(agents), "file": file}
     return TextFile("suite", name, file, body, None, origin)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tallystick.config import Settings
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from tallystick.app.feed import Feed, StoreFeed
     from tallystick.wiring.stores import Stores
 
+PROBE_S = 6.0  # a doctor waits longer than the feed's own timeout
 FIRST_ANSWER_S = 2.0  # a process waits so long at its start for a server, and never again
 
 
@@ -26,6 +29,25 @@ def feed(stores: Stores, settings: Settings) -> tuple[Feed, Callable[[], None]]:
     server = ServerFeed(settings.server, token=settings.token, folder=stores.path, say=say)
     server.wait(FIRST_ANSWER_S)
     return JoinedFeed(own, server), server.close
+
+
+def feed_trouble(settings: Settings) -> str | None:
+    """Why the registry of the ``server`` in the settings is not heard now; None where it is, or there is none."""
+    if settings.server is None:
+        return None
+    from tallystick.adapters.server_feed import ServerFeed
+
+    said: list[str] = []
+    with TemporaryDirectory(
+        prefix="tally-feed-"
+    ) as folder:  # what was kept must not hide that nobody answers
+        asked = ServerFeed(settings.server, token=settings.token, folder=Path(folder), say=said.append)
+        try:
+            asked.wait(PROBE_S)
+            trouble = asked.heard().trouble
+        finally:
+            asked.close()
+    return trouble or (said[0].removeprefix("tallystick: ") if said else None)
 
 
 def store_feed(stores: Stores, *, every_ns: int | None = None) -> StoreFeed:

@@ -55,7 +55,13 @@ def open_stores(
             f"there is no store in {path}",
             hint="tally demo fills one; tallystick.init() and tally up make one",
         )
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreFault(
+            f"the store {path} cannot be made: {error.strerror}",
+            hint="check --store, TALLYSTICK_STORE and permissions",
+        ) from error
     traces = open_traces(path, silent_after_s)
     try:
         control = SqliteControl(path / CONTROL, clock=clock(), ids=ids())

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.app.catalog import Catalog
+from tallystick.app.push import PolicyDesk
 from tallystick.cli.parts import Parts
 from tallystick.cli.root import root
 from tallystick.config import load
@@ -18,7 +19,7 @@ from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Use
 from tallystick.model.span import Span
-from tallystick.ports import Change, Flaw, RunPage, Sighting
+from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend
 from tallystick.registry.sketch import Sketch
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
@@ -136,6 +137,9 @@ class FakeTraces:
     def uses(self, **_: Any) -> list[Use]:
         return self.used
 
+    def spend(self, *_: Any, **__: Any) -> list[Spend]:
+        return []
+
     def uses_revision(self) -> int:
         return len(self.used)
 
@@ -224,6 +228,9 @@ class FakeParts(Parts):
 
     def catalog(self, stores: Any) -> Any:
         return Catalog(stores.control, stores.traces, FakeClock())
+
+    def policy_desk(self, stores: Any) -> PolicyDesk:
+        return PolicyDesk(stores.control, self.catalog(stores).graph(), FakeClock())
 
     def recorder(self, stores: Any) -> Any:
         return "recorder"

@@ -231,6 +231,21 @@ def test_a_push_says_whom_it_reaches_and_why() -> None:
     assert planned(house)[0].changed  # and it can be pushed again
 
 
+def test_a_push_with_another_scope_says_whom_it_lets_go() -> None:
+    house = house_of()
+    put(house, "tool", "care", {"effect": "read", "data": ["customer_pii"]})
+    put(house, "tool", "look", {"effect": "read"})
+    put(house, "agent", "helper", {"tools": ["care"]})
+    put(house, "agent", "reader", {"tools": ["look"]})
+    desk(house).push(planned(house), by="ada", because=None)
+    assert not any("takes its place" in text for text in planned(house, FREEZE + "// more\n")[0].warnings)
+    (plan,) = planned(house, scope="tool:look")
+    assert "freeze is in force for touches:customer_pii, and this takes its place" in plan.warnings[0]
+    assert plan.warnings[0].endswith("No longer reached: helper")
+    desk(house).withdraw("freeze", by="ada", because="over")
+    assert not any("takes its place" in text for text in planned(house, scope="tool:look")[0].warnings)
+
+
 def test_a_scope_that_matches_nothing_is_a_warning() -> None:
     house = house_of()
     put(house, "tool", "care", {"effect": "read", "data": ["customer_pii"]})
