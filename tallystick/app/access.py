@@ -11,7 +11,7 @@ from tallystick.govern.coverage import NO_POLICY, NOT_PERMITTED, Coverage, Opini
 from tallystick.model.errors import UnknownThing
 from tallystick.model.registry import Declared
 from tallystick.ports import ControlStore
-from tallystick.registry.access import Path, paths_to
+from tallystick.registry.access import Access, Path
 from tallystick.registry.graph import Graph, names_in
 from tallystick.registry.history import Window, idle_grants
 from tallystick.registry.search import Force
@@ -133,12 +133,12 @@ def _opinion(policy: Declared, one: Opinion) -> tuple[Opinion, Json]:
     return one, {"policy": policy.name, "rules": list(one.rules), "says": one.says}
 
 
-def access_rows(graph: Graph, coverages: Coverages, what: str, *, since: int, now: int) -> list[Json]:
+def access_rows(graph: Graph, coverages: Coverages, found: Access, *, since: int, now: int) -> list[Json]:
     """The rows of the access question: those used since then first, those not permitted last."""
     judge = _Judge(graph, coverages, now)
     tools: dict[str | None, Json] = {}
     rows = []
-    for path in paths_to(graph, what):
+    for path in found.paths:
         tool = tools.get(path.tool)
         if tool is None:
             tool = tools[path.tool] = _tool(graph, path.tool)

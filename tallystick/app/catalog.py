@@ -24,6 +24,7 @@ from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
 from tallystick.model.registry import TYPES, Version
 from tallystick.ports import Clock, ControlStore, Sighting, Traces
+from tallystick.registry.access import MOST_LINKS, access_to
 from tallystick.registry.diff import diff_versions
 from tallystick.registry.graph import Graph, Key
 from tallystick.registry.knowing import unknown_values
@@ -31,9 +32,9 @@ from tallystick.registry.reach import reach_of
 from tallystick.registry.search import Found, find
 from tallystick.registry.snapshot import Snapshot
 from tallystick.registry.standing import differences_of
+from tallystick.registry.version_refs import SHORT, version_of
 
 SINCE: Final = "30d"
-SHORT: Final = 12
 MOST_NODES: Final = 40  # of a layer of the graph
 WRITTEN: Final = ("prompt", "policy")  # what they say is a text of the journal
 SIGHTED: Final = ("agent", "tool", "model", "workflow")
@@ -175,17 +176,8 @@ class Catalog:
         raise UnknownThing(f"no {_spoken(type)} is called {ref!r}", hint=hint, name=ref)
 
     def _version(self, graph: Graph, type: str, name: str, which: str) -> Version:
-        versions = self._control.versions(type, name)
-        aliased = [one.digest for one in graph.aliases.get((type, name), ()) if one.alias == which]
-        found = [one for one in versions if one.digest in aliased or one.label == which]
-        if not found and which:
-            found = [one for one in versions if one.digest.startswith(which)]
-        if len(found) == 1 or (found and aliased):
-            return found[0]
-        count = "no version" if not found else f"{len(found)} versions"
-        known = ", ".join([one.label or one.digest[:SHORT] for one in versions[:5]]) or "none"
-        raise UnknownThing(
-            f"{count} of {name} is named {which!r}", hint=f"its newest versions: {known}", name=name
+        return version_of(
+            name, self._control.versions(type, name), graph.aliases.get((type, name), ()), which
         )
 
     def quarantine(self) -> Json:
@@ -200,9 +192,14 @@ class Catalog:
         """
         now = self._clock.now()
         graph, start = self.graph(), moment(since, now=now)
-        rows = access_rows(graph, self._coverages, what, since=start, now=now)
+        found = access_to(graph, what)
+        rows = access_rows(graph, self._coverages, found, since=start, now=now)
         touches = Query((Term("touches", "=", what),))
-        warnings = [] if rows else unknown_values(graph, touches)
+        warnings = [] if rows else list(unknown_values(graph, touches))
+        if found.beyond:
+            warnings.append(
+                f"not listed: {found.beyond} more that reach it over more than {MOST_LINKS} delegations"
+            )
         agents = len({row["agent"] for row in rows})
         return {"what": what, "since": since, "agents": agents, "rows": rows, "warnings": warnings}
 

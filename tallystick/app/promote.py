@@ -18,9 +18,9 @@ from tallystick.model.masking import mask_text
 from tallystick.model.registry import Alias, Version
 from tallystick.ports import ControlStore
 from tallystick.registry.readiness_shapes import Readiness
+from tallystick.registry.version_refs import DIGEST, version_of
 
 _ALIAS: Final = re.compile(r"^[a-z][a-z0-9._-]{0,63}$")
-_DIGEST: Final = re.compile(r"^[0-9a-f]{4,64}$")
 _LONGEST: Final = 1_000  # characters of a reason
 _MOST: Final = 100  # reasons that an entry keeps
 _CUT: Final = 300  # characters of one of them
@@ -40,45 +40,6 @@ class Wish:
     override: str | None = None
 
 
-def split_ref(ref: str) -> tuple[str, str | None]:
-    """``NAME`` or ``NAME@WHICH``, cut at the last ``@``. Raises BadInput where a side is empty."""
-    name, at, which = ref.rpartition("@")
-    if not at:
-        name, which = ref, ""
-    if not name or (at and not which):
-        raise BadInput(f"{ref!r} is not NAME or NAME@VERSION", hint="for example refunds@1.4.0")
-    return name, which or None
-
-
-def version_of(versions: Sequence[Version], aliases: Sequence[Alias], which: str | None) -> Version:
-    """One version by alias, label or unambiguous prefix of its digest (at least 4 digits); None gives the newest.
-
-    ``versions`` are those of one object, newest first. Raises UnknownThing.
-    """
-    if not versions:
-        raise UnknownThing("there is no version", hint="tally apply declares them")
-    if which is None:
-        return versions[0]
-    name = versions[0].name
-    wanted = {alias.digest for alias in aliases if alias.alias == which}
-    found = [one for one in versions if one.digest in wanted] or [
-        one for one in versions if one.label == which
-    ]
-    if not found and _DIGEST.match(which):
-        found = [one for one in versions if one.digest.startswith(which)]
-    if len(found) != 1:
-        known = [alias.alias for alias in aliases] + [one.label for one in versions if one.label]
-        near = difflib.get_close_matches(which, known, 1, 0.5)
-        hint = (
-            f"did you mean {near[0]}?"
-            if near
-            else f"`tally agents show {name}` lists its versions and aliases"
-        )
-        count = "no version" if not found else f"{len(found)} versions"
-        raise UnknownThing(f"{count} of {name} {'is' if not found else 'are'} called {which!r}", hint=hint)
-    return found[0]
-
-
 def promote(
     control: ControlStore, ready: Callable[[str, Version], Readiness], wish: Wish, *, gated: Sequence[str], by: str,
     dry_run: bool = False,
@@ -91,7 +52,7 @@ def promote(
     """
     because, override = _reason("--because", wish.because), _reason("--override", wish.override)
     aliases = control.aliases("agent", wish.agent)
-    version = version_of(_versions(control, wish.agent), aliases, wish.version)
+    version = version_of(wish.agent, _versions(control, wish.agent), aliases, wish.version)
     _check_alias(control, wish)
     now = next((one for one in aliases if one.alias == wish.alias), None)
     answer = _answer(control, wish, now, version) | {"because": because, "gated": wish.alias in gated}
@@ -142,7 +103,7 @@ def _versions(control: ControlStore, agent: str) -> Sequence[Version]:
 
 
 def _check_alias(control: ControlStore, wish: Wish) -> None:
-    if not _ALIAS.match(wish.alias) or _DIGEST.match(wish.alias):
+    if not _ALIAS.match(wish.alias) or DIGEST.match(wish.alias):
         raise BadInput(
             f"{wish.alias!r} is not an alias",
             hint="a word of small letters, digits, dots and dashes that is no digest: production",

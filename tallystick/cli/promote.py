@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from tallystick.app.promote import Wish, split_ref
+from tallystick.app.promote import Wish
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.person import this_person
 from tallystick.cli.wording import short
+from tallystick.registry.version_refs import split_ref
 
 
 @click.command()

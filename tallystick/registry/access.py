@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Final
 
 from tallystick.model.registry import Use
 from tallystick.registry.graph import Graph, names_in
 from tallystick.registry.reading import chosen
+
+MOST_LINKS: Final = 64  # delegations between an agent and a tool that are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,47 +29,59 @@ class Path:
     use: Use | None
 
 
-def paths_to(graph: Graph, what: str) -> Iterator[Path]:
-    """All paths to a class, a data source or a tool (``*`` for any text), by agent and tool."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """All paths to what was asked for, by agent and tool; ``beyond``: how many lie further than MOST_LINKS."""
+
+    paths: Sequence[Path]
+    beyond: int = 0
+
+
+def access_to(graph: Graph, what: str) -> Access:
+    """All paths to a class, a data source or a tool (``*`` for any text).
+
+    Walks from each tool up to those who delegate, so that it costs what it answers. Delegation can be claimed by
+    telemetry: what lies further away than MOST_LINKS is counted and not listed.
+    """
     tools = {tool for one in chosen(what, graph.touched) for tool in graph.touched[one]}
     tools.update(chosen(what, graph.holders))
-    held: dict[str, list[str]] = {}
+    found: dict[str, list[Path]] = {}
+    beyond: set[str] = set()
     for tool in sorted(tools):
-        for agent in graph.holders.get(tool, ()):
-            held.setdefault(agent, []).append(tool)
-    unexplained = _unexplained(graph, what, tools)
-    for agent in sorted(graph.upstream(held) | unexplained.keys()):
-        yield from _paths(graph, agent, held)
-        if agent in unexplained:
-            yield Path(agent, None, (agent,), False, unexplained[agent])
+        beyond |= _walk(graph, tool, found)
+    for agent, use in _unexplained(graph, what, tools).items():
+        found.setdefault(agent, []).append(Path(agent, None, (agent,), False, use))
+    return Access([path for agent in sorted(found) for path in found[agent]], len(beyond - found.keys()))
 
 
-def _paths(graph: Graph, agent: str, held: dict[str, list[str]]) -> Iterator[Path]:
-    own = held.get(agent, ())
-    if not graph.delegates(agent):  # most agents: nothing to walk
-        granted, used = graph.granted(agent), graph.used_tools(agent)
-        for tool in own:
-            yield Path(agent, tool, (agent,), tool in granted, used.get(tool))
-        return
-    found: dict[str, tuple[str, ...]] = {}
-    chains = graph.downstream(agent)
-    for one in chains:
-        for tool in held.get(one, ()):
-            if tool not in found:
-                found[tool] = chains[one]
-    used = graph.used_tools(agent)
-    for tool in sorted(found):
-        chain = found[tool]
-        yield Path(
-            agent, tool, chain, _granted(graph, chain, tool), used.get(tool) if len(chain) == 1 else None
-        )
+def _walk(graph: Graph, tool: str, found: dict[str, list[Path]]) -> set[str]:
+    """Add the paths to one tool: the shortest of each agent, among equals the first by name; who lies beyond."""
+    level = sorted(graph.holders.get(tool, ()))
+    chains: dict[str, tuple[str, ...]] = {agent: (agent,) for agent in level}
+    granted: dict[str, bool] = {}
+    for agent in level:
+        granted[agent] = tool in graph.granted(agent)
+        use = graph.used_tools(agent).get(tool)
+        found.setdefault(agent, []).append(Path(agent, tool, (agent,), granted[agent], use))
+    for _ in range(MOST_LINKS):
+        following: list[str] = []
+        for delegate in level:  # in order of name, so that the first to lead somewhere is the first by name
+            for principal in graph.principals.get(delegate, ()):
+                if principal not in chains:
+                    chains[principal] = (principal, *chains[delegate])
+                    granted[principal] = granted[delegate] and _granted(graph, principal, delegate)
+                    following.append(principal)
+        for agent in following:
+            found.setdefault(agent, []).append(Path(agent, tool, chains[agent], granted[agent], None))
+        level = sorted(following)
+        if not level:
+            return set()
+    return graph.upstream(level).difference(chains)
 
 
-def _granted(graph: Graph, chain: tuple[str, ...], tool: str) -> bool:
-    for principal, delegate in pairwise(chain):
-        if delegate not in names_in(graph.body("agent", principal), "delegates"):
-            return False
-    return tool in graph.granted(chain[-1])
+def _granted(graph: Graph, agent: str, delegate: str) -> bool:
+    """Whether an agent is declared to delegate to another one."""
+    return delegate in names_in(graph.body("agent", agent), "delegates")
 
 
 def _unexplained(graph: Graph, what: str, tools: set[str]) -> dict[str, Use]:

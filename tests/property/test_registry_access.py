@@ -16,6 +16,7 @@ from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.query import REGISTRY, parse_query
 from tallystick.model.registry import Declared, Use
 from tallystick.model.step import Effect
+from tallystick.registry.access import MOST_LINKS, access_to
 from tallystick.registry.graph import Graph
 from tallystick.registry.search import covers, find, in_force
 from tallystick.registry.snapshot import Snapshot
@@ -214,7 +215,8 @@ class Texts:
 @settings(max_examples=150)
 @given(worlds(), st.sampled_from((*CLASSES, *SOURCES, "t")))
 def test_access_equals_an_answer_by_hand(world: Snapshot, what: str) -> None:
-    rows = access_rows(Graph(world), Coverages(Texts()), what, since=NOW - 30 * DAY, now=NOW)  # type: ignore[arg-type]
+    graph = Graph(world)
+    rows = access_rows(graph, Coverages(Texts()), access_to(graph, what), since=NOW - 30 * DAY, now=NOW)  # type: ignore[arg-type]
     answer = [
         (
             row["agent"],
@@ -274,3 +276,13 @@ def test_a_policy_that_cannot_be_read_permits_nothing() -> None:
     broken = read_coverage("broken", POLICIES["broken"])
     assert broken.problem is not None
     assert verdict([broken.opinion("a", "t", "read")], "read") == "not permitted"
+
+
+def test_a_long_circle_of_delegation_is_walked_once_and_what_lies_far_away_is_counted() -> None:
+    names = [f"agent-{number:05}" for number in range(10_000)]
+    uses = [Use(one, "delegate", other) for one, other in pairwise([*names, names[0]])]
+    found = access_to(Graph(Snapshot(uses=(*uses, Use(names[0], "tool", "dig")))), "dig")
+    assert [(path.agent, len(path.chain)) for path in found.paths] == sorted(
+        [(names[0], 1), *((names[-number], number + 1) for number in range(1, MOST_LINKS + 1))]
+    )
+    assert found.beyond == 10_000 - MOST_LINKS - 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tallystick.adapters.memory.control import MemoryControl
-from tallystick.app.promote import Wish, promote, split_ref
+from tallystick.app.promote import Wish, promote
 from tallystick.model.errors import AnswerIsNo, BadInput, Conflict, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Version, version_digest
 from tallystick.registry.readiness_shapes import Gap, Layer, Readiness
+from tallystick.registry.version_refs import split_ref
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
 
