@@ -74,7 +74,7 @@ def projects(draw: st.DrawFn) -> Declarations:
         for n in sorted(draw(some))
     ]
     texts += [
-        suite_from(n, f"evals/{n}.jsonl", draw(st.sampled_from(["{}", ""])), origin)
+        suite_from(n, f"evals/{n}.jsonl", draw(st.sampled_from(["{}", "{}\n{}"])), origin)
         for n in sorted(draw(some))
     ]
     return Declarations(tuple(agents), tuple(tools), tuple(data), tuple(texts), origin)
