@@ -235,7 +235,8 @@ def _card(one: Wanted, known: Declared) -> Card:
     """The card that the object will have. What files cannot say of it stays, and whose it is while it is the same."""
     wanted = one.declared
     card = wanted.card if one.carded else replace(known.card, lifecycle=_living(known))
-    same = known.digest == wanted.digest and not known.retired
+    revived = known.retired and not wanted.retired
+    same = known.digest == wanted.digest and not revived
     origin = known.card.origin if same and known.card.origin is not None else wanted.card.origin
     return replace(card, origin=origin)
 

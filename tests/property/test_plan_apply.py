@@ -195,3 +195,13 @@ def test_a_list_left_out_says_nothing_and_an_empty_one_says_none() -> None:
     assert bare.body == {}
     assert none.body == {"tools": []}
     assert bare.digest != none.digest
+
+
+def test_what_another_project_retires_is_retired_once() -> None:
+    control = MemoryControl(clock=FakeClock(), ids=CountingIds())
+    living = DataFile("orders", ("pii",), None, Card(origin="apply:one"))
+    gone = DataFile("orders", ("pii",), None, Card(lifecycle=Lifecycle.RETIRED, origin="apply:two"))
+    for one in (living, gone):
+        found = Declarations((), (), (one,), (), one.card.origin)
+        registrar.carry_out(control, registrar.plan(control, found), actor="ada")
+    assert registrar.plan(control, found).changing == []
