@@ -135,7 +135,16 @@ def test_a_value_that_cannot_be_is_refused(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [f"since:{'9' * 5_000}d", "since:\u0661d", "steps:>\u00b2", f"steps:>{'9' * 5_000}"]
+    "query",
+    [
+        f"since:{'9' * 5_000}d",
+        "since:\u0661d",
+        "steps:>\u00b2",
+        f"steps:>{'9' * 5_000}",
+        "cost:>1e9999999",
+        "cost:>1e999990",
+        "cost:>9e99",
+    ],
 )
 def test_a_number_that_nobody_can_mean_is_refused(query: str) -> None:
     with pytest.raises(BadInput):
