@@ -40,7 +40,7 @@ class ServerFeed:
         self._path = parts.path.rstrip("/") + "/api/feed"
         self._shown = f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path.rstrip('/')}"
         self._token = token
-        self._kept = StateFile(folder / FEED_FILE)
+        self._kept = StateFile(folder / FEED_FILE, private=True)
         self._say = say
         self._said: set[str] = set()
         self._every = every_s

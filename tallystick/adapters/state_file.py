@@ -14,10 +14,14 @@ from tallystick.model.errors import StoreFault
 
 
 class StateFile:
-    """One JSON object in a file. ``durable``: on the disk before ``change`` returns."""
+    """One JSON object in a file.
 
-    def __init__(self, path: Path, *, durable: bool = False) -> None:
+    ``durable``: on the disk before ``change`` returns. ``private``: nobody but the owner of the file can read it.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = False, private: bool = False) -> None:
         self.path = path
+        self._mode = 0o600 if private else 0o666
         self._durable = durable
 
     def read(self) -> dict[str, Any]:
@@ -48,7 +52,9 @@ class StateFile:
             if msgspec.json.encode(found) == before:
                 return found
             fresh = self.path.with_name(f"{self.path.name}.new")
-            with fresh.open("wb") as file:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self._mode), "wb") as file:
+                if self._mode == 0o600:  # also where a process that died left a part of it
+                    os.fchmod(file.fileno(), self._mode)
                 file.write(msgspec.json.encode(found))
                 if self._durable:
                     file.flush()

@@ -9,6 +9,7 @@ from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Shown
 from tallystick.ports import ControlStore
+from tallystick.registry.drafts import reason_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def accept(
             )
         found = fitting[0]
     body = {
-        "tool": tool, "channel": found.channel.value, "definition": found.definition, "because": because,
+        "tool": tool, "channel": found.channel.value, "definition": found.definition, "because": reason_kept(because),
     }  # fmt: skip
     control.append([Draft("definition.accepted", f"tool:{tool}", body, actor=by)])
     return Accepted(tool, found.channel.value, found.definition)

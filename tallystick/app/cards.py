@@ -13,6 +13,7 @@ from tallystick.ports import ControlStore
 from tallystick.registry.addresses import is_web
 from tallystick.registry.card_shapes import CURRENT, OLDER
 from tallystick.registry.cards import ORIGIN, AgentCard, Told, read_card, write_card
+from tallystick.registry.drafts import reason_kept
 
 BINDINGS: Final = ("JSONRPC", "GRPC", "HTTP+JSON")
 
@@ -54,7 +55,7 @@ def import_card(
     if changed and not dry_run:
         entry = {
             "type": "agent", "name": agent, "digest": digest, "version": version, "body": body, "card": held,
-            "because": because,
+            "because": reason_kept(because),
         }  # fmt: skip
         draft = Draft("object.declared", f"agent:{agent}", entry, actor=by, texts={card.digest: card.text})
         answer["entry"] = control.append([draft])[0].seq

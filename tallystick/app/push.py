@@ -16,6 +16,7 @@ from tallystick.app.shapes import Json, time_text
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.canonical import digest_bytes
 from tallystick.model.errors import BadInput, Conflict, TallystickError, UnknownThing
+from tallystick.model.masking import mask_text
 from tallystick.model.query import REGISTRY, Query, Term, parse_query
 from tallystick.model.registry import Card, Declared, Lifecycle, version_digest
 from tallystick.ports import Clock, ControlStore
@@ -24,6 +25,7 @@ from tallystick.registry.drafts import declared_draft, retired_draft
 from tallystick.registry.graph import Graph
 from tallystick.registry.knowing import unknown_values
 from tallystick.registry.search import covers, find, in_force, scope_of
+from tallystick.registry.text_files import policy_from
 
 ORIGIN: Final = "push"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -63,8 +65,9 @@ class PolicyDesk:
     def plan(self, files: Sequence[PolicyFile], scope: str, name: str | None = None) -> list[Push]:
         """What pushing files would do: one policy each, called like its file unless there is one ``name``.
 
-        Raises ConfigError for a rule that cannot be understood or names what no tool has, BadInput for a scope that
-        cannot be read and for a name, and Conflict for a policy of that name which is not a pushed one.
+        Raises ConfigError for a rule that cannot be understood or names what no tool has and for a text with a
+        credential, BadInput for a scope that cannot be read and for a name, and Conflict for a policy of that name
+        which is not a pushed one.
         """
         if name is not None and len(files) != 1:
             raise BadInput("one name is for one file", hint="leave --name out, or push one file at a time")
@@ -84,6 +87,10 @@ class PolicyDesk:
             raise BadInput(
                 "the scope is empty", hint="for example --scope touches:customer_pii, or --scope kind:agent"
             )
+        if mask_text(scope) != scope:
+            raise BadInput(
+                "the scope holds what looks like a credential", hint="take it out, and replace that key"
+            )
         query = parse_query(scope, REGISTRY)
         find(self._graph, query, now=self._clock.now())  # a value that nobody can judge is refused here
         return query
@@ -98,6 +105,9 @@ class PolicyDesk:
             "text": digest_bytes(file.text.encode("utf-8", "surrogatepass")), "file": file.name.rpartition("/")[2],
             "scope": scope,
         }  # fmt: skip
+        policy_from(
+            name, file.name, file.text
+        )  # the journal keeps it for ever: refused where it holds a secret
         known = self._graph.objects.get(("policy", name))
         if known is not None and known.card.origin != ORIGIN:
             raise Conflict(

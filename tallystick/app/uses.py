@@ -2,7 +2,8 @@
 
 A run is listed when it has ended, again whenever it changed since, and at growing sizes while it is open. Contents are
 read for what a step does not say by itself: the text of a system prompt and the definitions of tools once for each
-mark (observe/marks.py), which a lister remembers over runs, and where handoffs lead.
+agent and mark (observe/marks.py), which a lister remembers over runs, and where handoffs lead. What one agent sent is
+never remembered for another: equal marks do not make equal contents where somebody forges one.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ AT_ONCE: Final = 200  # runs asked for at a time
 SHORT_RUN: Final = 1_000  # steps; a run up to here is listed whenever it changed
 PAUSE_NS: Final = 1_000_000  # for each further step: a run of 50,000 is listed at most every 50 seconds
 _VERSIONS: Final = 20  # of a declared prompt that are known by their text
-_REMEMBERED: Final = 4_096  # marks
+_REMEMBERED: Final = 4_096  # marks of agents
 _LONG_RUNS: Final = 1_000  # long runs whose last listing is remembered
 
 T = TypeVar("T")
-_Marked = dict[tuple[str, str], tuple[Step, int]]  # agent, mark -> newest step, how many
+_Mark = tuple[str, str]  # agent, mark
+_Marked = dict[_Mark, tuple[Step, int]]  # newest step, how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ class UseLister:
         self._clock = clock
         self._revision = -1
         self._prompts: Prompts | None = None
-        self._known_prompts: dict[str, tuple[str, str]] = {}  # mark -> name and detail
-        self._known_tools: dict[str, tuple[tuple[str, str], ...]] = {}  # mark -> (tool, digest)
+        self._known_prompts: dict[_Mark, tuple[str, str]] = {}  # name and detail
+        self._known_tools: dict[_Mark, tuple[tuple[str, str], ...]] = {}  # (tool, digest)
         self._rests: dict[str, int] = {}  # long run -> when it may be listed again
 
     def list_due(self, *, most: int | None = None) -> Listed:
@@ -109,7 +111,7 @@ class UseLister:
         for step in handoffs:
             _list_handoff(listing, step, spans, owner)
         for (agent, mark), (step, count) in prompts.items():
-            name, detail = self._prompt(mark, spans.get(step.span))
+            name, detail = self._prompt((agent, mark), spans.get(step.span))
             if name:
                 listing.add(agent, "prompt", name, step, detail=detail, steps=count)
         self._list_tools(listing, tools, spans)
@@ -119,12 +121,12 @@ class UseLister:
         self, run: str, prompts: _Marked, tools: _Marked, handoffs: Iterable[Step]
     ) -> Mapping[str, Span]:
         """The spans that have to be read: one for each mark that is not remembered, and those of handoffs."""
-        wanted = {step.span for (_, mark), (step, _) in prompts.items() if mark not in self._known_prompts}
-        wanted |= {step.span for (_, mark), (step, _) in tools.items() if mark not in self._known_tools}
+        wanted = {step.span for mark, (step, _) in prompts.items() if mark not in self._known_prompts}
+        wanted |= {step.span for mark, (step, _) in tools.items() if mark not in self._known_tools}
         wanted |= {step.span for step in handoffs}
         return self._traces.spans(run, wanted) if wanted else {}
 
-    def _prompt(self, mark: str, span: Span | None) -> tuple[str, str]:
+    def _prompt(self, mark: _Mark, span: Span | None) -> tuple[str, str]:
         """Name and detail of the prompt with a mark; empty where the span holds no prompt that can be read."""
         known = self._known_prompts.get(mark)
         if known is None:
@@ -136,12 +138,12 @@ class UseLister:
     def _list_tools(self, listing: Listing, tools: _Marked, spans: Mapping[str, Span]) -> None:
         left: dict[str, int] = {}
         for (agent, mark), (step, count) in tools.items():  # newest first
-            known = self._known_tools.get(mark)
+            known = self._known_tools.get((agent, mark))
             if known is None:
                 span = spans.get(step.span)
                 told = [] if span is None else definitions_of(_contents(span).tool_definitions)
                 known = tuple([(one.name, one.digest) for one in told])
-                _remember(self._known_tools, mark, known)
+                _remember(self._known_tools, (agent, mark), known)
             room = left.get(agent, MOST_DEFINITIONS)
             left[agent] = max(0, room - len(known))
             for name, digest in known[:room]:
@@ -198,7 +200,7 @@ def _contents(span: Span) -> Contents:
     return read_contents(read_span(span)[0][0], span)
 
 
-def _remember(known: dict[str, T], mark: str, value: T) -> None:
+def _remember(known: dict[_Mark, T], mark: _Mark, value: T) -> None:
     if len(known) >= _REMEMBERED:
         known.clear()
     known[mark] = value

@@ -6,13 +6,14 @@ charge is rounded once, half to even. Decimal appears only where people write or
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, Overflow
 from typing import Final
 
 from tallystick.model.errors import BadInput
 
 NANO: Final = 1_000_000_000
 PICO_PER_NANO: Final = 1_000
+_TOO_MUCH: Final = 9 * 10**18  # nano-dollars: what a store can hold
 
 
 def nano_from_usd(amount: str | int | Decimal) -> int:
@@ -21,10 +22,14 @@ def nano_from_usd(amount: str | int | Decimal) -> int:
         raise BadInput("money is not a float", hint='write it as text, for example "0.50"')
     try:
         exact = Decimal(amount) * NANO
-    except InvalidOperation as error:
-        raise BadInput(f"{amount!r} is not an amount of money", hint='for example "0.50"') from error
+    except (InvalidOperation, Overflow) as error:
+        raise BadInput(f"{amount!r:.80} is not an amount of money", hint='for example "0.50"') from error
     if not exact.is_finite():
         raise BadInput(f"{amount!r} is not an amount of money", hint='for example "0.50"')
+    if abs(exact) >= _TOO_MUCH:
+        raise BadInput(
+            f"{amount!r:.80} is more money than is counted here", hint="below 9 billion US dollars"
+        )
     return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
 
 

@@ -68,8 +68,10 @@ REGISTRY: Final = Vocabulary(
 )  # fmt: skip
 
 _TERM = re.compile(r'(-?)(?:([a-z_]+(?:-[a-z_]+)*):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)')
-_AGE = re.compile(r"^(\d+)(s|m|h|d|w)$")
-_DATE = re.compile(r"^(\d{4})-(\d\d)-(\d\d)$")
+_AGE = re.compile(r"^([0-9]{1,12})(s|m|h|d|w)$")
+_DATE = re.compile(r"^([0-9]{4})-([0-9]{2})-([0-9]{2})$")
+_WHOLE = re.compile(r"^[0-9]{1,18}$")
+_LONGEST_AGE = 2**62  # nanoseconds
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -149,17 +151,22 @@ def _number(field: str, value: str) -> int:
         age = _AGE.match(value)
         if age is None:
             raise BadInput(f"{value!r} is not a duration", hint="for example duration:>30s")
-        return int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000_000
-    if not value.isdigit():
+        return _nanoseconds(age)
+    if not _WHOLE.match(value):
         raise BadInput(f"{field} takes a whole number, not {value!r}", hint=f"for example {field}:>10")
     return int(value)
+
+
+def _nanoseconds(age: re.Match[str]) -> int:
+    """How long an age is; one of more than 146 years is as long as that, which every store can hold."""
+    return min(int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000_000, _LONGEST_AGE)
 
 
 def moment(value: str, *, now: int) -> int:
     """Turn a ``since``/``until`` value into nanoseconds since the epoch (dates are midnight UTC)."""
     age = _AGE.match(value)
     if age is not None:
-        return now - int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000_000
+        return now - _nanoseconds(age)
     date = _DATE.match(value)
     if date is None:
         raise BadInput(f"{value!r} is not a time", hint="write an age (7d) or a date (2026-11-22)")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tallystick.model.journal import Draft
+from tallystick.model.masking import mask_text
 from tallystick.model.registry import Card, Declared
 
 
@@ -15,7 +16,7 @@ def declared_draft(
     """The entry that declares a version and its card. ``texts`` are those that its body names, by digest."""
     body = {
         "type": one.type, "name": one.name, "digest": one.digest, "version": one.version, "body": dict(one.body),
-        "card": card_json(one.card), "because": because,
+        "card": card_json(one.card), "because": reason_kept(because),
     }  # fmt: skip
     return Draft(
         "object.declared", subject_of(one.type, one.name), body, actor=actor, texts=dict(texts or {})
@@ -24,8 +25,13 @@ def declared_draft(
 
 def retired_draft(type: str, name: str, *, actor: str, because: str | None = None) -> Draft:
     """The entry that retires an object."""
-    body = {"type": type, "name": name, "because": because}
+    body = {"type": type, "name": name, "because": reason_kept(because)}
     return Draft("object.retired", subject_of(type, name), body, actor=actor)
+
+
+def reason_kept(because: str | None) -> str | None:
+    """A person's reason as the journal keeps it: without credentials."""
+    return None if because is None else mask_text(because)
 
 
 def budget_draft(scope: str, limit_nano: int, *, actor: str) -> Draft:

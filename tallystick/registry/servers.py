@@ -26,7 +26,12 @@ SECRET_WORDS: Final = (
     "auth",
     "bearer",
 )
-_SECRET: Final = re.compile("(?i)" + "|".join(SECRET_WORDS))
+_WORD: Final = (
+    "(?:" + "|".join((*SECRET_WORDS, "cookie")) + r"|(?<![a-z0-9])(?:key|pass|pat|pwd|dsn)(?![a-z0-9]))"
+)
+_SECRET: Final = re.compile("(?i)" + _WORD)
+# What names a secret, and its value after it in the same part: TOKEN=…, "X-Api-Key: …", {"token": …}, --token …
+_NAMED: Final = re.compile(rf"(?is)(.*?{_WORD}[\w.-]*[\"']*\s*(?:[:=]\s*|\s))(?=\S)")
 _LAUNCHERS: Final = frozenset(
     {"python", "python3", "uv", "uvx", "npx", "node", "bunx", "deno", "docker", "env", "poetry", "pipx", "sh"}
 )
@@ -35,18 +40,21 @@ _OTHER: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def command_identity(command: Sequence[str]) -> str:
-    """A command line that may be shown: values of options and variables that name a secret are masked."""
+    """A command line that may be shown: values of options, variables and headers that name a secret are masked.
+
+    In a part that holds more than one such value (``sh -c "…"``, JSON) all is masked from the first value on.
+    """
     shown: list[str] = []
     hide = False
     for part in command:
-        name, equals, value = part.partition("=")
+        named = _NAMED.match(part)
         if hide:
             shown.append(MASK)
-        elif equals and _SECRET.search(name):
-            shown.append(f"{name}={MASK}")
+        elif named is not None and "://" not in named[1]:
+            shown.append(mask_text(named[1]) + MASK)
         else:
             shown.append(url_identity(part) if "://" in part else mask_text(part))
-        hide = not hide and part.startswith("-") and not equals and bool(_SECRET.search(part)) and not value
+        hide = not hide and named is None and part.startswith("-") and bool(_SECRET.search(part))
     return " ".join(one if one and " " not in one else f'"{one}"' for one in shown)[:LONGEST]
 
 
@@ -77,9 +85,18 @@ def name_from_url(url: str) -> str:
 
 
 def _candidates(parts: Sequence[str]) -> Iterable[str]:
+    """What may be the program: no option, no variable, and not what follows an option that names a secret."""
+    secret = False
     for part in parts:
-        if not part.startswith("-") and part not in _WORDS and "=" not in part:
-            yield _stem(part)
+        if (
+            not secret
+            and not part.startswith("-")
+            and part not in _WORDS
+            and "=" not in part
+            and part.strip()
+        ):
+            yield _stem(part.split()[0])
+        secret = part.startswith("-") and "=" not in part and bool(_SECRET.search(part))
 
 
 def _launches(program: str) -> bool:

@@ -56,8 +56,13 @@ def prompt_from(name: str, file: str, text: str, origin: str | None = None) -> T
 
 
 def policy_from(name: str, file: str, text: str, origin: str | None = None) -> TextFile:
-    """A policy of the project: for every agent of the store. Raises ConfigError for the name."""
+    """A policy of the project: for every agent of the store. Raises ConfigError for the name and a secret text."""
     _named("policy", name, file)
+    secret = secret_line(text)
+    if secret is not None:
+        raise _mistake(
+            file, secret, "a policy holds what looks like a credential", "take it out, and replace that key"
+        )
     return TextFile("policy", name, file, {"text": _digest(text), "file": file, "scope": None}, text, origin)
 
 

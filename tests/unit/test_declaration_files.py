@@ -54,6 +54,7 @@ CASES: list[tuple[dict[str, str | bytes], str, int, str, str]] = [
     ({"tools/t.toml": TOOL + "[output]\nx = nan\n"}, "tools/t.toml", 3, "JSON cannot", "as text"),
     ({"tools/t.toml": TOOL + f'[input]\nx = "{"y" * 50_000}"\n'}, "tools/t.toml", 1, "bytes", "split"),
     ({"tools/t.toml": TOOL + f'description = "{KEY}"\n'}, "tools/t.toml", 3, "credential", "replace that key"),
+    ({"policies/p.cedar": f"// a\n// {KEY}\n"}, "policies/p.cedar", 2, "credential", "replace that key"),
     ({"data/d.toml": 'name = "orders"\n'}, "data/d.toml", 1, "what classes", "customer_pii"),
     ({"data/d.toml": DATA + "clases = []\n"}, "data/d.toml", 3, "no key 'clases'", "'classes'"),
     ({"data/d.toml": DATA + 'location = "pg://u:pw@db/x"\n'}, "data/d.toml", 3, "password", "leave it out"),

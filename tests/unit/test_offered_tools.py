@@ -196,6 +196,13 @@ def test_files_are_never_written_over_and_never_meet(tmp_path: Path) -> None:
         (["env", "API_KEY=aaa", "uv", "run", "w.py"], "w", "env API_KEY=[masked] uv run w.py"),
         (["./srv", "--api-key", "k", "--token=t", "a b"], "srv", './srv --api-key [masked] --token=[masked] "a b"'),
         (["srv", "https://u:p@h/x?k=v#f"], "srv", "srv https://h/x?k=[masked]"),
+        (["srv", "--header", "X-Api-Key: abc"], "srv", 'srv --header "X-Api-Key: [masked]"'),
+        (["srv", "-H", "Authorization:Basic YTpi="], "srv", "srv -H Authorization:[masked]"),
+        (["srv", '{"token":"abc"}', "--pat", "abc"], "srv", 'srv {"token":[masked] --pat [masked]'),
+        (["srv", "Server=x;Password=abc", "DB_PASS=abc"], "srv", "srv Server=x;Password=[masked] DB_PASS=[masked]"),
+        (["sh", "-c", "srv --token abc --x"], "srv", 'sh -c "srv --token [masked]"'),
+        (["npx", "--token", "abc", "srv"], "srv", "npx --token [masked] srv"),
+        (["srv", "--access-key", "abc", "--compass=1"], "srv", "srv --access-key [masked] --compass=1"),
     ],
 )  # fmt: skip
 def test_a_command_names_its_server_and_hides_its_secrets(

@@ -8,7 +8,7 @@ import pytest
 
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
-from tallystick.model.query import REGISTRY, parse_query
+from tallystick.model.query import REGISTRY, RUNS, moment, parse_query
 from tallystick.model.registry import Alias, Card, Channel, Declared, Lifecycle, Shown, Trust, Use
 from tallystick.model.step import Effect
 from tallystick.registry.graph import Graph
@@ -132,6 +132,28 @@ def test_a_term_finds_what_it_means(query: str, found: list[str]) -> None:
 def test_a_value_that_cannot_be_is_refused(query: str) -> None:
     with pytest.raises(BadInput):
         parse_query(query, REGISTRY)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"since:{'9' * 5_000}d",
+        "since:\u0661d",
+        "steps:>\u00b2",
+        f"steps:>{'9' * 5_000}",
+        "cost:>1e9999999",
+        "cost:>1e999990",
+        "cost:>9e99",
+    ],
+)
+def test_a_number_that_nobody_can_mean_is_refused(query: str) -> None:
+    with pytest.raises(BadInput):
+        parse_query(query, RUNS)
+
+
+def test_the_longest_age_is_a_time_that_a_store_can_hold() -> None:
+    assert moment("999999999999w", now=NOW) == NOW - 2**62
+    assert parse_query("duration:>999999999999w", RUNS).terms[0].value == 2**62
 
 
 def test_circles_of_delegation_end() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import web_registry_fake
 from test_web_pages import Client, Scan, client_of
 from web_fake import FakeReader
 
@@ -159,6 +160,15 @@ def test_differences_come_first_with_their_place(client: Client) -> None:
     assert page.index("Where it differs") < page.index("What it reaches") < page.index("Versions")
     for words in ("95.2 %", "not measured", "lookup_order is quarantined", "tally tools accept lookup_order"):
         assert words in page
+
+
+def test_what_an_agent_lacks_is_listed_so_far(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = web_registry_fake.world.ready("refunds")
+    layer = {**told["layers"][0], "needed": True, "missing": [{"what": "w", "fix": "f"}] * 20_000}
+    monkeypatch.setattr(web_registry_fake.world, "ready", lambda agent: {**told, "layers": [layer]})
+    page = client.get("/agent?name=refunds").text
+    assert "shown of 20,000" in page
+    assert len(page) < 400_000
 
 
 def test_links_lead_only_to_the_web(client: Client) -> None:
