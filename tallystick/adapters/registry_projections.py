@@ -83,6 +83,15 @@ class RegistryViews(Protocol):
         ...
 
 
+def check_revision(expected: int | None, revision: int) -> None:
+    """Raises Conflict where the registry is not the one that a writer looked at; None: it did not look."""
+    if expected is not None and expected != revision:
+        raise Conflict(
+            "somebody changed the registry since it was looked at", hint="look again, and then once more",
+            expected=expected, revision=revision,
+        )  # fmt: skip
+
+
 def _object_declared(views: RegistryViews, entry: Entry, body: Mapping[str, Any]) -> None:
     type_, name, digest = (str(body[key]) for key in ("type", "name", "digest"))
     label = None if body["version"] is None else str(body["version"])

@@ -48,11 +48,15 @@ def carry_out(
     drafts = made.drafts(actor=actor, because=because)
     if not drafts:
         return ()
-    if not partly and control.registry_revision() != made.revision:
+    try:
+        return control.append(drafts, expecting=None if partly else made.revision)
+    except Conflict as error:
+        if "expected" not in error.detail:
+            raise
         raise Conflict(
-            "somebody changed the registry since this was planned", hint="tally plan, and then apply again"
-        )
-    return control.append(drafts)
+            "somebody changed the registry since this was planned", hint="tally plan, and then apply again",
+            **error.detail,
+        ) from error  # fmt: skip
 
 
 def refusal(items: Sequence[Item]) -> Conflict:
