@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from tallystick.model.errors import BadInput, Conflict, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import (
+    DEEPEST_BODY,
     TYPES,
     Alias,
     Card,
@@ -27,7 +28,6 @@ from tallystick.model.registry import (
 )
 
 LONGEST_NAME: Final = 256  # characters
-DEEPEST_BODY: Final = 100  # levels of lists and objects
 _CARD: Final = ("owner", "purpose", "lifecycle", "links", "origin")
 _REASONS: Final = {Trust.ACCEPTED: ("first use", "declared"), Trust.QUARANTINED: ("new", "changed")}
 _CONTROL: Final = re.compile(

@@ -1,0 +1,48 @@
+"""What the journal cannot keep is refused in the plan with its file, and keeps nothing else from being declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tallystick.adapters.memory.control import MemoryControl
+from tallystick.adapters.project import read_project
+from tallystick.app import registrar
+from tallystick.model.errors import Conflict
+from tallystick.testing.clock import FakeClock
+from tallystick.testing.ids import CountingIds
+
+TOOL = 'name = "odd"\neffect = "read"\n'
+ODD = {
+    "commitment": (TOOL + '[arguments]\ncommitment = "string"\n', "the single key 'commitment'"),
+    "long": (
+        TOOL
+        + "[input]\n"
+        + "".join(f'k{n} = "{"x" * 400}"\n' for n in range(115))
+        + "[links]\n"
+        + "".join(f'l{n} = "https://x.example/{"x" * 900}"\n' for n in range(18)),
+        "bytes",
+    ),
+    "deep": (TOOL + "[input]\nx = " + "[" * 120 + "]" * 120 + "\n", "nested deeper than 100 levels"),
+    "number": (TOOL + "[input]\nmaximum = 1e21\n", "a number that JSON cannot hold exactly"),
+    "links": (TOOL + '[links]\ncommitment = "https://x.example"\n', "the single key 'commitment'"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_the_journal_cannot_keep_is_refused_alone(tmp_path: Path, what: str) -> None:
+    control = MemoryControl(clock=FakeClock(), ids=CountingIds())
+    (tmp_path / "tools").mkdir()
+    text, why = ODD[what]
+    (tmp_path / "tools/odd.toml").write_text(text)
+    (tmp_path / "tools/plain.toml").write_text('name = "plain"\neffect = "read"\n')
+    made = registrar.plan(control, read_project(tmp_path).found)
+    [refused] = made.refused
+    assert (refused.name, refused.file) == ("odd", "tools/odd.toml")
+    assert why in (refused.why or "")
+    assert refused.hint
+    with pytest.raises(Conflict):
+        registrar.carry_out(control, made, actor="ada")
+    registrar.carry_out(control, made, actor="tallystick.init", partly=True)
+    assert [one.name for one in control.declared()] == ["plain"]
