@@ -306,6 +306,13 @@ def _pruned(wanted: Sequence[Wanted], known: Mapping[tuple[str, str], Declared],
                 named.setdefault((kind, name), one)
     items = []
     for place, one in sorted(gone.items()):
+        if (
+            not wanted
+        ):  # another folder of that name, a wrong checkout: nothing says that it is the same project
+            why = "this project declares nothing at all, and so it does not say what to keep"
+            hint = 'go to the folder of the project; or lifecycle = "retired" in a file of that name'
+            items.append(Item(Action.REFUSED, one.type, one.name, known=one, why=why, hint=hint))
+            continue
         by = named.get(place)
         why = "no file declares it any more"
         if by is not None:

@@ -30,6 +30,25 @@ ODD = {
 }
 
 
+def test_a_project_that_declares_nothing_prunes_nothing(tmp_path: Path) -> None:
+    """Another folder of that name, a wrong checkout, a mount that is missing: nothing is taken away from there."""
+    control = MemoryControl(clock=FakeClock(), ids=CountingIds())
+    (tmp_path / "a/shop/tools").mkdir(parents=True)
+    (tmp_path / "b/shop").mkdir(parents=True)
+    (tmp_path / "a/shop/tools/odd.toml").write_text(TOOL)
+    registrar.carry_out(
+        control, registrar.plan(control, read_project(tmp_path / "a/shop").found), actor="ada"
+    )
+    made = registrar.plan(control, read_project(tmp_path / "b/shop").found, prune=True)
+    [refused] = made.refused
+    assert (refused.type, refused.name, refused.retire) == ("tool", "odd", False)
+    assert "declares nothing" in (refused.why or "")
+    assert "retired" in (refused.hint or "")
+    with pytest.raises(Conflict):
+        registrar.carry_out(control, made, actor="ada")
+    assert [one.name for one in control.declared()] == ["odd"]
+
+
 @pytest.mark.parametrize("what", ODD)
 def test_what_the_journal_cannot_keep_is_refused_alone(tmp_path: Path, what: str) -> None:
     control = MemoryControl(clock=FakeClock(), ids=CountingIds())
