@@ -40,8 +40,8 @@ def carry_out(
 ) -> tuple[Entry, ...]:
     """Write exactly what a plan says, in one transaction; returns the entries (none where nothing changes).
 
-    Raises Conflict where an item is refused (with ``partly`` the others are written), and where somebody wrote to the
-    registry since the plan was made.
+    Raises Conflict where an item is refused (with ``partly`` the others are written), and where somebody wrote to
+    the registry since the plan was made.
     """
     if made.refused and not partly:
         raise refusal(made.refused)
@@ -49,7 +49,7 @@ def carry_out(
     if not drafts:
         return ()
     try:
-        return control.append(drafts, expecting=None if partly else made.revision)
+        return control.append(drafts, expecting=made.revision)
     except Conflict as error:
         if "expected" not in error.detail:
             raise

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.adapters.project import read_project
 from tallystick.app import registrar
+from tallystick.config import load
 from tallystick.model.errors import Conflict
+from tallystick.registry.drafts import retired_draft
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
+from tallystick.wiring.project import declare_at_start
 
 TOOL = 'name = "odd"\neffect = "read"\n'
 ODD = {
@@ -64,4 +69,23 @@ def test_what_the_journal_cannot_keep_is_refused_alone(tmp_path: Path, what: str
     with pytest.raises(Conflict):
         registrar.carry_out(control, made, actor="ada")
     registrar.carry_out(control, made, actor="tallystick.init", partly=True)
+    assert [one.name for one in control.declared()] == ["plain"]
+
+
+def test_a_process_that_starts_does_not_undo_what_a_person_does_at_that_moment(tmp_path: Path) -> None:
+    control = MemoryControl(clock=FakeClock(), ids=CountingIds())
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/odd.toml").write_text(TOOL)
+    registrar.carry_out(control, registrar.plan(control, read_project(tmp_path).found), actor="ada")
+    (tmp_path / "tools/odd.toml").write_text(TOOL + 'owner = "ann"\n')
+    (tmp_path / "tools/plain.toml").write_text('name = "plain"\neffect = "read"\n')
+    write = control.append
+
+    def after_a_person(drafts: Any, **more: Any) -> Any:
+        control.append = write  # type: ignore[method-assign]
+        write([retired_draft("tool", "odd", actor="ada", because="it is broken")])
+        return write(drafts, **more)
+
+    control.append = after_a_person  # type: ignore[method-assign]
+    declare_at_start(cast("Any", SimpleNamespace(control=control)), tmp_path, load({}, {}, tmp_path))
     assert [one.name for one in control.declared()] == ["plain"]
