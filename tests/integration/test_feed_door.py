@@ -114,7 +114,7 @@ def test_a_push_says_whom_it_reaches_and_asks_at_a_terminal(
     monkeypatch.setattr(Out, "talks", True)
     monkeypatch.setattr(policy_commands, "_terminal", lambda: True)
     refused = run(store, *push, given="n\n")
-    assert "put this policy in force for 1 agents?" in refused.output
+    assert "put this policy in force for 1 agent?" in refused.output
     assert "nothing was changed" in refused.output
     assert as_json(store, "policy", "ls")["total"] == 0
     done = run(store, *push, "--because", "an incident", given="y\n")
