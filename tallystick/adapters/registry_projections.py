@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from tallystick.model.errors import BadInput, Conflict, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import (
+    DEEPEST_BODY,
     TYPES,
     Alias,
     Card,
@@ -27,7 +28,6 @@ from tallystick.model.registry import (
 )
 
 LONGEST_NAME: Final = 256  # characters
-DEEPEST_BODY: Final = 100  # levels of lists and objects
 _CARD: Final = ("owner", "purpose", "lifecycle", "links", "origin")
 _REASONS: Final = {Trust.ACCEPTED: ("first use", "declared"), Trust.QUARANTINED: ("new", "changed")}
 _CONTROL: Final = re.compile(
@@ -81,6 +81,15 @@ class RegistryViews(Protocol):
     def shown_by(self, tool: str, channel: Channel) -> Sequence[Shown]:
         """All definitions that a tool showed in a channel."""
         ...
+
+
+def check_revision(expected: int | None, revision: int) -> None:
+    """Raises Conflict where the registry is not the one that a writer looked at; None: it did not look."""
+    if expected is not None and expected != revision:
+        raise Conflict(
+            "somebody changed the registry since it was looked at", hint="look again, and then once more",
+            expected=expected, revision=revision,
+        )  # fmt: skip
 
 
 def _object_declared(views: RegistryViews, entry: Entry, body: Mapping[str, Any]) -> None:

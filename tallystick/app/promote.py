@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tallystick.model.errors import AnswerIsNo, BadInput, UnknownThing
+from tallystick.model.errors import AnswerIsNo, BadInput, Conflict, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.masking import mask_text
 from tallystick.model.registry import Alias, Version
@@ -28,7 +28,7 @@ _CUT: Final = 300  # characters of one of them
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants promoted. ``version``: label, alias or prefix of a digest; None means the newest.
+    """What somebody wants promoted. ``version``: label, alias or prefix of a digest; None means the one declared now.
 
     ``override`` is the reason to go on with what is missing.
     """
@@ -51,6 +51,7 @@ def promote(
     Raises UnknownThing, BadInput, AnswerIsNo with what is missing, and Conflict where somebody else was first.
     """
     because, override = _reason("--because", wish.because), _reason("--override", wish.override)
+    revision = control.registry_revision()  # first: what is judged afterwards is this, or nothing is written
     aliases = control.aliases("agent", wish.agent)
     version = version_of(wish.agent, _versions(control, wish.agent), aliases, wish.version)
     _check_alias(control, wish)
@@ -71,9 +72,22 @@ def promote(
     }  # fmt: skip
     answer |= {"changed": True, "missing": missing, "override": body["override"]}
     if not dry_run:
-        entry = control.append([Draft("alias.moved", f"agent:{wish.agent}", body, actor=by)])[0]
-        answer["entry"] = entry.seq
+        answer["entry"] = _moved(
+            control, Draft("alias.moved", f"agent:{wish.agent}", body, actor=by), revision
+        )
     return answer
+
+
+def _moved(control: ControlStore, draft: Draft, revision: int) -> int:
+    try:
+        return control.append([draft], expecting=revision)[0].seq
+    except Conflict as error:
+        if "expected" not in error.detail:
+            raise
+        raise Conflict(
+            f"somebody changed the registry while agent {draft.body['name']} was judged",
+            hint="look again, and then promote again", **error.detail,
+        ) from error  # fmt: skip
 
 
 def refusal(judged: Readiness, alias: str) -> AnswerIsNo:
@@ -97,9 +111,12 @@ def _versions(control: ControlStore, agent: str) -> Sequence[Version]:
         near = difflib.get_close_matches(agent, names, 1)
         hint = f"did you mean {near[0]}?" if near else "declare it in agents/NAME.toml, then: tally apply"
         raise UnknownThing(f"no agent called {agent!r} is declared", hint=hint, name=agent)
-    if not any(one.name == agent for one in control.declared("agent")):
+    now = next((one for one in control.declared("agent") if one.name == agent), None)
+    if now is None:
         raise AnswerIsNo(f"agent {agent} is retired", hint="declare it again to bring it back: tally apply")
-    return versions
+    return sorted(
+        versions, key=lambda one: one.digest != now.digest
+    )  # a project may have gone back to an older one
 
 
 def _check_alias(control: ControlStore, wish: Wish) -> None:

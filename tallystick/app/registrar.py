@@ -40,19 +40,23 @@ def carry_out(
 ) -> tuple[Entry, ...]:
     """Write exactly what a plan says, in one transaction; returns the entries (none where nothing changes).
 
-    Raises Conflict where an item is refused (with ``partly`` the others are written), and where somebody wrote to the
-    registry since the plan was made.
+    Raises Conflict where an item is refused (with ``partly`` the others are written), and where somebody wrote to
+    the registry since the plan was made.
     """
     if made.refused and not partly:
         raise refusal(made.refused)
     drafts = made.drafts(actor=actor, because=because)
     if not drafts:
         return ()
-    if not partly and control.registry_revision() != made.revision:
+    try:
+        return control.append(drafts, expecting=made.revision)
+    except Conflict as error:
+        if "expected" not in error.detail:
+            raise
         raise Conflict(
-            "somebody changed the registry since this was planned", hint="tally plan, and then apply again"
-        )
-    return control.append(drafts)
+            "somebody changed the registry since this was planned", hint="tally plan, and then apply again",
+            **error.detail,
+        ) from error  # fmt: skip
 
 
 def refusal(items: Sequence[Item]) -> Conflict:

@@ -28,7 +28,7 @@ from tallystick.registry.version_refs import split_ref
 def promote(
     call: Invocation, agent: str, alias: str, because: str | None, override: str | None, dry_run: bool
 ) -> None:
-    """Move an alias to a version (its label, another alias, or the start of its digest; the newest if left out).
+    """Move an alias to a version: its label, another alias, or the start of its digest; else the one declared now.
 
     An alias in the setting gated_aliases moves only to a version that is ready; exit 3 says what is missing. Going back
     is promoting the older version.

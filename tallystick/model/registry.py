@@ -14,6 +14,9 @@ from typing import Any, Final
 from tallystick.model.canonical import digest
 
 TYPES: Final = ("agent", "tool", "model", "data", "prompt", "policy", "budget", "suite", "workflow")
+DEEPEST_BODY: Final = (
+    100  # levels of lists and objects: whoever reads the registry must be able to read every body
+)
 
 
 class Lifecycle(StrEnum):

@@ -14,7 +14,7 @@ from tallystick.model.registry import Alias, Declared, Shown, Version
 class ControlStore(Protocol):
     """The journal and its views (registry, approvals, budgets, holds)."""
 
-    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+    def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         """Write entries and their effect on the views in one durable transaction, or nothing at all.
 
         What must hold before an entry may be written is checked inside the transaction, in order: a hold that does
@@ -23,6 +23,9 @@ class ControlStore(Protocol):
         twice is Conflict; records of a run that do not follow those attested before are Conflict. BadInput: a body
         that JSON cannot hold or that has an object like a commitment, a leaf over 65,535 bytes, a text that the body
         does not name or a text it names that nobody gave, a content in a field that a view cannot do without.
+
+        ``expecting``: the ``registry_revision`` from which the drafts were made. Where it is another by now: Conflict
+        with details ``expected`` and ``revision``.
         """
         ...
 

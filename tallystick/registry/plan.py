@@ -18,6 +18,7 @@ from tallystick.model.registry import Card, Declared, Lifecycle, Version
 from tallystick.registry.declarations import Declarations, Wanted
 from tallystick.registry.diff import Diff, changes, diff_versions, no_text
 from tallystick.registry.drafts import budget_draft, card_json, declared_draft, retired_draft
+from tallystick.registry.writable import unwritable
 
 _REFERENCES: Final = {
     "tools": "tool", "models": "model", "prompts": "prompt", "delegates": "agent", "suites": "suite",
@@ -159,13 +160,25 @@ def make_plan(found: Declarations, standing: Standing, *, prune: bool = False, r
     known = {(one.type, one.name): one for one in standing.objects}
     wanted = found.wanted()
     items = [
-        _item(one, known.get((one.declared.type, one.declared.name)), standing, revive=revive)
+        _kept(one, known.get((one.declared.type, one.declared.name)), standing, revive=revive)
         for one in wanted
     ]
     items += _budgets(found, standing.budgets)
     if prune and found.origin is not None:
         items += _pruned(wanted, known, found.origin)
     return Plan(tuple(items), standing.revision, found.origin)
+
+
+def _kept(one: Wanted, known: Declared | None, standing: Standing, *, revive: bool) -> Item:
+    """What to do with one object; refused where the journal could not keep it: then the others can be written."""
+    item = _item(one, known, standing, revive=revive)
+    if not item.declare or item.wanted is None:
+        return item
+    refusal = unwritable(declared_draft(item.wanted, actor=""))
+    if refusal is None:
+        return item
+    why, hint = refusal
+    return replace(item, action=Action.REFUSED, why=why, hint=hint, declare=False, retire=False)
 
 
 def _item(one: Wanted, known: Declared | None, standing: Standing, *, revive: bool) -> Item:
@@ -293,6 +306,13 @@ def _pruned(wanted: Sequence[Wanted], known: Mapping[tuple[str, str], Declared],
                 named.setdefault((kind, name), one)
     items = []
     for place, one in sorted(gone.items()):
+        if (
+            not wanted
+        ):  # another folder of that name, a wrong checkout: nothing says that it is the same project
+            why = "this project declares nothing at all, and so it does not say what to keep"
+            hint = 'go to the folder of the project; or lifecycle = "retired" in a file of that name'
+            items.append(Item(Action.REFUSED, one.type, one.name, known=one, why=why, hint=hint))
+            continue
         by = named.get(place)
         why = "no file declares it any more"
         if by is not None:

@@ -30,7 +30,8 @@ def version_of(
 ) -> Version:
     """One version by alias, label or unambiguous prefix of its digest (at least 4 digits); None gives the newest.
 
-    ``versions`` are those of the object with this name, newest first. Raises UnknownThing.
+    ``versions`` are those of the object with this name, newest first. A label that reads like the digest of another
+    version, as it is shown, names neither. Raises UnknownThing.
     """
     if not versions:
         raise UnknownThing(f"{name} has no version", hint="tally apply declares them", name=name)
@@ -39,8 +40,8 @@ def version_of(
     wanted = {alias.digest for alias in aliases if alias.alias == which}
     found = [one for one in versions if one.digest in wanted]
     found = found or [one for one in versions if one.label == which]
-    if not found and DIGEST.match(which):
-        found = [one for one in versions if one.digest.startswith(which)]
+    if DIGEST.match(which) and (not found or len(which) >= SHORT):
+        found += [one for one in versions if one not in found and one.digest.startswith(which)]
     if len(found) == 1:
         return found[0]
     known = [alias.alias for alias in aliases] + [one.label for one in versions if one.label]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tallystick.config import Settings
 from tallystick.config.place import find_store
-from tallystick.model.errors import ConfigError, UnknownThing
+from tallystick.model.errors import ConfigError, Conflict, UnknownThing
 from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tallystick.registry.plan import Plan
     from tallystick.registry.sketch import Sketch
     from tallystick.wiring.stores import Stores
+
+_TRIES: Final = 20
 
 
 def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
@@ -69,12 +71,26 @@ def apply(
 def declare_at_start(stores: Stores, project: Path, settings: Settings) -> None:
     """Declare a project when a process of it starts: it retires nothing and brings nothing back.
 
-    What is refused is said on standard error, and the rest is declared. Raises ConfigError with file and line.
+    What is refused is said on standard error, and the rest is declared. Raises ConfigError with file and line, and
+    Conflict where others change the registry all the time.
     """
     from tallystick.adapters.project import read_project
-    from tallystick.app import registrar
 
     found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
+    for attempt in range(
+        _TRIES
+    ):  # many processes may start at once, and a person may change something meanwhile
+        try:
+            _declare(stores, found)
+            return
+        except Conflict:
+            if attempt + 1 == _TRIES:
+                raise
+
+
+def _declare(stores: Stores, found: Project) -> None:
+    from tallystick.app import registrar
+
     declared = found.found
     made = registrar.plan(stores.control, declared, revive=False)
     if any(one.type == "policy" for one in made.changing):
@@ -84,9 +100,9 @@ def declare_at_start(stores: Stores, project: Path, settings: Settings) -> None:
             say(f"tallystick: {error.message}" + (f" ({error.hint})" if error.hint else ""))
             others = tuple(one for one in declared.texts if one.type != "policy")
             made = registrar.plan(stores.control, replace(declared, texts=others), revive=False)
+    registrar.carry_out(stores.control, made, actor="tallystick.init", partly=True)
     for one in made.refused:
         say(f"tallystick: {one.why}" + (f" ({one.hint})" if one.hint else ""))
-    registrar.carry_out(stores.control, made, actor="tallystick.init", partly=True)
 
 
 def elsewhere(settings: Settings) -> Path | None:

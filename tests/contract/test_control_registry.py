@@ -297,3 +297,17 @@ def test_the_revision_is_that_of_the_registry_alone(control):
         [entry] = control.append([draft])
         assert control.registry_revision() == entry.seq
     assert control.verify() == 6
+
+
+def test_an_append_that_expects_a_revision_is_refused_after_another_wrote(control):
+    seen = control.registry_revision()
+    [entry] = control.append([declared()], expecting=seen)
+    head = control.head()
+    with pytest.raises(Conflict) as caught:
+        control.append([declared("other"), retired()], expecting=seen)
+    assert (caught.value.detail["expected"], caught.value.detail["revision"]) == (0, entry.seq)
+    assert (control.head(), [one.name for one in control.declared()]) == (head, ["refunds"])
+    control.append([Draft("signin.made", "x", {"how": "cookie", "by": "ann"})])  # is not about the registry
+    control.append([declared("other"), retired()], expecting=entry.seq)
+    assert control.registry_revision() == 4
+    assert control.verify() == 4

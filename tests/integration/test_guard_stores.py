@@ -43,8 +43,8 @@ def watched(kind: type[Any], make: Callable[[Clock], tuple[Any, ...]]) -> type[A
             super().__init__(*make(clock), clock=clock, ids=Ids())
             self.transactions: list[list[str]] = []
 
-        def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
-            entries: tuple[Entry, ...] = super().append(drafts)
+        def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
+            entries: tuple[Entry, ...] = super().append(drafts, expecting=expecting)
             self.transactions.append([draft.kind for draft in drafts])
             return entries
 

@@ -48,10 +48,10 @@ class Control(MemoryControl):
     def journal(self) -> list[Entry]:
         return list(self._journal)
 
-    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+    def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         with self._lock:
             if self.broken is not None:
                 raise self.broken
-            made = super().append(drafts)
+            made = super().append(drafts, expecting=expecting)
             self.transactions.append([draft.kind for draft in drafts])
             return made

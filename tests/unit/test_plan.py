@@ -228,6 +228,21 @@ def test_somebody_else_was_first(shop: Shop) -> None:
     assert len(shop.control.journal) == 1
 
 
+def test_somebody_else_was_first_while_the_entries_were_written(shop: Shop) -> None:
+    """Between the last look at the registry and the transaction nothing may slip in."""
+    made, write = shop.plan(), shop.control.append
+
+    def after_another(drafts: Any, **more: Any) -> Any:
+        shop.control.append = write  # type: ignore[method-assign]
+        shop.put("tool", "other", None, effect="read")
+        return write(drafts, **more)
+
+    shop.control.append = after_another  # type: ignore[method-assign]
+    with pytest.raises(Conflict, match="since this was planned"):
+        registrar.carry_out(shop.control, made, actor="ada")
+    assert len(shop.control.journal) == 1
+
+
 def test_a_budget_that_changed_is_set_again(shop: Shop) -> None:
     shop.apply()
     text = (shop.folder / "agents/desk.toml").read_text().replace('budget_usd = "1"', 'budget_usd = "2"')

@@ -25,11 +25,11 @@ class Journal(MemoryControl):
         self.wrote = threading.Semaphore(0)
         self.broken = False
 
-    def append(self, drafts: Any) -> Any:
+    def append(self, drafts: Any, *, expecting: int | None = None) -> Any:
         try:
             if self.broken:
                 raise StoreFault("no room")
-            return super().append(drafts)
+            return super().append(drafts, expecting=expecting)
         finally:
             self.wrote.release()
 

@@ -12,7 +12,7 @@ from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
 from tallystick.adapters.memory.registry_views import MemoryRegistryViews
 from tallystick.adapters.projections import Hold, apply, forget, lapsed, the_one
-from tallystick.adapters.registry_projections import REGISTRY_KINDS
+from tallystick.adapters.registry_projections import REGISTRY_KINDS, check_revision
 from tallystick.adapters.sealing import Sealed, no_such_text, sealed
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
@@ -93,9 +93,12 @@ class MemoryControl:
         self._checkpoints: dict[int, str] = {}
         self._revision = 0
 
-    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+    def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
+        if not drafts:
+            return ()
         with self._lock:
+            check_revision(expecting, self._revision)
             at = self._clock.now()
             views = self._views.copied()
             counts: Counter[str] = Counter()

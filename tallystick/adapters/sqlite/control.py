@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tallystick.adapters.projections import apply, concerns_views, forget, lapsed
+from tallystick.adapters.registry_projections import check_revision
 from tallystick.adapters.sealing import Sealed, sealed
 from tallystick.adapters.sqlite.control_entries import COLUMNS, all_entries, entry_of
 from tallystick.adapters.sqlite.control_kept import Kept, erase_openings, keep_checkpoint, read_openings
-from tallystick.adapters.sqlite.control_reading import ControlReader
+from tallystick.adapters.sqlite.control_reading import ControlReader, revision_of
 from tallystick.adapters.sqlite.control_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.control_tree import Growth
 from tallystick.adapters.sqlite.control_views import VIEWS, SqliteViews, view_rows
@@ -44,12 +45,14 @@ class SqliteControl(ControlReader):
             )
         )
 
-    def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+    def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         """Write entries and their effect on the views in one transaction, or nothing (see ``ports.ControlStore``)."""
         if not drafts:
             return ()
         made: list[Sealed] = []
         with self._growing() as (connection, growth):
+            if expecting is not None:
+                check_revision(expecting, revision_of(connection))
             at = self._clock.now()
             views = SqliteViews(connection)
             kept = Kept(connection, growth)

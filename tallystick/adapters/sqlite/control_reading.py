@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -37,6 +38,11 @@ _NEWEST: Final = tuple(
     f"ifnull((SELECT max(seq) FROM journal WHERE kind = '{kind}'), 0)" for kind in REGISTRY_KINDS
 )
 _REVISION: Final = f"SELECT max({', '.join(_NEWEST)})"
+
+
+def revision_of(connection: sqlite3.Connection) -> int:
+    """The number of the newest entry about the registry, as this connection sees it now."""
+    return int(connection.execute(_REVISION).fetchone()[0])
 
 
 class ControlReader:
@@ -145,7 +151,7 @@ class ControlReader:
     def registry_revision(self) -> int:
         """The number of the newest entry about the registry; 0 without any."""
         with self._database.reading() as connection:
-            return int(connection.execute(_REVISION).fetchone()[0])
+            return revision_of(connection)
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200
