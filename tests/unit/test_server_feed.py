@@ -114,7 +114,9 @@ def test_a_process_that_starts_without_the_server_goes_on_with_what_was_said_las
     server: Server, tmp_path: Path
 ) -> None:
     opened(server.url, tmp_path, []).close()
-    assert (tmp_path / FEED_FILE).stat().st_mode & 0o777 == 0o600  # the server tells it only to those with a token
+    assert (
+        tmp_path / FEED_FILE
+    ).stat().st_mode & 0o777 == 0o600  # the server tells it only to those with a token
     server.status = 503
     said: list[str] = []
     feed = opened(server.url, tmp_path, said)
