@@ -76,14 +76,6 @@ def judge_code(
     return Judged(Trust.QUARANTINED, CHANGED, differs, rows[-1].definition)
 
 
-def judge_mcp(definition: Definition, against: Definition | None, rows: Sequence[Shown]) -> Judged:
-    """Judge a definition that an MCP server showed and that is not among the accepted ``rows``: a person must look."""
-    if not rows:
-        return Judged(Trust.QUARANTINED, NEW)
-    differs = () if against is None else differing(against, definition)
-    return Judged(Trust.QUARANTINED, CHANGED, differs, rows[-1].definition)
-
-
 def differing(before: Definition, after: Definition) -> tuple[str, ...]:
     """The names of the fields in which two definitions differ."""
     return tuple(name for name in _FIELDS if getattr(before, name) != getattr(after, name))

@@ -388,10 +388,3 @@ class Graph:
             if use.type == "data":
                 found.setdefault(use.name, set()).add(use.agent)
         return {what: frozenset(agents) for what, agents in found.items()}
-
-    def agents_touching(self, what: Iterable[str]) -> set[str]:
-        """The agents that reach, or were seen handling, one of these classes or data sources."""
-        wanted = list(what)
-        tools = {tool for one in wanted for tool in self.touched.get(one, ())}
-        seen = {agent for one in wanted for agent in self.handled.get(one, ())}
-        return self.upstream({agent for tool in tools for agent in self.holders.get(tool, ())} | seen)
