@@ -115,9 +115,8 @@ def test_the_changed_description_is_found_named_and_refused(changed: Desks) -> N
 
 
 def test_the_plan_names_all_three(changed: Desks) -> None:
-    plan = json.dumps(changed.tally("plan"))
-    for named in ("archiver", "researcher", "refund"):
-        assert named in plan
+    seen = {(one["type"], one["name"]) for one in changed.tally("plan")["observed"]}
+    assert {("agent", "archiver"), ("agent", "researcher"), ("tool", "refund")} <= seen
 
 
 def test_once_a_person_accepts_it_the_tool_may_be_called(changed: Desks) -> None:
