@@ -60,6 +60,10 @@ class Run:
     seen: int = 0  # when something of it last arrived (store clock)
     source: str = "otlp"  # otlp | sdk | tau-bench | who-and-when | langfuse
     stopped_by: str | None = None  # budget | loop | denials
+    version: str | None = None  # label of the version of its agent, where its steps say it
+    environment: str | None = None  # where it ran: production, dev, …
+    archived: bool = False  # its steps are in the archive; its summary is here
+    erased: bool = False  # its contents were removed on somebody's demand; what happened still stands
 
     @property
     def total_cost_nano(self) -> int | None:

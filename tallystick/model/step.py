@@ -109,3 +109,7 @@ class Step:
     # What a model was told (see observe/marks.py): the same mark is the same text, as it was sent.
     prompt: str | None = None  # mark of the system prompt
     offered: str | None = None  # mark of the tool definitions
+    # Where and for whom. No part of a record's leaf (proof/records.py): what names a person must be erasable.
+    environment: str | None = None  # deployment.environment of the sender
+    subject: str | None = None  # whom it concerns: the end user's id, as the sender gives it
+    conversation: str | None = None

@@ -131,4 +131,26 @@ INSERT INTO meta VALUES ('uses', 0);
 CREATE INDEX run_unlisted ON run (revision) WHERE listed < revision AND (NOT open OR steps >= 2 * listed_steps);
 """
 
-MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD))
+_FOURTH_COLUMNS = """
+-- Which version of its agent a run had, and where it ran.
+ALTER TABLE run ADD COLUMN version TEXT;
+ALTER TABLE run ADD COLUMN environment TEXT;
+
+-- Whom a run concerns and which conversation it belongs to, as its steps say it.
+CREATE TABLE subject (subject TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (subject, run)) WITHOUT ROWID;
+CREATE INDEX subject_run ON subject (run);
+CREATE TABLE conversation (
+    conversation TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (conversation, run)
+) WITHOUT ROWID;
+CREATE INDEX conversation_run ON conversation (run);
+"""
+
+_FOURTH_ARCHIVE = """
+"""
+
+_FOURTH_ERASURE = """
+"""
+
+_FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
+
+MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), script(_FOURTH))
