@@ -37,5 +37,9 @@ sender.write(
     agent="weather",
     conversation="session-0001",
     user="u-4711",
+    missing={
+        "output tokens": "it adds reasoning tokens to completions that count them already, as LiteLLM's do",
+        "user": "it sends no user id",
+    },
     tools=[{"tool": "get_weather", "arguments": {"city": "Paris"}, "result": {"result": "Paris: 21C sunny"}}],
 )

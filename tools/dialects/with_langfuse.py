@@ -40,5 +40,12 @@ def run(question: str) -> str:
 
 run("weather?")
 sender.write(
-    "langfuse", "openai", agent="weather", conversation="session-0001", user="u-4711", environment="staging"
+    "langfuse",
+    "openai",
+    agent="weather",
+    conversation="session-0001",
+    user="u-4711",
+    environment="staging",
+    documents=[{"id": "d1", "score": 0.5, "content": "Paris is a city"}],
+    guardrails=[{"name": "toxicity", "verdict": None, "said": {"verdict": "pass"}}],
 )

@@ -48,4 +48,14 @@ def run(question: str) -> str:
 
 
 run("weather?")
-sender.write("mlflow-tracing", "openai", agent="weather", conversation="session-0001", user="u-4711")
+sender.write(
+    "mlflow-tracing",
+    "openai",
+    agent="weather",
+    conversation="session-0001",
+    user="u-4711",
+    missing={
+        "conversation": "its own exporter adds it to the root",
+        "user": "its own exporter adds it to the root",
+    },
+)

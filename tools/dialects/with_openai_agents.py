@@ -27,7 +27,13 @@ async def polite(context, agent, given):  # type: ignore[no-untyped-def]
 
 
 weather = Agent(name="weather", model=model, tools=[function_tool(sender.get_weather)])
-triage = Agent(name="triage", model=model, handoffs=[weather], input_guardrails=[polite])
+triage = Agent(
+    name="triage",
+    model=model,
+    guardrails=[{"name": "polite", "verdict": None}],  # its verdict is not sent
+    handoffs=[weather],
+    input_guardrails=[polite],
+)
 
 
 async def main() -> None:
@@ -40,5 +46,6 @@ sender.write(
     "openai-agents",
     "openinference-instrumentation-openai-agents",
     agent="triage",
+    guardrails=[{"name": "polite", "verdict": None}],  # its verdict is not sent
     handoffs=[{"from": "triage", "to": "weather"}],
 )

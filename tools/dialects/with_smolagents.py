@@ -19,4 +19,17 @@ def get_weather(city: str) -> str:
 
 model = OpenAIServerModel(sender.MODEL, api_base=sender.URL, api_key=sender.KEY)
 ToolCallingAgent(tools=[get_weather], model=model, name="weather").run("weather?")
-sender.write("smolagents", "openinference-instrumentation-smolagents", "openai", agent="weather")
+sender.write(
+    "smolagents",
+    "openinference-instrumentation-smolagents",
+    "openai",
+    agent="weather",
+    tools=[
+        {"tool": "get_weather", "arguments": {"city": "Paris"}, "result": "Paris: 21C sunny"},
+        {
+            "tool": "final_answer",
+            "arguments": {"answer": "It is 21C in Paris."},
+            "result": "It is 21C in Paris.",
+        },
+    ],
+)
