@@ -17,7 +17,7 @@ from tallystick.observe.lineage import with_agents
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 
 PAGE = 1000
-SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
+SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
 
 
 class Reader:
