@@ -6,7 +6,7 @@ is shown."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tallystick.model.attributes import LOG_EVENT, STOPPED
@@ -15,6 +15,7 @@ from tallystick.model.step import Kind, Step
 from tallystick.observe.dialects import READERS, reader_for
 from tallystick.observe.dialects.dialect import Reader
 from tallystick.observe.messages import Message, messages_of, parsed, plain_text, unflattened
+from tallystick.observe.values import literal
 
 _PARAMETERS = "gen_ai.request."
 _NOT_PARAMETERS = ("functions", "tools", "model", "headers", "type", "system_instruction", "instructions")
@@ -52,6 +53,10 @@ def read_contents(step: Step, span: Span) -> Contents:
     """Read all contents of a span. Never raises for what an attribute may hold; what does not fit is shown
     as it came."""
     reader = READERS.get(step.dialect) or reader_for(span)
+    if reader.dialect.unfold is not None:
+        inside = reader.dialect.unfold(span.attributes)
+        if inside:
+            span = replace(span, attributes={**inside, **span.attributes})
     attributes = span.attributes
     kind = step.kind
     tool = (
@@ -121,11 +126,13 @@ def _tool_value(value: Any, inside: str) -> Any:
     value = parsed(value)
     if inside == "output":
         value = _blocks(value)
+    if inside == "inputs":
+        value = literal(value)  # LangChain writes arguments as Python shows them
     if not isinstance(value, Mapping):
         return value
     if inside == "inputs" and "input_str" in value:
         inner = value.get("inputs")
-        return inner if inner is not None else parsed(value["input_str"])
+        return inner if inner is not None else literal(parsed(value["input_str"]))
     message = _tool_message(value)
     if message is None and isinstance(value.get("output"), Mapping):
         message = _tool_message(value["output"])
