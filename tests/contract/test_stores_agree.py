@@ -61,6 +61,10 @@ class TwoStores(RuleBasedStateMachine):
         assert list(self.memory.spend(by, query, now=self.now)) == list(
             self.sqlite.spend(by, query, now=self.now)
         )
+        for by in ("agent", "day"):
+            assert list(self.memory.completeness(by, query, now=self.now)) == list(
+                self.sqlite.completeness(by, query, now=self.now)
+            )
 
     @invariant()
     def answers_are_equal(self) -> None:
