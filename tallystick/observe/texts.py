@@ -39,7 +39,9 @@ _OTHER: Final = re.compile(r"[\W_]+")
 _LONG_WORD: Final = re.compile(rb"[^ ]{%d}" % (LONGEST_WORD + 1))
 _DEEPEST: Final = 64
 _NOT_TEXT: Final = ("tool_definitions", "parameters")
-_SPEAKS: Final = frozenset({"role", "type", "finish_reason", "mime_type", "modality"})  # keys whose value is structure
+_SPEAKS: Final = frozenset(
+    {"role", "type", "finish_reason", "mime_type", "modality"}
+)  # keys whose value is structure
 
 _read_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _read_any = msgspec.json.Decoder().decode
@@ -199,7 +201,9 @@ class Collector:
         self._here.add(raw)
         if len(raw) < 24:
             return True  # words so few cost less than remembering them over passes
-        digest = blake2b(raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"), digest_size=8).digest()
+        digest = blake2b(
+            raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"), digest_size=8
+        ).digest()
         if self._earlier and digest in self.seen:
             return False
         if len(self.seen) < MOST_SEEN:
@@ -294,7 +298,7 @@ _SCORES: Final = (  # where the name, the value and the label of an evaluation s
     ("evaluation.name", ("evaluation.score", "evaluation.score.value"), "evaluation.label"),
     ("eval.name", ("eval.score",), "eval.label"),
 )  # fmt: skip
-_LISTS: Final = ("langfuse.trace.scores", "langfuse.scores", "scores")
+_LISTS: Final = ("tallystick.import.scores", "langfuse.trace.scores", "langfuse.scores")
 _MAY_SCORE: Final = frozenset({name for name, _, _ in _SCORES} | set(_LISTS))
 _MOST_SCORES: Final = 256  # of one step
 
