@@ -29,7 +29,10 @@ LOOSE: Final = (
 )
 MARK_LOOSE: Final = f"UPDATE run SET loose = {LOOSE}"  # after a run and its parts were written
 
-_SUMS: Final = "sum(p.cost_nano), sum(p.cost_gaps), sum(p.steps), sum(p.input_tokens), sum(p.output_tokens), sum(p.token_gaps)"
+_SUMS: Final = (
+    "sum(p.cost_nano), sum(p.cost_gaps), sum(p.steps), "
+    "sum(p.input_tokens), sum(p.output_tokens), sum(p.token_gaps)"
+)
 _NAMED: Final = f"""
 SELECT {{own}}, p.name, {_SUMS}, count(*)
 FROM run r JOIN part p ON p.type = {{type}} AND p.run = r.no WHERE {{where}} GROUP BY 1, 2
