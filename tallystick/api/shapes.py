@@ -151,6 +151,8 @@ class StepDetailShape(StepShape):
     documents: Any
     plan: Any
     handoff: Any
+    retry: Any
+    guardrail: Any
     parameters: Any
     reasoning: Any
     goal: Any
@@ -279,6 +281,26 @@ class VerifyShape(TypedDict):
 
     steps: list[VerifyStepShape]
     lamps: LampsShape
+
+
+class WholenessRow(TypedDict):
+    """How the runs of one agent or day stand."""
+
+    key: str | None
+    runs: int
+    complete: int
+    lossy: int
+    open: int
+    crashed: int
+    missing: int
+    missing_unknown: int
+
+
+class WholenessShape(TypedDict):
+    """How many runs were recorded whole."""
+
+    by: Literal["agent", "day"]
+    rows: list[WholenessRow]
 
 
 class IngestShape(TypedDict):

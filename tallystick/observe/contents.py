@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tallystick.model.attributes import DECISION, RETRY_ATTEMPT, RETRY_CAUSE, STOPPED
+from tallystick.model.attributes import DECISION, LOG_EVENT, RETRY_ATTEMPT, RETRY_CAUSE, STOPPED
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.dialects import CANONICAL, READERS, reader_for
@@ -137,10 +137,11 @@ def _text(value: Any) -> str | None:
 def _messages(span: Span, reader: Reader, kind: Kind) -> tuple[list[Message], list[Message]]:
     """Both sides. Raw bodies of other kinds of steps (a chain's input) are no messages: only canonical ones
     count there."""
-    if kind in (Kind.MODEL, Kind.AGENT, Kind.OUTPUT, Kind.HUMAN):
+    log = LOG_EVENT in span.attributes  # a log record may be one message
+    if log or kind in (Kind.MODEL, Kind.AGENT, Kind.OUTPUT, Kind.HUMAN):
         asked = messages_of(span, reader, "input_messages")
         answered = messages_of(span, reader, "output_messages")
-        if kind is Kind.MODEL or _is_conversation(asked) or _is_conversation(answered):
+        if log or kind is Kind.MODEL or _is_conversation(asked) or _is_conversation(answered):
             return asked, answered
     return [], []
 

@@ -5,8 +5,10 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import (
+    WHOLENESS_KEYS,
     Account,
     Change,
     Charge,
@@ -21,10 +23,12 @@ from tallystick.ports.traces import (
     Traces,
     TraceStore,
     UseLog,
+    Wholeness,
     Written,
 )
 
 __all__ = [
+    "WHOLENESS_KEYS",
     "Account",
     "Change",
     "Charge",
@@ -32,16 +36,23 @@ __all__ = [
     "ControlStore",
     "Flaw",
     "Ids",
+    "Indexed",
     "Kept",
+    "Passed",
     "Record",
     "RecordLog",
     "RunPage",
+    "RunTexts",
+    "Score",
     "Segment",
     "Sighting",
     "Signer",
     "Spend",
+    "TextLog",
     "TraceStore",
     "Traces",
+    "Unread",
     "UseLog",
+    "Wholeness",
     "Written",
 ]

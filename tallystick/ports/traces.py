@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.ports.search import TextLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of runs, newest first; ``total`` counts all that match."""
+    """One page of runs, newest first; ``total`` counts all that match.
+
+    ``at_least``: it counts those that were found, and there may be more, because each has to be read to know.
+    """
 
     total: int
     runs: tuple[Run, ...]
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,27 @@ class Sighting:
     errors: int
     cost_nano: int
     cost_gaps: int
+
+
+WHOLENESS_KEYS: Final = ("agent", "day")
+
+
+@dataclass(frozen=True, slots=True)
+class Wholeness:
+    """How the runs of one agent, or of one day (UTC, of their start), stand.
+
+    ``missing`` sums the steps known to be missing; ``missing_unknown`` counts the runs that are not complete and of
+    which nobody knows how many steps are missing.
+    """
+
+    key: str | None
+    runs: int
+    complete: int
+    lossy: int
+    open: int
+    crashed: int
+    missing: int
+    missing_unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +128,13 @@ class TraceStore(Protocol):
 
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first."""
+        ...
+
+    def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:
+        """How the runs that match stand, by agent or by day of their start, in that order; no key comes last.
+
+        Raises BadInput for another ``by``. Costs what the runs' summaries cost, not their steps.
+        """
         ...
 
     def sightings(self, type: str) -> Sequence[Sighting]:
@@ -264,5 +297,5 @@ class UseLog(Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, Protocol):
-    """A trace store with the log of its records and the uses it shows; both adapters are one."""
+class Traces(TraceStore, RecordLog, UseLog, TextLog, Protocol):
+    """A trace store with the log of its records, the uses it shows and the index of its texts; both adapters are one."""

@@ -111,6 +111,8 @@ def make_step(index: int, parent: str | None, kind: str, name: str, **changes: A
         "plan": None,
         "stacktrace": None,
         "handoff": None,
+        "retry": None,
+        "guardrail": None,
         "parameters": None,
         "reasoning": None,
         "goal": None,

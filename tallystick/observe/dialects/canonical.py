@@ -206,4 +206,5 @@ FACTS: Final = {
     own.STARTED: ("start_record", "flag"),
     own.ALIVE: ("alive", "count"),
     own.LOST: ("lost", "count"),
+    own.LOG_EVENT: ("log", "text"),
 }

@@ -20,7 +20,8 @@ _NO_PARENT: Final = "0" * 16
 
 
 def started_span(span: Span) -> Span:
-    """The start record that a pending span of Logfire stands for; the span itself where it is none."""
+    """The start record that a pending span of Logfire stands for; the span itself where it is none, or is that
+    record already (the store keeps the record, and it is read again)."""
     attributes = span.attributes
     parent = attributes.get(PENDING)
     if (
