@@ -25,9 +25,9 @@ Every = Annotated[bool, QueryParameter(name="all", description="Also the rows th
 def compare_handlers(reader: ReadsRuns, find: Mapping[str, Any]) -> list[HTTPRouteHandler]:
     """The handlers; ``find`` are the options of those that may not find what was asked for."""
 
-    @get("/api/diff", summary="Two runs, step by step", **find)
-    def diff(first: RunA, second: RunB, every: Every = False) -> shapes.DiffShape:
+    @get("/api/compare", summary="Two runs, step by step", **find)
+    def diff(first: RunA, second: RunB, every: Every = False) -> shapes.ComparedShape:
         """Steps aligned by what they mean; only differences, and where the runs part."""
-        return cast(shapes.DiffShape, reader.diff(first, second, every=every))
+        return cast(shapes.ComparedShape, reader.diff(first, second, every=every))
 
     return [diff]

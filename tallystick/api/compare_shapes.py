@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 from tallystick.api.shapes import RunShape
 
 
-class BriefShape(TypedDict):
+class ComparedStepShape(TypedDict):
     """A step in one line. ``depth`` counts the steps around it."""
 
     step: str
@@ -22,7 +22,7 @@ class BriefShape(TypedDict):
     duration_ns: int | None
 
 
-class ChangeShape(TypedDict):
+class ComparedChangeShape(TypedDict):
     """One place where two values differ; null where it is absent."""
 
     field: str
@@ -30,24 +30,24 @@ class ChangeShape(TypedDict):
     b: Any
 
 
-class RowShape(TypedDict):
+class ComparedRowShape(TypedDict):
     """One step of either run, or of both. ``equal_before``: rows before this one that were left out as equal."""
 
     op: Literal["same", "changed", "only a", "only b", "moved"]
-    a: BriefShape | None
-    b: BriefShape | None
-    changes: list[ChangeShape]
+    a: ComparedStepShape | None
+    b: ComparedStepShape | None
+    changes: list[ComparedChangeShape]
     equal_before: int
 
 
-class CauseShape(TypedDict):
+class ComparedCauseShape(TypedDict):
     """Why two runs part: a candidate, as a word and as a sentence."""
 
     kind: str
     text: str
 
 
-class DiffShape(TypedDict):
+class ComparedShape(TypedDict):
     """Two runs. ``same``: what was asked and what came back differs nowhere; ``first``: index of the row where it does
     first; ``hidden``: equal rows that were left out."""
 
@@ -55,8 +55,8 @@ class DiffShape(TypedDict):
     b: RunShape
     same: bool
     first: int | None
-    cause: CauseShape | None
-    rows: list[RowShape]
+    cause: ComparedCauseShape | None
+    rows: list[ComparedRowShape]
     hidden: int
-    totals: list[ChangeShape]
+    totals: list[ComparedChangeShape]
     notes: list[str]

@@ -103,7 +103,9 @@ def test_what_was_posted_is_there_in_the_shapes_that_were_promised(wired: Wired)
         "workflows",
     ):
         wired.ask(f"/api/{kind}", getattr(registry_shapes, f"{kind.title()}Shape"))
-    itself = wired.ask(f"/api/diff?a={run['run']}&b={run['run'][:9]}&all=true", compare_shapes.DiffShape)
+    itself = wired.ask(
+        f"/api/compare?a={run['run']}&b={run['run'][:9]}&all=true", compare_shapes.ComparedShape
+    )
     assert (itself["same"], {row["op"] for row in itself["rows"]}) == (True, {"same"})
     for by in ("agent", "tool", "workflow", "run", "model"):
         wired.ask(f"/api/cost?by={by}", shapes.CostShape)
