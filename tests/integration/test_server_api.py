@@ -191,7 +191,7 @@ def test_answers_keep_what_the_document_promises(tmp_path: Path) -> None:
     with Serving(tmp_path, ServerSettings()) as serving:
         schema = schemathesis.openapi.from_url(f"{serving.url}/api/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
-        assert len(operations) == 32
+        assert len(operations) == 33
         for operation in operations:
 
             @settings(
