@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -147,6 +148,7 @@ class RunTable:
                 continue  # it was born and merged inside this batch
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
+            follow(self._connection, gone.no, keeps.no, moving=True)
             self._drop_parts(gone.no)
             forget_uses(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
