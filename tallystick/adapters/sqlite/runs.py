@@ -10,6 +10,7 @@ from typing import Any
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -141,6 +142,7 @@ class RunTable:
                 continue  # it was born and merged inside this batch
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
+            follow(self._connection, gone.no, keeps.no, moving=True)
             self._drop_parts(gone.no)
             forget_uses(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
