@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import test_framework_spans as dumps
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
+from real_server import tally_up
 from test_server_frameworks import ask
 
-ROOT = Path(__file__).resolve().parents[2]
+from tallystick.api.otlp import read_protobuf, read_protobuf_logs
+from tallystick.app.read import Reader
+from tallystick.app.record import Recorder
+from tallystick.cost.rates import RateCard
+from tallystick.testing import FakeClock, memory_stores
+
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 AT = 1_700_000_000_000_000_000
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TALLYSTICK_PORT": "0", "TALLYSTICK_OTLP_PORT": "0"}
-    command = [sys.executable, "-m", "tallystick", "up", "--store", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as process:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "pages" in line).split()[-1]
-        yield int(address.rsplit(":", 1)[1].rstrip("/"))
-        process.terminate()
-        process.wait(20)
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with tally_up(tmp_path_factory.mktemp("logs")) as given:
+        yield given
 
 
 def record_of(**fields: Any) -> dict[str, Any]:
@@ -76,14 +71,18 @@ def test_metrics_are_refused_in_words_and_not_tried_again(port: int) -> None:
 
 @dumps.pytestmark
 @pytest.mark.parametrize("signals", ["logs", "traces logs", "logs traces", "logs traces logs traces"])
-def test_spans_and_records_of_one_session_are_one_run(port: int, signals: str) -> None:
+def test_spans_and_records_of_one_session_are_one_run(signals: str) -> None:
+    stores = memory_stores()
+    recorder = Recorder(stores.traces, RateCard({}), FakeClock())
     for signal in signals.split():
-        body = (dumps.DATA / f"claude-cli.native.{signal}.pb").read_bytes()
-        answer = ask(port, f"/v1/{signal}", body, PROTOBUF)
-        assert answer == ExportLogsServiceResponse().SerializeToString()
-    (run,) = ask(port, "/api/runs")["runs"]
+        read = read_protobuf if signal == "traces" else read_protobuf_logs
+        batch = read((dumps.DATA / f"claude-cli.native.{signal}.pb").read_bytes())
+        assert batch.rejected == []
+        recorder.record(batch.spans)
+    reader = Reader(stores.traces, stores.control, FakeClock())
+    (run,) = reader.runs()["runs"]
     truth = dumps.TRUTH["claude-cli.native.traces"]
-    shown = ask(port, f"/api/runs/{run['run']}")
+    shown = reader.run(run["run"])
     assert (run["model_calls"], run["tool_calls"]) == (truth["model_calls"]["logical"], 2)
     real = truth["usage_consumed_normalised"]
     assert run["usage"]["input_tokens"] == real["input_tokens_including_cache"]
