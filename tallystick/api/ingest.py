@@ -34,6 +34,9 @@ from tallystick.api.writer import Answer, Tally, Writer
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput, StoreFault, TallystickError, TooLarge
 
+COMMITTED: Final = (
+    b"tallystick-committed"  # only who committed the spans gives this header (sdk/recalling.py)
+)
 _NAMED: Final = 20  # rejections told with their reason in one answer; the rest are counted
 _NOT_TAKEN: Final = {"/v1/logs": "logs", "/v1/metrics": "metrics", "/v1development/profiles": "profiles"}
 
@@ -66,7 +69,9 @@ class Ingest:
         else:
             self.tally.requests += 1
             self.tally.rejected += len(answer.rejected)
-            await respond(send, 200, success(answer, as_json=as_json), JSON if as_json else PROTOBUF)
+            told = JSON if as_json else PROTOBUF
+            vouched = [(COMMITTED, b"%d" % answer.accepted)]
+            await respond(send, 200, success(answer, as_json=as_json), told, vouched)
 
     def _check(self, scope: Scope) -> None:
         path, method = scope["path"], scope["method"]
