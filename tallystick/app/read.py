@@ -19,7 +19,7 @@ from tallystick.observe.logs import joined, told_of
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 
 PAGE = 1000
-SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
+SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
 
 
 class Reader:
