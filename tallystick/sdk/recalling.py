@@ -2,8 +2,8 @@
 
 A 200 can come from something between us and the store, which loses the export afterwards; nobody says so. What such an
 export held of a run that goes on shows as a gap in its numbers, but a whole run in it would leave no trace. So the end
-of each run (it says how many steps there were) goes out again, at once and with the next exports, until the store itself has said
-that it committed one of them. The store takes a repeat for what it is.
+of each run (it says how many steps there were) goes out again, at once and with the next exports, until the store
+itself has said that it committed one of them. The store takes a repeat for what it is.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class RunTable:
     def count(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], here: Iterable[str]) -> None:
         """Add new steps to a run's sums. ``here``: parents (trace + span) that came earlier."""
         for step, before in steps:
-            add(row.tally, row.parts, step, before)
+            add(row.tally, row.parts, step, before, home=row.id)
         note_parents(row.tally, [step for step, _ in steps], here)
 
     def recount(self, row: RunRow) -> None:
@@ -216,7 +216,7 @@ class RunTable:
                 step.same_as = target
                 changed.append((None if target is None else bytes.fromhex(target), one[0]))
         self._connection.executemany("UPDATE step SET same_as=? WHERE id=?", changed)
-        row.tally, row.parts = count_all(steps, row.tally)
+        row.tally, row.parts = count_all(steps, row.tally, row.id)
         self._drop_parts(row.no)
 
     def _drop_parts(self, run: int) -> None:
