@@ -47,3 +47,5 @@ LOOP: Final = "tallystick.loop"  # true on a step that repeats what was done bef
 INPUT: Final = "tallystick.input"
 OUTPUT: Final = "tallystick.output"
 DERIVED: Final = "tallystick.derived"
+REDACTED: Final = "tallystick.redacted"  # what was taken out before storage: counts by kind, as JSON
+ERASED: Final = "tallystick.erased"  # true on a span whose contents were removed on somebody's demand
