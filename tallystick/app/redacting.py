@@ -7,7 +7,7 @@ The span says what was taken out: ``tallystick.redacted`` holds counts by kind a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 

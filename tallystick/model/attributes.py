@@ -49,3 +49,5 @@ OUTPUT: Final = "tallystick.output"
 DERIVED: Final = "tallystick.derived"
 REDACTED: Final = "tallystick.redacted"  # what was taken out before storage: counts by kind, as JSON
 ERASED: Final = "tallystick.erased"  # true on a span whose contents were removed on somebody's demand
+LOG_EVENT: Final = "tallystick.log.event"  # on a span that stands for a log record: the event's name
+LOG_SEVERITY: Final = "tallystick.log.severity"

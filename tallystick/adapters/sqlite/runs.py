@@ -9,6 +9,7 @@ from typing import Any
 
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
@@ -39,6 +40,7 @@ _SUMMARY = (
     "output_tokens", "started", "ended", "version", "environment", "state",
 )  # fmt: skip
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
+_MARK_LOOSE = MARK_LOOSE + " WHERE no = ?"
 _NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
 
 
@@ -256,10 +258,12 @@ class RunTable:
         if summaries:
             self._connection.executemany(_SAVE, summaries)
         self._connection.executemany(ADD_PART, parts)
+        self._connection.executemany(_MARK_LOOSE, [(row.no,) for row in touched])
 
     def update(self, values: tuple[Any, ...]) -> None:
         """Write one run's row (the values of ``summary``)."""
         self._connection.execute(_SAVE, values)
+        self._connection.execute(_MARK_LOOSE, values[-1:])
 
 
 def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> tuple[Any, ...]:
