@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tallystick.model.attributes import STOPPED
+from tallystick.model.attributes import PROCESS, STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
@@ -28,6 +28,7 @@ from tallystick.observe.dialects.dialect import (
 )
 from tallystick.observe.dialects.pydantic_ai import PENDING, started_span
 from tallystick.observe.marks import offered_mark, prompt_mark
+from tallystick.observe.numbering import mark_of
 from tallystick.observe.orphans import derived_tools, orphan_links, session_total
 from tallystick.observe.values import LONGEST, TOP, clean_count, clean_text, encodable
 
@@ -214,8 +215,11 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         error = get("error") or _error(span)
     name, scope = span.name, span.source.scope
     resource = span.source.resource
-    environment = None
+    environment = origin = None
     if resource:
+        if "seq" in found:
+            told = resource.get(PROCESS)
+            origin = mark_of(told) if type(told) is str and told else None
         environment = resource.get(_ENVIRONMENT) or resource.get(_OLD_ENVIRONMENT)
     return Step(
         span.trace, span.span, span.parent, get("run"), kind,
@@ -229,6 +233,7 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
         get("version"), get("classes", ()), None, None,
         get("environment") if environment is None else clean_text(environment), get("subject"), get("conversation"),
+        origin,
     )  # fmt: skip
 
 

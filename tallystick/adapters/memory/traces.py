@@ -169,7 +169,7 @@ class MemoryTraces(MemoryTexts, WholenessOf):
             )
             held.steps[(step.trace, step.span)] = (arrived, marked, span)
         steps = [step for _, step, _ in held.steps.values()]
-        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
+        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen), held.id)
         held.stale = False
 
     def _sweep(self, now: int) -> None:
