@@ -92,7 +92,8 @@ STEP: dict[str, Any] = {
 STEP_MORE: dict[str, Any] = {
     "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,
     "tool_definitions": None,
-    "documents": None, "plan": None, "handoff": None, "retry": None, "guardrail": None, "parameters": None, "reasoning": None, "goal": None,
+    "documents": None, "plan": None, "handoff": None, "retry": None, "guardrail": None,
+    "parameters": None, "reasoning": None, "goal": None,
     "input": None,
     "stacktrace": None,
     "attributes": {"k": b"\x00\xff", "n": 2**62}, "resource": {}, "events": [], "links": [], "dropped": 0,
