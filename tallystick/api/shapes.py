@@ -153,6 +153,7 @@ class StepDetailShape(StepShape):
     handoff: Any
     retry: Any
     guardrail: Any
+    first_chunk_ns: int | None
     parameters: Any
     reasoning: Any
     goal: Any
@@ -165,6 +166,7 @@ class StepDetailShape(StepShape):
     dropped: int
     scope: str
     dialect: str
+    mapped_from: dict[str, str]
 
 
 class SpendShape(TypedDict):

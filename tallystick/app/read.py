@@ -17,6 +17,7 @@ from tallystick.model.step import Step
 from tallystick.observe.contents import Contents
 from tallystick.observe.lineage import with_agents
 from tallystick.observe.logs import joined, told_of
+from tallystick.observe.normalise import mapped_from
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 
 PAGE = 1000
@@ -89,6 +90,7 @@ class Reader:
             "handoff": contents.handoff,
             "retry": contents.retry,
             "guardrail": contents.guardrail,
+            "first_chunk_ns": contents.first_chunk_ns,
             "parameters": contents.parameters,
             "reasoning": contents.reasoning,
             "goal": contents.goal,
@@ -104,6 +106,7 @@ class Reader:
             "dropped": span.dropped,
             "scope": step.scope,
             "dialect": step.dialect,
+            "mapped_from": mapped_from(span),
         }
 
     def diff(self, a: str, b: str, *, every: bool = False) -> Json:

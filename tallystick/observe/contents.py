@@ -13,11 +13,13 @@ from tallystick.model.attributes import DECISION, LOG_EVENT, RETRY_ATTEMPT, RETR
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.dialects import CANONICAL, READERS, reader_for
+from tallystick.observe.dialects.canonical import FIRST_CHUNK
 from tallystick.observe.dialects.dialect import Reader
 from tallystick.observe.messages import DETAILS, Message, messages_of, parsed, plain_text, unflattened
 from tallystick.observe.values import clean_count, literal, unquoted
 
 _BLOCK_KEYS = {"type", "text", "annotations", "_meta"}
+_DAY = 86_400_000  # no first piece takes longer, in milliseconds
 _PARAMETERS = "gen_ai.request."
 _NOT_PARAMETERS = ("functions", "tools", "model", "headers", "type", "system_instruction", "instructions")
 # The event of a tool's span that holds what it was given, and what it gave back.
@@ -36,7 +38,8 @@ class Contents:
     reason, payload. ``error``: type, message, stacktrace. ``parameters``: what the model was asked with.
     ``reasoning``: the model's own, as text. ``retry``: {"attempt": from 1 or None, "cause": text or None}, where
     this was not the first try. ``guardrail``: {"name", "verdict": allow, deny or None, "said"}, of a guardrail's step;
-    ``said`` is its own answer."""
+    ``said`` is its own answer. ``first_chunk_ns``: nanoseconds from the request to the first piece of a model's
+    streamed answer."""
 
     arguments: Any = None
     result: Any = None
@@ -55,6 +58,7 @@ class Contents:
     output: Any = None
     retry: dict[str, Any] | None = None
     guardrail: dict[str, Any] | None = None
+    first_chunk_ns: int | None = None
 
 
 def read_contents(step: Step, span: Span) -> Contents:
@@ -89,6 +93,7 @@ def read_contents(step: Step, span: Span) -> Contents:
         output=output,
         retry=_retry(step, attributes),
         guardrail=_guardrail(step, attributes, output),
+        first_chunk_ns=_first_chunk(attributes) if kind is Kind.MODEL else None,
     )
 
 
@@ -317,6 +322,14 @@ def _retry(step: Step, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
     if cause is None and (attempt is None or attempt < 2):
         return None
     return {"attempt": attempt, "cause": cause}
+
+
+def _first_chunk(attributes: Mapping[str, Any]) -> int | None:
+    for name, unit in FIRST_CHUNK.items():
+        value = attributes.get(name)
+        if type(value) in (int, float) and 0 <= value < _DAY:
+            return round(value * unit)
+    return None
 
 
 def _guardrail(step: Step, attributes: Mapping[str, Any], said: Any) -> dict[str, Any] | None:

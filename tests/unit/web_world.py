@@ -113,6 +113,8 @@ def make_step(index: int, parent: str | None, kind: str, name: str, **changes: A
         "handoff": None,
         "retry": None,
         "guardrail": None,
+        "first_chunk_ns": None,
+        "mapped_from": {},
         "parameters": None,
         "reasoning": None,
         "goal": None,

@@ -25,7 +25,8 @@ def started_span(span: Span) -> Span:
     attributes = span.attributes
     parent = attributes.get(PENDING)
     if (
-        span.parent is None
+        span.ended is None
+        or span.parent is None
         or attributes.get("logfire.span_type") != "pending_span"
         or type(parent) is not str
     ):
