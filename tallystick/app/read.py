@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tallystick.app.outline import columns
+from tallystick.app.outline import columns, packed
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
+from tallystick.app.story import lines
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
@@ -50,8 +51,17 @@ class Reader:
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         return {
             "run": run_json(run),
-            "columns": columns(self._traces.steps(run.run), run.started),
+            "columns": columns(self._traces.outline(run.run), run.started),
         }
+
+    def outline(self, prefix: str) -> bytes:
+        """The skeleton packed for a browser (see app/outline.py). Raises UnknownThing."""
+        run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
+        return packed(self._traces.outline(run.run), run.started, run_json(run))
+
+    def lines(self, prefix: str, steps: Sequence[str]) -> Json:
+        """What happened in some steps, a line each (see app/story.py). Raises UnknownThing and BadInput."""
+        return lines(self._traces, self._control, self._traces.resolve(prefix), steps)
 
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""

@@ -11,6 +11,7 @@ from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.observe.outline import Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class TraceStore(Protocol):
 
     def steps(self, run: str) -> Sequence[Step]:
         """All steps of a run without contents, by start time then sequence number; repeats carry ``same_as``."""
+        ...
+
+    def outline(self, run: str) -> Outline:
+        """What a tree shows of ``steps``, as columns: fast for runs of many thousand steps. Raises UnknownThing."""
         ...
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:

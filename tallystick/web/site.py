@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -87,6 +87,14 @@ class PageReader(Protocol):
 
     def skeleton(self, prefix: str, /) -> Mapping[str, Any]:
         """``{"run", "columns"}``: one list per column, root first, depth first."""
+        ...
+
+    def outline(self, prefix: str, /) -> bytes:
+        """The skeleton packed for a browser (app/outline.py)."""
+        ...
+
+    def lines(self, prefix: str, steps: Sequence[str], /) -> Mapping[str, Any]:
+        """``{"lines": {step: {"text", "result", "tags"}}}``: what happened, for at most 100 steps."""
         ...
 
     def step(self, prefix: str, step: str, /) -> Mapping[str, Any]:
