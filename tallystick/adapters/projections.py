@@ -299,6 +299,7 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "key.retired": None,
     "journal.reopened": None,
     "content.erased": None,
+    "runs.deleted": None,
     "signin.made": None,
     "signin.refused": None,
 }

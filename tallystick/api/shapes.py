@@ -44,6 +44,10 @@ class RunShape(TypedDict):
     seen: str | None
     source: str
     stopped_by: str | None
+    version: str | None
+    environment: str | None
+    archived: bool
+    erased: bool
 
 
 class RunsShape(TypedDict):
@@ -83,6 +87,9 @@ class StepShape(TypedDict):
     seq: int | None
     same_as: str | None
     derived: bool
+    environment: str | None
+    subject: str | None
+    conversation: str | None
 
 
 class TotalsShape(TypedDict):

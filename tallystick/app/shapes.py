@@ -57,6 +57,10 @@ def run_json(run: Run) -> Json:
         "seen": time_text(run.seen),
         "source": run.source,
         "stopped_by": run.stopped_by,
+        "version": run.version,
+        "environment": run.environment,
+        "archived": run.archived,
+        "erased": run.erased,
     }
 
 
@@ -107,6 +111,9 @@ def step_json(step: Step, contents: Contents) -> Json:
         "outcome": step.outcome.value if step.outcome else None,
         "same_as": step.same_as,
         "derived": step.derived,
+        "environment": step.environment,
+        "subject": step.subject,
+        "conversation": step.conversation,
     }
 
 

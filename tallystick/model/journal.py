@@ -48,7 +48,7 @@ key.created            key, name, purpose                          (key: the pub
 key.retired            key, because
 journal.reopened       size, root, because, by                     (history was lost and that is admitted)
 content.erased         commitments, subject, because, by
-runs.deleted           rule, runs [run, …], because, by            (whole runs that a rule of retention let go; at most 500)
+runs.deleted           rule, runs [run, …], because, by            (whole runs that a rule let go; at most 500)
 signin.made            how, by
 signin.refused         how, count, since
 =====================  ===============================================================================

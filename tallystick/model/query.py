@@ -44,9 +44,12 @@ class Vocabulary:
 
 
 RUNS: Final = Vocabulary(
-    ("run", "agent", "workflow", "status", "completeness", "source", "tool", "model"),
+    (
+        "run", "agent", "version", "workflow", "status", "completeness", "source", "tool", "model", "environment",
+        "subject", "conversation",
+    ),
     ("cost", "steps", "errors", "tokens", "duration"),
-)
+)  # fmt: skip
 MISSING: Final = (
     "owner", "purpose", "budget", "policy", "suite", "repository", "run-book", "version", "declaration",
 )  # fmt: skip

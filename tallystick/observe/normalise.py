@@ -41,6 +41,8 @@ _DECISIONS: Final = frozenset({"allow", "deny", "hold", "not evaluated"})
 _OTHER, _MODEL, _TOOL, _AGENT, _HANDOFF = Kind.OTHER, Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.HANDOFF
 _OK, _ERROR, _DENIED, _UNKNOWN = StepStatus.OK, StepStatus.ERROR, StepStatus.DENIED, StepStatus.UNKNOWN
 _FACT_KEYS: Final = FACTS.keys()
+_ENVIRONMENT: Final = "deployment.environment.name"
+_OLD_ENVIRONMENT: Final = "deployment.environment"
 
 
 def read_span(span: Span) -> list[tuple[Step, Span]]:
@@ -197,6 +199,10 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
     if status is _ERROR:
         error = get("error") or _error(span)
     name, scope = span.name, span.source.scope
+    resource = span.source.resource
+    environment = None
+    if resource:
+        environment = resource.get(_ENVIRONMENT) or resource.get(_OLD_ENVIRONMENT)
     return Step(
         span.trace, span.span, span.parent, get("run"), kind,
         name if len(name) <= LONGEST and name.isascii() else clean_text(name) or "",
@@ -207,7 +213,8 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         get("tool") if kind is _TOOL or kind is _HANDOFF or "gen_ai.tool.name" in span.attributes else None,
         get("call_id"), effect, outcome, decision,
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
-        get("version"), get("classes", ()),
+        get("version"), get("classes", ()), None, None,
+        get("environment") if environment is None else clean_text(environment), get("subject"), get("conversation"),
     )  # fmt: skip
 
 

@@ -55,10 +55,14 @@ def _says_as_much(facts: Mapping[str, object], before: Mapping[str, object]) -> 
     return all(facts.get(name) == before[name] for name in ("goal", "source", "root") if name in before)
 
 
-def _names(step: Step) -> tuple[str | None, str | None, str | None, str | None]:
-    """The names under which a step is summed up."""
+def _names(step: Step) -> tuple[str | None, ...]:
+    """The names under which a step is summed up, and those that a run takes from its first step."""
     return (
         step.agent,
+        step.version,
+        step.subject,
+        step.conversation,
+        step.environment,
         step.tool if step.kind is Kind.TOOL else None,
         step.model if step.kind is Kind.MODEL else None,
         step.workflow,

@@ -16,7 +16,8 @@ from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
-PART_TYPES = ("agent", "tool", "model", "workflow")
+SEEN_TYPES = ("agent", "tool", "model", "workflow")
+PART_TYPES = (*SEEN_TYPES, "version", "subject", "conversation")
 _MODEL, _TOOL, _AGENT, _HANDOFF, _ERROR = Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.HANDOFF, StepStatus.ERROR
 _FREE = (False, 0, 0, 0, 0, 0)
 
@@ -26,7 +27,8 @@ PartKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Part:
-    """What one agent, tool, model or workflow did in one run. Times are nanoseconds, 0 when none was recorded."""
+    """What one agent, tool, model, workflow or version ("agent@label") did in one run, or what was done in it for one
+    subject or in one conversation. Times are nanoseconds, 0 when none was recorded."""
 
     steps: int = 0
     errors: int = 0
@@ -95,6 +97,8 @@ class Tally:
     recount: bool = False  # steps of this run may repeat one another: count from the rows
     created: int = 0  # store clock when the run was first seen
     seen: int = 0  # … and last touched
+    version: tuple[Order, str] | None = None  # the first label of an agent's version
+    environment: tuple[Order, str] | None = None
 
 
 def order_of(step: Step) -> Order:
@@ -208,6 +212,12 @@ def _count_parts(
         keys.append(("model", step.model))
     elif step.tool is not None and step.kind is not _HANDOFF:  # a retrieval may be a tool's work too
         keys.append(("tool", step.tool))
+    if step.version is not None and step.agent is not None:
+        keys.append(("version", f"{step.agent}@{step.version}"))
+    if step.subject is not None:
+        keys.append(("subject", step.subject))
+    if step.conversation is not None:
+        keys.append(("conversation", step.conversation))
     for key in keys:
         part = parts.get(key)
         if part is None:
@@ -246,6 +256,14 @@ def _place(tally: Tally, step: Step) -> None:
     if step.workflow is not None and (tally.workflow is None or step.started <= tally.workflow[0][0]):
         order = order or order_of(step)
         tally.workflow = _earlier(tally.workflow, order, step.workflow)
+    if step.version is not None and (tally.version is None or step.started <= tally.version[0][0]):
+        order = order or order_of(step)
+        tally.version = _earlier(tally.version, order, step.version)
+    if step.environment is not None and (
+        tally.environment is None or step.started <= tally.environment[0][0]
+    ):
+        order = order or order_of(step)
+        tally.environment = _earlier(tally.environment, order, step.environment)
     if facts is not None:
         order = order or order_of(step)
         if isinstance(facts.get("goal"), str):
@@ -350,4 +368,6 @@ def run_of(run: str, tally: Tally, completeness: Completeness, status: RunStatus
         started=tally.started, ended=tally.ended if done else None, seen=tally.seen,
         source=source,
         stopped_by=root.stopped_by if root else None,
+        version=tally.version[1] if tally.version else None,
+        environment=tally.environment[1] if tally.environment else None,
     )  # fmt: skip

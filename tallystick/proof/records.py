@@ -21,7 +21,7 @@ from tallystick.model.usage import NO_USAGE
 from tallystick.proof.merkle import leaf_hash
 
 RECORD_VERSION: Final = (
-    2  # grows whenever spans are read in another way, so that an old reading is not called false
+    3  # grows whenever spans are read in another way, so that an old reading is not called false
 )
 EXACT: Final = 2**53 - 1  # integers beyond are no JSON numbers
 BITS: Final = 4096  # of an integer beyond this only the size is recorded, as the stores do

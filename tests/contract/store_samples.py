@@ -119,7 +119,9 @@ def records(draw) -> tuple[Step, Span]:
         decision=draw(st.sampled_from([None, "allow", "deny"])),
         links=tuple(draw(st.lists(st.sampled_from(["conversation:1", "conversation:2", "call:x"]), max_size=2))),
         derived=draw(st.sampled_from([False, False, False, True])), dropped=draw(st.sampled_from([0, 0, 3])),
-        facts=facts or None,
+        facts=facts or None, version=draw(st.sampled_from([None, "1.0", "2.0"])),
+        environment=draw(st.sampled_from([None, "dev", "production"])),
+        subject=draw(st.sampled_from([None, None, "ann", "böb"])), conversation=draw(st.sampled_from([None, "talk-1"])),
         events=(Event("said", 5, {"text": "hello" * 80}),) if draw(st.booleans()) else (),
         span_links=(Link(trace_id(9), span_id(9)),) if draw(st.booleans()) else (),
     )  # fmt: skip

@@ -20,6 +20,8 @@ QUERIES = [
     "agent:refunds", "-agent:Writer", "tool:t1", "model:m2 status:failed", "workflow:support", "completeness:lossy",
     "cost:>0.000001", "cost:<0.0005", "tokens:<=60", "tokens:>20", "steps:>2", "errors:0", "duration:>=2s",
     "-duration:<2s", "since:1h", "until:2023-11-15", "buy", "-SELL", "run:run-", "source:sdk", "run:0000",
+    "version:1.0", "version:refunds@2.0", "environment:dev", "-environment:production", "subject:böb",
+    "conversation:talk-1 -subject:ann",
 ]  # fmt: skip
 
 

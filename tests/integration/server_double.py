@@ -76,12 +76,17 @@ RUN: dict[str, Any] = {
     "cost_nano_usd": None, "cost_known_nano_usd": 0, "cost_gaps": 1,
     "started": "2026-11-22T10:00:00.000000Z", "ended": None, "duration_ns": None, "seen": None, "source": "otlp",
     "stopped_by": None,
+    "version": None,
+    "environment": None,
+    "archived": False,
+    "erased": False,
 }  # fmt: skip
 STEP: dict[str, Any] = {
     "step": "b" * 16, "parent": None, "trace": "a" * 32, "kind": "model", "name": "chat", "agent": None, "status": "ok",
     "arguments": None, "result": None, "output": None, "usage": USAGE, "cost_nano_usd": None, "cost_gap": "no price",
     "started": None, "ended": None, "duration_ns": None, "decision": None, "tool": None, "call_id": None, "model": None,
     "provider": None, "error": None, "effect": None, "outcome": None, "seq": None, "same_as": None, "derived": False,
+    "environment": None, "subject": None, "conversation": None,
 }  # fmt: skip
 STEP_MORE: dict[str, Any] = {
     "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,

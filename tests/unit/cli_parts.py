@@ -37,7 +37,7 @@ def run_row(run: str, **changes: Any) -> dict[str, Any]:
         "denials": 0, "usage": SOME, "usage_known": SOME, "usage_gaps": 0, "cost_nano_usd": 1_500_000,
         "cost_known_nano_usd": 1_500_000, "cost_gaps": 0, "started": "2026-11-22T10:00:00.000000Z",
         "ended": "2026-11-22T10:00:02.500000Z", "duration_ns": 2_500_000_000, "seen": None, "source": "sdk",
-        "stopped_by": None,
+        "stopped_by": None, "version": None, "environment": None, "archived": False, "erased": False,
     }  # fmt: skip
     return {**row, **changes}
 
@@ -49,6 +49,7 @@ def step_row(step: str, parent: str | None, kind: str, name: str, **changes: Any
         "output": None, "model": None, "provider": None, "usage": NONE, "cost_nano_usd": None, "cost_gap": None,
         "started": None, "ended": None, "duration_ns": 5_000_000, "decision": None, "effect": None,
         "outcome": None, "same_as": None, "derived": False,
+        "environment": None, "subject": None, "conversation": None,
     }  # fmt: skip
     return {**row, **changes}
 

@@ -59,6 +59,10 @@ def make_run(index: int, status: str = "ok", **changes: Any) -> Row:
         "seen": stamp(NOW),
         "source": "sdk",
         "stopped_by": "loop" if status == "stopped" else None,
+        "version": "1.4.0",
+        "environment": "production",
+        "archived": False,
+        "erased": False,
     }
     run.update(changes)
     return run
@@ -95,6 +99,9 @@ def make_step(index: int, parent: str | None, kind: str, name: str, **changes: A
         "seq": index + 1,
         "same_as": None,
         "derived": False,
+        "environment": "production",
+        "subject": None,
+        "conversation": None,
         "depth": 0,
         "input_messages": [],
         "output_messages": [],

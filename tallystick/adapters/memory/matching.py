@@ -39,8 +39,10 @@ def _meets(term: Term, run: Run, parts: AbstractSet[PartKey], place: int, now: i
         return any(text is not None and needle in text.translate(_FOLD) for text in texts)
     if field == "run":
         return run.run.startswith(str(value))
-    if field in ("status", "completeness", "source"):
+    if field in ("status", "completeness", "source", "environment"):
         return bool(getattr(run, field) == value)
+    if field == "version" and "@" not in str(value):
+        return run.version == value
     own = getattr(run, field) if field in ("agent", "workflow") else None
     return own == value or (field, value) in parts
 

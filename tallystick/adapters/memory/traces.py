@@ -27,7 +27,7 @@ from tallystick.model.step import Step
 from tallystick.observe import stitch
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
 from tallystick.observe.repeats import repeats
-from tallystick.observe.summary import PART_TYPES, Tally, count_all, run_of
+from tallystick.observe.summary import PART_TYPES, SEEN_TYPES, Tally, count_all, run_of
 from tallystick.ports import (
     Account,
     Change,
@@ -304,7 +304,7 @@ class MemoryTraces:
         """Type and name of every agent, tool, model and workflow that was seen."""
         with self._lock:
             runs = [(held.parts, owners_of(self._summary(held))) for held in self._runs.values()]
-        return sorted({key for both in runs for keys in both for key in keys})
+        return sorted({key for both in runs for keys in both for key in keys if key[0] in SEEN_TYPES})
 
     def uses(
         self, *, agent: str | None = None, type: str | None = None, name: str | None = None, since: int | None = None,

@@ -37,11 +37,12 @@ _OUTCOMES: dict[str | None, EffectOutcome | None] = {
 
 # What many steps have in common: kind, status, name, scope, dialect, agent, workflow, provider, model, gap in the
 # cost, tool, decision, effect, outcome, whether input tokens were exclusive, whether the step is derived; then, where
-# one of them is known, the agent's version, the mark of the offered tools and the classes of data. Stored in this order
-# in files that outlive this version: new values join at the end.
+# one of them is known, the agent's version, the mark of the offered tools, the classes of data and the environment.
+# Stored in this order in files that outlive this version: new values join at the end.
 Shape = tuple[Any, ...]
-_MORE: Shape = (None, None, ())
-_WHOLE = 19  # values of a shape
+_MORE: Shape = (None, None, (), None)
+_FIRST = 16  # values of a shape in which none of the last is known
+_CLASSES = 18
 COST_GAP = 9  # its place
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -129,10 +130,9 @@ class Shapes:
 
 def _shape(values: list[Any]) -> Shape:
     """A shape as it was stored, with the values that it left out."""
-    if len(values) < _WHOLE:
-        return (*values, *_MORE)
-    values[_WHOLE - 1] = tuple(values[_WHOLE - 1])
-    return tuple(values)
+    whole = [*values, *_MORE[len(values) - _FIRST :]]
+    whole[_CLASSES] = tuple(whole[_CLASSES])
+    return tuple(whole)
 
 
 def shape_of(step: Step) -> Shape:
@@ -144,6 +144,8 @@ def shape_of(step: Step) -> Shape:
         None if effect is None else effect._value_, None if outcome is None else outcome._value_,
         step.exclusive_input, step.derived,
     )  # fmt: skip
+    if step.environment is not None:
+        return (*shape, step.version, step.offered, step.classes, step.environment)
     if step.offered is None and step.version is None and not step.classes:
         return shape
     return (*shape, step.version, step.offered, step.classes)
@@ -174,7 +176,11 @@ def to_row(
     )  # fmt: skip
     if mark is not None:
         # The prompt's mark stands here and not in the shape: a prompt that holds the hour is another one in each call.
-        values += mark if step.prompt is None else (*mark, fromhex(step.prompt))
+        prompt = step.prompt
+        if step.subject is not None or step.conversation is not None:
+            values += (*mark, None if prompt is None else fromhex(prompt), step.subject, step.conversation)
+        else:
+            values += mark if prompt is None else (*mark, fromhex(prompt))
     body = _pack(values)
     return (
         run, trace, fromhex(step.span), (ended is not None) + (2 if step.kind is _MODEL else 0),
@@ -215,7 +221,7 @@ def read_row(
     _, trace, span, same_as, shape, body = row
     (
         kind, status, name, scope, dialect, agent, workflow, provider, model, gap, tool, decision, effect, outcome,
-        exclusive, derived, version, offered, classes,
+        exclusive, derived, version, offered, classes, environment,
     ) = shapes[shape]  # fmt: skip
     (
         source, place, parent, seq, started, duration, counts, cost, response, call, error, links, facts, dropped,
@@ -227,7 +233,8 @@ def read_row(
         workflow, error, provider, model, response, NO_USAGE if counts is None else Usage(*counts), exclusive, cost,
         gap, tool, call, _EFFECTS[effect], _OUTCOMES[outcome], decision, tuple(links),
         None if same_as is None else same_as.hex(), derived, dropped, facts,
-        version, classes, more[2].hex() if len(more) > 2 else None, offered,
+        version, classes, more[2].hex() if len(more) > 2 and more[2] is not None else None, offered,
+        environment, more[3] if len(more) > 3 else None, more[4] if len(more) > 4 else None,
     ), source, (place[0], place[1], place[2]), (more[0], more[1]) if more else None  # fmt: skip
 
 
@@ -236,7 +243,9 @@ _ROOT = attrgetter(*(field.name for field in fields(Root)))
 _tally_values = attrgetter(*_TALLY)
 _ROOTS = (_TALLY.index("root"), _TALLY.index("last_root"))
 _MISSING = _TALLY.index("missing")
-_MARKS = tuple(_TALLY.index(name) for name in ("agent", "workflow", "goal", "source"))
+_MARKS = tuple(
+    _TALLY.index(name) for name in ("agent", "workflow", "goal", "source", "version", "environment")
+)
 
 
 def pack_tally(tally: Tally) -> bytes:
@@ -257,7 +266,7 @@ def unpack_tally(state: bytes) -> Tally:
             root[1] = tuple(root[1])
             values[index] = Root(*root)
     for index in _MARKS:
-        if values[index] is not None:
+        if index < len(values) and values[index] is not None:  # a tally of before has fewer fields
             values[index] = (tuple(values[index][0]), values[index][1])
     values[_MISSING] = set(values[_MISSING])
     return Tally(*values)

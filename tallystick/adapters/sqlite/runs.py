@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.parts import ADD_PART, part_row
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -34,19 +35,10 @@ _RUN = "SELECT no, id, stamped, state FROM run WHERE "
 _SUMMARY = (
     "stamped", "revision", "open", "due", "process", "sort", "agent", "workflow", "goal", "source", "status",
     "completeness", "missing", "steps", "errors", "tokens", "token_gaps", "cost_nano", "cost_gaps", "input_tokens",
-    "output_tokens", "started", "ended", "state",
+    "output_tokens", "started", "ended", "version", "environment", "state",
 )  # fmt: skip
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
 _NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
-_ADD_PART = (
-    "INSERT INTO part (type, run, name, steps, errors, cost_nano, cost_gaps, input_tokens, output_tokens,"
-    " token_gaps, first, last) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET steps=steps+excluded.steps,"
-    " errors=errors+excluded.errors, cost_nano=cost_nano+excluded.cost_nano, cost_gaps=cost_gaps+excluded.cost_gaps,"
-    " input_tokens=input_tokens+excluded.input_tokens, output_tokens=output_tokens+excluded.output_tokens,"
-    " token_gaps=token_gaps+excluded.token_gaps,"
-    " first=CASE WHEN first=0 THEN excluded.first WHEN excluded.first=0 THEN first ELSE min(first, excluded.first) END,"
-    " last=max(last, excluded.last)"
-)
 
 
 def pairs_in(
@@ -252,10 +244,7 @@ class RunTable:
                 new.append((*values, row.id))
             for (kind, name), part in row.parts.items():
                 code = codes.get(name) or self._names.code(self._connection, name)
-                parts.append((
-                    PART_TYPES.index(kind), row.no, code, part.steps, part.errors, part.cost_nano, part.cost_gaps,
-                    part.input_tokens, part.output_tokens, part.token_gaps, part.first, part.last,
-                ))  # fmt: skip
+                parts.append(part_row(PART_TYPES.index(kind), row.no, code, part))
         if new:
             self._connection.executemany(_NEW, new)
             for held in pairs_in(
@@ -264,7 +253,7 @@ class RunTable:
                 self._connection.execute("DELETE FROM alias WHERE id=?", held)
         if summaries:
             self._connection.executemany(_SAVE, summaries)
-        self._connection.executemany(_ADD_PART, parts)
+        self._connection.executemany(ADD_PART, parts)
 
     def update(self, values: tuple[Any, ...]) -> None:
         """Write one run's row (the values of ``summary``)."""
@@ -283,10 +272,18 @@ def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> 
         tally.started or tally.created, run.agent, run.workflow, run.goal, run.source, str(run.status),
         str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, run.token_gaps,
         run.cost_nano,
-        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, rows.pack_tally(tally), row.no,
+        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment,
+        rows.pack_tally(tally), row.no,
     )  # fmt: skip
 
 
-def run_from(run: str, state: bytes, status: str, completeness: str, missing: int | None) -> Run:
-    """The summary that people read, from a run's row."""
-    return run_of(run, rows.unpack_tally(state), Completeness(completeness), RunStatus(status), missing)
+# What ``run_from`` reads of a row ``r`` of the run table.
+READ_RUN = "SELECT r.id, r.state, r.status, r.completeness, r.missing, r.archived, r.erased FROM run r"
+
+
+def run_from(
+    run: str, state: bytes, status: str, completeness: str, missing: int | None, archived: int, erased: int
+) -> Run:
+    """The summary that people read, from a row of ``READ_RUN``."""
+    made = run_of(run, rows.unpack_tally(state), Completeness(completeness), RunStatus(status), missing)
+    return replace(made, archived=archived > 0, erased=erased > 0) if archived or erased else made

@@ -9,7 +9,7 @@ from tallystick.observe.summary import PART_TYPES
 
 Condition = tuple[str, list[Any]]
 
-_EXACT = ("status", "completeness", "source")
+_EXACT = ("status", "completeness", "source", "environment")
 _NUMBERS = {
     # field: (value, condition under which the value is known in full, or None where it always is)
     "cost": ("r.cost_nano", "r.cost_gaps = 0"),
@@ -46,6 +46,8 @@ def _term(term: Term, now: int) -> Condition:
         return "substr(r.id, 1, length(?)) = ?", [value, value]
     if field in _EXACT:
         return f"r.{field} = ?", [value]
+    if field == "version" and "@" not in str(value):
+        return "r.version = ?", [value]
     seen = (
         "EXISTS (SELECT 1 FROM part p JOIN name n ON n.id = p.name"
         f" WHERE p.type = {PART_TYPES.index(field)} AND p.run = r.no AND n.text = ?)"

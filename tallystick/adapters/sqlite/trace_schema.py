@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from tallystick.adapters.sqlite.database import Migration, script
+from tallystick.adapters.sqlite.upgrading import count_versions
 
 APPLICATION = 0x54414C54  # "TALT"
 
@@ -132,17 +135,16 @@ CREATE INDEX run_unlisted ON run (revision) WHERE listed < revision AND (NOT ope
 """
 
 _FOURTH_COLUMNS = """
--- Which version of its agent a run had, and where it ran.
+-- Which version of its agent a run had, and where it ran. Versions, subjects and conversations are parts as well.
 ALTER TABLE run ADD COLUMN version TEXT;
 ALTER TABLE run ADD COLUMN environment TEXT;
 
--- Whom a run concerns and which conversation it belongs to, as its steps say it.
-CREATE TABLE subject (subject TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (subject, run)) WITHOUT ROWID;
-CREATE INDEX subject_run ON subject (run);
-CREATE TABLE conversation (
-    conversation TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (conversation, run)
-) WITHOUT ROWID;
-CREATE INDEX conversation_run ON conversation (run);
+-- 0, or the number of the segment of the archive that has the run's steps; whether its contents were erased.
+ALTER TABLE run ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+
+-- Runs by version, subject or conversation.
+CREATE INDEX part_name ON part (type, name, run) WHERE type >= 4;
 """
 
 _FOURTH_ARCHIVE = """
@@ -153,4 +155,10 @@ _FOURTH_ERASURE = """
 
 _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
 
-MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), script(_FOURTH))
+
+def _fourth(connection: sqlite3.Connection) -> None:
+    script(_FOURTH)(connection)
+    count_versions(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), _fourth)

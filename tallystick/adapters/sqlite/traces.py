@@ -23,7 +23,7 @@ from tallystick.adapters.sqlite.records import (
     read_records,
     read_unattested,
 )
-from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in, run_from, summary
+from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
@@ -39,7 +39,6 @@ from tallystick.observe.completeness import SILENT_AFTER_NS, judge
 from tallystick.observe.summary import PART_TYPES
 from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
 
-_RUN = "SELECT r.id, r.state, r.status, r.completeness, r.missing FROM run r"
 _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
@@ -110,7 +109,7 @@ class SqliteTraces:
                 ).fetchone()
                 where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
             found = connection.execute(
-                f"{_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
+                f"{READ_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
             ).fetchall()
             return RunPage(total, tuple(run_from(*row) for row in found))
 
@@ -118,7 +117,7 @@ class SqliteTraces:
         """One run by id. Raises UnknownThing."""
         self._sweep(now)
         with self._reading() as connection:
-            row = connection.execute(f"{_RUN} WHERE r.no=?", (self._number(connection, run),)).fetchone()
+            row = connection.execute(f"{READ_RUN} WHERE r.no=?", (self._number(connection, run),)).fetchone()
             return run_from(*row)
 
     def resolve(self, prefix: str) -> str:
@@ -265,7 +264,7 @@ class SqliteTraces:
         """A run as it stands, charges in the order of its records. Raises UnknownThing."""
         with self._reading() as connection:
             number, name = self._run_of(connection, run)
-            found = run_from(*connection.execute(f"{_RUN} WHERE r.no=?", (number,)).fetchone())
+            found = run_from(*connection.execute(f"{READ_RUN} WHERE r.no=?", (number,)).fetchone())
             return Account(found, *read_charges(connection, number, name, self._shapes))
 
     def kept(self, run: str) -> Iterator[Kept]:

@@ -14,7 +14,7 @@ import msgspec
 
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.registry import USES, Use
-from tallystick.observe.summary import PART_TYPES
+from tallystick.observe.summary import PART_TYPES, SEEN_TYPES
 from tallystick.observe.uses import UNKNOWN_PROMPTS, UseKey, is_unknown_prompt, of_run
 
 _UNLISTED = (
@@ -38,7 +38,7 @@ _NEWEST = (  # of several runs that end at once the one with the greatest id sho
 )
 _SEEN = " UNION ".join(
     f"SELECT DISTINCT {place}, n.text FROM part p JOIN name n ON n.id = p.name WHERE p.type = {place}"
-    for place in range(len(PART_TYPES))
+    for place in range(len(SEEN_TYPES))
 ) + "".join(
     f" UNION SELECT DISTINCT {PART_TYPES.index(own)}, {own} FROM run WHERE {own} IS NOT NULL"
     for own in ("agent", "workflow")

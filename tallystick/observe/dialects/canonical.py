@@ -120,6 +120,7 @@ DIALECT: Final = Dialect(
         "derived": (own.DERIVED,),
         "version": (own.AGENT_VERSION, "gen_ai.agent.version"),
         "classes": (own.DATA_CLASSES,),
+        "subject": ("user.id", "enduser.id"),
     },
     contents={
         "goal": (own.RUN_GOAL,),

@@ -5,7 +5,7 @@ is data; the little code a dialect may bring (``refine``) handles what no table 
 
 Columns: op, span_kind, agent, workflow, conversation, provider, model, response_id, input, output,
 cache_read, cache_write, reasoning, tool, call_id, error, run, seq, kind, effect, outcome, decision, cost,
-tool_price, derived, version, classes.
+tool_price, derived, version, classes, subject, environment.
 
 Contents: arguments, result, goal, system, input_messages, output_messages, tool_definitions, documents,
 plan, parameters, input, output, handoff_from, handoff_to, handoff_reason, handoff_payload."""

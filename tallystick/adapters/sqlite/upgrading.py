@@ -1,0 +1,43 @@
+"""What a migration of ``traces.db`` has to count anew, because SQL alone cannot read a step."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.parts import ADD_PART, part_row
+from tallystick.observe.summary import PART_TYPES, count_all
+
+_VERSION: Final = 16  # place of the label of the agent's version in a shape
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+def count_versions(connection: sqlite3.Connection) -> None:
+    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on.
+
+    Neither a run's revision nor what the journal attests changes by it.
+    """
+    labelled = [
+        number for number, body in connection.execute("SELECT id, body FROM shape")
+        if len(shape := _unpack(body)) > _VERSION and shape[_VERSION] is not None
+    ]  # fmt: skip
+    wanted = "SELECT DISTINCT run FROM step WHERE shape IN (SELECT value FROM json_each(?)) ORDER BY run"
+    runs = [run for (run,) in connection.execute(wanted, (str(labelled),))]
+    shapes, names = rows.Shapes(), rows.Names()
+    for run in runs:
+        name, state = connection.execute("SELECT id, state FROM run WHERE no=?", (run,)).fetchone()
+        found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (run,)).fetchall()
+        known = shapes.read(connection, {row[4] for row in found})
+        tally, parts = count_all([rows.from_row(row, name, known) for row in found], rows.unpack_tally(state))
+        label = tally.version[1] if tally.version else None
+        connection.execute(
+            "UPDATE run SET state=?, version=? WHERE no=?", (rows.pack_tally(tally), label, run)
+        )
+        kind = PART_TYPES.index("version")
+        connection.executemany(ADD_PART, [
+            part_row(kind, run, names.code(connection, key), part)
+            for (what, key), part in parts.items() if what == "version"
+        ])  # fmt: skip
