@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -114,3 +115,29 @@ def _little(values: array[Any]) -> bytes:
     if sys.byteorder != "little":
         values.byteswap()
     return values.tobytes()
+
+
+class Shelf:
+    """Packed outlines that were asked for last: the newest few, as long as their runs stand as they stood."""
+
+    def __init__(self, most_bytes: int = 32 * 1024 * 1024) -> None:
+        self._most = most_bytes
+        self._held: dict[str, tuple[int, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, run: str, revision: int) -> bytes | None:
+        """The outline of a run at a revision, if it is here."""
+        with self._lock:
+            found = self._held.pop(run, None)
+            if found is None or found[0] != revision:
+                return None
+            self._held[run] = found  # the last one asked for is the last to go
+            return found[1]
+
+    def put(self, run: str, revision: int, outline: bytes) -> None:
+        """Keep an outline; those asked for longest ago go when there is no room."""
+        with self._lock:
+            self._held.pop(run, None)
+            self._held[run] = (revision, outline)
+            while sum(len(body) for _, body in self._held.values()) > self._most and self._held:
+                del self._held[next(iter(self._held))]

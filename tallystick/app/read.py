@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tallystick.app.outline import columns, packed
+from tallystick.app.outline import Shelf, columns, packed
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.app.story import lines
 from tallystick.model.control import ApprovalState
@@ -28,6 +28,7 @@ class Reader:
         self._traces = traces
         self._control = control
         self._clock = clock
+        self._shelf = Shelf()
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Json:
         """``{"total", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
@@ -57,7 +58,12 @@ class Reader:
     def outline(self, prefix: str) -> bytes:
         """The skeleton packed for a browser (see app/outline.py). Raises UnknownThing."""
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
-        return packed(self._traces.outline(run.run), run.started, run_json(run))
+        revision = self._traces.revision(run.run)  # asked first: what is read then is at least as new
+        body = self._shelf.get(run.run, revision)
+        if body is None:
+            body = packed(self._traces.outline(run.run), run.started, run_json(run))
+            self._shelf.put(run.run, revision, body)
+        return body
 
     def lines(self, prefix: str, steps: Sequence[str]) -> Json:
         """What happened in some steps, a line each (see app/story.py). Raises UnknownThing and BadInput."""

@@ -103,7 +103,7 @@ def arrange(outline: Outline) -> Tree:
     A step whose parent is not here stands at the top, and so does one whose ancestors form a ring.
     """
     size = len(outline.spans)
-    index = dict(zip(outline.spans, range(size), strict=True))
+    index: dict[bytes | None, int] = dict(zip(outline.spans, range(size), strict=True))
     above = list(map(index.get, outline.parents))
     first = [-1] * (size + 1)  # the first child of each step; those at the top hang under place ``size``
     following = [-1] * size

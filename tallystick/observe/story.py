@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tallystick.model import attributes as names
 from tallystick.model.span import Span
@@ -42,9 +42,20 @@ class Told:
     tags: tuple[Tag, ...]
 
 
+class Seen(NamedTuple):
+    """A step with its contents and its span."""
+
+    step: Step
+    contents: Contents
+    span: Span
+
+
+Said = tuple[str, str | None]
+
+
 def tell(step: Step, contents: Contents, span: Span, *, held_by_journal: bool | None = None) -> Told:
     """The line of a step. ``held_by_journal``: whether the journal has this decision; None where nobody asked."""
-    text, result = _TELLERS.get(step.kind, _plain)(step, contents, span)
+    text, result = _TELLERS.get(step.kind, _plain)(Seen(step, contents, span))
     tags = tuple(_tags(step, contents, span, (text, result), held_by_journal))
     return Told(_cut(text), None if result is None else _cut(result), tags)
 
@@ -53,7 +64,7 @@ def _tags(
     step: Step,
     contents: Contents,
     span: Span,
-    said: tuple[str, str | None],
+    said: Said,
     held_by_journal: bool | None,
 ) -> Iterable[Tag]:
     error = contents.error or {}
@@ -110,54 +121,54 @@ def _cut(text: str, limit: int = LONGEST) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _plain(_: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    said = compact(contents.input)
-    made = compact(contents.output) or compact(contents.result)
+def _plain(seen: Seen) -> Said:
+    said = compact(seen.contents.input)
+    made = compact(seen.contents.output) or compact(seen.contents.result)
     return (said, made or None) if said else (made, None)
 
 
-def _goal(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    return (contents.goal, None) if contents.goal else _plain(step, contents, span)
+def _goal(seen: Seen) -> Said:
+    return (seen.contents.goal, None) if seen.contents.goal else _plain(seen)
 
 
-def _plan(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    plan = contents.plan
+def _plan(seen: Seen) -> Said:
+    plan = seen.contents.plan
     if isinstance(plan, list):
         items = [f"{number}. {compact(item, 120)}" for number, item in enumerate(plan[:12], 1)]
         return " · ".join(items) + (f" · and {len(plan) - 12} more" if len(plan) > 12 else ""), None
-    return (compact(plan), None) if plan is not None else _plain(step, contents, span)
+    return (compact(plan), None) if plan is not None else _plain(seen)
 
 
-def _model(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    said = plain_text(contents.output_messages) if contents.output_messages else ""
+def _model(seen: Seen) -> Said:
+    said = plain_text(seen.contents.output_messages) if seen.contents.output_messages else ""
     calls = [
         f"{compact(part.get('name'), 60)}({compact(part.get('arguments'), 100)})"
-        for message in contents.output_messages
+        for message in seen.contents.output_messages
         for part in message["parts"]
         if part.get("type") == "tool_call"
     ]
-    thought = "thought, then " if contents.reasoning and (said or calls) else ""
+    thought = "thought, then " if seen.contents.reasoning and (said or calls) else ""
     if calls:
         asked = ", ".join(calls[:4]) + (f" and {len(calls) - 4} more" if len(calls) > 4 else "")
         return f"{thought}called {asked}", compact(said) or None
-    text = compact(said) or compact(contents.output)
-    return (f"{thought}{text}" if text else _answered(step)), None
+    text = compact(said) or compact(seen.contents.output)
+    return (f"{thought}{text}" if text else _answered(seen.step)), None
 
 
 def _answered(step: Step) -> str:
     return compact(step.model)
 
 
-def _tool(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    result = compact(contents.result)
-    return compact(contents.arguments), result or None
+def _tool(seen: Seen) -> Said:
+    result = compact(seen.contents.result)
+    return compact(seen.contents.arguments), result or None
 
 
-def _retrieval(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    query = compact(contents.input) or compact(contents.arguments)
-    documents = contents.documents
+def _retrieval(seen: Seen) -> Said:
+    query = compact(seen.contents.input) or compact(seen.contents.arguments)
+    documents = seen.contents.documents
     if documents is None:
-        return query, compact(contents.result) or compact(contents.output) or None
+        return query, compact(seen.contents.result) or compact(seen.contents.output) or None
     told = [_document(one) for one in documents[:_DOCUMENTS]]
     more = f" and {len(documents) - _DOCUMENTS} more" if len(documents) > _DOCUMENTS else ""
     many = f"{len(documents)} document" + ("" if len(documents) == 1 else "s")
@@ -179,17 +190,19 @@ def _document(one: Any) -> str:
     return f"{name} ({score:.3g})" if known else name
 
 
-def _memory(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    operation = str(span.attributes.get("gen_ai.operation.name") or "").replace("_", " ")
-    key = next((compact(span.attributes[name], 80) for name in _MEMORY if span.attributes.get(name)), "")
-    asked = compact(contents.input) or compact(contents.arguments)
+def _memory(seen: Seen) -> Said:
+    operation = str(seen.span.attributes.get("gen_ai.operation.name") or "").replace("_", " ")
+    key = next(
+        (compact(seen.span.attributes[name], 80) for name in _MEMORY if seen.span.attributes.get(name)), ""
+    )
+    asked = compact(seen.contents.input) or compact(seen.contents.arguments)
     told = " ".join(part for part in (operation, key, asked) if part)
-    made = compact(contents.documents) or compact(contents.result) or compact(contents.output)
-    return (told, made or None) if told else _plain(step, contents, span)
+    made = compact(seen.contents.documents) or compact(seen.contents.result) or compact(seen.contents.output)
+    return (told, made or None) if told else _plain(seen)
 
 
-def _handoff(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    given = contents.handoff or {}
+def _handoff(seen: Seen) -> Said:
+    given = seen.contents.handoff or {}
     line = (
         f"{compact(given.get('from'), 60) or 'unknown'} hands to {compact(given.get('to'), 60) or 'unknown'}"
     )
@@ -197,24 +210,24 @@ def _handoff(step: Step, contents: Contents, span: Span) -> tuple[str, str | Non
     return (f"{line}: {reason}" if reason else line), compact(given.get("payload")) or None
 
 
-def _decision(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    reasons = span.attributes.get(names.DECISION_REASONS)
+def _decision(seen: Seen) -> Said:
+    reasons = seen.span.attributes.get(names.DECISION_REASONS)
     rules = ", ".join(map(str, reasons[:6])) if isinstance(reasons, list | tuple) else compact(reasons)
-    said, result = _plain(step, contents, span)
-    answer = step.decision or ""
+    said, result = _plain(seen)
+    answer = seen.step.decision or ""
     told = ": ".join(part for part in (answer, rules) if part)
     return (told, said or result) if told else (said, result)
 
 
-def _approval(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    approval = compact(span.attributes.get(names.APPROVAL), 60)
-    said, result = _plain(step, contents, span)
-    asked = compact(contents.arguments)
+def _approval(seen: Seen) -> Said:
+    approval = compact(seen.span.attributes.get(names.APPROVAL), 60)
+    said, result = _plain(seen)
+    asked = compact(seen.contents.arguments)
     return " ".join(part for part in (approval, asked or said) if part), result
 
 
-def _evaluation(step: Step, contents: Contents, span: Span) -> tuple[str, str | None]:
-    found = span.attributes
+def _evaluation(seen: Seen) -> Said:
+    found = seen.span.attributes
     score = found.get("gen_ai.evaluation.score.value")
     parts = [
         compact(found.get("gen_ai.evaluation.name"), 80),
@@ -223,10 +236,10 @@ def _evaluation(step: Step, contents: Contents, span: Span) -> tuple[str, str | 
     ]
     told = " ".join(part for part in parts if part)
     why = compact(found.get("gen_ai.evaluation.explanation"))
-    return (told, why or None) if told else _plain(step, contents, span)
+    return (told, why or None) if told else _plain(seen)
 
 
-_TELLERS: Final[Mapping[Kind, Callable[[Step, Contents, Span], tuple[str, str | None]]]] = {
+_TELLERS: Final[Mapping[Kind, Callable[[Seen], Said]]] = {
     Kind.GOAL: _goal,
     Kind.PLAN: _plan,
     Kind.MODEL: _model,

@@ -101,6 +101,10 @@ class TraceStore(Protocol):
         """What a tree shows of ``steps``, as columns: fast for runs of many thousand steps. Raises UnknownThing."""
         ...
 
+    def revision(self, run: str) -> int:
+        """A number that grows whenever the run changes: while it stands, so does its outline. Raises UnknownThing."""
+        ...
+
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id (all of them, or those asked for), attributes byte for byte."""
         ...

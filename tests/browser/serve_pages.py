@@ -42,9 +42,12 @@ def make_app(
 ) -> Litestar:
     """The pages, with the two doors of the API that their scripts use."""
 
-    @get("/api/runs/{run:str}/skeleton", sync_to_thread=True)
-    def skeleton(request: Request[Any, Any, Any]) -> Response[bytes]:
-        found = reader.skeleton(request.path_params["run"])
+    @get("/api/runs/{run:str}/find", sync_to_thread=True)
+    def find(request: Request[Any, Any, Any]) -> Response[bytes]:
+        asked = request.query_params
+        found = reader.find(
+            request.path_params["run"], asked["q"], limit=int(asked["limit"]), after=asked.get("after")
+        )
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     @get("/events", sync_to_thread=False)
@@ -63,7 +66,7 @@ def make_app(
 
     settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick")
     handlers: list[Any] = [
-        skeleton,
+        find,
         events,
         *routes(reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence()),
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from web_journal_world import check_steps, journal_state, make_entry
 from web_poison import poison
 from web_registry_fake import FakeCatalog
+from web_run_fake import found_in, line_of, packed_skeleton
 from web_world import (
     NOW,
     Row,
@@ -182,6 +183,25 @@ class FakeReader:
     def skeleton(self, prefix: str) -> Row:
         run = self._one(prefix)
         return {"run": run, "columns": big_columns(self._big) if self._big else columns_of(self._steps)}
+
+    def outline(self, prefix: str) -> bytes:
+        return packed_skeleton(self.skeleton(prefix))
+
+    def lines(self, prefix: str, steps: Sequence[str]) -> Row:
+        self._one(prefix)
+        return {"lines": {step: line_of(self.step(prefix, step)) for step in steps}}
+
+    def find(self, prefix: str, text: str, *, limit: int = 200, after: str | None = None) -> Row:
+        found = found_in(self._steps, text)[int(after or 0) :]
+        run = self._one(prefix)["run"]
+        more = str(int(after or 0) + limit) if len(found) > limit else None
+        return {
+            "run": run,
+            "query": text,
+            "matches": found[:limit],
+            "searched": len(self._steps),
+            "more": more,
+        }
 
     def step(self, prefix: str, step: str) -> Row:
         self._one(prefix)

@@ -15,6 +15,7 @@ from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
 from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches
+from tallystick.adapters.memory.outlining import OutlineOf
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
 from tallystick.adapters.naming import unknown_run
@@ -43,7 +44,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces:
+class MemoryTraces(OutlineOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(

@@ -16,6 +16,7 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
+from tallystick.adapters.sqlite.outlining import OutlineReader
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
 from tallystick.adapters.sqlite.records import (
     mark_attested,
@@ -43,7 +44,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces:
+class SqliteTraces(OutlineReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -61,12 +62,8 @@ class SqliteTraces:
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._database = Database(
-            path,
-            application=APPLICATION,
-            migrations=MIGRATIONS,
-            synchronous="NORMAL",
-            busy_seconds=busy_seconds,
-        )
+            path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
+        )  # fmt: skip
         self._alive = alive
         self._silent_after = silent_after
         self._random_bytes = random_bytes
