@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tallystick.app.compare import diff_runs
 from tallystick.app.outline import Shelf, columns, packed
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.app.story import lines
@@ -107,6 +108,10 @@ class Reader:
             "scope": step.scope,
             "dialect": step.dialect,
         }
+
+    def diff(self, a: str, b: str, *, every: bool = False) -> Json:
+        """Two runs held against each other, see ``app.compare``. Raises UnknownThing."""
+        return diff_runs(self._traces, a, b, now=self._clock.now(), every=every)
 
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""

@@ -23,6 +23,7 @@ LAZY = {
     "ls": ("tallystick.cli.runs:ls", "Runs that match a query, newest first."),
     "show": ("tallystick.cli.runs:show", "One run as a tree of its steps."),
     "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
+    "diff": ("tallystick.cli.runs_diff:diff", "Where two runs differ, and where they first part."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
     "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
 }
