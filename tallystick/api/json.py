@@ -70,6 +70,7 @@ By = Annotated[
     Literal["agent", "tool", "workflow", "run", "model"],
     QueryParameter(description="What to sum the cost by."),
 ]
+WholeBy = Annotated[Literal["agent", "day"], QueryParameter(name="by", description="What to count by.")]
 State = Annotated[
     Literal["waiting", "approved", "rejected", "expired", "consumed"] | None,
     QueryParameter(name="state", description="Only approvals in this state."),
@@ -140,7 +141,12 @@ def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
         """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
         return cast(shapes.CostShape, reader.cost(by, q))
 
-    return [cost]
+    @get("/api/completeness", summary="How many runs were recorded whole, by agent or by day", **_READ)
+    def completeness(by: WholeBy = "agent", q: Search = "") -> shapes.WholenessShape:
+        """Runs by how they stand, with the steps known to be missing."""
+        return cast(shapes.WholenessShape, reader.completeness(by, q))
+
+    return [cost, completeness]
 
 
 def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> list[HTTPRouteHandler]:

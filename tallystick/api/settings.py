@@ -75,6 +75,10 @@ class ReadsRuns(Protocol):
         """Cost by agent, tool, workflow, run or model."""
         ...
 
+    def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:
+        """How runs stand, by agent or by day."""
+        ...
+
     def approvals(self, state: str | None = None, run: str | None = None) -> Mapping[str, Any]:
         """Approvals, newest first."""
         ...

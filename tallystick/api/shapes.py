@@ -281,6 +281,26 @@ class VerifyShape(TypedDict):
     lamps: LampsShape
 
 
+class WholenessRow(TypedDict):
+    """How the runs of one agent or day stand."""
+
+    key: str | None
+    runs: int
+    complete: int
+    lossy: int
+    open: int
+    crashed: int
+    missing: int
+    missing_unknown: int
+
+
+class WholenessShape(TypedDict):
+    """How many runs were recorded whole."""
+
+    by: Literal["agent", "day"]
+    rows: list[WholenessRow]
+
+
 class IngestShape(TypedDict):
     """What this server has counted since it started."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tallystick.app.compare import diff_runs
 from tallystick.app.outline import Shelf, columns, packed
@@ -133,6 +134,11 @@ class Reader:
             "gaps": gaps,
             "rows": [_spend_json(row) for row in rows],
         }
+
+    def completeness(self, by: str = "agent", query: str = "") -> Json:
+        """``{"by", "rows"}``: how the runs that match stand, by agent or by day. Raises BadInput."""
+        rows = self._traces.completeness(by, parse_query(query), now=self._clock.now())
+        return {"by": by, "rows": [asdict(row) for row in rows]}
 
     def approvals(self, state: str | None = None, run: str | None = None) -> Json:
         """``{"approvals"}``, newest first. Raises BadInput for a state that does not exist."""

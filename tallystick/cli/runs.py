@@ -22,6 +22,10 @@ PAGE = 1000  # most runs that the read model gives at once
 LAZY = {
     "ls": ("tallystick.cli.runs:ls", "Runs that match a query, newest first."),
     "show": ("tallystick.cli.runs:show", "One run as a tree of its steps."),
+    "completeness": (
+        "tallystick.cli.wholeness:completeness",
+        "How many runs were recorded whole, by agent or by day.",
+    ),
     "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
     "diff": ("tallystick.cli.runs_diff:diff", "Where two runs differ, and where they first part."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),

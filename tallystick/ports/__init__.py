@@ -7,6 +7,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 from tallystick.ports.control import ControlStore
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import (
+    WHOLENESS_KEYS,
     Account,
     Change,
     Charge,
@@ -21,10 +22,12 @@ from tallystick.ports.traces import (
     Traces,
     TraceStore,
     UseLog,
+    Wholeness,
     Written,
 )
 
 __all__ = [
+    "WHOLENESS_KEYS",
     "Account",
     "Change",
     "Charge",
@@ -43,5 +46,6 @@ __all__ = [
     "TraceStore",
     "Traces",
     "UseLog",
+    "Wholeness",
     "Written",
 ]

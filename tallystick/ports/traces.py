@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
@@ -61,6 +61,27 @@ class Sighting:
     cost_gaps: int
 
 
+WHOLENESS_KEYS: Final = ("agent", "day")
+
+
+@dataclass(frozen=True, slots=True)
+class Wholeness:
+    """How the runs of one agent, or of one day (UTC, of their start), stand.
+
+    ``missing`` sums the steps known to be missing; ``missing_unknown`` counts the runs that are not complete and of
+    which nobody knows how many steps are missing.
+    """
+
+    key: str | None
+    runs: int
+    complete: int
+    lossy: int
+    open: int
+    crashed: int
+    missing: int
+    missing_unknown: int
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A run changed. ``cursor`` grows with every change in the store, also across processes."""
@@ -111,6 +132,13 @@ class TraceStore(Protocol):
 
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first."""
+        ...
+
+    def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:
+        """How the runs that match stand, by agent or by day of their start, in that order; no key comes last.
+
+        Raises BadInput for another ``by``. Costs what the runs' summaries cost, not their steps.
+        """
         ...
 
     def sightings(self, type: str) -> Sequence[Sighting]:

@@ -60,6 +60,10 @@ class TwoStores(RuleBasedStateMachine):
         assert list(self.memory.spend("agent", query, now=self.now)) == list(
             self.sqlite.spend("agent", query, now=self.now)
         )
+        for by in ("agent", "day"):
+            assert list(self.memory.completeness(by, query, now=self.now)) == list(
+                self.sqlite.completeness(by, query, now=self.now)
+            )
 
     @invariant()
     def answers_are_equal(self) -> None:

@@ -162,6 +162,10 @@ class CannedReader(CannedComparing):
         rows = [row | {"input_tokens": None, "output_tokens": None, "token_gaps": 1}]
         return {"by": by, "total_nano_usd": None, "known_nano_usd": 0, "gaps": 1, "rows": rows}
 
+    def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:
+        row = {"key": None, "runs": 1, "complete": 1, "lossy": 0, "open": 0, "crashed": 0, "missing": 0}
+        return {"by": by, "rows": [row | {"missing_unknown": 0}]}
+
     def approvals(self, state: str | None = None, run: str | None = None) -> Mapping[str, Any]:
         return {"approvals": [APPROVAL] if state in (None, "waiting") else []}
 

@@ -107,6 +107,11 @@ class FakeReader:
                "runs": 2, "input_tokens": 10, "output_tokens": 20, "token_gaps": 0}  # fmt: skip
         return {"by": by, "total_nano_usd": None, "known_nano_usd": 5_000_000, "gaps": 2, "rows": [row]}
 
+    def completeness(self, by: str = "agent", query: str = "") -> dict[str, Any]:
+        row = {"key": HOSTILE, "runs": 4, "complete": 1, "lossy": 2, "open": 0, "crashed": 1, "missing": 3,
+               "missing_unknown": 1}  # fmt: skip
+        return {"by": by, "rows": [row, {**row, "key": None, "lossy": 0, "missing": 0}]}
+
     def approvals(self, state: str | None = None) -> dict[str, Any]:
         return {"approvals": [APPROVAL] if state in (None, "waiting") else []}
 

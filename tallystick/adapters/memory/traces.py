@@ -18,6 +18,7 @@ from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.outlining import OutlineOf
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
@@ -44,7 +45,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(OutlineOf):
+class MemoryTraces(OutlineOf, WholenessOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
@@ -225,13 +226,6 @@ class MemoryTraces(OutlineOf):
             if len(found) == 1 and prefix:
                 return found.pop()
             raise unknown_run(prefix, several=len(found) > 1)
-
-    def steps(self, run: str) -> Sequence[Step]:
-        """All steps of a run, by start time, then sequence number, then arrival."""
-        with self._lock:
-            held = self._get(run)
-            self._count(held)
-            return [step for _, step, _ in held.ordered()]
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""

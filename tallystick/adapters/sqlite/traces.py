@@ -29,6 +29,7 @@ from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
+from tallystick.adapters.sqlite.wholeness import WholenessReader
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.query import Query
@@ -44,7 +45,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(OutlineReader):
+class SqliteTraces(OutlineReader, WholenessReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in

@@ -1,0 +1,42 @@
+"""How many runs were recorded whole, by agent or by day; a part of the trace store in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from tallystick.adapters.sqlite.selection import condition
+from tallystick.model.errors import BadInput
+from tallystick.model.query import Query
+from tallystick.ports import WHOLENESS_KEYS, Wholeness
+
+_KEYS = {"agent": "r.agent", "day": "date(r.sort / 1000000000, 'unixepoch')"}
+_SQL = """
+SELECT {key} AS key, count(*), sum(r.completeness = 'complete'), sum(r.completeness = 'lossy'), sum(r.open),
+    sum(r.completeness = 'crashed'), sum(ifnull(r.missing, 0)), sum(NOT r.open AND r.missing IS NULL)
+FROM run r WHERE {where} GROUP BY 1 ORDER BY key IS NULL, key
+"""
+
+
+class WholenessReader:
+    """Reads run rows only; mixed into the store."""
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        raise NotImplementedError
+
+    def _sweep(self, now: int) -> None:
+        raise NotImplementedError
+
+    def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:
+        """How the runs that match stand, by agent or by day of their start. Raises BadInput for another ``by``."""
+        if by not in WHOLENESS_KEYS:
+            raise BadInput(
+                f"completeness cannot be grouped by {by!r}", hint="by: " + ", ".join(WHOLENESS_KEYS)
+            )
+        self._sweep(now)
+        where, values = condition(query, now=now)
+        with self._reading() as connection:
+            return [
+                Wholeness(*row) for row in connection.execute(_SQL.format(key=_KEYS[by], where=where), values)
+            ]
