@@ -81,7 +81,11 @@ def plain_view(site: Site, prefix: str) -> View:
 def step_view(site: Site, prefix: str, step: str) -> View:
     """One step: what went in, what came out, and everything that was recorded about it."""
     found = site.reader.step(prefix, step)
-    return View("step.html", found, {"here": "runs", "run_id": prefix, "step": found})
+    told = site.reader.lines(prefix, [found["step"]])["lines"].get(found["step"])
+    tags = [
+        tag for tag in (told["tags"] if told else ()) if tag["tone"] != "bad"
+    ]  # an error is told beside it already
+    return View("step.html", found, {"here": "runs", "run_id": prefix, "step": found, "tags": tags})
 
 
 def summary(site: Site, prefix: str) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 from web_fake import FakeEvidence, FakeJournal, FakeReader
+from web_sets_fake import LOSS
 from web_world import NOW_NS
 
 from tallystick.web.pages import PageSettings, routes
@@ -64,11 +65,13 @@ def make_app(
 
         return ServerSentEvent(stream())
 
-    settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick")
+    settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick", losses=lambda: LOSS)
     handlers: list[Any] = [
         find,
         events,
-        *routes(reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence()),
+        *routes(
+            reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence(), reader.sets
+        ),
     ]
     return Litestar(handlers, openapi_config=None)
 

@@ -176,8 +176,8 @@ def test_the_document_is_openapi_31_with_real_schemas(serving: Serving) -> None:
     assert set(document["paths"]) == {
         "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}", "/api/agents",
         "/api/tools", "/api/models", "/api/cost", "/api/compare", "/api/completeness", "/api/approvals",
-        "/api/approvals/{approval}", "/api/doctor", "/api/health", "/api/journal", "/api/journal/verify", "/journal/checkpoint",
-        "/journal/tile/{place}",
+        "/api/approvals/{approval}", "/api/doctor", "/api/health", "/api/journal", "/api/journal/verify",
+        "/journal/checkpoint", "/journal/tile/{place}",
         "/api/data", "/api/prompts", "/api/policies", "/api/budgets", "/api/suites", "/api/workflows", "/api/find",
         "/api/object", "/api/diff", "/api/access", "/api/unused", "/api/reach", "/api/quarantine",
         "/api/quarantine/accept", "/api/ready",

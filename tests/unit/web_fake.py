@@ -11,6 +11,7 @@ from web_journal_world import check_steps, journal_state, make_entry
 from web_poison import poison
 from web_registry_fake import FakeCatalog
 from web_run_fake import found_in, line_of, packed_skeleton
+from web_sets_fake import FakeSets, completeness_of, diff_of
 from web_world import (
     NOW,
     Row,
@@ -100,6 +101,7 @@ class FakeReader:
         self.answers: list[tuple[str, str, str, str | None]] = []
         if not empty:
             self._bend()
+        self.sets = FakeSets(taint("x") if taint else "")
         self.catalog = FakeCatalog(empty=empty, taint=taint, agents=agents)
         self._entries = [] if empty else self._journal()
         if taint:
@@ -167,7 +169,7 @@ class FakeReader:
         found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
         ids = [run["run"] for run in found]
         start = ids.index(before) + 1 if before in ids else 0
-        return {"total": len(found), "runs": found[start : start + limit]}
+        return {"total": len(found), "at_least": False, "runs": found[start : start + limit]}
 
     def _one(self, prefix: str) -> Row:
         found = [run for run in self._runs if run["run"].startswith(prefix)]
@@ -211,6 +213,12 @@ class FakeReader:
         if self._big and len(step) == 16:
             return make_step(int(step, 16) % 1_000, None, "tool", f"step {int(step, 16)}", step=step)
         raise UnknownThing(f"the run has no step {step!r}")
+
+    def diff(self, a: str, b: str, *, every: bool = False) -> Row:
+        return diff_of(self._one(a), self._one(b), self._steps, every=every)
+
+    def completeness(self, by: str, query: str = "") -> Row:
+        return completeness_of(self.runs(query, limit=1_000)["runs"], by)
 
     def cost(self, by: str, query: str = "") -> Row:
         parse_query(query)
