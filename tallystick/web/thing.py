@@ -95,7 +95,7 @@ def object_view(site: Site, kind: str, ref: str, *, by: str = "version") -> View
 def _days(site: Site, agent: str) -> Any:
     """How completely its runs were recorded over the last days, as a strip; None where no run is here."""
     rows = site.reader.completeness("day", f"{term('agent', agent)} since:{wholeness.DAYS}d")["rows"]
-    return wholeness.strip(rows, site.settings.now(), height=30) if rows else None
+    return wholeness.strip(rows, site.settings.now(), height=30, width=24) if rows else None
 
 
 def reach_query(kind: str, name: str) -> str:

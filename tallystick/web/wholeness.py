@@ -60,7 +60,7 @@ def view(site: Site, query: str) -> View:
     extra = {
         "here": "completeness", "query": query, "error": error, "shown": shown, "verdicts": VERDICTS,
         "total": {name: sum(row[name] for row in agents) for name in (*VERDICTS, "runs", "missing", "missing_unknown")},
-        "strip": strip(days, now, height=46), "day_span": DAYS, "rows_of_loss": ROWS,
+        "strip": strip(days, now, height=46, width=24), "day_span": DAYS, "rows_of_loss": ROWS,
     }  # fmt: skip
     return View("completeness.html", data, extra, 400 if error else 200)
 
@@ -72,7 +72,7 @@ def _agent_strip(site: Site, agent: str | None, query: str, now: int) -> Any:
     return strip(site.reader.completeness("day", asked_for)["rows"], now)
 
 
-def strip(rows: Sequence[Mapping[str, Any]], now: int, *, height: int = 22) -> Any:
+def strip(rows: Sequence[Mapping[str, Any]], now: int, *, height: int = 22, width: int = 8) -> Any:
     """The last days as stacked columns, a day without runs an empty place."""
     by_day = {row["key"]: row for row in rows}
     today = datetime.fromtimestamp(now // NANO, UTC).date()
@@ -81,4 +81,4 @@ def strip(rows: Sequence[Mapping[str, Any]], now: int, *, height: int = 22) -> A
         (day, [(name, by_day[day][name] if day in by_day else 0) for name in reversed(VERDICTS)])
         for day in days
     ]
-    return svg.columns(columns, height=height)
+    return svg.columns(columns, width, height)

@@ -119,13 +119,13 @@ class Comparison {
     const title = document.createElement("h2");
     title.textContent = oneLine(bare((a ?? b)?.name ?? "", (a ?? b)?.kind ?? "") || "unnamed", 200);
     const links = document.createElement("p");
-    links.className = "soft facts";
+    links.className = "soft bits";
     for (const [side, brief] of /** @type {[string, Brief | null][]} */ ([["a", a], ["b", b]])) {
       if (!brief) continue;
       const link = document.createElement("a");
       link.href = `/runs/${encodeURIComponent(this.box.dataset[side] ?? "")}?step=${encodeURIComponent(brief.step)}`;
       link.textContent = `step in ${side.toUpperCase()}`;
-      links.append(link, ` ${duration(brief.duration_ns)} · ${usd(brief.cost_nano_usd)} `);
+      links.append(link, span("", `${duration(brief.duration_ns)} · ${usd(brief.cost_nano_usd)}`));
     }
     const words = { same: "Equal in both.", "only a": "Only A has this step.", "only b": "Only B has this step.", moved: "Both have it, at another place." };
     const said = span("soft", words[/** @type {keyof typeof words} */ (op)] ?? "");
