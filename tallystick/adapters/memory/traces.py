@@ -17,6 +17,7 @@ from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.tallying import TalliesOf
 from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
@@ -44,7 +45,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(WholenessOf):
+class MemoryTraces(WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(

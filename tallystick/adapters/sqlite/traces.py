@@ -26,6 +26,7 @@ from tallystick.adapters.sqlite.records import (
 from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.selection import condition
 from tallystick.adapters.sqlite.spending import read_sightings, read_spend
+from tallystick.adapters.sqlite.tallying import TallyReader
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.wholeness import WholenessReader
@@ -43,7 +44,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(WholenessReader):
+class SqliteTraces(WholenessReader, TallyReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
