@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tallystick.app.compare import diff_runs
+from tallystick.app.contrast import contrast_runs
 from tallystick.app.outline import columns
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.model.control import ApprovalState
@@ -107,6 +108,10 @@ class Reader:
     def diff(self, a: str, b: str, *, every: bool = False) -> Json:
         """Two runs held against each other, see ``app.compare``. Raises UnknownThing."""
         return diff_runs(self._traces, a, b, now=self._clock.now(), every=every)
+
+    def contrast(self, a: str, b: str | None = None) -> Json:
+        """What separates two sets of runs, see ``app.contrast``. Raises BadInput."""
+        return contrast_runs(self._traces, a, b, now=self._clock.now())
 
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""

@@ -16,7 +16,8 @@ NOW = START + 30 * DAY
 
 def write(traces, number: int, *, version="1", status="ok", at=START, calls=(), cost=None, gap=None) -> None:
     root = pair(
-        number, 100 * number, run=f"run-{number}", agent="desk", version=version, started=at, cost_nano=cost, cost_gap=gap,
+        number, 100 * number, run=f"run-{number}", agent="desk", version=version, started=at,
+        cost_nano=cost, cost_gap=gap,
         facts={"root": True, "status": status, "source": "sdk"},
     )  # fmt: skip
     steps = [
@@ -53,7 +54,11 @@ def test_days_and_weeks_are_those_of_the_start(traces):
     for number, day in enumerate((0, 0, 1, 9), 1):
         write(traces, number, at=START + day * DAY)
     first = START // DAY
-    assert [(row.key, row.runs) for row in rows(traces, "day")] == [(first, 2), (first + 1, 1), (first + 9, 1)]
+    assert [(row.key, row.runs) for row in rows(traces, "day")] == [
+        (first, 2),
+        (first + 1, 1),
+        (first + 9, 1),
+    ]
     weeks = rows(traces, "week")
     assert sum(row.runs for row in weeks) == 4
     assert {(row.key + 3) % 7 for row in weeks} == {0}  # Mondays
