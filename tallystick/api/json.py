@@ -97,7 +97,7 @@ def handlers(
     """
     found = [
         *_run_handlers(reader),
-        *compare_handlers(reader, _FIND),
+        *compare_handlers(reader, registry.catalog, _READ, _FIND),
         *_summary_handlers(reader),
         *_approval_handlers(reader, answer),
     ]

@@ -71,6 +71,10 @@ class ReadsRuns(Protocol):
         """Two runs held against each other."""
         ...
 
+    def contrast(self, a: str, b: str | None = None) -> Mapping[str, Any]:
+        """What separates two sets of runs."""
+        ...
+
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
         """Cost by agent, tool, workflow, run or model."""
         ...

@@ -28,6 +28,7 @@ LAZY = {
     ),
     "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
     "diff": ("tallystick.cli.runs_diff:diff", "Where two runs differ, and where they first part."),
+    "contrast": ("tallystick.cli.runs_contrast:contrast", "What separates two sets of runs."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
     "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
 }

@@ -37,6 +37,7 @@ class Settings:
     host: str
     port: int
     otlp_port: int
+    grpc_port: int
     token: str | None = field(repr=False)
     token_file: Path | None
     spool_limit_mb: int

@@ -47,3 +47,5 @@ LOOP: Final = "tallystick.loop"  # true on a step that repeats what was done bef
 INPUT: Final = "tallystick.input"
 OUTPUT: Final = "tallystick.output"
 DERIVED: Final = "tallystick.derived"
+LOG_EVENT: Final = "tallystick.log.event"  # on a span that stands for a log record: the event's name
+LOG_SEVERITY: Final = "tallystick.log.severity"

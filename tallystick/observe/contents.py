@@ -6,15 +6,16 @@ is shown."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tallystick.model.attributes import STOPPED
+from tallystick.model.attributes import LOG_EVENT, STOPPED
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.dialects import READERS, reader_for
 from tallystick.observe.dialects.dialect import Reader
 from tallystick.observe.messages import Message, messages_of, parsed, plain_text, unflattened
+from tallystick.observe.values import literal
 
 _PARAMETERS = "gen_ai.request."
 _NOT_PARAMETERS = ("functions", "tools", "model", "headers", "type", "system_instruction", "instructions")
@@ -52,6 +53,10 @@ def read_contents(step: Step, span: Span) -> Contents:
     """Read all contents of a span. Never raises for what an attribute may hold; what does not fit is shown
     as it came."""
     reader = READERS.get(step.dialect) or reader_for(span)
+    if reader.dialect.unfold is not None:
+        inside = reader.dialect.unfold(span.attributes)
+        if inside:
+            span = replace(span, attributes={**inside, **span.attributes})
     attributes = span.attributes
     kind = step.kind
     tool = (
@@ -100,10 +105,11 @@ def _text(value: Any) -> str | None:
 def _messages(span: Span, reader: Reader, kind: Kind) -> tuple[list[Message], list[Message]]:
     """Both sides. Raw bodies of other kinds of steps (a chain's input) are no messages: only canonical ones
     count there."""
-    if kind in (Kind.MODEL, Kind.AGENT, Kind.OUTPUT, Kind.HUMAN):
+    log = LOG_EVENT in span.attributes  # a log record may be one message
+    if log or kind in (Kind.MODEL, Kind.AGENT, Kind.OUTPUT, Kind.HUMAN):
         asked = messages_of(span, reader, "input_messages")
         answered = messages_of(span, reader, "output_messages")
-        if kind is Kind.MODEL or _is_conversation(asked) or _is_conversation(answered):
+        if log or kind is Kind.MODEL or _is_conversation(asked) or _is_conversation(answered):
             return asked, answered
     return [], []
 
@@ -120,11 +126,13 @@ def _tool_value(value: Any, inside: str) -> Any:
     value = parsed(value)
     if inside == "output":
         value = _blocks(value)
+    if inside == "inputs":
+        value = literal(value)  # LangChain writes arguments as Python shows them
     if not isinstance(value, Mapping):
         return value
     if inside == "inputs" and "input_str" in value:
         inner = value.get("inputs")
-        return inner if inner is not None else parsed(value["input_str"])
+        return inner if inner is not None else literal(parsed(value["input_str"]))
     message = _tool_message(value)
     if message is None and isinstance(value.get("output"), Mapping):
         message = _tool_message(value["output"])

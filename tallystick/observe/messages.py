@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from tallystick.model.span import Span
 from tallystick.observe.dialects.dialect import Reader
+from tallystick.observe.values import parsed as parsed  # part of what this module is asked for
 
 Message: TypeAlias = dict[str, Any]
 Part: TypeAlias = dict[str, Any]
@@ -31,6 +32,7 @@ _WRAPPERS: Final = (
     "input",
     "inputs",
     "choices",
+    "candidates",
     "generations",
     "output",
     "outputs",
@@ -71,18 +73,6 @@ def messages_of(span: Span, reader: Reader, content: str) -> list[Message]:
 def read_messages(value: Any, role: str = "user") -> list[Message]:
     """Any of the known shapes as a list of messages; ``role`` is for content that does not say who spoke."""
     return list(_read(parsed(value), role, 0))
-
-
-def parsed(value: Any) -> Any:
-    """A JSON text as the value it holds; anything else, and text that is not JSON, as it is."""
-    if type(value) is str:
-        text = value.lstrip()
-        if text[:1] in ("{", "["):
-            try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
-                return value
-    return value
 
 
 def _read(value: Any, role: str, depth: int) -> Iterable[Message]:
@@ -138,7 +128,8 @@ def _read_mapping(value: Mapping[Any, Any], role: str, depth: int) -> Iterable[M
 
 
 def _unwrapped(value: Mapping[Any, Any]) -> Any:
-    """LangChain's ways of wrapping a message: {"lc", "kwargs"}, {"type", "data"}, {"text", "message"}."""
+    """What others wrap a message in: {"lc", "kwargs"}, {"type", "data"}, {"text", "message"} (LangChain),
+    {"content": {"role", "parts"}} (Gemini)."""
     if "lc" in value and isinstance(value.get("kwargs"), Mapping):
         return value["kwargs"]
     if isinstance(value.get("data"), Mapping) and isinstance(value.get("type"), str):
@@ -148,6 +139,10 @@ def _unwrapped(value: Mapping[Any, Any]) -> Any:
         if isinstance(message, Mapping) and isinstance(value.get("finish_reason"), str):
             return {"finish_reason": value["finish_reason"], **message}
         return message
+    content = value.get("content")
+    if isinstance(content, Mapping) and "parts" in content and "role" not in value:
+        reason = value.get("finish_reason", value.get("finishReason"))  # Gemini's candidate
+        return {"finish_reason": reason, **content} if isinstance(reason, str) else content
     return value
 
 
@@ -165,7 +160,9 @@ def _message(value: Mapping[Any, Any], role: str, depth: int) -> Message:
         parts = _parts(value.get("parts") if "parts" in value else value.get("content"), depth)
         if "contents" in value:  # OpenInference keeps several contents beside the one
             parts += _parts(value["contents"], depth)
-        parts = _with_calls(parts, value.get("tool_calls"), depth)
+        more = value.get("additional_kwargs")  # LangChain's place for what its message has no field for
+        calls = value.get("tool_calls") or (more.get("tool_calls") if isinstance(more, Mapping) else None)
+        parts = _with_calls(parts, calls, depth)
     message: Message = {"role": spoken, "parts": parts}
     for key in ("name", "finish_reason"):
         if isinstance(value.get(key), str):
@@ -214,6 +211,7 @@ def _part(value: Any, depth: int) -> Part:
         kind in ("tool_use", "tool_call", "function_call", "function", "tool-call")
         or (kind is None and "toolCallId" in value)
         or "function_call" in value
+        or "functionCall" in value
         or (kind is None and "name" in value and ("arguments" in value or "args" in value))
     ):
         return _tool_call(value, depth) or dict(value)
@@ -225,10 +223,10 @@ def _part(value: Any, depth: int) -> Part:
         "tool-result",
     ):
         return _tool_response(value, depth)
-    if isinstance(value.get("function_response"), Mapping):
-        response = value["function_response"]
+    response = value.get("function_response", value.get("functionResponse"))
+    if isinstance(response, Mapping):
         return {"type": "tool_call_response", "id": response.get("id"), "response": response.get("response")}
-    if kind in ("thinking", "reasoning"):
+    if kind in ("thinking", "reasoning") or (value.get("thought") is True and kind is None):
         return {"type": "reasoning", "content": _reasoning(value)}
     for key in ("text", "content"):
         if isinstance(value.get(key), str) and kind in (None, "text", "input_text", "output_text", "refusal"):
@@ -239,7 +237,7 @@ def _part(value: Any, depth: int) -> Part:
 def _tool_call(value: Any, depth: int) -> Part | None:
     if not isinstance(value, Mapping) or depth > _DEEPEST:
         return None
-    for inner in ("tool_call", "function_call"):
+    for inner in ("tool_call", "function_call", "functionCall"):
         if isinstance(value.get(inner), Mapping):
             return _tool_call({**value[inner], "type": "tool_call"}, depth + 1)
     function = value.get("function") if isinstance(value.get("function"), Mapping) else value

@@ -13,7 +13,7 @@ from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.dialects import reader_for
-from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS
+from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS, SERVICES
 from tallystick.observe.dialects.dialect import (
     COUNT,
     FLAG,
@@ -147,7 +147,7 @@ def _provider(value: Any) -> str | None:
     if name is None:
         return None
     name = name.lower()
-    return None if name in FRAMEWORKS else name
+    return None if name in FRAMEWORKS else SERVICES.get(name, name)
 
 
 _OTHERS: Final = {PROVIDER: _provider, FLAG: _flag, TEXTS: _texts}

@@ -6,6 +6,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 
 from tallystick.ports.control import ControlStore
 from tallystick.ports.surroundings import Clock, Ids, Signer
+from tallystick.ports.tallies import TALLY_KEYS, TallyRow
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
     Account,
@@ -27,6 +28,7 @@ from tallystick.ports.traces import (
 )
 
 __all__ = [
+    "TALLY_KEYS",
     "WHOLENESS_KEYS",
     "Account",
     "Change",
@@ -43,6 +45,7 @@ __all__ = [
     "Sighting",
     "Signer",
     "Spend",
+    "TallyRow",
     "TraceStore",
     "Traces",
     "UseLog",

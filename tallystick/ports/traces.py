@@ -12,6 +12,7 @@ from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.outline import Outline
+from tallystick.ports.tallies import TallyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,13 @@ class TraceStore(Protocol):
         """How the runs that match stand, by agent or by day of their start, in that order; no key comes last.
 
         Raises BadInput for another ``by``. Costs what the runs' summaries cost, not their steps.
+        """
+        ...
+
+    def tallies(self, by: str, query: Query, *, now: int, owner: str | None = None) -> Sequence[TallyRow]:
+        """Sums over the runs that match, by version, day, week or agent; keys in order, none last.
+
+        With ``owner`` only the runs that belong to this agent. Raises BadInput for another ``by``.
         """
         ...
 

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from store_samples import SECOND, START, records
 
 from tallystick.adapters.memory.traces import MemoryTraces
+from tallystick.adapters.sqlite.spending import SPEND_KEYS
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.model.query import EVERYTHING, parse_query
 
@@ -53,12 +54,12 @@ class TwoStores(RuleBasedStateMachine):
         self.sqlite.close()
         self.sqlite = SqliteTraces(self.directory / "traces.db", alive=ALIVE)
 
-    @rule(text=st.sampled_from(QUERIES))
-    def query(self, text: str) -> None:
+    @rule(text=st.sampled_from(QUERIES), by=st.sampled_from(SPEND_KEYS))
+    def query(self, text: str, by: str) -> None:
         query = parse_query(text)
         assert self.memory.runs(query, now=self.now) == self.sqlite.runs(query, now=self.now)
-        assert list(self.memory.spend("agent", query, now=self.now)) == list(
-            self.sqlite.spend("agent", query, now=self.now)
+        assert list(self.memory.spend(by, query, now=self.now)) == list(
+            self.sqlite.spend(by, query, now=self.now)
         )
         for by in ("agent", "day"):
             assert list(self.memory.completeness(by, query, now=self.now)) == list(

@@ -19,7 +19,7 @@ from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Use
 from tallystick.model.span import Span
-from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend
+from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend, TallyRow
 from tallystick.registry.sketch import Sketch
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
@@ -142,6 +142,9 @@ class FakeTraces:
 
     def uses(self, **_: Any) -> list[Use]:
         return self.used
+
+    def tallies(self, *_: Any, **__: Any) -> list[TallyRow]:
+        return []
 
     def spend(self, *_: Any, **__: Any) -> list[Spend]:
         return []

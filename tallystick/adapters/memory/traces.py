@@ -18,6 +18,7 @@ from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.outlining import OutlineOf
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.tallying import TalliesOf
 from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
@@ -45,7 +46,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(OutlineOf, WholenessOf):
+class MemoryTraces(OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
@@ -240,9 +241,7 @@ class MemoryTraces(OutlineOf, WholenessOf):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         if by != "run" and by not in PART_TYPES:
-            raise BadInput(
-                f"cost cannot be grouped by {by!r}", hint="group by agent, tool, workflow, run, model"
-            )
+            raise BadInput(f"cost cannot be grouped by {by!r}", hint="group by run, " + ", ".join(PART_TYPES))
         with self._lock:
             sums: dict[str | None, list[int]] = {}
             runs: dict[str | None, set[str]] = {}
@@ -260,8 +259,8 @@ class MemoryTraces(OutlineOf, WholenessOf):
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
-        if type not in PART_TYPES:
-            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
+        if type not in SEEN_TYPES:
+            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(SEEN_TYPES))
         with self._lock:
             held = [(self._summary(one), one.place, one.parts) for one in self._runs.values()]
         return sightings_of(type, held)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -35,9 +36,10 @@ _RUN = "SELECT no, id, stamped, state FROM run WHERE "
 _SUMMARY = (
     "stamped", "revision", "open", "due", "process", "sort", "agent", "workflow", "goal", "source", "status",
     "completeness", "missing", "steps", "errors", "tokens", "token_gaps", "cost_nano", "cost_gaps", "input_tokens",
-    "output_tokens", "started", "ended", "version", "environment", "state",
+    "output_tokens", "started", "ended", "version", "environment", "denials", "state",
 )  # fmt: skip
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
+_MARK_LOOSE = MARK_LOOSE + " WHERE no = ?"
 _NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
 
 
@@ -254,10 +256,12 @@ class RunTable:
         if summaries:
             self._connection.executemany(_SAVE, summaries)
         self._connection.executemany(ADD_PART, parts)
+        self._connection.executemany(_MARK_LOOSE, [(row.no,) for row in touched])
 
     def update(self, values: tuple[Any, ...]) -> None:
         """Write one run's row (the values of ``summary``)."""
         self._connection.execute(_SAVE, values)
+        self._connection.execute(_MARK_LOOSE, values[-1:])
 
 
 def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> tuple[Any, ...]:
@@ -272,7 +276,7 @@ def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> 
         tally.started or tally.created, run.agent, run.workflow, run.goal, run.source, str(run.status),
         str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, run.token_gaps,
         run.cost_nano,
-        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment,
+        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment, run.denials,
         rows.pack_tally(tally), row.no,
     )  # fmt: skip
 

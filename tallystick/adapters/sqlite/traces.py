@@ -26,26 +26,26 @@ from tallystick.adapters.sqlite.records import (
 )
 from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.selection import condition
-from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
+from tallystick.adapters.sqlite.spending import read_sightings, read_spend
+from tallystick.adapters.sqlite.tallying import TallyReader
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.wholeness import WholenessReader
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
-from tallystick.model.errors import BadInput, StoreFault
+from tallystick.model.errors import StoreFault
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge
-from tallystick.observe.summary import PART_TYPES
 from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
 
 _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(OutlineReader, WholenessReader):
+class SqliteTraces(OutlineReader, WholenessReader, TallyReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -187,16 +187,13 @@ class SqliteTraces(OutlineReader, WholenessReader):
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
         where, values = condition(query, now=now)
-        sql = spend_sql(by, where)
         with self._reading() as connection:
-            return [Spend(*row) for row in connection.execute(sql, values)]
+            return read_spend(connection, by, where, values)
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
-        if type not in PART_TYPES:
-            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
         with self._reading() as connection:
-            return [Sighting(type, *row) for row in connection.execute(SIGHTINGS[type])]
+            return read_sightings(connection, type)
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""

@@ -17,6 +17,9 @@ Likeness = Callable[[int, int], float]
 BUDGET: Final = 400_000  # pairs that may be looked at in one comparison
 _LEAST: Final = 0.3  # two steps that are less alike are two steps
 _AHEAD: Final = 6
+_SMALL: Final = 40_000  # pairs between anchors that are fitted one by one rather than walked through
+_WINDOW: Final = 24  # steps that are looked ahead for the place where two sequences go on alike
+_LOST: Final = 64  # times that no such place was found before walking is given up
 
 
 class Aligner:
@@ -51,11 +54,14 @@ class Aligner:
                 a1, b1 = a1 - 1, b1 - 1
                 pairs.append((a1, b1))
             anchors = _anchors([of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)])
+            if not anchors and (a1 - a0) * (b1 - b0) > _SMALL:
+                anchors = _steady([of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)])
             i, j = a0, b0
             for da, db in anchors:
                 pairs.append((a0 + da, b0 + db))
                 # Between anchors the same token may be unique now: look again, but only where there were any.
-                work.append((i, a0 + da, j, b0 + db, level))
+                if i < a0 + da and j < b0 + db:
+                    work.append((i, a0 + da, j, b0 + db, level))
                 i, j = a0 + da + 1, b0 + db + 1
             work.append((i, a1, j, b1, level if anchors else level + 1))
         pairs.sort()
@@ -119,6 +125,31 @@ def _anchors(a: Sequence[Hashable], b: Sequence[Hashable]) -> Pairs:
     common = [(at, once_b[token]) for token, at in _once(a).items() if token in once_b]
     kept = rising([place for _, place in common])
     return [common[at] for at in kept]
+
+
+def _steady(a: Sequence[Hashable], b: Sequence[Hashable]) -> Pairs:
+    """Equal tokens in order, walked through with a bounded look ahead: for long stretches that repeat themselves."""
+    pairs: Pairs = []
+    i = j = lost = 0
+    while i < len(a) and j < len(b) and lost < _LOST:
+        if a[i] == b[j]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+            continue
+        for far in range(1, _WINDOW):
+            place = next(
+                (
+                    (x, y) for x in range(i, min(i + far + 1, len(a)))
+                    if (y := j + far - (x - i)) < len(b) and a[x] == b[y] and a[x + 1 : x + 2] == b[y + 1 : y + 2]
+                ),
+                None,
+            )  # fmt: skip
+            if place is not None:
+                i, j = place
+                break
+        else:
+            i, j, lost = i + 1, j + 1, lost + 1
+    return pairs
 
 
 def _once(tokens: Sequence[Hashable]) -> dict[Hashable, int]:

@@ -8,8 +8,10 @@ follow what they hold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 from tallystick.model.span import Span
@@ -61,20 +63,36 @@ class Item:
 
     @property
     def print(self) -> int:
-        """Equal for two steps whose spans say the same, but for ids and times. Needs no contents."""
+        """Equal for two steps whose spans say the same, but for ids that providers give out. Needs no contents."""
         if self._print is None:
-            told = tuple(
-                (key, value if type(value) is str else repr(value))
-                for key, value in sorted(self.span.attributes.items())
+            told = [
+                (key, value if type(value) is not str else _without_ids(value) if "_" in value else value)
+                for key, value in self.span.attributes.items()
                 if not key.endswith(_VOLATILE)
-            )
+            ]
+            told.sort(key=_by_key)
+            step = self.step
             self._print = hash(
                 (
-                    self.step.kind, self.name, self.agent, self.step.status, self.step.decision, self.step.error,
-                    self.span.status_message, told, len(self.span.events) and _events(self.span),
+                    step.kind, self.name, self.agent, step.status, step.decision, step.error,
+                    self.span.status_message, repr(told), len(self.span.events) and _events(self.span),
                 )
             )  # fmt: skip
         return self._print
+
+
+_by_key: Final = itemgetter(0)
+_IDS: Final = re.compile(
+    r"\b(?:call|toolu|chatcmpl|resp|msg)[_-](?=[0-9A-Za-z]*[0-9])[0-9A-Za-z]{8,}\b"
+)  # what model providers give to calls and answers
+
+
+def _without_ids(text: str) -> str:
+    return (
+        _IDS.sub("", text)
+        if "call_" in text or "toolu_" in text or "resp_" in text or "msg_" in text
+        else text
+    )
 
 
 def _events(span: Span) -> int:

@@ -54,8 +54,23 @@ FRAMEWORKS: Final = frozenset(
         "dspy",
         "semantic-kernel",
         "ag2",
+        "gcp.vertex.agent",
+        "microsoft.agent_framework",
     }
 )
+
+# Names of one service of a provider (the Vercel AI SDK sends them): prices are listed by provider.
+SERVICES: Final = {
+    "openai.responses": "openai",
+    "openai.chat": "openai",
+    "openai.completion": "openai",
+    "openai.embedding": "openai",
+    "anthropic.messages": "anthropic",
+    "google.generative-ai": "google",
+    "mistral.chat": "mistral",
+    "xai.chat": "xai",
+    "xai.responses": "xai",
+}
 
 DIALECT: Final = Dialect(
     name="gen_ai",
@@ -157,4 +172,5 @@ FACTS: Final = {
     own.STARTED: ("start_record", "flag"),
     own.ALIVE: ("alive", "count"),
     own.LOST: ("lost", "count"),
+    own.LOG_EVENT: ("log", "text"),
 }

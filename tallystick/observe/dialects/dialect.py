@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from tallystick.model.span import Span
+from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Kind
 
 Found: TypeAlias = dict[str, Any]  # column -> cleaned value; "kind" holds the resolved Kind
@@ -63,7 +63,8 @@ class Dialect:
     ones. ``history``: tool results appear only in the message history, so calls are read from it.
     ``session_totals``: scopes that record agents and none of their model calls (some put the session's
     tokens on the agent span). ``follow_links``: one run is scattered over traces that point to each other
-    by span links."""
+    by span links. ``unfold``: further attributes, under names of these tables, out of the JSON that a sender packed
+    into one; asked only when somebody reads the contents, and what the span itself says goes first."""
 
     name: str
     scopes: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ class Dialect:
     session_totals: frozenset[str] = frozenset()
     follow_links: bool = False
     refine: Callable[[Span, Found], None] | None = None
+    unfold: Callable[[Attributes], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,13 @@ DIALECT: Final = Dialect(
         "opentelemetry.instrumentation.crewai*",
         "traceloop.*",
     ),
-    markers=("traceloop.span.kind", "traceloop.entity.name", "traceloop.workflow.name"),
+    markers=(
+        "traceloop.span.kind",
+        "traceloop.entity.name",
+        "traceloop.workflow.name",
+        "llm.is_streaming",
+        "llm.usage.total_tokens",
+    ),
     columns={
         "span_kind": ("traceloop.span.kind",),
         "agent": ("traceloop.association.properties.lc_agent_name", "crewai.agent.role"),
@@ -49,6 +55,7 @@ DIALECT: Final = Dialect(
         "provider": ("llm.vendor",),
         "input": ("llm.usage.prompt_tokens",),
         "output": ("llm.usage.completion_tokens",),
+        "reasoning": ("llm.usage.reasoning_tokens",),
     },
     kinds={
         "workflow": Kind.OTHER,
