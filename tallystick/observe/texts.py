@@ -63,7 +63,7 @@ _KNOWN_NAMES: Final = 4_096
 _is_text_name: dict[str, bool] = {}
 
 
-def _names_text(name: str) -> bool:
+def names_text(name: str) -> bool:
     """Whether an attribute of this name holds content, in any dialect's words."""
     known = _is_text_name.get(name)
     if known is None:
@@ -97,7 +97,7 @@ def words_of(text: str) -> list[str]:
 
 
 def has_phrase(text: str, phrase: str) -> bool:
-    """Whether the words of ``phrase`` stand one after the other in ``text``; a ``*`` at its end: the last one begins so."""
+    """Whether the words of ``phrase`` stand next to each other in ``text``; a ``*`` at its end: the last begins so."""
     wanted = " ".join(words_of(phrase))
     if not wanted:
         return False
@@ -109,7 +109,7 @@ def has_phrase(text: str, phrase: str) -> bool:
 
 
 def tag(kind: str, key: str, value: str | None = None) -> str:
-    """The token of a fact: of an attribute (``kind`` "a") or of a step's column ("s"). Without value: that it is there."""
+    """The token of a fact: of an attribute (``kind`` "a") or of a step's column ("s"); without value: it is there."""
     said = f"{kind}:{key}" if value is None else f"{kind}:{key}={value}"
     digest = blake2b(said.encode("utf-8", "replace"), digest_size=7).digest()
     return MARK + b32hexencode(digest)[:10].decode().lower()
@@ -155,7 +155,7 @@ class Collector:
                 self._text(value)
                 continue
             facts.add(("a", name, value)) if kind in _SCALARS else self._parts(name, value)
-            if _names_text(name):
+            if names_text(name):
                 self._text(value) if kind is str else self._walk(value, 0)
         if span.source.resource not in self._sources:
             self._sources.append(span.source.resource)
@@ -292,7 +292,8 @@ class _Texts(Collector):
 # ── scores ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _SCORES: Final = (  # where the name, the value and the label of an evaluation stand
-    ("gen_ai.evaluation.name", ("gen_ai.evaluation.score.value", "gen_ai.evaluation.score"), "gen_ai.evaluation.score.label"),
+    ("gen_ai.evaluation.name", ("gen_ai.evaluation.score.value", "gen_ai.evaluation.score"),
+     "gen_ai.evaluation.score.label"),
     ("gen_ai.evaluation.name", (), "gen_ai.evaluation.label"),
     ("annotation.name", ("annotation.score",), "annotation.label"),
     ("evaluation.name", ("evaluation.score", "evaluation.score.value"), "evaluation.label"),

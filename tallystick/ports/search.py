@@ -89,9 +89,10 @@ class TextLog(Protocol):
         """
         ...
 
-    def may_hold(self, run: str, text: str) -> Sequence[str] | None:
-        """The steps of a run (span ids, in order of arrival) that may hold a text, upper or lower case alike.
+    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+        """The steps of a run that may hold a text, upper or lower case alike, and no step that does is left out.
 
-        None: nobody knows better than reading them all. Raises UnknownThing.
+        In order of arrival, each with its place in that order, from place ``after`` on. Raises UnknownThing when it is
+        begun, and StoreFault.
         """
         ...

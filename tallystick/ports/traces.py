@@ -270,4 +270,4 @@ class UseLog(Protocol):
 
 
 class Traces(TraceStore, RecordLog, UseLog, TextLog, Protocol):
-    """A trace store with the log of its records, the uses it shows and the index of its texts; both adapters are one."""
+    """A trace store with its log of records, its uses and its index of texts; both adapters are one."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tallystick.model.query import Query, Term, moment
-from tallystick.observe.text_terms import is_indexed, needle
 from tallystick.observe.summary import PART_TYPES
+from tallystick.observe.text_terms import is_indexed, needle
 
 Condition = tuple[str, list[Any]]
 
