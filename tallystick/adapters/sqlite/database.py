@@ -144,6 +144,12 @@ class Database:
         with self._lock, self.translated():
             self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def vacuum(self) -> None:
+        """Write the file anew, so that no page holds what was deleted; costs reading and writing all of it."""
+        with self._lock, self.translated():
+            self._writing_connection().execute("VACUUM")
+            self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
         with self._lock:

@@ -25,9 +25,10 @@ from tallystick.adapters.sqlite.records import (
     read_unattested,
 )
 from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
-from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.spending import read_sightings, read_spend
 from tallystick.adapters.sqlite.tallying import TallyReader
+from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.wholeness import WholenessReader
@@ -45,7 +46,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(OutlineReader, WholenessReader, TallyReader):
+class SqliteTraces(SqliteTexts, OutlineReader, WholenessReader, TallyReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -73,6 +74,7 @@ class SqliteTraces(OutlineReader, WholenessReader, TallyReader):
         self._frames = FrameReader()
         self._compress = compressor()
         self._lock = threading.Lock()
+        self._busy_seconds = busy_seconds
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
@@ -98,18 +100,14 @@ class SqliteTraces(OutlineReader, WholenessReader, TallyReader):
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+            after = None
             if before is not None:
-                place = connection.execute(
+                after = connection.execute(
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
                 ).fetchone()
-                where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
-            found = connection.execute(
-                f"{READ_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
-            ).fetchall()
-            return RunPage(total, tuple(run_from(*row) for row in found))
+            return page(connection, choice, self.pairs_of, now=now, limit=limit, after=after)
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -186,8 +184,9 @@ class SqliteTraces(OutlineReader, WholenessReader, TallyReader):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
+            where, values = settled(connection, choice, self.pairs_of, now=now)
             return read_spend(connection, by, where, values)
 
     def sightings(self, type: str) -> Sequence[Sighting]:
@@ -331,6 +330,7 @@ class SqliteTraces(OutlineReader, WholenessReader, TallyReader):
 
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
+        self.close_texts()
         self._database.close()
 
     @contextmanager

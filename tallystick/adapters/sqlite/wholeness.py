@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.searching import Pairs, choose, settled
+from tallystick.adapters.sqlite.text_index import TextIndex
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
 from tallystick.ports import WHOLENESS_KEYS, Wholeness
@@ -28,6 +29,12 @@ class WholenessReader:
     def _sweep(self, now: int) -> None:
         raise NotImplementedError
 
+    def text_index(self) -> TextIndex:
+        """The index of what runs said, which a query may ask."""
+        raise NotImplementedError
+
+    pairs_of: Pairs
+
     def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:
         """How the runs that match stand, by agent or by day of their start. Raises BadInput for another ``by``."""
         if by not in WHOLENESS_KEYS:
@@ -35,8 +42,9 @@ class WholenessReader:
                 f"completeness cannot be grouped by {by!r}", hint="by: " + ", ".join(WHOLENESS_KEYS)
             )
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
+            where, values = settled(connection, choice, self.pairs_of, now=now)
             return [
                 Wholeness(*row) for row in connection.execute(_SQL.format(key=_KEYS[by], where=where), values)
             ]
