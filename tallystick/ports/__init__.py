@@ -7,6 +7,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 from tallystick.ports.control import ControlStore
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
+from tallystick.ports.tallies import TALLY_KEYS, TallyRow
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
     Account,
@@ -28,6 +29,7 @@ from tallystick.ports.traces import (
 )
 
 __all__ = [
+    "TALLY_KEYS",
     "WHOLENESS_KEYS",
     "Account",
     "Change",
@@ -48,6 +50,7 @@ __all__ = [
     "Sighting",
     "Signer",
     "Spend",
+    "TallyRow",
     "TextLog",
     "TraceStore",
     "Traces",

@@ -16,6 +16,7 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
+from tallystick.adapters.sqlite.outlining import OutlineReader
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
 from tallystick.adapters.sqlite.records import (
     mark_attested,
@@ -26,6 +27,7 @@ from tallystick.adapters.sqlite.records import (
 from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
 from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.spending import read_sightings, read_spend
+from tallystick.adapters.sqlite.tallying import TallyReader
 from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
@@ -44,7 +46,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(SqliteTexts, WholenessReader):
+class SqliteTraces(SqliteTexts, OutlineReader, WholenessReader, TallyReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -62,12 +64,8 @@ class SqliteTraces(SqliteTexts, WholenessReader):
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._database = Database(
-            path,
-            application=APPLICATION,
-            migrations=MIGRATIONS,
-            synchronous="NORMAL",
-            busy_seconds=busy_seconds,
-        )
+            path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
+        )  # fmt: skip
         self._alive = alive
         self._silent_after = silent_after
         self._random_bytes = random_bytes
