@@ -5,6 +5,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.counts import Counts, Loss, Tidings
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
@@ -33,9 +34,11 @@ __all__ = [
     "Charge",
     "Clock",
     "ControlStore",
+    "Counts",
     "Flaw",
     "Ids",
     "Kept",
+    "Loss",
     "Record",
     "RecordLog",
     "RunPage",
@@ -43,6 +46,7 @@ __all__ = [
     "Sighting",
     "Signer",
     "Spend",
+    "Tidings",
     "TraceStore",
     "Traces",
     "UseLog",

@@ -125,8 +125,10 @@ def recorder(stores: Stores) -> Recorder:
     """The way into an open trace store."""
     from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
+    from tallystick.wiring.loss import counts
 
-    return Recorder(stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()))
+    notice = CardNotice(stores.control, rate_card())
+    return Recorder(stores.traces, rate_card(), clock(), notice=notice, counts=counts(stores.path))
 
 
 def notary(stores: Stores) -> Notary:
