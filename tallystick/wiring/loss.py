@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ from tallystick.ports import Counts, Loss
 from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
+    from tallystick.adapters.event_stream import ServerReader
     from tallystick.app.loss import LossBook
+    from tallystick.config import Settings
     from tallystick.wiring.stores import Stores
 
 COUNTS, SPOOL = "counts.json", "spool"
@@ -41,3 +43,10 @@ def spooled(stores: Stores) -> Sequence[Loss]:
     from tallystick.sdk.losses import spool_losses
 
     return [Loss(*row) for row in spool_losses(stores.path / SPOOL)]
+
+
+def server_reader(server: str, settings: Settings, say: Callable[[str], None]) -> ServerReader:
+    """A server's live stream and its read model, with this process's token."""
+    from tallystick.adapters.event_stream import ServerReader
+
+    return ServerReader(server, token=settings.token, say=say)
