@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
@@ -47,6 +47,9 @@ from tallystick.app.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
 from tallystick.ports import Clock, Counts
 
+if TYPE_CHECKING:
+    from tallystick.api.otlp_grpc import GrpcDoor
+
 _log = logging.getLogger("tallystick.api")
 _LITESTAR_DOCS: Final = "/api/openapi"  # where litestar would put pages of its own; nothing is served there
 
@@ -64,19 +67,29 @@ class _Litestar(Litestar):
 class App:
     """One server as an ASGI application. ``gate`` makes sign-in links, ``stopping`` ends the live streams."""
 
-    def __init__(self, inner: Litestar, gate: Gate, ingest: Ingest, events: Events, writer: Writer) -> None:
+    def __init__(
+        self,
+        inner: Litestar,
+        gate: Gate,
+        ingest: Ingest,
+        events: Events,
+        writer: Writer,
+        settings: ServerSettings,
+    ) -> None:
         self.gate = gate
         self.events = events
         self._inner = inner
         self._ingest = ingest
         self._writer = writer
         self._sign_in = SignIn(gate)
+        self._settings = settings
+        self._grpc: GrpcDoor | None = None
         self.otlp_port: int | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or carry the server's start and stop to the application inside."""
         if scope["type"] == "lifespan":
-            await self._inner(scope, receive, send)  # type: ignore[arg-type]
+            await self._inner(scope, self._lifespan(receive), send)  # type: ignore[arg-type]
             return
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
@@ -100,6 +113,30 @@ class App:
             )
         else:
             await self._inner(scope, receive, _with_headers(send))  # type: ignore[arg-type]
+
+    def listen_grpc(self, host: str, port: int) -> int:
+        """Take a port for OTLP over gRPC (0: any free one) and return it; served once the server starts.
+
+        Raises ConfigError when the port cannot be had, ImportError where the extra is missing.
+        """
+        from tallystick.api.otlp_grpc import GrpcDoor as Door
+
+        self._grpc = Door(self._writer, self.gate, self._settings)
+        return self._grpc.open(host, port)
+
+    def _lifespan(self, receive: Receive) -> Receive:
+        """The server's start and stop, with gRPC started before and stopped before everything else."""
+
+        async def receiving() -> Message:
+            """Pass a message on."""
+            message = await receive()
+            if self._grpc is not None and message["type"] == "lifespan.startup":
+                self._grpc.start()
+            elif self._grpc is not None and message["type"] == "lifespan.shutdown":
+                await self._grpc.stop()
+            return message
+
+        return receiving
 
     def stopping(self) -> None:
         """The server begins to stop: streams that would never end are ended. Call from the event loop."""
@@ -178,7 +215,9 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app = App(inner, Gate(settings, clock, signins), Ingest(writer, settings, counts), events, writer)
+    app = App(
+        inner, Gate(settings, clock, signins), Ingest(writer, settings, counts), events, writer, settings
+    )
     app.otlp_port = settings.otlp_port
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from tallystick.app.compare import diff_runs
 from tallystick.app.outline import columns
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.model.control import ApprovalState
@@ -13,12 +14,13 @@ from tallystick.model.journal import Entry
 from tallystick.model.query import parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.contents import read_contents
+from tallystick.observe.contents import Contents
 from tallystick.observe.lineage import with_agents
+from tallystick.observe.logs import joined, told_of
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 
 PAGE = 1000
-SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
+SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
 
 
 class Reader:
@@ -40,9 +42,14 @@ class Reader:
         """``{"run", "steps", "totals"}`` with each step's arguments and result. Raises UnknownThing."""
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         spans = self._traces.spans(run.run)
+        found = with_agents(self._traces.steps(run.run))
+        told = told_of(found)
         steps = [
-            step_json(step, read_contents(step, spans[step.span]))
-            for step in with_agents(self._traces.steps(run.run))
+            step_json(
+                step,
+                joined(step, spans[step.span], [(log, spans[log.span]) for log in told.get(step.span, ())]),
+            )
+            for step in found
         ]
         return {"run": run_json(run), "steps": steps, "totals": totals_json(run)}
 
@@ -57,17 +64,21 @@ class Reader:
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
         run = self._traces.resolve(prefix)
-        found = [step for step in with_agents(self._traces.steps(run)) if step.span.startswith(step_id)]
+        steps = with_agents(self._traces.steps(run))
+        found = [step for step in steps if step.span.startswith(step_id)]
         if len(found) != 1:
             count = "no step" if not found else f"{len(found)} steps"
             raise UnknownThing(
                 f"{count} of run {run[:12]} starts with {step_id!r}", hint=f"tally runs show {run[:12]}"
             )
-        span = self._traces.spans(run, [found[0].span])[found[0].span]
-        return self._whole(found[0], span)
+        step = found[0]
+        logs = told_of(steps).get(step.span, [])
+        spans = self._traces.spans(run, [step.span, *(log.span for log in logs)])
+        return self._whole(
+            step, spans[step.span], joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
+        )
 
-    def _whole(self, step: Step, span: Span) -> Json:
-        contents = read_contents(step, span)
+    def _whole(self, step: Step, span: Span, contents: Contents) -> Json:
         return step_json(step, contents) | {
             "input_messages": contents.input_messages or None,
             "output_messages": contents.output_messages or None,
@@ -92,6 +103,10 @@ class Reader:
             "scope": step.scope,
             "dialect": step.dialect,
         }
+
+    def diff(self, a: str, b: str, *, every: bool = False) -> Json:
+        """Two runs held against each other, see ``app.compare``. Raises UnknownThing."""
+        return diff_runs(self._traces, a, b, now=self._clock.now(), every=every)
 
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""

@@ -39,7 +39,10 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
         return _recorded(tally, tally.root, dead=alive is False or (alive is None and quiet))
     if tally.seqs:
         return _rootless(tally) if quiet else _OPEN
-    if tally.root is not None and not tally.missing and not tally.running:
+    whole = tally.root is not None and not tally.missing and not tally.running
+    if (
+        whole and tally.root is not None and (quiet or tally.root.rank < 2)
+    ):  # log records have no root that ends
         return _ended(tally, 0)
     if not quiet:
         return _OPEN

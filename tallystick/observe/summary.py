@@ -44,7 +44,8 @@ class Part:
 
 @dataclass(slots=True)
 class Root:
-    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent."""
+    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent;
+    2 is a log record, which ends nothing."""
 
     rank: int
     order: Order
@@ -295,8 +296,9 @@ def _place_root(tally: Tally, step: Step, facts: Mapping[str, object], home: str
         marked = facts.get("status") is not None or facts.get("steps") is not None
     if step.derived or not (marked or step.parent is None):
         return
+    rank = 0 if marked else 2 if "log" in facts else 1
     root = Root(
-        0 if marked else 1, order_of(step), step.agent, step.workflow, str(step.status), step.ended is not None,
+        rank, order_of(step), step.agent, step.workflow, str(step.status), step.ended is not None,
         clean_text(facts.get("status")), clean_text(facts.get("stopped_by")),
         _whole(facts["steps"]) if facts.get("steps") is not None else None, clean_text(facts.get("process")),
         step.seq is not None and step.trace != home != "",

@@ -6,6 +6,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 
 from tallystick.ports.control import ControlStore
 from tallystick.ports.counts import Counts, Loss, Tidings
+from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
@@ -37,18 +38,24 @@ __all__ = [
     "Counts",
     "Flaw",
     "Ids",
+    "Indexed",
     "Kept",
     "Loss",
+    "Passed",
     "Record",
     "RecordLog",
     "RunPage",
+    "RunTexts",
+    "Score",
     "Segment",
     "Sighting",
     "Signer",
     "Spend",
+    "TextLog",
     "Tidings",
     "TraceStore",
     "Traces",
+    "Unread",
     "UseLog",
     "Wholeness",
     "Written",

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compare_double import CannedComparing
 from registry_double import canned_registry
 
 from tallystick.api.app import App, create_app
@@ -104,10 +105,11 @@ APPROVAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-class CannedReader:
+class CannedReader(CannedComparing):
     """One run, one step, one approval; ``changes`` is what /events tells. ``asked`` counts the polls."""
 
     def __init__(self, recorder: DurableRecorder | None = None) -> None:
+        super().__init__(RUN)
         self.changes: list[Change] = []
         self.asked = 0
         self.recorder = recorder

@@ -28,6 +28,7 @@ from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, summary
+from tallystick.adapters.sqlite.spending import LOOSE
 from tallystick.adapters.sqlite.uses_check import run_flaws, sum_flaws
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.step import Step
@@ -81,6 +82,8 @@ class Checker:
         for row in self._connection.execute(_RUNS).fetchall():
             run = str(row[-1])
             yield from self._guarded(partial(self._run, row), run)
+        for (run,) in self._connection.execute(f"SELECT id FROM run WHERE loose <> {LOOSE}"):
+            yield Flaw("what a run keeps of steps that nobody claims is not true", str(run))
         yield from self._guarded(self._unclaimed)
         for (number,) in self._connection.execute("SELECT id FROM frame ORDER BY id").fetchall():
             yield from self._guarded(partial(self._frame, number))

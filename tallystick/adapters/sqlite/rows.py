@@ -211,6 +211,12 @@ def mark_of(body: bytes) -> Mark | None:
     return (values[14], values[15]) if len(values) > 14 else None
 
 
+def place_of(body: bytes) -> Place:
+    """Where the body of a step's span is, read from the step's body."""
+    place = _unpack(body)[1]
+    return place[0], place[1], place[2]
+
+
 def charge_of(body: bytes) -> tuple[int | None, Mark | None]:
     """A step's cost in nano-dollars and which record is its own, read from its body."""
     values = _unpack(body)

@@ -9,6 +9,8 @@ from typing import Any
 
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -40,6 +42,7 @@ _SUMMARY = (
     "output_tokens", "started", "ended", "version", "environment", "state",
 )  # fmt: skip
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
+_MARK_LOOSE = MARK_LOOSE + " WHERE no = ?"
 _NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
 
 
@@ -141,6 +144,7 @@ class RunTable:
                 continue  # it was born and merged inside this batch
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
+            follow(self._connection, gone.no, keeps.no, moving=True)
             self._drop_parts(gone.no)
             forget_uses(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
@@ -269,10 +273,12 @@ class RunTable:
         if summaries:
             self._connection.executemany(_SAVE, summaries)
         self._connection.executemany(ADD_PART, parts)
+        self._connection.executemany(_MARK_LOOSE, [(row.no,) for row in touched])
 
     def update(self, values: tuple[Any, ...]) -> None:
         """Write one run's row (the values of ``summary``)."""
         self._connection.execute(_SAVE, values)
+        self._connection.execute(_MARK_LOOSE, values[-1:])
 
 
 def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> tuple[Any, ...]:

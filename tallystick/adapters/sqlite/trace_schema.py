@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from tallystick.adapters.sqlite.database import Migration, script
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.upgrading import count_versions
 
 APPLICATION = 0x54414C54  # "TALT"
@@ -143,11 +144,23 @@ ALTER TABLE run ADD COLUMN environment TEXT;
 ALTER TABLE run ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
 
+-- Of which types of parts a run has steps that no part claims (spending.py).
+ALTER TABLE run ADD COLUMN loose INTEGER NOT NULL DEFAULT 0;
+
 -- Runs by version, subject or conversation.
 CREATE INDEX part_name ON part (type, name, run) WHERE type >= 4;
 """
 
 _FOURTH_ARCHIVE = """
+-- Which runs have bodies or contents in a frame; a run that has none there any more may still be named until the frame
+-- is scrubbed. Steps numbered up to meta ``untracked`` were written before there was this table (see scrubbing.py).
+CREATE TABLE frame_run (frame INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (frame, run)) WITHOUT ROWID;
+CREATE INDEX frame_run_run ON frame_run (run);
+INSERT INTO meta SELECT 'untracked', ifnull(max(id), 0) FROM step;
+
+-- Frames that hold what no step may name any more; ``scrubs`` counts the scrubs, so that writers forget places.
+CREATE TABLE unscrubbed (frame INTEGER PRIMARY KEY);
+INSERT INTO meta VALUES ('scrubs', 0);
 """
 
 _FOURTH_ERASURE = """
@@ -159,6 +172,7 @@ _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
 def _fourth(connection: sqlite3.Connection) -> None:
     script(_FOURTH)(connection)
     count_versions(connection)
+    connection.execute(MARK_LOOSE)
 
 
 MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), _fourth)

@@ -24,27 +24,27 @@ from tallystick.adapters.sqlite.records import (
     read_unattested,
 )
 from tallystick.adapters.sqlite.runs import READ_RUN, pairs_in, run_from
-from tallystick.adapters.sqlite.selection import condition
-from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
+from tallystick.adapters.sqlite.searching import choose, page, settled
+from tallystick.adapters.sqlite.spending import read_sightings, read_spend
 from tallystick.adapters.sqlite.sweeping import Sweeper
+from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.wholeness import WholenessReader
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
-from tallystick.model.errors import BadInput, StoreFault
+from tallystick.model.errors import StoreFault
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS
-from tallystick.observe.summary import PART_TYPES
 from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
 
 _SLICE = 512  # steps read at a time
 
 
-class SqliteTraces(Sweeper, WholenessReader):
+class SqliteTraces(Sweeper, SqliteTexts, WholenessReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -76,6 +76,7 @@ class SqliteTraces(Sweeper, WholenessReader):
         self._frames = FrameReader()
         self._compress = compressor()
         self._lock = threading.Lock()
+        self._busy_seconds = busy_seconds
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
@@ -101,18 +102,14 @@ class SqliteTraces(Sweeper, WholenessReader):
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+            after = None
             if before is not None:
-                place = connection.execute(
+                after = connection.execute(
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
                 ).fetchone()
-                where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
-            found = connection.execute(
-                f"{READ_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
-            ).fetchall()
-            return RunPage(total, tuple(run_from(*row) for row in found))
+            return page(connection, choice, self.pairs_of, now=now, limit=limit, after=after)
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -189,18 +186,21 @@ class SqliteTraces(Sweeper, WholenessReader):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
-        where, values = condition(query, now=now)
-        sql = spend_sql(by, where)
+        with self.selected(query, now) as (connection, where, values):
+            return read_spend(connection, by, where, values)
+
+    @contextmanager
+    def selected(self, query: Query, now: int) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
+        """A read transaction, and the condition on runs ``r`` that a query is in it."""
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            return [Spend(*row) for row in connection.execute(sql, values)]
+            yield (connection, *settled(connection, choice, self.pairs_of, now=now))
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
-        if type not in PART_TYPES:
-            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
         self._settle()
         with self._reading() as connection:
-            return [Sighting(type, *row) for row in connection.execute(SIGHTINGS[type])]
+            return read_sightings(connection, type)
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""
@@ -340,6 +340,7 @@ class SqliteTraces(Sweeper, WholenessReader):
 
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
+        self.close_texts()
         self._database.close()
 
     @contextmanager
