@@ -155,7 +155,8 @@ def json_page() -> str:
     documented = {**{name: list(shape) for name, shape in shapes().items()},
                   **{name: list(told[name]) for name in REGISTRY_SHAPES},
                   "budget": list(told["budget"]), "cost": list(told["cost"]),
-                  "wholeness": list(told["wholeness"]), "entry": list(told["entry"])}  # fmt: skip
+                  **{name: list(told[name]) for name in ("wholeness", "loss")},
+                  "entry": list(told["entry"])}  # fmt: skip
     for name, keys in documented.items():
         lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]
         said = {**told["run"], **told[name]} if name == "totals" else told[name]

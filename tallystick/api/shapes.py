@@ -346,6 +346,40 @@ class PendingShape(TypedDict):
     bytes: int
 
 
+class RejectedShape(TypedDict):
+    """Spans refused for one reason."""
+
+    reason: str
+    count: int
+
+
+class DroppedShape(TypedDict):
+    """What was dropped in one place for one reason."""
+
+    where: str
+    why: str
+    count: int
+    since: str | None
+
+
+class IndexedShape(TypedDict):
+    """The change up to which everything is indexed, and how many runs are behind it."""
+
+    revision: int
+    behind: int
+
+
+class LossShape(TypedDict):
+    """What came in and what was lost, since the store was made."""
+
+    accepted: int
+    repeats: int
+    rejected: list[RejectedShape]
+    dropped: list[DroppedShape]
+    watermark: int
+    indexed: IndexedShape
+
+
 class DoctorShape(TypedDict):
     """How the server stands. ``watermark`` is the store's newest cursor: everything accepted up to it is readable."""
 
@@ -354,6 +388,7 @@ class DoctorShape(TypedDict):
     pending: PendingShape
     watermark: int
     listeners: int
+    loss: LossShape | None
 
 
 class HealthShape(TypedDict):

@@ -5,6 +5,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.counts import Counts, Loss, Tidings
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.tallies import TALLY_KEYS, TallyRow
@@ -36,10 +37,12 @@ __all__ = [
     "Charge",
     "Clock",
     "ControlStore",
+    "Counts",
     "Flaw",
     "Ids",
     "Indexed",
     "Kept",
+    "Loss",
     "Passed",
     "Record",
     "RecordLog",
@@ -52,6 +55,7 @@ __all__ = [
     "Spend",
     "TallyRow",
     "TextLog",
+    "Tidings",
     "TraceStore",
     "Traces",
     "Unread",

@@ -135,11 +135,13 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
     """
     from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
+    from tallystick.wiring.loss import counts
     from tallystick.wiring.redacting import redactor, settings_of
 
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
         redactor=redactor(settings_of(stores.path) if settings is None else settings, stores.path),
+        counts=counts(stores.path),
     )  # fmt: skip
 
 

@@ -242,6 +242,13 @@ class FakeParts(Parts):
     def catalog(self, stores: Any) -> Any:
         return Catalog(stores.control, stores.traces, FakeClock())
 
+    def loss(self, stores: Any) -> Mapping[str, Any]:
+        return {
+            "accepted": 12, "repeats": 2, "rejected": [{"reason": HOSTILE, "count": 3}], "watermark": 9,
+            "dropped": [{"where": "agent", "why": "there was no room for a record", "count": 4, "since": None}],
+            "indexed": {"revision": 8, "behind": 1},
+        }  # fmt: skip
+
     def policy_desk(self, stores: Any) -> PolicyDesk:
         return PolicyDesk(stores.control, self.catalog(stores).graph(), FakeClock())
 
