@@ -28,6 +28,7 @@ from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, summary
+from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.uses_check import run_flaws, sum_flaws
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.step import Step
@@ -53,13 +54,19 @@ _STEPS = (
     "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body, s.flags, s.response, s.trace FROM step s"
     " JOIN trace t ON t.no = s.trace WHERE s.run=? ORDER BY s.id"
 )
+_NUMBERED = (
+    "SELECT max((SELECT value FROM meta WHERE key='last_step'), ifnull((SELECT max(id) FROM step), 0)),"
+    " (SELECT count(*) FROM step) + (SELECT ifnull(sum(steps), 0) FROM archived_run)"
+    " + (SELECT value FROM meta WHERE key='steps_deleted')"
+)
 _entry = struct.Struct(">16sII")
 
 
 class Checker:
     """One look at the whole file through a read transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, silent_after: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, silent_after: int, shelf: Shelf) -> None:
+        self._shelf = shelf
         self._connection = connection
         self._silent_after = silent_after
         self._shapes = rows.Shapes()
@@ -112,11 +119,9 @@ class Checker:
         )
         if revision < newest:
             yield Flaw(f"the store's revision is {revision}, and a run has {newest}")
-        first, last, count = self._connection.execute(
-            "SELECT min(id), max(id), count(*) FROM step"
-        ).fetchone()
-        if count and (first, last) != (1, count):
-            yield Flaw(f"the store has {count} steps, numbered {first} to {last}: steps are missing")
+        last, count = self._connection.execute(_NUMBERED).fetchone()
+        if last != count:
+            yield Flaw(f"the store has {count} steps, numbered up to {last}: steps are missing")
 
     def _frame(self, number: int) -> Iterator[Flaw]:
         contents, data = self._connection.execute(
@@ -187,10 +192,14 @@ class Checker:
             " OR run NOT IN (SELECT no FROM run)"
         ):
             yield Flaw("a run is said to be merged into another, and no record came for it", run)
-        for (trace,) in ask("SELECT id FROM trace WHERE no NOT IN (SELECT trace FROM step)"):
+        for (trace,) in ask(
+            "SELECT id FROM trace WHERE no NOT IN (SELECT trace FROM step) AND no NOT IN"
+            " (SELECT trace FROM archived_trace) AND run NOT IN (SELECT run FROM archived_run)"
+        ):
             yield Flaw(f"trace {_hex(trace)} has no steps")
         for (trace,) in ask(
-            "SELECT t.id FROM trace t WHERE NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
+            "SELECT t.id FROM trace t WHERE t.run NOT IN (SELECT run FROM archived_run)"
+            " AND NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
             " AND NOT EXISTS (SELECT 1 FROM run r JOIN log l ON l.id=r.id JOIN replaced p ON p.log=l.no"
             " AND p.by_log!=p.log WHERE r.no=t.run)"
         ):
@@ -207,7 +216,11 @@ class Checker:
 
     def _run(self, row: tuple[Any, ...]) -> Iterator[Flaw]:
         number, run = row[-2], row[-1]
+        archived = self._shelf.place(self._connection, number)
+        yield from self._places(number, run, archived)
         found = self._connection.execute(_STEPS, (number,)).fetchall()
+        if archived is not None:
+            found += self._archived(number)
         shapes = self._shapes.read(self._connection, {one[4] for one in found})
         steps: list[Step] = []
         marks: list[tuple[int, rows.Mark | None]] = []
@@ -226,6 +239,30 @@ class Checker:
         yield from self._sums(row, number, run, steps)
         yield from self._links(number, run, steps)
         yield from self._uses(row, number, run, steps)
+
+    def _places(self, number: int, run: str, archived: tuple[int, str, int, int] | None) -> Iterator[Flaw]:
+        """A run's steps are in one place, and its row says which."""
+        said, hot = self._connection.execute(
+            "SELECT archived, (SELECT count(*) FROM step WHERE run=no) FROM run WHERE no=?", (number,)
+        ).fetchone()
+        if said != (0 if archived is None else archived[0]):
+            yield Flaw("a run's row and the archive's table say different things of where its steps are", run)
+        elif said and hot:
+            yield Flaw("a run is archived, and has steps in the store besides", run)
+
+    def _archived(self, number: int) -> list[tuple[Any, ...]]:
+        """Archived steps as rows of _STEPS; a step whose columns do not say what its rest says is unreadable."""
+        found = self._shelf.rows(self._connection, number)
+        traces = dict(self._connection.execute(
+            "SELECT id, no FROM trace WHERE run=?1 UNION SELECT t.id, t.no FROM archived_trace a"
+            " JOIN trace t ON t.no=a.trace WHERE a.run=?1", (number,),
+        ))  # fmt: skip
+        shapes = self._shapes.read(self._connection, {row[4] for row in found})
+        made = []
+        for row in found:
+            step = rows.from_row(row, "", shapes)
+            made.append((*row, rows.flags_of(step), rows.response_key(step.response_id), traces.get(row[1])))
+        return made
 
     def _uses(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:
         """The uses of a run that is listed as it stands."""
