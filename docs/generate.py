@@ -25,6 +25,7 @@ CONTROLS = DOCS.parent / "tallystick" / "proof" / "controls.toml"
 REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
 REGISTRY_SHAPES = (
+    "match",
     "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
     "planned",
 )  # fmt: skip

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from tallystick.app.finding import find_in_run
 from tallystick.app.outline import columns
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
-from tallystick.model.query import parse_query
+from tallystick.model.query import Query, parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.contents import read_contents
 from tallystick.observe.lineage import with_agents
-from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
+from tallystick.observe.text_terms import asks_index
+from tallystick.ports import Change, Clock, ControlStore, Spend, Traces
 
 PAGE = 1000
 SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
@@ -23,17 +25,32 @@ SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
 class Reader:
     """Reads both stores. Every method returns plain dicts and lists; see app/shapes.py for their fields."""
 
-    def __init__(self, traces: TraceStore, control: ControlStore, clock: Clock) -> None:
+    def __init__(
+        self, traces: Traces, control: ControlStore, clock: Clock, *, index: Callable[[], None] | None = None
+    ) -> None:
         self._traces = traces
         self._control = control
         self._clock = clock
+        self._index = index
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Json:
-        """``{"total", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
+        """``{"total", "at_least", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
         if not 1 <= limit <= 1000:
             raise BadInput(f"limit must be between 1 and 1000, not {limit}", hint="page with before=RUN")
-        page = self._traces.runs(parse_query(query), now=self._clock.now(), limit=limit, before=before)
-        return {"total": page.total, "runs": [run_json(run) for run in page.runs]}
+        page = self._traces.runs(self._asked(query), now=self._clock.now(), limit=limit, before=before)
+        return {"total": page.total, "at_least": page.at_least, "runs": [run_json(run) for run in page.runs]}
+
+    def _asked(self, text: str) -> Query:
+        """A query; where it asks what runs said, their index is brought up to date first, if this reader does that."""
+        query = parse_query(text)
+        if self._index is not None and asks_index(query):
+            self._index()
+        return query
+
+    def find(self, prefix: str, text: str, *, limit: int = 50, after: str | None = None) -> Json:
+        """``{"run", "query", "matches", "searched", "more"}``, see ``app.finding``. Raises BadInput, UnknownThing."""
+        run = self._traces.resolve(prefix)
+        return find_in_run(self._traces, run, text, now=self._clock.now(), limit=limit, after=after)
 
     def run(self, prefix: str) -> Json:
         """``{"run", "steps", "totals"}`` with each step's arguments and result. Raises UnknownThing."""
@@ -102,7 +119,7 @@ class Reader:
         """Spend by agent, tool, workflow, run or model; a total with gaps is null. Raises BadInput."""
         if by not in SPEND_KEYS:
             raise BadInput(f"cost cannot be grouped by {by!r}", hint="by: " + ", ".join(SPEND_KEYS))
-        rows = self._traces.spend(by, parse_query(query), now=self._clock.now())
+        rows = self._traces.spend(by, self._asked(query), now=self._clock.now())
         known = sum(row.cost_nano for row in rows)
         gaps = sum(row.unknown for row in rows)
         return {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tallystick.cli.asking import Asking
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.lazy import LazyGroup
@@ -22,6 +23,7 @@ PAGE = 1000  # most runs that the read model gives at once
 LAZY = {
     "ls": ("tallystick.cli.runs:ls", "Runs that match a query, newest first."),
     "show": ("tallystick.cli.runs:show", "One run as a tree of its steps."),
+    "find": ("tallystick.cli.runs_find:find", "Where in a run a text was said."),
     "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
     "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
@@ -81,7 +83,7 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
     return {**run, "tokens": tokens(usage)}
 
 
-@click.command()
+@click.command(cls=Asking)
 @click.argument("query", nargs=-1)
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Most runs to list."
@@ -91,7 +93,7 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
 def ls(call: Invocation, query: tuple[str, ...], limit: int, before: str | None) -> None:
     """Runs that match a query, newest first.
 
-    A query reads: agent:refunds status:failed cost:>0.50 tool:refund since:7d "free text"
+    A query reads: agent:refunds status:failed cost:>0.50 attr.KEY:value score.NAME:>0.8 since:7d "free text"
     """
     with call.reader() as reader:
         page = pages(reader, join(query), limit, before)
@@ -108,7 +110,8 @@ def ls(call: Invocation, query: tuple[str, ...], limit: int, before: str | None)
             else "no runs yet; start with: tally demo, or tally run -- python my_agent.py"
         )
     elif page["total"] > len(listed):
-        out.say(f"{len(listed)} of {page['total']} runs; next page: --before {listed[-1]['run']}")
+        most = f"{page['total']} or more" if page.get("at_least") else page["total"]
+        out.say(f"{len(listed)} of {most} runs; next page: --before {listed[-1]['run']}")
     elif out.pretty:
         out.say(f"{count(page['total'])} runs; look into one: tally runs show {short(listed[0]['run'])}")
 
@@ -203,7 +206,7 @@ def _tree(out: Out, answer: Mapping[str, Any]) -> None:
         out.line(f"stopped by {one_line(str(run['stopped_by']))}", style="magenta")
 
 
-@click.command()
+@click.command(cls=Asking)
 @click.argument("query", nargs=-1)
 @click.option("--most", type=click.IntRange(1), help="Stop after this many lines.")
 @click.option(

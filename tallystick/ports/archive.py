@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,6 +76,14 @@ class Archived:
     busy: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What deleting runs did: which runs went, and how many steps they had."""
+
+    runs: tuple[str, ...] = ()
+    steps: int = 0
+
+
 class Archive(Protocol):
     """Files of archived steps. A segment is written whole or not at all, never changed, and read by many processes.
 
@@ -96,10 +104,10 @@ class Archive(Protocol):
 
     def steps(
         self, segment: str, first: int, count: int, *, after: int = -1, limit: int | None = None,
-        spans: Collection[str] | None = None, bodies: bool = False,
+        spans: Collection[str] | None = None, columns: Collection[str] = tuple(ARCHIVE_COLUMNS), bodies: bool = False,
     ) -> list[ArchivedStep]:  # fmt: skip
         """Steps at the positions ``first`` and following, in order; those with a ``row`` beyond ``after``, at most
-        ``limit``, and of the given span ids only."""
+        ``limit``, and of the given span ids only. What is not among ``columns`` is left out."""
         ...
 
     def contents(self, segment: str, positions: Collection[int]) -> Mapping[int, bytes]:
@@ -112,4 +120,41 @@ class Archive(Protocol):
 
     def remove(self, segment: str) -> None:
         """Remove a segment's files, those that are there."""
+        ...
+
+
+class ArchivingTraces(Protocol):
+    """A trace store that moves old runs into an archive and lets whole runs go."""
+
+    def archive(
+        self, *, before: int, now: int, dry_run: bool = False, say: Callable[[str], None] = ...
+    ) -> Archived:
+        """Move the steps of runs that ended before ``before`` (nanoseconds) and were silent since into the archive.
+
+        Nothing that is asked of the runs is answered differently afterwards. A crash loses nothing, and of two
+        processes one does it. Raises StoreFault where there is no archive, StoreFull where it has no room.
+        """
+        ...
+
+    def tidy(self, *, now: int) -> None:
+        """Take away files of the archive that no run needs, and what was deleted or erased out of the others."""
+        ...
+
+    def deletable(self, runs: Sequence[str]) -> Sequence[str]:
+        """Those of some runs that may go: they ended, and all of them is attested and sealed in the journal."""
+        ...
+
+    def bring_back(self, runs: Sequence[str]) -> None:
+        """Take runs out of the archive, for whoever changes what they hold; ``tidy`` takes them out of the files."""
+        ...
+
+    def delete_runs(self, runs: Sequence[str], *, now: int) -> Deleted:
+        """Delete runs that are ``deletable``: all of them but the hashes of their records, which the journal attests.
+
+        Contents that no other run has are wiped out of the files, also out of the archive's.
+        """
+        ...
+
+    def deleted_runs(self) -> Mapping[str, int]:
+        """Logs (run ids) of runs that were deleted, with the number of records they had."""
         ...

@@ -83,7 +83,16 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-ATTRIBUTES = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), _VALUES, max_size=4)
+_ASKED = st.fixed_dictionaries({}, optional={
+    "note": st.sampled_from(["red", "blue", ["red", 5]]), "size": st.integers(2, 5) | st.just("3.5"),
+    "gen_ai.evaluation.name": st.just("good"), "gen_ai.evaluation.score.value": st.sampled_from([0.2, 0.9]),
+    "gen_ai.evaluation.score.label": st.sampled_from(["pass", "fail"]),
+})  # fmt: skip
+ATTRIBUTES = st.builds(
+    dict.__or__,
+    st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), _VALUES, max_size=4),
+    st.just({}) | _ASKED,
+)
 _COUNTS = st.none() | st.integers(0, 50)
 
 

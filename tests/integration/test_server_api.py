@@ -54,6 +54,7 @@ def test_every_question_is_answered(serving: Serving) -> None:
     run, step = "a" * 32, "b" * 16
     for path in (
         "/api/runs", "/api/runs?q=agent:refunds&limit=1", f"/api/runs/{run}", f"/api/runs/{run}/skeleton",
+        "/api/runs/{run}/find",
         f"/api/runs/{run}/steps/{step}", "/api/agents", "/api/tools", "/api/models", "/api/cost?by=tool",
         "/api/data", "/api/prompts", "/api/policies", "/api/budgets", "/api/suites", "/api/workflows",
         "/api/find?q=shadow", "/api/object?type=agent&name=refunds", "/api/access?what=customer_pii&since=7d",
@@ -190,7 +191,7 @@ def test_answers_keep_what_the_document_promises(tmp_path: Path) -> None:
     with Serving(tmp_path, ServerSettings()) as serving:
         schema = schemathesis.openapi.from_url(f"{serving.url}/api/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
-        assert len(operations) == 32
+        assert len(operations) == 33
         for operation in operations:
 
             @settings(

@@ -91,7 +91,11 @@ class FakeReader:
             matching = [run for run in matching if run["run"] == wanted]
         names = [run["run"] for run in matching]
         first = names.index(before) + 1 if before else 0
-        return {"total": len(matching), "runs": [dict(run) for run in matching[first : first + limit]]}
+        return {
+            "total": len(matching),
+            "at_least": False,
+            "runs": [dict(run) for run in matching[first : first + limit]],
+        }
 
     def run(self, prefix: str) -> dict[str, Any]:
         for run in self.listed:

@@ -166,7 +166,7 @@ class FakeReader:
         found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
         ids = [run["run"] for run in found]
         start = ids.index(before) + 1 if before in ids else 0
-        return {"total": len(found), "runs": found[start : start + limit]}
+        return {"total": len(found), "at_least": False, "runs": found[start : start + limit]}
 
     def _one(self, prefix: str) -> Row:
         found = [run for run in self._runs if run["run"].startswith(prefix)]

@@ -14,9 +14,10 @@ from typing import Any
 from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
 from tallystick.adapters.memory.held import Held, Pair
-from tallystick.adapters.memory.matching import matches
+from tallystick.adapters.memory.matching import matches, page_of
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.texts import MemoryTexts
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
@@ -43,13 +44,14 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces:
+class MemoryTraces(MemoryTexts):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
         self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:  # fmt: skip
+        super().__init__()
         self._logs = MemoryLogs(random_bytes)
         self._alive = alive
         self._silent_after = silent_after
@@ -190,19 +192,18 @@ class MemoryTraces:
         pairs = [(held, self._summary(held)) for held in self._runs.values()]
         return [
             (held, run) for held, run in pairs
-            if matches(query, run, held.parts.keys(), place=held.place, now=now)
+            if matches(query, run, held.parts.keys(), said=self.says(held), place=held.place, now=now)
         ]  # fmt: skip
 
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         with self._lock:
             found = self._chosen(query, now)
-            found.sort(key=lambda one: (one[0].place, one[0].id), reverse=True)
-            total = len(found)
-            if before is not None:
-                last = self._get(before)
-                found = [one for one in found if (one[0].place, one[0].id) < (last.place, last.id)]
-            return RunPage(total, tuple(run for _, run in found[: max(0, limit)]))
+            last = None if before is None else self._get(before)
+            return page_of(
+                query, [(one.place, run) for one, run in found], limit=max(0, limit),
+                after=None if last is None else (last.place, last.id),
+            )  # fmt: skip
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""

@@ -79,13 +79,13 @@ class ParquetArchive:
 
     def steps(
         self, segment: str, first: int, count: int, *, after: int = -1, limit: int | None = None,
-        spans: Collection[str] | None = None, bodies: bool = False,
+        spans: Collection[str] | None = None, columns: Collection[str] = tuple(ARCHIVE_COLUMNS), bodies: bool = False,
     ) -> list[ArchivedStep]:  # fmt: skip
         """Steps at positions ``first`` and following, in order."""
         file = self._folder / segment / STEPS
-        names = _ORDER if bodies else _ORDER[:-1]
+        names = tuple(columns)
         sql = (
-            f"SELECT {', '.join(map(_quoted, names))}"
+            f"SELECT {', '.join(map(_quoted, ('position', 'row', 'rest', *names, *(['body'] if bodies else []))))}"
             ' FROM read_parquet($1) WHERE position >= $2 AND position < $3 AND "row" > $4'
         )
         values: list[Any] = [_plain(file), first, first + count, after]
@@ -97,12 +97,9 @@ class ParquetArchive:
             sql += f" LIMIT {int(limit)}"
         with self._engine.cursor(file) as cursor:
             found = cursor.execute(sql, values).fetchall()
-        last = len(ARCHIVE_COLUMNS) + 2
+        last = len(names) + 3
         return [
-            ArchivedStep(
-                row[0], row[1], dict(zip(ARCHIVE_COLUMNS, row[2:last], strict=True)), row[last],
-                row[last + 1] if bodies else b"",
-            )
+            ArchivedStep(row[0], row[1], dict(zip(names, row[3:last], strict=True)), row[2], row[-1] if bodies else b"")
             for row in found
         ]  # fmt: skip
 

@@ -76,11 +76,13 @@ class Checker:
             rows.Mark, tuple[rows.Mark, int]
         ] = {}  # record -> the one it replaced, row of the step
         self._bound = 0
+        self._deleted: dict[int, int] = {}  # per log: its first records are those of runs that were deleted
 
     def flaws(self) -> Iterator[Flaw]:
         """Everything that does not fit, table by table."""
         self._names = dict(self._connection.execute("SELECT no, id FROM log"))
         self._bound = self._value("SELECT ifnull((SELECT value FROM meta WHERE key='uncovered'), 0)")
+        self._deleted = dict(self._connection.execute("SELECT log, records FROM deleted_log"))
         yield from self._guarded(self._dictionaries)
         yield from self._guarded(self._logs)
         yield from self._guarded(self._keys)
@@ -148,13 +150,16 @@ class Checker:
                 if first != end or rest or not count or len(salts) != count * SALT:
                     yield Flaw(f"the log of records is torn at number {end}", run)
                 end = max(end, first) + count
+            deleted = self._deleted.get(no, 0)
             if end != records or not 0 <= attested <= records:
                 yield Flaw(f"the log counts {records} records, {attested} attested, and {end} are there", run)
-            self._claims[no] = bytearray(end)
+            self._claims[no] = bytearray(b"\x03" * min(deleted, end)) + bytearray(max(0, end - deleted))
         for log, n, by_log, by_n, step in self._connection.execute(
             "SELECT log, n, by_log, by_n, step FROM replaced"
         ):
             run = self._names.get(log)
+            if n < self._deleted.get(log, 0):
+                continue
             if not self._claim(log, n, 2) or (by_log, by_n) in self._before:
                 yield Flaw(f"record {n} is noted as replaced, and is not", run)
             elif by_n >= len(self._claims.get(by_log, b"")) or (log == by_log and by_n <= n):
@@ -183,6 +188,7 @@ class Checker:
         ask = self._connection.execute
         for (run,) in ask(
             "SELECT id FROM log WHERE id NOT IN (SELECT id FROM run) AND id NOT IN (SELECT id FROM alias)"
+            " AND records > ifnull((SELECT d.records FROM deleted_log d WHERE d.log=log.no), 0)"
         ):
             yield Flaw("records came for a run that is not there", run)
         for (run,) in ask("SELECT id FROM run WHERE id NOT IN (SELECT id FROM log)"):
@@ -220,7 +226,7 @@ class Checker:
         yield from self._places(number, run, archived)
         found = self._connection.execute(_STEPS, (number,)).fetchall()
         if archived is not None:
-            found += self._archived(number)
+            found += self._archived(number, run)
         shapes = self._shapes.read(self._connection, {one[4] for one in found})
         steps: list[Step] = []
         marks: list[tuple[int, rows.Mark | None]] = []
@@ -250,18 +256,25 @@ class Checker:
         elif said and hot:
             yield Flaw("a run is archived, and has steps in the store besides", run)
 
-    def _archived(self, number: int) -> list[tuple[Any, ...]]:
-        """Archived steps as rows of _STEPS; a step whose columns do not say what its rest says is unreadable."""
+    def _archived(self, number: int, run: str) -> list[tuple[Any, ...]]:
+        """Archived steps as rows of _STEPS, which their columns must agree with."""
         found = self._shelf.rows(self._connection, number)
         traces = dict(self._connection.execute(
             "SELECT id, no FROM trace WHERE run=?1 UNION SELECT t.id, t.no FROM archived_trace a"
             " JOIN trace t ON t.no=a.trace WHERE a.run=?1", (number,),
         ))  # fmt: skip
         shapes = self._shapes.read(self._connection, {row[4] for row in found})
-        made = []
+        made: list[tuple[Any, ...]] = []
+        steps: list[Step] = []
         for row in found:
-            step = rows.from_row(row, "", shapes)
+            step = rows.from_row(row, run, shapes)
+            steps.append(step)
             made.append((*row, rows.flags_of(step), rows.response_key(step.response_id), traces.get(row[1])))
+        odd = self._shelf.odd(self._connection, number, steps)
+        if odd:
+            raise StoreFault(
+                f"columns of {len(odd)} archived steps do not say what the steps are, first {odd[0]}"
+            )
         return made
 
     def _uses(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:

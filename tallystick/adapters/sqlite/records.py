@@ -159,13 +159,18 @@ def read_records(connection: sqlite3.Connection, number: int, run: str, shelf: S
             live |= _live_elsewhere(connection, name, shelf)
     others = {by[0] for by in taken.values()} - names.keys()
     everywhere = names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(others)))
+    deleted = dict(
+        pairs_in(connection, "SELECT log, records FROM deleted_log WHERE log IN ({})", list(names))
+    )
     found: list[Record] = []
     for log, name in sorted(names.items(), key=lambda one: one[1]):
         for first, hashes, salts in read_stretches(connection, log):
             for index, (leaf, salt) in enumerate(zip(_cut(hashes, HASH), _cut(salts, SALT), strict=True)):
                 n = first + index
                 by = taken.get((log, n))
-                if by is None:
+                if n < deleted.get(log, 0):  # of a run that was deleted before this one began under its id
+                    found.append(Record(name, n, "", "", leaf, None))
+                elif by is None:
                     found.append(Record(name, n, *live.get((log, n), ("", "")), leaf, salt))
                 else:
                     other = None if by[0] == log else everywhere.get(by[0])

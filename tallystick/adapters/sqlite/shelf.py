@@ -26,6 +26,15 @@ from tallystick.ports.archive import Archive, ArchivedStep
 Row = tuple[Any, ...]  # a row of rows.READ
 
 _PLACE, _PARENT, _STARTED, _RESPONSE, _ERROR = 1, 2, 4, 8, 10  # places in a step's body
+_NEEDED = (
+    "trace",
+    "span",
+    "parent",
+    "same_as",
+    "started",
+    "response",
+    "error",
+)  # columns that ``rest`` lacks
 _BIGGEST = 2**63 - 1
 _WHERE = (
     "SELECT a.segment, s.name, a.first, a.steps FROM archived_run a"
@@ -40,7 +49,7 @@ class Shelf:
 
     def __init__(self, archive: Archive | None) -> None:
         self.archive = archive
-        self._frames = FrameReader()
+        self.frames = FrameReader()
 
     def place(self, connection: sqlite3.Connection, number: int) -> tuple[int, str, int, int] | None:
         """Where an archived run is: segment by number and name, first position, steps; None for one that is not."""
@@ -67,7 +76,7 @@ class Shelf:
             ).fetchall()
         segment, name, first, count = where
         found = self._archive(name).steps(
-            name, first, count, after=after, limit=limit, bodies=raw is not None,
+            name, first, count, after=after, limit=limit, bodies=raw is not None, columns=_NEEDED,
             spans=None if spans is None else [span.hex() for span in spans],
         )  # fmt: skip
         if after < 0 and limit is None and spans is None and len(found) != count:
@@ -88,7 +97,7 @@ class Shelf:
                 hot.append(place)
             else:
                 cold.setdefault(-place[0], []).append(place)
-        found = self._frames.read(connection, hot)
+        found = self.frames.read(connection, hot)
         for segment, some in cold.items():
             row = connection.execute("SELECT name FROM segment WHERE no=?", (segment,)).fetchone()
             name = "?" if row is None else row[0]
@@ -124,6 +133,18 @@ class Shelf:
     def _sources(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Source]:
         found = pairs_in(connection, "SELECT id, body FROM source WHERE id IN ({})", sorted(numbers))
         return {row[0]: unpack_source(row[1]) for row in found}
+
+    def odd(self, connection: sqlite3.Connection, number: int, steps: Sequence[Step]) -> list[str]:
+        """Span ids of an archived run's steps, in order of arrival, whose columns do not say what the steps are."""
+        where = self.place(connection, number)
+        if where is None:
+            return []
+        found = self._archive(where[1]).steps(*where[1:])
+        return [
+            step.span
+            for one, step in zip(found, steps, strict=False)
+            if dict(one.columns) != columns_of(step)
+        ]
 
     def _archive(self, segment: str) -> Archive:
         if self.archive is None:

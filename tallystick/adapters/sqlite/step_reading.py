@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from tallystick.adapters.naming import is_span_id
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.payloads import Place
 from tallystick.adapters.sqlite.records import read_charges, read_records
 from tallystick.adapters.sqlite.runs import READ_RUN, pairs_in, run_from
-from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.shelf import Row, Shelf
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Account, Kept, Record
@@ -25,11 +26,10 @@ class StepReading:
     _shelf: Shelf
     _shapes: rows.Shapes
 
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        raise NotImplementedError
+    if TYPE_CHECKING:
 
-    def _number(self, connection: sqlite3.Connection, run: str) -> int:
-        raise NotImplementedError
+        def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
+        def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
 
     def steps(self, run: str) -> Sequence[Step]:
         """All steps of a run without contents, by start time, then sequence number, then arrival."""
@@ -84,6 +84,12 @@ class StepReading:
                     yield Kept(step, span, record)
             more = len(found) == _SLICE
             after = found[-1][0] if found else after
+
+    def _pairs(
+        self, connection: sqlite3.Connection, found: Sequence[Row], run: str
+    ) -> list[tuple[Step, Span]]:
+        """Rows of READ as steps with their spans."""
+        return self._shelf.pairs(connection, found, run, self._shapes)
 
     def _run_of(self, connection: sqlite3.Connection, run: str) -> tuple[int, str]:
         number = self._number(connection, run)

@@ -174,6 +174,9 @@ CREATE INDEX archived_run_segment ON archived_run (segment);
 -- Traces of archived steps whose trace does not lead to their run.
 CREATE TABLE archived_trace (trace INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (trace, run)) WITHOUT ROWID;
 
+-- Logs of runs that were deleted: their first ``records`` have their hashes still, and no salts.
+CREATE TABLE deleted_log (log INTEGER PRIMARY KEY, records INTEGER NOT NULL, at INTEGER NOT NULL);
+
 -- The highest number a step had that is not here any more, so that none is given twice; how many steps were deleted.
 INSERT INTO meta VALUES ('last_step', 0), ('steps_deleted', 0);
 """

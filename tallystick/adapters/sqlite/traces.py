@@ -13,16 +13,18 @@ from typing import Any
 from tallystick.adapters import process
 from tallystick.adapters.naming import trace_range, unknown_run
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.archiving import Archiver, archive_facts
+from tallystick.adapters.sqlite.archiving import archive_facts
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import compressor
+from tallystick.adapters.sqlite.keeping import SqliteKeeping
 from tallystick.adapters.sqlite.records import mark_attested, read_unattested
 from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
-from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
 from tallystick.adapters.sqlite.step_reading import StepReading
+from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
@@ -35,12 +37,12 @@ from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge
 from tallystick.observe.summary import PART_TYPES
 from tallystick.ports import Change, Flaw, RunPage, Segment, Sighting, Spend, Written
-from tallystick.ports.archive import Archive, Archived
+from tallystick.ports.archive import Archive
 
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(StepReading):
+class SqliteTraces(StepReading, SqliteTexts, SqliteKeeping):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -71,8 +73,10 @@ class SqliteTraces(StepReading):
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
         self._shelf = Shelf(archive)
+        self._frames = self._shelf.frames
         self._compress = compressor()
         self._lock = threading.Lock()
+        self._busy_seconds = busy_seconds
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
@@ -103,18 +107,14 @@ class SqliteTraces(StepReading):
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+            after = None
             if before is not None:
-                place = connection.execute(
+                after = connection.execute(
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
                 ).fetchone()
-                where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
-            found = connection.execute(
-                f"{READ_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
-            ).fetchall()
-            return RunPage(total, tuple(run_from(*row) for row in found))
+            return page(connection, choice, self.pairs_of, now=now, limit=limit, after=after)
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -148,10 +148,10 @@ class SqliteTraces(StepReading):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
-        where, values = condition(query, now=now)
-        sql = spend_sql(by, where)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            return [Spend(*row) for row in connection.execute(sql, values)]
+            where, values = settled(connection, choice, self.pairs_of, now=now)
+            return [Spend(*row) for row in connection.execute(spend_sql(by, where), values)]
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
@@ -246,17 +246,6 @@ class SqliteTraces(StepReading):
         with self._reading() as connection:
             yield from Checker(connection, self._silent_after, self._shelf).flaws()
 
-    def archive(
-        self, *, before: int, now: int, dry_run: bool = False, say: Callable[[str], None] = print
-    ) -> Archived:
-        """Move runs that ended before ``before`` into the archive (see ``ports.Archiving``)."""
-        return self._archiver(say).archive(before=before, now=now, dry_run=dry_run)
-
-    def _archiver(self, say: Callable[[str], None]) -> Archiver:
-        return Archiver(
-            self._database, self._shelf, self._lock, owner=process.identity(), alive=self._alive, say=say
-        )
-
     def info(self) -> Mapping[str, Any]:
         """Path, schema version, counts and bytes."""
         with self._reading() as connection:
@@ -276,6 +265,7 @@ class SqliteTraces(StepReading):
 
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
+        self.close_texts()
         self._database.close()
 
     @contextmanager
