@@ -5,6 +5,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.erasure import ErasableTraces, Wiped
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
@@ -33,6 +34,7 @@ __all__ = [
     "Charge",
     "Clock",
     "ControlStore",
+    "ErasableTraces",
     "Flaw",
     "Ids",
     "Kept",
@@ -47,5 +49,6 @@ __all__ = [
     "Traces",
     "UseLog",
     "Wholeness",
+    "Wiped",
     "Written",
 ]

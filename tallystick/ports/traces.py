@@ -11,6 +11,7 @@ from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.ports.erasure import ErasableTraces
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,5 +293,5 @@ class UseLog(Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, Protocol):
-    """A trace store with the log of its records and the uses it shows; both adapters are one."""
+class Traces(TraceStore, RecordLog, UseLog, ErasableTraces, Protocol):
+    """A trace store with the log of its records and the uses it shows, and whose contents can be erased."""

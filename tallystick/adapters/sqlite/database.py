@@ -145,6 +145,11 @@ class Database:
             busy = self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
+    def vacuum(self) -> None:
+        """Write the file anew without what SQLite left in unused room. Waits for other writers; readers may go on."""
+        with self._lock, self.translated():
+            self._writing_connection().execute("VACUUM")
+
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
         with self._lock:

@@ -155,13 +155,18 @@ def read_records(connection: sqlite3.Connection, number: int, run: str) -> list[
             live |= _live_elsewhere(connection, name)
     others = {by[0] for by in taken.values()} - names.keys()
     everywhere = names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(others)))
+    sql = "SELECT log, n, commitment FROM erased_record WHERE log IN ({})"
+    erased = {(row[0], row[1]): row[2] for row in pairs_in(connection, sql, list(names))}
     found: list[Record] = []
     for log, name in sorted(names.items(), key=lambda one: one[1]):
         for first, hashes, salts in read_stretches(connection, log):
             for index, (leaf, salt) in enumerate(zip(_cut(hashes, HASH), _cut(salts, SALT), strict=True)):
                 n = first + index
                 by = taken.get((log, n))
-                if by is None:
+                if by is None and (log, n) in erased:
+                    pair = live.get((log, n), ("", ""))
+                    found.append(Record(name, n, *pair, leaf, None, erased[log, n]))
+                elif by is None:
                     found.append(Record(name, n, *live.get((log, n), ("", "")), leaf, salt))
                 else:
                     other = None if by[0] == log else everywhere.get(by[0])

@@ -15,6 +15,7 @@ from tallystick.adapters.naming import is_span_id, trace_range, unknown_run
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
+from tallystick.adapters.sqlite.erasing import SqliteErasing
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
 from tallystick.adapters.sqlite.records import (
@@ -43,7 +44,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(WholenessReader):
+class SqliteTraces(WholenessReader, SqliteErasing):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in

@@ -141,7 +141,7 @@ class _Run:
                 continue
             if version is None:
                 self.found("the step or its span was changed after it was recorded", one.step.span)
-            elif version == RECORD_VERSION:
+            elif version == RECORD_VERSION and one.record.salt is not None:
                 self._reading(one.step, one.span)
 
     def _version(self, one: Kept, record: Record) -> int | None:
