@@ -56,7 +56,12 @@ def approval(run: str, words: str) -> list[Draft]:
         "arguments": {"name": Content(words, salt)}, "shown": {}, "binding": "b" * 64, "group": "care",
         "because": None, "expires_ns": str(NOW * 2),
     }  # fmt: skip
-    said = {"approval": asked["approval"], "answer": "rejected", "note": Content(f"not {words}", salt)}
+    said = {
+        "approval": asked["approval"],
+        "answer": "rejected",
+        "by": "ann",
+        "note": Content(f"not {words}", salt),
+    }
     return [
         Draft("approval.requested", asked["approval"], asked, run=run),
         Draft("approval.answered", asked["approval"], said, run=run, actor="ann"),
@@ -72,7 +77,7 @@ def tally(*words: str) -> Any:
         [sys.executable, "-m", "tallystick", *words], capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 

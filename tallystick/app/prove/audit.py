@@ -232,7 +232,7 @@ class _Run:
         stated = account.run
         tally, _ = count_all(self.kept, Tally())
         again = run_of(stated.run, tally, stated.completeness, stated.status, stated.missing)
-        if replace(again, seen=stated.seen) != stated:
+        if replace(again, seen=stated.seen, archived=stated.archived, erased=stated.erased) != stated:
             self.found("the run's summary does not follow from its steps")
         if sum(one.nano or 0 for one in account.charges) != stated.cost_nano:
             self.found("the charges of the run's steps do not add up to its cost")
