@@ -41,7 +41,7 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """Erases in one store. ``forget`` are the indexes; ``random_bytes`` gives the salt under which the subject goes into
+    """Erases in one store. ``forget`` are the indexes; ``random_bytes`` gives the salt under which the subject goes in
     the journal: not even the entry that tells of the erasure names it."""
 
     traces: Traces

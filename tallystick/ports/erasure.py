@@ -28,7 +28,7 @@ class ErasableTraces(Protocol):
         ...
 
     def erase(self, runs: Sequence[str]) -> Wiped:
-        """Take out of runs all contents: spans' attributes, events, links and messages, goals, errors, whom they concern.
+        """Take out of runs all contents: attributes, events, links and messages of spans, goals, errors, subjects.
 
         Kinds, names, times, tokens, costs, decisions stay, and so do the commitments of records, whose salts go. Each
         run is done whole or not at all; run again after a crash, it finishes what was begun. Raises UnknownThing.

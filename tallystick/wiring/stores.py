@@ -134,7 +134,7 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
 
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
-        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores.path),
+        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
     )  # fmt: skip
 
 
