@@ -188,6 +188,10 @@ INSERT INTO meta VALUES ('last_step', 0), ('steps_deleted', 0);
 """
 
 _FOURTH_ERASURE = """
+-- What records committed to whose salts were erased: with it their leaves can still be made.
+CREATE TABLE erased_record (
+    log INTEGER NOT NULL, n INTEGER NOT NULL, commitment BLOB NOT NULL, PRIMARY KEY (log, n)
+) WITHOUT ROWID;
 """
 
 _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE

@@ -16,6 +16,7 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.archiving import archive_facts
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
+from tallystick.adapters.sqlite.erasing import SqliteErasing
 from tallystick.adapters.sqlite.frames import compressor
 from tallystick.adapters.sqlite.keeping import SqliteKeeping
 from tallystick.adapters.sqlite.outlining import OutlineReader
@@ -44,7 +45,14 @@ from tallystick.ports.archive import Archive
 
 
 class SqliteTraces(
-    Sweeper, StepReading, SqliteTexts, SqliteKeeping, OutlineReader, WholenessReader, TallyReader
+    Sweeper,
+    StepReading,
+    SqliteTexts,
+    SqliteKeeping,
+    SqliteErasing,
+    OutlineReader,
+    WholenessReader,
+    TallyReader,
 ):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 

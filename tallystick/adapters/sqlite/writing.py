@@ -240,7 +240,10 @@ class BatchWriter:
 
     def _step_rows(self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]) -> None:
         connection, shapes = self._connection, self._memory.shapes
+        scrubs = self._memory.recent.scrubs
         frames = FrameWriter(connection, self._compress, self._memory.recent)
+        if self._memory.recent.scrubs != scrubs:
+            self._memory.names.forget()  # an erasure may have taken names away
         pack, add = Packer(frames.keep).pack, frames.add
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
