@@ -47,5 +47,7 @@ LOOP: Final = "tallystick.loop"  # true on a step that repeats what was done bef
 INPUT: Final = "tallystick.input"
 OUTPUT: Final = "tallystick.output"
 DERIVED: Final = "tallystick.derived"
+LEG: Final = "tallystick.leg"  # true on the step that opens a leg: what one process did for a run of another
+LEG_STEPS: Final = "tallystick.leg.steps"  # on its end record: the last sequence number given out in the leg
 LOG_EVENT: Final = "tallystick.log.event"  # on a span that stands for a log record: the event's name
 LOG_SEVERITY: Final = "tallystick.log.severity"

@@ -53,7 +53,16 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
 def _recorded(tally: Tally, root: Root, *, dead: bool) -> Verdict:
     if not root.ended:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None) if dead else _OPEN
-    gaps = max(0, root.expected - tally.seqs) if root.expected is not None else 0
+    if tally.legs and not dead:
+        return _OPEN  # another process still works for this run
+    gaps = 0
+    if root.expected is not None:
+        expected = root.expected + tally.leg_steps
+        gaps = max(0, expected - tally.seqs)
+        if (
+            tally.seqs > expected
+        ):  # of a leg whose opening never came: what its steps name as parent is missing
+            gaps = len(tally.missing)
     return _ended(tally, gaps + tally.running)
 
 
@@ -84,6 +93,10 @@ def _status(tally: Tally) -> RunStatus:
 
 
 def watched(tally: Tally) -> str | None:
-    """The process whose death would end this run, while it is open."""
+    """The process whose death would end this run, while it is open: the root's, then that of a leg."""
     root = tally.root
-    return root.process if root is not None and root.rank == 0 and not root.ended else None
+    if root is None or root.rank != 0:
+        return None
+    if not root.ended:
+        return root.process
+    return min(tally.legs.values()) or None if tally.legs else None

@@ -100,6 +100,8 @@ class Tally:
     seen: int = 0  # … and last touched
     version: tuple[Order, str] | None = None  # the first label of an agent's version
     environment: tuple[Order, str] | None = None
+    leg_steps: int = 0  # steps that ended legs say they gave numbers to; additive
+    legs: dict[str, str] = field(default_factory=dict)  # legs begun and not ended: span -> process, "" if unknown
 
 
 def order_of(step: Step) -> Order:
@@ -131,6 +133,8 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
         tally.dropped += sign * step.dropped
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
+        if "leg" in step.facts:
+            _count_leg(tally, step, step.facts, sign)
     error = False
     cost = gap = tokens_in = tokens_out = token_gap = 0
     if step.same_as is None:
@@ -154,6 +158,15 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
         elif kind is _AGENT:
             _count_session(tally, step.usage, sign)
     _count_parts(parts, step, sign, (error, cost, gap, tokens_in, tokens_out, token_gap))
+
+
+def _count_leg(tally: Tally, step: Step, facts: Mapping[str, object], sign: int) -> None:
+    """Count what opened a leg: what one process does for a run of another."""
+    tally.leg_steps += sign * _whole(facts.get("leg_steps"))
+    if step.ended is None and sign > 0:
+        tally.legs[step.span] = clean_text(facts.get("process")) or ""
+    elif step.ended is None:
+        tally.legs.pop(step.span, None)
 
 
 def _count_call(tally: Tally, step: Step, sign: int) -> int:

@@ -29,7 +29,7 @@ class RunState:
     """What is known of a run while it is open. ``run`` is None until its root span has begun."""
 
     __slots__ = (
-        "budget_nano", "failed", "generation", "goal", "lock", "output", "pending", "root", "run", "seq", "stopped",
+        "budget_nano", "failed", "generation", "goal", "lock", "output", "own", "pending", "root", "run", "seq", "stopped",
         "stopped_by",
     )  # fmt: skip
 
@@ -37,6 +37,8 @@ class RunState:
         """``generation`` counts forks: only the process that opened a run gives out its sequence numbers."""
         self.run: str | None = None
         self.root: int | None = None  # span id
+        # In a leg (what this process does for a run of another, see propagation.py): the id that the guard decides under.
+        self.own: str | None = None
         self.seq = 0
         self.lock = threading.Lock()
         self.generation = generation

@@ -24,6 +24,7 @@ from tallystick.sdk.lightspan import UNSET, LightSpan
 from tallystick.sdk.masking import SHORTEST, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
+from tallystick.sdk.propagation import comes_from_outside, leg
 from tallystick.sdk.spool import Spool
 
 _OPEN_MAX = 20_000  # spans that never end must not fill the memory
@@ -63,6 +64,7 @@ class RunProcessor(SpanProcessor):
         self.workflow = workflow
         self.visible = False
         self.generation = 0
+        self.inherited: Context | None = None  # the run that this process was started for, see propagation.py
         self.process = process_name()
         self._open: dict[int, Open] = {}
         self._announced: weakref.WeakKeyDictionary[Span, int] = weakref.WeakKeyDictionary()
@@ -116,6 +118,8 @@ class RunProcessor(SpanProcessor):
             if state.run is None:
                 root = True
                 self._begin_run(place, context.trace_id, span_id)
+            elif state.root is None and state.own is not None:
+                root, state.root = True, span_id  # it opens a leg of another process's run
             if state.generation == self.generation:
                 with state.lock:
                     seq = state.seq = state.seq + 1
@@ -132,9 +136,18 @@ class RunProcessor(SpanProcessor):
     def _place(self, span: Span, trace: int, parent_context: Context | None) -> Place | None:
         """The place of a span whose own context names none: the current context's, its trace's, or a new run."""
         place = (here() if parent_context is not None else None) or self._traces.get(trace)
-        if place is not None or span.parent is not None or not _begins_run(span):
+        if place is not None:
             return place
-        return Place(RunState(self.generation), self.agent, None, self.workflow)
+        if span.parent is None:
+            if not _begins_run(span):
+                return None
+            state = None if self.inherited is None else leg(self.inherited, self.generation)
+            return Place(state or RunState(self.generation), self.agent, None, self.workflow)
+        if comes_from_outside(span):
+            state = leg(parent_context, self.generation)
+            return None if state is None else Place(state, self.agent, None, self.workflow)
+        around = self._open.get(span.parent.span_id)
+        return None if around is None else around[1]
 
     def _begin_run(self, place: Place, trace: int, span: int) -> None:
         state = place.state
@@ -175,7 +188,11 @@ class RunProcessor(SpanProcessor):
             self.wake()
 
     def _close_run(self, attributes: dict[str, Any], state: RunState, root: ReadableSpan) -> None:
-        """What only the end of a run knows: how many steps there were, and how it ended."""
+        """What only the end of a run or a leg knows: how many steps there were, and how it ended."""
+        if state.own is not None:
+            attributes[names.LEG], attributes[names.LEG_STEPS] = True, state.seq
+            attributes[names.PROCESS] = self.process
+            return
         attributes[names.RUN_ROOT] = True
         attributes[names.RUN_STEPS] = state.seq
         attributes[names.PROCESS] = self.process
@@ -311,7 +328,9 @@ class RunProcessor(SpanProcessor):
         attributes = mask(_attributes(span))
         attributes[names.STARTED] = True
         attributes[names.PROCESS] = self.process
-        if root:
+        if root and place is not None and place.state.own is not None:
+            attributes[names.LEG] = True
+        elif root:
             attributes[names.RUN_ROOT] = True
             attributes.setdefault(names.RUN_SOURCE, "sdk")
         if span in self._announced:
