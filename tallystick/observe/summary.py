@@ -101,7 +101,9 @@ class Tally:
     version: tuple[Order, str] | None = None  # the first label of an agent's version
     environment: tuple[Order, str] | None = None
     leg_steps: int = 0  # steps that ended legs say they gave numbers to; additive
-    legs: dict[str, str] = field(default_factory=dict)  # legs begun and not ended: span -> process, "" if unknown
+    legs: dict[str, str] = field(
+        default_factory=dict
+    )  # legs begun and not ended: span -> process, "" if unknown
 
 
 def order_of(step: Step) -> Order:

@@ -1,8 +1,8 @@
 """Runs that cross processes: what a call carries, and what the called process makes of it.
 
-A run's id travels as W3C baggage (``tallystick.run``) beside the trace context: in HTTP headers, in the ``_meta`` of MCP
-messages (SEP-414), in the environment of a child process. A process that sees it records into that run: each span that
-comes from outside opens a *leg*, which numbers its own steps from 1 and says at its end how many there were.
+A run's id travels as W3C baggage (``tallystick.run``) beside the trace context: in HTTP headers, in the ``_meta`` of
+MCP messages (SEP-414), in the environment of a child process. A process that sees it records into that run: each span
+that comes from outside opens a *leg*, which numbers its own steps from 1 and says at its end how many there were.
 
 What arrives is a claim by a stranger: it says which run the telemetry belongs to and nothing else. The guard decides in
 a leg under an id of its own, so that nobody can name a run and use its approvals or spend its budget. Only the
