@@ -26,7 +26,7 @@ REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
 REGISTRY_SHAPES = (
     "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
-    "planned",
+    "planned", "diff",
 )  # fmt: skip
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
 

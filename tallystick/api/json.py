@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes
+from tallystick.api.compare import compare_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
@@ -94,7 +95,12 @@ def handlers(
     """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
     guards nothing.
     """
-    found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
+    found = [
+        *_run_handlers(reader),
+        *compare_handlers(reader, _FIND),
+        *_summary_handlers(reader),
+        *_approval_handlers(reader, answer),
+    ]
     if feed is not None:
         found += feed_handlers(feed, _READ)
     told = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}

@@ -67,6 +67,10 @@ class ReadsRuns(Protocol):
         """One step with its contents."""
         ...
 
+    def diff(self, a: str, b: str, *, every: bool = False) -> Mapping[str, Any]:
+        """Two runs held against each other."""
+        ...
+
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
         """Cost by agent, tool, workflow, run or model."""
         ...

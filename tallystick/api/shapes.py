@@ -151,6 +151,9 @@ class StepDetailShape(StepShape):
     documents: Any
     plan: Any
     handoff: Any
+    retry: Any
+    guardrail: Any
+    first_chunk_ns: int | None
     parameters: Any
     reasoning: Any
     goal: Any
@@ -163,6 +166,7 @@ class StepDetailShape(StepShape):
     dropped: int
     scope: str
     dialect: str
+    mapped_from: dict[str, str]
 
 
 class SpendShape(TypedDict):

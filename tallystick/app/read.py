@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from tallystick.app.compare import diff_runs
 from tallystick.app.outline import columns
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.model.control import ApprovalState
@@ -16,6 +17,7 @@ from tallystick.model.step import Step
 from tallystick.observe.contents import Contents
 from tallystick.observe.lineage import with_agents
 from tallystick.observe.logs import joined, told_of
+from tallystick.observe.normalise import mapped_from
 from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
 
 PAGE = 1000
@@ -86,6 +88,9 @@ class Reader:
             "documents": contents.documents,
             "plan": contents.plan,
             "handoff": contents.handoff,
+            "retry": contents.retry,
+            "guardrail": contents.guardrail,
+            "first_chunk_ns": contents.first_chunk_ns,
             "parameters": contents.parameters,
             "reasoning": contents.reasoning,
             "goal": contents.goal,
@@ -101,7 +106,12 @@ class Reader:
             "dropped": span.dropped,
             "scope": step.scope,
             "dialect": step.dialect,
+            "mapped_from": mapped_from(span),
         }
+
+    def diff(self, a: str, b: str, *, every: bool = False) -> Json:
+        """Two runs held against each other, see ``app.compare``. Raises UnknownThing."""
+        return diff_runs(self._traces, a, b, now=self._clock.now(), every=every)
 
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallystick.app.pricing import CardNotice
+from tallystick.app.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
@@ -43,12 +44,17 @@ class Receipt:
 
 
 class Recorder:
-    """Maps, prices and commits batches of spans; ``notice`` names the rate card before the first price is kept."""
+    """Redacts, maps, prices and commits batches of spans.
+
+    ``notice`` names the rate card before the first price is kept; ``redactor`` takes out what may not be stored.
+    """
 
     def __init__(
-        self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None
-    ) -> None:
+        self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None,
+        redactor: SpanRedactor | None = None,
+    ) -> None:  # fmt: skip
         self._notice = notice
+        self._redactor = redactor
         self._traces = traces
         self._rates = rates
         self._clock = clock
@@ -60,6 +66,8 @@ class Recorder:
         """
         batch: list[tuple[Step, Span]] = []
         rejected: list[Rejection] = []
+        if self._redactor is not None:
+            spans = self._redactor.spans(spans)
         for span in spans:
             started, ended = span.started, span.ended
             if (

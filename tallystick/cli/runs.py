@@ -27,6 +27,7 @@ LAZY = {
         "How many runs were recorded whole, by agent or by day.",
     ),
     "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
+    "diff": ("tallystick.cli.runs_diff:diff", "Where two runs differ, and where they first part."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
     "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
 }

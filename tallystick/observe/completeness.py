@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tallystick.model.run import Completeness, RunStatus
+from tallystick.observe.numbering import gaps, unsaid
 from tallystick.observe.summary import Root, Tally
 
 SILENT_AFTER_NS = 120 * 1_000_000_000
@@ -39,9 +40,8 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
     if tally.seqs:
         return _rootless(tally) if quiet else _OPEN
     whole = tally.root is not None and not tally.missing and not tally.running
-    if (
-        whole and tally.root is not None and (quiet or tally.root.rank < 2)
-    ):  # log records have no root that ends
+    # A log record as the root ends nothing: only silence says that no more will come.
+    if whole and tally.root is not None and (quiet or tally.root.rank < 2):
         return _ended(tally, 0)
     if not quiet:
         return _OPEN
@@ -55,19 +55,11 @@ def _recorded(tally: Tally, root: Root, *, dead: bool) -> Verdict:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None) if dead else _OPEN
     if tally.legs and not dead:
         return _OPEN  # another process still works for this run
-    gaps = 0
-    if root.expected is not None:
-        expected = root.expected + tally.leg_steps
-        gaps = max(0, expected - tally.seqs)
-        if (
-            tally.seqs > expected
-        ):  # of a leg whose opening never came: what its steps name as parent is missing
-            gaps = len(tally.missing)
-    return _ended(tally, gaps + tally.running)
+    return _ended(tally, gaps(tally.numbered) + max(tally.running, unsaid(tally.numbered)))
 
 
-def _ended(tally: Tally, gaps: int) -> Verdict:
-    missing = max(gaps, tally.lost)
+def _ended(tally: Tally, lacking: int) -> Verdict:
+    missing = max(lacking, tally.lost)
     whole = not missing and not tally.dropped
     return Verdict(Completeness.COMPLETE if whole else Completeness.LOSSY, _status(tally), missing)
 

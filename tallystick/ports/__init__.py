@@ -5,6 +5,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
@@ -35,16 +36,22 @@ __all__ = [
     "ControlStore",
     "Flaw",
     "Ids",
+    "Indexed",
     "Kept",
+    "Passed",
     "Record",
     "RecordLog",
     "RunPage",
+    "RunTexts",
+    "Score",
     "Segment",
     "Sighting",
     "Signer",
     "Spend",
+    "TextLog",
     "TraceStore",
     "Traces",
+    "Unread",
     "UseLog",
     "Wholeness",
     "Written",

@@ -11,6 +11,7 @@ from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.ports.search import TextLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of runs, newest first; ``total`` counts all that match."""
+    """One page of runs, newest first; ``total`` counts all that match.
+
+    ``at_least``: it counts those that were found, and there may be more, because each has to be read to know.
+    """
 
     total: int
     runs: tuple[Run, ...]
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,5 +297,5 @@ class UseLog(Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, Protocol):
-    """A trace store with the log of its records and the uses it shows; both adapters are one."""
+class Traces(TraceStore, RecordLog, UseLog, TextLog, Protocol):
+    """A trace store with the log of its records, the uses it shows and the index of its texts; both adapters are one."""

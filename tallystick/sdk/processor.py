@@ -119,7 +119,7 @@ class RunProcessor(SpanProcessor):
                 root = True
                 self._begin_run(place, context.trace_id, span_id)
             elif state.root is None and state.own is not None:
-                root, state.root = True, span_id  # it opens a leg of another process's run
+                root, state.root = True, span_id  # it opens a leg
             if state.generation == self.generation:
                 with state.lock:
                     seq = state.seq = state.seq + 1
@@ -144,14 +144,13 @@ class RunProcessor(SpanProcessor):
             state = None if self.inherited is None else leg(self.inherited, self.generation)
             return Place(state or RunState(self.generation), self.agent, None, self.workflow)
         if comes_from_outside(span):
-            state = leg(parent_context, self.generation)
-            return None if state is None else Place(state, self.agent, None, self.workflow)
+            called = leg(parent_context, self.generation)
+            return None if called is None else Place(called, self.agent, None, self.workflow)
         around = self._open.get(span.parent.span_id)
         return None if around is None else around[1]
 
     def _begin_run(self, place: Place, trace: int, span: int) -> None:
-        state = place.state
-        state.run, state.root = f"{trace:032x}", span
+        place.state.run, place.state.root = f"{trace:032x}", span
         place.restamp()
         with self._lock:
             if len(self._traces) >= _TRACES_MAX:  # oldest first; runs that never end must not fill the memory
@@ -189,13 +188,11 @@ class RunProcessor(SpanProcessor):
 
     def _close_run(self, attributes: dict[str, Any], state: RunState, root: ReadableSpan) -> None:
         """What only the end of a run or a leg knows: how many steps there were, and how it ended."""
+        attributes[names.PROCESS] = self.process
         if state.own is not None:
             attributes[names.LEG], attributes[names.LEG_STEPS] = True, state.seq
-            attributes[names.PROCESS] = self.process
             return
-        attributes[names.RUN_ROOT] = True
-        attributes[names.RUN_STEPS] = state.seq
-        attributes[names.PROCESS] = self.process
+        attributes[names.RUN_ROOT], attributes[names.RUN_STEPS] = True, state.seq
         attributes.setdefault(names.RUN_SOURCE, "sdk")
         if state.stopped:
             attributes[names.RUN_STATUS] = "stopped"
@@ -297,8 +294,10 @@ class RunProcessor(SpanProcessor):
         found = self._sources.get(id(scope))
         if found is None or found[0] is not scope or found[1] is not resource or found[3] is not spool:
             name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
-            key = (name, version, schema, id(resource))
-            index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
+            # The process that gives out the numbers is named here, where it costs nothing a span.
+            key = (name, version, schema, id(resource), self.process)
+            told = {**_plain(resource.attributes), names.PROCESS: self.process}
+            index = spool.source(key, told, name, version or "", schema or "")
             if len(self._sources) >= _SOURCES_MAX:
                 self._sources.clear()
             # Holding both keeps their identities from being reused.
@@ -353,6 +352,8 @@ class RunProcessor(SpanProcessor):
         """In a forked child: the open spans and the sequence numbers are the parent's."""
         self.generation += 1
         self.process = process_name()
+        self._sources.clear()
+        self._last_source = (self, self, 0, None)
         self._open.clear()
         self._lock = threading.Lock()
 

@@ -59,7 +59,7 @@ def build_app(
     known = _registry(stores)
     pages = routes(read, answer, shown, book, known, prove)
     return create_app(
-        read, recorder(stores), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
+        read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
         feed=store_feed(stores, every_ns=0), extra_routes=pages,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ OK = RunStatus.OK
 
 def leg(span: str = "a" * 16, *, steps: int | None = 3, **more) -> Step:
     facts = {"leg": True, "process": "host/boot/7/1"} | ({} if steps is None else {"leg_steps": steps})
-    return step(ROOT, span=span, seq=1, facts=facts, ended=None if steps is None else 5, **more)
+    return step(ROOT, span=span, seq=1, facts=facts, ended=None if steps is None else 5, origin=7, **more)
 
 
 def run(*legs: Step) -> tuple[Step, ...]:
@@ -23,7 +23,7 @@ def run(*legs: Step) -> tuple[Step, ...]:
 
 
 def test_a_run_with_a_leg_is_whole_when_both_are():
-    inside = [step("a" * 16, seq=number) for number in (2, 3)]
+    inside = [step("a" * 16, seq=number, origin=7) for number in (2, 3)]
     assert verdict(*run(leg(), *inside)) == (Completeness.COMPLETE, OK, 0)
     assert verdict(*run(leg(), inside[0])) == (Completeness.LOSSY, OK, 1)
     assert verdict(*run(leg())[1:], *inside, root(steps=3, status="ok")) == (Completeness.LOSSY, OK, 1)
@@ -40,7 +40,7 @@ def test_a_leg_at_work_keeps_the_run_open_until_its_process_dies_or_falls_silent
 
 
 def test_a_leg_of_which_the_opening_never_came_is_missed():
-    inside = [step("a" * 16, seq=number) for number in (2, 3)]
+    inside = [step("a" * 16, seq=number, origin=7) for number in (2, 3)]
     assert verdict(*run(*inside)) == (Completeness.LOSSY, OK, 1)
 
 
@@ -53,4 +53,4 @@ def test_the_end_of_a_leg_takes_its_beginning_away():
     begun = leg(steps=None)
     add(tally, parts, begun)
     add(tally, parts, leg(), begun)
-    assert (tally.legs, tally.leg_steps, tally.running, tally.seqs) == ({}, 3, 0, 1)
+    assert (tally.legs, tally.numbered, tally.running, tally.seqs) == ({}, {7: [1, 3]}, 0, 1)

@@ -17,6 +17,7 @@ from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.texts import MemoryTexts
 from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
@@ -29,6 +30,7 @@ from tallystick.observe import stitch
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import PART_TYPES, SEEN_TYPES, Tally, count_all, run_of
+from tallystick.observe.text_terms import is_unsure
 from tallystick.ports import (
     Account,
     Change,
@@ -44,13 +46,14 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(WholenessOf):
+class MemoryTraces(MemoryTexts, WholenessOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
         self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:  # fmt: skip
+        super().__init__()
         self._logs = MemoryLogs(random_bytes)
         self._alive = alive
         self._silent_after = silent_after
@@ -166,7 +169,7 @@ class MemoryTraces(WholenessOf):
             )
             held.steps[(step.trace, step.span)] = (arrived, marked, span)
         steps = [step for _, step, _ in held.steps.values()]
-        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
+        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen), held.id)
         held.stale = False
 
     def _sweep(self, now: int) -> None:
@@ -191,7 +194,7 @@ class MemoryTraces(WholenessOf):
         pairs = [(held, self._summary(held)) for held in self._runs.values()]
         return [
             (held, run) for held, run in pairs
-            if matches(query, run, held.parts.keys(), place=held.place, now=now)
+            if matches(query, run, held.parts.keys(), said=self.says(held), place=held.place, now=now)
         ]  # fmt: skip
 
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
@@ -199,11 +202,16 @@ class MemoryTraces(WholenessOf):
         with self._lock:
             found = self._chosen(query, now)
             found.sort(key=lambda one: (one[0].place, one[0].id), reverse=True)
-            total = len(found)
+            total, limit = len(found), max(0, limit)
             if before is not None:
                 last = self._get(before)
                 found = [one for one in found if (one[0].place, one[0].id) < (last.place, last.id)]
-            return RunPage(total, tuple(run for _, run in found[: max(0, limit)]))
+            runs = tuple(run for _, run in found[:limit])
+            if not any(is_unsure(term) for term in query.terms):
+                return RunPage(total, runs)
+            return RunPage(
+                min(len(found), limit + 1), runs, at_least=len(found) > limit or before is not None
+            )
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""

@@ -290,7 +290,7 @@ class Checker:
             if step.same_as != same_as.get(step.span):
                 yield Flaw("a step's mark as a repeat of another is not true", run, step.span)
         kept = rows.unpack_tally(row[_STATE])
-        tally, parts = count_all(steps, kept)
+        tally, parts = count_all(steps, kept, run)
         if kept != tally:
             yield Flaw("the sums kept of a run are not those of its steps", run)
         # A tally of before has fewer fields, and is as good as one that has them all.

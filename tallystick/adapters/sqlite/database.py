@@ -139,9 +139,16 @@ class Database:
             connection.execute("ROLLBACK")
             self._return(connection)
 
-    def empty_log(self) -> None:
-        """Bring the write-ahead log into the file and cut it to nothing; what others still read stays for now."""
+    def empty_log(self) -> bool:
+        """Bring the write-ahead log into the file and cut it to nothing; false where others still read from it."""
         with self._lock, self.translated():
+            busy = self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
+    def vacuum(self) -> None:
+        """Write the file anew, so that no page holds what was deleted; takes as long as reading and writing all of it."""
+        with self._lock, self.translated():
+            self._writing_connection().execute("VACUUM")
             self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -141,6 +142,7 @@ class RunTable:
                 continue  # it was born and merged inside this batch
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
+            follow(self._connection, gone.no, keeps.no, moving=True)
             self._drop_parts(gone.no)
             forget_uses(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
@@ -197,7 +199,7 @@ class RunTable:
     def count(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], here: Iterable[str]) -> None:
         """Add new steps to a run's sums. ``here``: parents (trace + span) that came earlier."""
         for step, before in steps:
-            add(row.tally, row.parts, step, before)
+            add(row.tally, row.parts, step, before, home=row.id)
         note_parents(row.tally, [step for step, _ in steps], here)
 
     def recount(self, row: RunRow) -> None:
@@ -214,7 +216,7 @@ class RunTable:
                 step.same_as = target
                 changed.append((None if target is None else bytes.fromhex(target), one[0]))
         self._connection.executemany("UPDATE step SET same_as=? WHERE id=?", changed)
-        row.tally, row.parts = count_all(steps, row.tally)
+        row.tally, row.parts = count_all(steps, row.tally, row.id)
         self._drop_parts(row.no)
 
     def _drop_parts(self, run: int) -> None:

@@ -152,6 +152,15 @@ CREATE INDEX part_name ON part (type, name, run) WHERE type >= 4;
 """
 
 _FOURTH_ARCHIVE = """
+-- Which runs have bodies or contents in a frame; a run that has none there any more may still be named until the frame
+-- is scrubbed. Steps numbered up to meta ``untracked`` were written before there was this table (see scrubbing.py).
+CREATE TABLE frame_run (frame INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (frame, run)) WITHOUT ROWID;
+CREATE INDEX frame_run_run ON frame_run (run);
+INSERT INTO meta SELECT 'untracked', ifnull(max(id), 0) FROM step;
+
+-- Frames that hold what no step may name any more; ``scrubs`` counts the scrubs, so that writers forget places.
+CREATE TABLE unscrubbed (frame INTEGER PRIMARY KEY);
+INSERT INTO meta VALUES ('scrubs', 0);
 """
 
 _FOURTH_ERASURE = """

@@ -24,8 +24,9 @@ from tallystick.adapters.sqlite.records import (
     read_unattested,
 )
 from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
-from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.spending import read_sightings, read_spend
+from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.wholeness import WholenessReader
@@ -43,7 +44,7 @@ _SLICE = 512  # steps read at a time
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(WholenessReader):
+class SqliteTraces(SqliteTexts, WholenessReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -75,6 +76,7 @@ class SqliteTraces(WholenessReader):
         self._frames = FrameReader()
         self._compress = compressor()
         self._lock = threading.Lock()
+        self._busy_seconds = busy_seconds
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
@@ -100,18 +102,14 @@ class SqliteTraces(WholenessReader):
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+            after = None
             if before is not None:
-                place = connection.execute(
+                after = connection.execute(
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
                 ).fetchone()
-                where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
-            found = connection.execute(
-                f"{READ_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
-            ).fetchall()
-            return RunPage(total, tuple(run_from(*row) for row in found))
+            return page(connection, choice, self.pairs_of, now=now, limit=limit, after=after)
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -188,9 +186,15 @@ class SqliteTraces(WholenessReader):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
-        where, values = condition(query, now=now)
-        with self._reading() as connection:
+        with self.selected(query, now) as (connection, where, values):
             return read_spend(connection, by, where, values)
+
+    @contextmanager
+    def selected(self, query: Query, now: int) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
+        """A read transaction, and the condition on runs ``r`` that a query is in it."""
+        choice = choose(query, self.text_index)
+        with self._reading() as connection:
+            yield (connection, *settled(connection, choice, self.pairs_of, now=now))
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
@@ -333,6 +337,7 @@ class SqliteTraces(WholenessReader):
 
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
+        self.close_texts()
         self._database.close()
 
     @contextmanager

@@ -13,6 +13,7 @@ from tallystick.adapters.sqlite.frames import FrameWriter, Recent
 from tallystick.adapters.sqlite.payloads import Packer, pack_source
 from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
@@ -218,6 +219,7 @@ class BatchWriter:
             if item.row is None or item.home == touched[item.run].no:
                 continue
             touched[item.run].recount = True
+            follow(self._connection, item.home, touched[item.run].no)
             left = self._runs.by_number(item.home)
             if left is not None:  # else it was merged, and moved with its run
                 touched.setdefault(left.id, left).recount = True
@@ -239,9 +241,8 @@ class BatchWriter:
             shape = shape_of(step)
             number = shapes.numbers.get(shape) or shapes.number(connection, shape)
             mark = records.next(item.run)
-            row = to_row(
-                step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number, mark
-            )
+            frames.run = run = numbers[item.run]
+            row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
             records.add(step, span, digest)
             if item.row is None:
                 new.append(row)
@@ -250,6 +251,7 @@ class BatchWriter:
                 records.replace(item.mark, mark, item.row)
         records.flush()
         frames.flush()
+        frames.track()
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)
