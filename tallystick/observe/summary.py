@@ -102,7 +102,8 @@ class Tally:
     version: tuple[Order, str] | None = None  # the first label of an agent's version
     environment: tuple[Order, str] | None = None
     numbered: Numbered = field(default_factory=dict)
-    legs: dict[str, str] = field(default_factory=dict)  # legs at work: span -> process, "" if unknown
+    uncounted: int = 0  # steps that came since a large run was counted anew
+    legs: dict[str, str] = field(default_factory=dict)  # legs at work: span -> process
 
 
 def order_of(step: Step) -> Order:
