@@ -44,11 +44,13 @@ from tallystick.api.unpack import unpack
 from tallystick.api.writer import Answer, Tally, Writer
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput, StoreFault, TallystickError, TooLarge
+from tallystick.ports import Counts, Tidings
 
 COMMITTED: Final = (
     b"tallystick-committed"  # only who committed the spans gives this header (sdk/recalling.py)
 )
 _NAMED: Final = 20  # rejections told with their reason in one answer; the rest are counted
+_COME_BACK: Final = (429, 502, 503, 504)  # the sender keeps what it has
 NO_METRICS: Final = (
     "metrics are not kept by this server, only traces and logs are: switch the metrics exporter off"
 )
@@ -73,7 +75,8 @@ _PATHS: Final = "send traces to /v1/traces and logs to /v1/logs"
 class Ingest:
     """The OTLP door, as an ASGI application for ``/v1/…``."""
 
-    def __init__(self, writer: Writer, settings: ServerSettings) -> None:
+    def __init__(self, writer: Writer, settings: ServerSettings, counts: Counts | None = None) -> None:
+        self._counts = counts
         self._writer = writer
         self._settings = settings
 
@@ -134,6 +137,8 @@ class Ingest:
     async def _refuse(self, send: Send, error: TallystickError, status: int, as_json: bool) -> None:
         self.tally.requests += 1
         self.tally.refused_requests += 1
+        if self._counts is not None and status not in _COME_BACK:
+            self._counts.add(Tidings(dropped={("door", f"a request was refused: {error.message}"): 1}))
         extra = headers_of(error, status)
         if status == 405:
             extra.append((b"allow", b"POST"))

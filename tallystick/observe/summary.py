@@ -103,6 +103,7 @@ class Tally:
     version: tuple[Order, str] | None = None  # the first label of an agent's version
     environment: tuple[Order, str] | None = None
     numbered: Numbered = field(default_factory=dict)
+    uncounted: int = 0  # steps that came since a large run was counted anew
 
 
 def order_of(step: Step) -> Order:

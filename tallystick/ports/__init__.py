@@ -5,8 +5,10 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.counts import Counts, Loss, Tidings
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
+from tallystick.ports.tallies import TALLY_KEYS, TallyRow
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
     Account,
@@ -28,16 +30,19 @@ from tallystick.ports.traces import (
 )
 
 __all__ = [
+    "TALLY_KEYS",
     "WHOLENESS_KEYS",
     "Account",
     "Change",
     "Charge",
     "Clock",
     "ControlStore",
+    "Counts",
     "Flaw",
     "Ids",
     "Indexed",
     "Kept",
+    "Loss",
     "Passed",
     "Record",
     "RecordLog",
@@ -48,7 +53,9 @@ __all__ = [
     "Sighting",
     "Signer",
     "Spend",
+    "TallyRow",
     "TextLog",
+    "Tidings",
     "TraceStore",
     "Traces",
     "Unread",

@@ -146,7 +146,7 @@ class Database:
         return not busy
 
     def vacuum(self) -> None:
-        """Write the file anew, so that no page holds what was deleted; takes as long as reading and writing all of it."""
+        """Write the file anew, so that no page holds what was deleted; costs reading and writing all of it."""
         with self._lock, self.translated():
             self._writing_connection().execute("VACUUM")
             self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")

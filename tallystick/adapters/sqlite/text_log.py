@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from tallystick.adapters.sqlite import rows
@@ -20,6 +21,7 @@ from tallystick.ports import Indexed, RunTexts, Unread
 
 FILE: Final = "text.db"
 _SLICE: Final = 256  # steps read at a time
+_READ: Final = 64  # steps read at a time where most answers need few of them
 _LOOKED: Final = 1_000  # changed runs looked at at a time
 _OPENING = threading.Lock()
 _LAST = "SELECT ifnull(max(id), 0) FROM step WHERE run=?"
@@ -127,7 +129,7 @@ class SqliteTexts:
         if whole:
             state = State(state.revision, passes=state.passes)
         reading = Reading(number, name, revision, steps, bool(is_open), whole, forgotten, state)
-        return Unread(name, revision, self._read(reading), state.seen, reading)
+        return Unread(name, revision, self._read(reading), state.seen, reading, reading.open)
 
     def _read(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
         """The steps of a run that were not read; those of an open run wait until they end. Notes how far that is."""
@@ -199,13 +201,21 @@ class SqliteTexts:
             more = len(found) == _SLICE
             last = found[-1][0] if found else last
 
-    def may_hold(self, run: str, text: str) -> Sequence[str] | None:
-        """The steps of a run that may hold a text, in order of arrival; None where its steps are in the archive."""
+    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+        """The steps of a run that may hold a text, with their place in order of arrival, from place ``after`` on."""
         with self._reading() as connection:
             number = self._number(connection, run)
             if _is_archived(connection, number):
-                return None
-            return may_hold(connection, self._frames, number, text)
+                yield from islice(
+                    ((at, *pair) for at, pair in enumerate(self.pairs_of(connection, number))), after, None
+                )
+                return
+            hits = [one for one in may_hold(connection, self._frames, number, text) if one[0] >= after]
+            for start in range(0, len(hits), _READ):
+                places = {row: place for place, row in hits[start : start + _READ]}
+                found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
+                for row, (step, span) in zip(found, self._pairs(connection, found, run), strict=True):
+                    yield places[row[0]], step, span
 
 
 def _count(connection: sqlite3.Connection, run: int, last: int) -> int:

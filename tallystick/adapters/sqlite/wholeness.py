@@ -13,8 +13,9 @@ from tallystick.ports import WHOLENESS_KEYS, Wholeness
 
 _KEYS = {"agent": "r.agent", "day": "date(r.sort / 1000000000, 'unixepoch')"}
 _SQL = """
-SELECT {key} AS key, count(*), sum(r.completeness = 'complete'), sum(r.completeness = 'lossy'), sum(r.open),
-    sum(r.completeness = 'crashed'), sum(ifnull(r.missing, 0)), sum(NOT r.open AND r.missing IS NULL)
+SELECT {key} AS key, count(*), sum(r.completeness = 'complete'), sum(r.completeness = 'lossy'),
+    sum(r.completeness = 'open'),
+    sum(r.completeness = 'crashed'), sum(ifnull(r.missing, 0)), sum(r.completeness <> 'open' AND r.missing IS NULL)
 FROM run r WHERE {where} GROUP BY 1 ORDER BY key IS NULL, key
 """
 
