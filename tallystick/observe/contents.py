@@ -327,7 +327,7 @@ def _retry(step: Step, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 def _first_chunk(attributes: Mapping[str, Any]) -> int | None:
     for name, unit in FIRST_CHUNK.items():
         value = attributes.get(name)
-        if type(value) in (int, float) and 0 <= value < _DAY:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _DAY:
             return round(value * unit)
     return None
 
