@@ -6,6 +6,7 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 
 from tallystick.ports.control import ControlStore
 from tallystick.ports.counts import Counts, Loss, Tidings
+from tallystick.ports.erasure import ErasableTraces, Wiped
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.tallies import TALLY_KEYS, TallyRow
@@ -38,6 +39,7 @@ __all__ = [
     "Clock",
     "ControlStore",
     "Counts",
+    "ErasableTraces",
     "Flaw",
     "Ids",
     "Indexed",
@@ -61,5 +63,6 @@ __all__ = [
     "Unread",
     "UseLog",
     "Wholeness",
+    "Wiped",
     "Written",
 ]

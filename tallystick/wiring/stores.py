@@ -14,6 +14,7 @@ from tallystick.wiring.machine import clock, ids, rate_card, say
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
+    from tallystick.app.erasure import Eraser
     from tallystick.app.prove.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
@@ -140,9 +141,19 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
 
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
-        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores.path),
+        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
         counts=counts(stores.path),
     )  # fmt: skip
+
+
+def eraser(stores: Stores) -> Eraser:
+    """What erases contents in both stores."""
+    import os
+
+    from tallystick.app.erasure import Eraser
+
+    forget = getattr(stores.traces, "forget_texts", None)  # the text index, where the store has one
+    return Eraser(stores.traces, stores.control, os.urandom, () if forget is None else (forget,))
 
 
 def notary(stores: Stores) -> Notary:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
+from tallystick.adapters.memory.erasing import MemoryErasing
 from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches, page_of
 from tallystick.adapters.memory.outlining import OutlineOf
@@ -47,7 +48,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
+class MemoryTraces(MemoryTexts, MemoryErasing, OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
@@ -188,7 +189,8 @@ class MemoryTraces(MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
         self._count(held)
         verdict = held.verdict
         assert verdict is not None
-        return run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+        run = run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+        return replace(run, erased=True) if held.erased else run
 
     def _chosen(self, query: Query, now: int) -> list[tuple[Held, Run]]:
         self._sweep(now)
