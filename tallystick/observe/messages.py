@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tallystick.model.span import Span
-from tallystick.observe.dialects.dialect import Reader
+
+if TYPE_CHECKING:  # the dialects read messages too
+    from tallystick.observe.dialects.dialect import Reader
 from tallystick.observe.values import parsed as parsed  # part of what this module is asked for
 
 Message: TypeAlias = dict[str, Any]

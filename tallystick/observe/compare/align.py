@@ -53,17 +53,20 @@ class Aligner:
             while a0 < a1 and b0 < b1 and of_a(a1 - 1) == of_b(b1 - 1):
                 a1, b1 = a1 - 1, b1 - 1
                 pairs.append((a1, b1))
-            anchors = _anchors([of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)])
-            if not anchors and (a1 - a0) * (b1 - b0) > _SMALL:
-                anchors = _steady([of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)])
+            told_a, told_b = [of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)]
+            anchors, deeper = _anchors(told_a, told_b), level
+            if not anchors:
+                deeper = level + 1
+                if len(told_a) * len(told_b) > _SMALL:
+                    anchors = _steady(told_a, told_b)
             i, j = a0, b0
             for da, db in anchors:
                 pairs.append((a0 + da, b0 + db))
                 # Between anchors the same token may be unique now: look again, but only where there were any.
                 if i < a0 + da and j < b0 + db:
-                    work.append((i, a0 + da, j, b0 + db, level))
+                    work.append((i, a0 + da, j, b0 + db, deeper))
                 i, j = a0 + da + 1, b0 + db + 1
-            work.append((i, a1, j, b1, level if anchors else level + 1))
+            work.append((i, a1, j, b1, deeper))
         pairs.sort()
         return pairs
 
