@@ -42,7 +42,7 @@ _COLUMNS: Final = (
     Column("in B", "b", _share("b"), right=True),
     Column("difference", "difference", _difference, right=True),
     Column("95 %", "low", lambda row: (f"{row['low']:+.0%}…{row['high']:+.0%}", _style(row)), right=True, spare=2),
-    Column("q", "q", lambda row: (f"{row['q']:.2g}", _style(row)), right=True, spare=1),
+    Column("q", "q", lambda row: (f"{row['q']:.2g}" if row["q"] > 1e-99 else "<1e-99", _style(row)), right=True, spare=1),
     Column("confidence", "confidence", lambda row: (str(row["confidence"]), _style(row))),
 )  # fmt: skip
 _PIPE: Final = tuple(
