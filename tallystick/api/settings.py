@@ -63,6 +63,10 @@ class ReadsRuns(Protocol):
         """One run's steps as columns."""
         ...
 
+    def find(self, prefix: str, text: str, *, limit: int = 50, after: str | None = None) -> Mapping[str, Any]:
+        """Where in a run a text was said."""
+        ...
+
     def step(self, prefix: str, step_id: str) -> Mapping[str, Any]:
         """One step with its contents."""
         ...

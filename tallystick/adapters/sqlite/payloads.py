@@ -8,7 +8,8 @@ an array that its items do not reproduce exactly is stored whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -186,6 +187,18 @@ def unpack(bodies: Mapping[int, tuple[bytes, Step, Source]], fetch: Fetch) -> di
     return {name: _span(decoder.decode(body), step, source) for name, (body, step, source) in bodies.items()}
 
 
+def named(bodies: Iterable[bytes], fetch: Fetch) -> set[Place]:
+    """All places that bodies name: their contents, blocks of items, and the items in those. ``fetch`` reads blocks."""
+    wanted: set[Place] = set()
+    blocks: set[Place] = set()
+    collect = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _collect(code, data, wanted, blocks))
+    for body in bodies:
+        collect.decode(body)
+    contents = fetch(blocks) if blocks else {}
+    inside = {_place(item) for place in blocks for item in _unpack(contents[place]) if isinstance(item, list)}
+    return wanted | blocks | inside
+
+
 def _place(values: list[int]) -> Place:
     return values[0], values[1], values[2]
 
@@ -199,6 +212,39 @@ def _collect(code: int, data: memoryview, wanted: set[Place], block_places: set[
         _, blocks, tail = _unpack(data)
         block_places.update(_place(block) for block in blocks)
         wanted.update(_place(item) for item in tail if isinstance(item, list))
+
+
+@dataclass(slots=True)
+class Places:
+    """Where the contents of a body lie: ``blocks`` name others, ``pieces`` are texts that were cut."""
+
+    contents: set[Place] = field(default_factory=set)
+    blocks: set[Place] = field(default_factory=set)
+    pieces: list[list[Place]] = field(default_factory=list)
+
+
+def places_in(body: bytes) -> Places:
+    """The places that a body names."""
+    found = Places()
+
+    def collect(code: int, data: memoryview) -> None:
+        _collect(code, data, found.contents, found.blocks)
+        if code == _PIECES:
+            found.pieces.append([_place(piece) for piece in _unpack(data)])
+
+    msgspec.msgpack.Decoder(ext_hook=collect).decode(body)
+    return found
+
+
+def inside_block(raw: bytes) -> list[Place]:
+    """The places of a block's items that lie elsewhere; none for what is no block."""
+    try:
+        items = _unpack(raw)
+    except msgspec.DecodeError:
+        return []
+    if not isinstance(items, list) or len(items) != _BLOCK:
+        return []
+    return [_place(item) for item in items if isinstance(item, list) and len(item) == 3]
 
 
 def _restore(code: int, data: memoryview, contents: Mapping[Place, bytes]) -> Any:

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.searching import Pairs, choose, settled
+from tallystick.adapters.sqlite.text_index import TextIndex
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
 from tallystick.observe.summary import PART_TYPES
@@ -40,15 +41,22 @@ class TallyReader:
     def _sweep(self, now: int) -> None:
         raise NotImplementedError
 
+    def text_index(self) -> TextIndex:
+        """The index of what runs said, which a query may ask."""
+        raise NotImplementedError
+
+    pairs_of: Pairs
+
     def tallies(self, by: str, query: Query, *, now: int, owner: str | None = None) -> Sequence[TallyRow]:
         """Sums over the runs that match (with ``owner``: that belong to this agent), by key, none last."""
         if by not in TALLY_KEYS:
             raise BadInput(f"runs cannot be summed up by {by!r}", hint="by: " + ", ".join(TALLY_KEYS))
         self._sweep(now)
-        where, values = condition(query, now=now)
-        if owner is not None:
-            where, values = f"r.agent = ? AND {where}", [owner, *values]
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
+            where, values = settled(connection, choice, self.pairs_of, now=now)
+            if owner is not None:
+                where, values = f"r.agent = ? AND {where}", [owner, *values]
             connection.execute("SAVEPOINT tallies")  # both questions see the same runs
             try:
                 rows = connection.execute(_RUNS.format(key=_KEYS[by], where=where), values).fetchall()

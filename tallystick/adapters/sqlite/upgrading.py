@@ -36,7 +36,9 @@ def count_versions(connection: sqlite3.Connection) -> None:
         name, state = connection.execute("SELECT id, state FROM run WHERE no=?", (run,)).fetchone()
         found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (run,)).fetchall()
         known = shapes.read(connection, {row[4] for row in found})
-        tally, parts = count_all([rows.from_row(row, name, known) for row in found], rows.unpack_tally(state))
+        tally, parts = count_all(
+            [rows.from_row(row, name, known) for row in found], rows.unpack_tally(state), name
+        )
         label = tally.version[1] if tally.version else None
         connection.execute(
             "UPDATE run SET state=?, version=? WHERE no=?", (rows.pack_tally(tally), label, run)
