@@ -25,8 +25,9 @@ CONTROLS = DOCS.parent / "tallystick" / "proof" / "controls.toml"
 REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
 REGISTRY_SHAPES = (
+    "match",
     "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
-    "planned",
+    "planned", "diff", "contrast",
 )  # fmt: skip
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
 
@@ -154,7 +155,8 @@ def json_page() -> str:
     documented = {**{name: list(shape) for name, shape in shapes().items()},
                   **{name: list(told[name]) for name in REGISTRY_SHAPES},
                   "budget": list(told["budget"]), "cost": list(told["cost"]),
-                  "wholeness": list(told["wholeness"]), "entry": list(told["entry"])}  # fmt: skip
+                  **{name: list(told[name]) for name in ("wholeness", "loss")},
+                  "entry": list(told["entry"])}  # fmt: skip
     for name, keys in documented.items():
         lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]
         said = {**told["run"], **told[name]} if name == "totals" else told[name]

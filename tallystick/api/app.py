@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
@@ -45,7 +45,7 @@ from tallystick.api.writer import Writer
 from tallystick.app.feed import Feed
 from tallystick.app.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
-from tallystick.ports import Clock
+from tallystick.ports import Clock, Counts
 
 if TYPE_CHECKING:
     from tallystick.api.otlp_grpc import GrpcDoor
@@ -172,15 +172,17 @@ def create_app(
     registry: Registry,
     signins: HearsSignIns | None = None,
     feed: Feed | None = None,
+    loss: Callable[[], Mapping[str, Any]] | None = None,
+    counts: Counts | None = None,
     extra_routes: Sequence[Any] = (),
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
-    ``answer`` writes answers to approvals, ``signins`` hears who signs in, ``feed`` is what guards are
-    told. The writer's thread starts with the first request and ends, with all that was taken committed, when the server
-    stops.
+    ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
+    ``signins`` hears who signs in, ``feed`` is what guards are told. The writer's thread starts with the first request
+    and ends, with all that was taken committed, when the server stops.
     """
-    writer = Writer(recorder, max_pending=settings.max_pending)
+    writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
 
     def facts() -> shapes.DoctorShape:
@@ -192,6 +194,7 @@ def create_app(
             "pending": {"requests": writer.pending_requests, "bytes": writer.pending_bytes},
             "watermark": max(watermark, 0),
             "listeners": events.clients,
+            "loss": cast(shapes.LossShape, loss()) if loss is not None else None,
         }
 
     async def finish() -> None:
@@ -212,7 +215,9 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app = App(inner, Gate(settings, clock, signins), Ingest(writer, settings), events, writer, settings)
+    app = App(
+        inner, Gate(settings, clock, signins), Ingest(writer, settings, counts), events, writer, settings
+    )
     app.otlp_port = settings.otlp_port
     return app
 

@@ -28,6 +28,7 @@ from tallystick.api.otlp import (
 from tallystick.api.problems import (
     JSON,
     PROTOBUF,
+    Headers,
     Receive,
     Refusal,
     Scope,
@@ -43,8 +44,13 @@ from tallystick.api.unpack import unpack
 from tallystick.api.writer import Answer, Tally, Writer
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput, StoreFault, TallystickError, TooLarge
+from tallystick.ports import Counts, Tidings
 
+COMMITTED: Final = (
+    b"tallystick-committed"  # only who committed the spans gives this header (sdk/recalling.py)
+)
 _NAMED: Final = 20  # rejections told with their reason in one answer; the rest are counted
+_COME_BACK: Final = (429, 502, 503, 504)  # the sender keeps what it has
 NO_METRICS: Final = (
     "metrics are not kept by this server, only traces and logs are: switch the metrics exporter off"
 )
@@ -69,7 +75,8 @@ _PATHS: Final = "send traces to /v1/traces and logs to /v1/logs"
 class Ingest:
     """The OTLP door, as an ASGI application for ``/v1/…``."""
 
-    def __init__(self, writer: Writer, settings: ServerSettings) -> None:
+    def __init__(self, writer: Writer, settings: ServerSettings, counts: Counts | None = None) -> None:
+        self._counts = counts
         self._writer = writer
         self._settings = settings
 
@@ -85,7 +92,7 @@ class Ingest:
         try:
             self._check(scope)
             body, encoding = await self._body(headers, receive, as_json)
-            answer = await self._take(scope["path"], body, encoding, as_json)
+            body_of_answer, vouched = await self._take(scope["path"], body, encoding, as_json)
         except Refusal as refusal:
             await self._refuse(send, refusal.error, refusal.status, as_json)
         except StoreFault as error:
@@ -94,7 +101,7 @@ class Ingest:
             await self._refuse(send, error, error.http_status, as_json)
         else:
             self.tally.requests += 1
-            await respond(send, 200, answer, JSON if as_json else PROTOBUF)
+            await respond(send, 200, body_of_answer, JSON if as_json else PROTOBUF, vouched)
 
     def _check(self, scope: Scope) -> None:
         path, method = scope["path"], scope["method"]
@@ -115,21 +122,23 @@ class Ingest:
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()[:80]
         return await read_body(headers, receive, self._settings.max_body), encoding
 
-    async def _take(self, path: str, body: bytes, encoding: str, as_json: bool) -> bytes:
-        """Store what a body holds; the serialised answer."""
+    async def _take(self, path: str, body: bytes, encoding: str, as_json: bool) -> tuple[bytes, Headers]:
+        """Store what a body holds; the serialised answer, and the header that vouches for the commit."""
         limit = self._settings.unpacked_limit
         signal = _SIGNALS.get(path)
         if signal is None:
             count = await asyncio.to_thread(_count, body, encoding, limit, as_json)
-            return partial_success("rejectedDataPoints", count, NO_METRICS, as_json=as_json)
+            return partial_success("rejectedDataPoints", count, NO_METRICS, as_json=as_json), ()
         read = signal.json if as_json else signal.protobuf
         answer = await self._writer.take(len(body), partial(unpacked, read, body, encoding, limit))
         self.tally.rejected += len(answer.rejected)
-        return success(answer, signal, as_json=as_json)
+        return success(answer, signal, as_json=as_json), [(COMMITTED, b"%d" % answer.accepted)]
 
     async def _refuse(self, send: Send, error: TallystickError, status: int, as_json: bool) -> None:
         self.tally.requests += 1
         self.tally.refused_requests += 1
+        if self._counts is not None and status not in _COME_BACK:
+            self._counts.add(Tidings(dropped={("door", f"a request was refused: {error.message}"): 1}))
         extra = headers_of(error, status)
         if status == 405:
             extra.append((b"allow", b"POST"))

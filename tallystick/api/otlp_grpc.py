@@ -32,7 +32,6 @@ from tallystick.model.errors import (
     StoreFault,
     StoreFull,
     TallystickError,
-    TooLarge,
     Unreachable,
 )
 
@@ -68,7 +67,7 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
     def open(self, host: str, port: int) -> int:
         """Take a port (0: any free one) and return it. Raises ConfigError when it cannot be had."""
         options = (
-            ("grpc.max_receive_message_length", self._settings.max_body),
+            ("grpc.max_receive_message_length", self._settings.max_body),  # also after decompression
             ("grpc.so_reuseport", 0),  # two servers on one port would share requests at random
         )
         self._server = grpc.server(
@@ -134,7 +133,7 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Commit one request; the serialised answer."""
         self._admit(given)
         tally = self._writer.tally
-        answer = await self._writer.take(len(body), partial(self._read, signal, body))
+        answer = await self._writer.take(len(body), partial(signal.protobuf, body))
         tally.requests += 1
         tally.rejected += len(answer.rejected)
         return success(answer, signal, as_json=False)
@@ -144,14 +143,6 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         count = await asyncio.to_thread(count_metrics, body, as_json=False)
         self._writer.tally.requests += 1
         return partial_success("", count, NO_METRICS, as_json=False)
-
-    def _read(self, signal: Signal, body: bytes) -> Any:
-        limit = self._settings.unpacked_limit
-        if len(body) > limit:  # gRPC has unpacked it
-            raise TooLarge(
-                f"the request is larger than {limit} bytes", hint="send smaller batches", limit=limit
-            )
-        return signal.protobuf(body)
 
     def _admit(self, given: str) -> None:
         try:

@@ -51,10 +51,31 @@ class RunShape(TypedDict):
 
 
 class RunsShape(TypedDict):
-    """A page of runs, newest first; ``total`` counts all that match."""
+    """A page of runs, newest first; ``total`` counts all that match, or as many as were looked for (``at_least``)."""
 
     total: int
+    at_least: bool
     runs: list[RunShape]
+
+
+class MatchShape(TypedDict):
+    """Where a text was said; ``at`` and ``length`` are its place in the snippet, in characters."""
+
+    step: str
+    field: str
+    snippet: str
+    at: int
+    length: int
+
+
+class MatchesShape(TypedDict):
+    """Matches in one run; ``more`` is a cursor, or null at the end."""
+
+    run: str
+    query: str
+    matches: list[MatchShape]
+    searched: int
+    more: str | None
 
 
 class StepShape(TypedDict):
@@ -151,6 +172,9 @@ class StepDetailShape(StepShape):
     documents: Any
     plan: Any
     handoff: Any
+    retry: Any
+    guardrail: Any
+    first_chunk_ns: int | None
     parameters: Any
     reasoning: Any
     goal: Any
@@ -163,6 +187,7 @@ class StepDetailShape(StepShape):
     dropped: int
     scope: str
     dialect: str
+    mapped_from: dict[str, str]
 
 
 class SpendShape(TypedDict):
@@ -321,6 +346,40 @@ class PendingShape(TypedDict):
     bytes: int
 
 
+class RejectedShape(TypedDict):
+    """Spans refused for one reason."""
+
+    reason: str
+    count: int
+
+
+class DroppedShape(TypedDict):
+    """What was dropped in one place for one reason."""
+
+    where: str
+    why: str
+    count: int
+    since: str | None
+
+
+class IndexedShape(TypedDict):
+    """The change up to which everything is indexed, and how many runs are behind it."""
+
+    revision: int
+    behind: int
+
+
+class LossShape(TypedDict):
+    """What came in and what was lost, since the store was made."""
+
+    accepted: int
+    repeats: int
+    rejected: list[RejectedShape]
+    dropped: list[DroppedShape]
+    watermark: int
+    indexed: IndexedShape
+
+
 class DoctorShape(TypedDict):
     """How the server stands. ``watermark`` is the store's newest cursor: everything accepted up to it is readable."""
 
@@ -329,6 +388,7 @@ class DoctorShape(TypedDict):
     pending: PendingShape
     watermark: int
     listeners: int
+    loss: LossShape | None
 
 
 class HealthShape(TypedDict):

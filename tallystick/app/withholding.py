@@ -236,9 +236,9 @@ class Withholding:
         made: dict[str, Any] = {}
         calls = any(key in value for key in _GIVEN) or value.get("role") == "tool"
         for key, item in value.items():
-            if key in _STAYS and isinstance(item, str) and len(item) <= 128:
-                made[key] = item
-            elif key == "name" and calls and isinstance(item, str):
+            if (key in _STAYS and isinstance(item, str) and len(item) <= 128) or (
+                key == "name" and calls and isinstance(item, str)
+            ):
                 made[key] = item
             elif key == "function" and isinstance(item, dict):
                 made[key] = {
@@ -272,12 +272,9 @@ def _column(attributes: Attributes, reader: Reader, column: str) -> str | None:
     best: tuple[int, str] | None = None
     for name, value in attributes.items():
         known = reader.keys.get(name)
-        if (
-            known is not None
-            and known[0] == column
-            and isinstance(value, str)
-            and (best is None or known[1] < best[0])
-        ):
+        if known is None or known[0] != column or not isinstance(value, str):
+            continue
+        if best is None or known[1] < best[0]:
             best = (known[1], value)
     return None if best is None else best[1]
 

@@ -4,7 +4,9 @@
 
 Terms are joined by and. A term is ``field:value``, ``field:>value`` (also >=, <, <=) or free text (quoted when it
 has spaces); ``-`` before a term negates it. What can be asked of runs and what of the registry differs in words only:
-free text of runs is matched against goal, agent, workflow and run id, that of the registry against name and purpose.
+free text of runs is matched against what they said (messages, arguments, results, errors) and against goal, agent,
+workflow and run id, that of the registry against name and purpose. Runs can also be asked for any attribute of their
+steps (``attr.http.method:GET``) and for scores (``score.helpfulness:>0.8``); ``*`` means that there is one.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Final
 from tallystick.model.errors import BadInput
 from tallystick.model.money import nano_from_usd
 from tallystick.model.registry import TYPES, Autonomy, Lifecycle
-from tallystick.model.step import Effect
+from tallystick.model.step import Effect, Kind
 
 TIME_FIELDS = ("since", "until")
 
@@ -29,6 +31,7 @@ class Vocabulary:
 
     Every vocabulary has ``since:`` and ``until:``. A field in ``choices`` takes these values and no other (a space may
     stand for a hyphen); one in ``scales`` takes them too, and they can be compared: each is more than the one before.
+    ``also`` are other spellings of a field. ``families`` are beginnings of fields whose names end as the asker likes.
     """
 
     texts: tuple[str, ...]
@@ -36,6 +39,8 @@ class Vocabulary:
     flags: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     scales: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    also: Mapping[str, str] = field(default_factory=dict, hash=False)
+    families: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -46,9 +51,12 @@ class Vocabulary:
 RUNS: Final = Vocabulary(
     (
         "run", "agent", "version", "workflow", "status", "completeness", "source", "tool", "model", "environment",
-        "subject", "conversation",
+        "subject", "conversation", "kind", "label", "stopped", "error",
     ),
     ("cost", "steps", "errors", "tokens", "duration"),
+    choices={"kind": tuple(one.value for one in Kind)},
+    also={"env": "environment", "user": "subject", "class": "label"},
+    families=("attr.", "score."),
 )  # fmt: skip
 MISSING: Final = (
     "owner", "purpose", "budget", "policy", "suite", "repository", "run-book", "version", "declaration",
@@ -70,9 +78,12 @@ REGISTRY: Final = Vocabulary(
     scales={"effect": tuple(one.value for one in Effect)},
 )  # fmt: skip
 
-_TERM = re.compile(r'(-?)(?:([a-z_]+(?:-[a-z_]+)*):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)')
+_TERM = re.compile(
+    r'(-?)(?:([a-z_]+(?:-[a-z_]+)*|(?:attr|score)\.[^\s:"]+):)?(>=|<=|>|<)?("(?:[^"\\]|\\.)*"|\S+)'
+)
 _AGE = re.compile(r"^([0-9]{1,12})(s|m|h|d|w)$")
 _DATE = re.compile(r"^([0-9]{4})-([0-9]{2})-([0-9]{2})$")
+_DECIMAL = re.compile(r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
 _WHOLE = re.compile(r"^[0-9]{1,18}$")
 _LONGEST_AGE = 2**62  # nanoseconds
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -82,7 +93,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 class Term:
     """One condition. ``value`` is text, or an integer (cost in nano-dollars, duration in nanoseconds)."""
 
-    field: str  # a field of the vocabulary, "text", or "flag"
+    field: str  # a field of the vocabulary or of one of its families, "text", or "flag"
     op: str  # "=", ">", ">=", "<", "<="
     value: str | int
     negated: bool = False
@@ -100,6 +111,7 @@ EVERYTHING = Query()
 
 def parse_query(text: str, words: Vocabulary = RUNS) -> Query:
     """Read a query. Raises BadInput naming the term and, for a misspelt field, the nearest one."""
+    text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text that a store could hold
     terms: list[Term] = []
     position = 0
     while position < len(text):
@@ -120,6 +132,9 @@ def _term(words: Vocabulary, minus: str, field: str | None, op: str | None, raw:
         return Term("flag", "=", value, bool(minus))
     if field is None:
         return Term("text", "=", (op or "") + value, bool(minus))
+    if field.startswith(words.families):
+        return _named(field, op, value, bool(minus))
+    field = words.also.get(field, field)
     if field not in words.fields:
         near = difflib.get_close_matches(field, words.fields, 1)
         hint = f"did you mean {near[0]}:?" if near else "fields: " + ", ".join(words.fields)
@@ -133,6 +148,15 @@ def _term(words: Vocabulary, minus: str, field: str | None, op: str | None, raw:
     if field in TIME_FIELDS and not (_AGE.match(value) or _DATE.match(value)):
         raise BadInput(f"{value!r} is not a time", hint="write an age (30m, 12h, 7d) or a date (2026-11-22)")
     return Term(field, "=", value, bool(minus))
+
+
+def _named(field: str, op: str | None, value: str, negated: bool) -> Term:
+    """A term of a family: its value is text, to be compared as a number where an operator says so."""
+    if op is not None and not _DECIMAL.match(value):
+        raise BadInput(
+            f"{field} is compared with a number, not {value!r}", hint=f"for example {field}:>0.8", field=field
+        )
+    return Term(field, op or "=", value, negated)
 
 
 def _choice(words: Vocabulary, field: str, op: str | None, value: str) -> str:

@@ -47,6 +47,7 @@ def _replaceable(step: Step, before: Step) -> bool:
         and _names(step) == _names(before)
         and step.scope == before.scope
         and step.seq == before.seq
+        and step.origin == before.origin
         and _says_as_much(step.facts or {}, before.facts or {})
     )
 

@@ -218,7 +218,12 @@ def _nested_tools(recorded: list[Step], by_id: Mapping[str, Step], same: dict[st
     result."""
     for step in recorded:
         outer = _ancestor(step, by_id, frozenset({step.kind}))
-        if outer is not None and outer.scope != step.scope and _same_tool(outer, step):
+        # a tool of one instrumentor inside the same tool is a call of its own, but for a protocol's two ends
+        if (
+            outer is not None
+            and (outer.scope != step.scope or (outer.dialect == step.dialect == "mcp"))
+            and _same_tool(outer, step)
+        ):
             same[step.span] = outer.span
 
 

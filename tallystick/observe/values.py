@@ -66,3 +66,11 @@ def literal(value: Any) -> Any:
         if isinstance(held, dict):
             return held
     return value
+
+
+def unquoted(value: str) -> Any:
+    """The text that a JSON text in quotes holds; anything else as it is."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

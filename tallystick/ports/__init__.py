@@ -5,8 +5,11 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.counts import Counts, Loss, Tidings
 from tallystick.ports.erasure import ErasableTraces, Wiped
+from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
+from tallystick.ports.tallies import TALLY_KEYS, TallyRow
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
     Account,
@@ -28,25 +31,36 @@ from tallystick.ports.traces import (
 )
 
 __all__ = [
+    "TALLY_KEYS",
     "WHOLENESS_KEYS",
     "Account",
     "Change",
     "Charge",
     "Clock",
     "ControlStore",
+    "Counts",
     "ErasableTraces",
     "Flaw",
     "Ids",
+    "Indexed",
     "Kept",
+    "Loss",
+    "Passed",
     "Record",
     "RecordLog",
     "RunPage",
+    "RunTexts",
+    "Score",
     "Segment",
     "Sighting",
     "Signer",
     "Spend",
+    "TallyRow",
+    "TextLog",
+    "Tidings",
     "TraceStore",
     "Traces",
+    "Unread",
     "UseLog",
     "Wholeness",
     "Wiped",

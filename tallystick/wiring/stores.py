@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
 from tallystick.ports import ControlStore, Traces
-from tallystick.wiring import journal
+from tallystick.wiring import journal, texts
 from tallystick.wiring.machine import clock, ids, rate_card, say
 
 if TYPE_CHECKING:
@@ -100,12 +101,17 @@ def open_aside(path: Path) -> ControlStore:
     return SqliteControl(path / CONTROL, clock=clock(), ids=ids(), busy_seconds=ASIDE_SECONDS)
 
 
-def reader(stores: Stores) -> Reader:
-    """The read model over open stores; what dead processes left is taken in, attested and listed first."""
+def reader(stores: Stores, *, served: bool = False) -> Reader:
+    """The read model over open stores; what dead processes left is taken in, attested and listed first.
+
+    It indexes a bounded number of runs before it answers what runs said, unless it is ``served``: a server indexes
+    beside its answers.
+    """
     from tallystick.app.read import Reader
 
     catch_up(stores)
-    return Reader(stores.traces, stores.control, clock())
+    index = None if served else partial(texts.index_some, stores.traces, clock())
+    return Reader(stores.traces, stores.control, clock(), index=index)
 
 
 def catalog(stores: Stores) -> Catalog:
@@ -130,11 +136,13 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
     """
     from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
+    from tallystick.wiring.loss import counts
     from tallystick.wiring.redacting import redactor, settings_of
 
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
         redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
+        counts=counts(stores.path),
     )  # fmt: skip
 
 
@@ -144,8 +152,7 @@ def eraser(stores: Stores) -> Eraser:
 
     from tallystick.app.erasure import Eraser
 
-    forget = getattr(stores.traces, "forget_texts", None)  # the text index, where the store has one
-    return Eraser(stores.traces, stores.control, os.urandom, () if forget is None else (forget,))
+    return Eraser(stores.traces, stores.control, os.urandom, (stores.traces.forget_texts,))
 
 
 def notary(stores: Stores) -> Notary:

@@ -83,7 +83,16 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-ATTRIBUTES = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), _VALUES, max_size=4)
+_ASKED = st.fixed_dictionaries({}, optional={
+    "note": st.sampled_from(["red", "blue", ["red", 5]]), "size": st.integers(2, 5) | st.just("3.5"),
+    "gen_ai.evaluation.name": st.just("good"), "gen_ai.evaluation.score.value": st.sampled_from([0.2, 0.9]),
+    "gen_ai.evaluation.score.label": st.sampled_from(["pass", "fail"]),
+})  # fmt: skip
+ATTRIBUTES = st.builds(
+    dict.__or__,
+    st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), _VALUES, max_size=4),
+    st.just({}) | _ASKED,
+)
 _COUNTS = st.none() | st.integers(0, 50)
 
 
@@ -118,6 +127,7 @@ def records(draw) -> tuple[Step, Span]:
         cost_gap="no price" if cost is None and kind is Kind.MODEL and draw(st.booleans()) else None,
         decision=draw(st.sampled_from([None, "allow", "deny"])),
         links=tuple(draw(st.lists(st.sampled_from(["conversation:1", "conversation:2", "call:x"]), max_size=2))),
+        origin=draw(st.sampled_from([None, None, 7, 9])),
         derived=draw(st.sampled_from([False, False, False, True])), dropped=draw(st.sampled_from([0, 0, 3])),
         facts=facts or None, version=draw(st.sampled_from([None, "1.0", "2.0"])),
         environment=draw(st.sampled_from([None, "dev", "production"])),

@@ -9,11 +9,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from store_samples import SECOND, START, records
+from store_samples import SECOND, START, Clock, records
 
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite.spending import SPEND_KEYS
 from tallystick.adapters.sqlite.traces import SqliteTraces
+from tallystick.app.texts import TextIndexer
 from tallystick.model.query import EVERYTHING, parse_query
 
 ALIVE = {"live": True, "dead": False}.get
@@ -22,7 +23,9 @@ QUERIES = [
     "cost:>0.000001", "cost:<0.0005", "tokens:<=60", "tokens:>20", "steps:>2", "errors:0", "duration:>=2s",
     "-duration:<2s", "since:1h", "until:2023-11-15", "buy", "-SELL", "run:run-", "source:sdk", "run:0000",
     "version:1.0", "version:refunds@2.0", "environment:dev", "-environment:production", "subject:böb",
-    "conversation:talk-1 -subject:ann",
+    "conversation:talk-1 -subject:ann", "hello", "-look", '"hello hello"', '-"look up"', "hel*", "kind:tool",
+    "-error:x", "attr.note:*", "attr.note:red", "-attr.size:>3", "attr.size:<=4 chat", "score.good:>0.5",
+    "-score.good:pass", "user:ann",
 ]  # fmt: skip
 
 
@@ -65,6 +68,21 @@ class TwoStores(RuleBasedStateMachine):
             assert list(self.memory.completeness(by, query, now=self.now)) == list(
                 self.sqlite.completeness(by, query, now=self.now)
             )
+
+    @rule(most=st.sampled_from([None, 1]))
+    def index(self, most: int | None) -> None:
+        clock = Clock()
+        clock.at = self.now
+        done = [TextIndexer(store, clock).index_due(most=most) for store in (self.memory, self.sqlite)]
+        assert (done[0].runs, done[0].faults) == (done[1].runs, done[1].faults)
+        assert self.memory.indexed() == self.sqlite.indexed()
+
+    @rule(number=st.integers(0, 3))
+    def forget(self, number: int) -> None:
+        runs = self.memory.runs(EVERYTHING, now=self.now).runs
+        if number < len(runs):
+            self.memory.forget_texts([runs[number].run])
+            self.sqlite.forget_texts([runs[number].run])
 
     @invariant()
     def answers_are_equal(self) -> None:

@@ -64,7 +64,10 @@ def agent(code: str, folder: Path, name: str, road: Road, *numbers: int) -> subp
 
 
 def kill_now_and_then(folder: Path, road: Road, agents: list[subprocess.Popen[bytes]], times: int) -> int:
-    """Serve a store over the road until the agents are done; kill -9 the server ``times`` times. Gives the kills."""
+    """Serve a store over the road until the agents are done; kill -9 the server ``times`` times. Gives the kills.
+
+    At the end one more agent takes over what the killed one left in its spool.
+    """
     chance, kills = random.Random(11), 0
     server = Process(folder / "store", {})
     road.target = server.port
@@ -77,6 +80,7 @@ def kill_now_and_then(folder: Path, road: Road, agents: list[subprocess.Popen[by
                 server = Process(folder / "store", {})
                 road.target = server.port
             time.sleep(0.02)
+        assert agent(SDK_AGENT, folder, "sdk.log", road, 4, 1, 0).wait(60) == 0
     finally:
         server.end(signal.SIGTERM)
     return kills
@@ -100,7 +104,7 @@ def expect_exact(run: Run | None, one: Truth) -> str:
     """A run of our SDK."""
     seen = bool(one.stored or one.begun)
     assert (run is not None) == seen
-    if run is None:
+    if run is None:  # it had not ended when its agent was killed, or three exports in a row were lost
         return "unseen"
     if not one.lost:
         assert (run.completeness, run.missing) == (Completeness.COMPLETE, 0), run
@@ -144,10 +148,12 @@ def test_the_verdicts_name_exactly_the_runs_hit(tmp_path: Path) -> None:
         runs = judged(tmp_path, {**ours, **foreign})
     exact = [expect_exact(runs.get(run), one) for run, one in ours.items()]
     by_tree = [expect_by_tree(runs.get(run), one) for run, one in foreign.items()]
-    print(sorted(exact), sorted(by_tree))
+    ended = {run for run, one in ours.items() if one.root in {span for _, span, end in road.dropped if end}}
+    unseen = [run for run, word in zip(ours, exact, strict=True) if word == "unseen"]
+    assert len(unseen) <= 1, (len(unseen), len(ended & set(unseen)), road.exports)
     assert road.dropped
     assert road.mute
-    assert exact.count("complete") > 10
+    assert exact.count("complete") > 10, exact
     assert "lossy" in exact
     assert "crashed" in exact
     assert {"complete", "lossy"} <= set(by_tree)

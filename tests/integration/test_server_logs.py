@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
+from real_server import tally_up
 from test_server_frameworks import ask
 
 from tallystick.api.otlp import read_protobuf, read_protobuf_logs
@@ -24,21 +21,14 @@ from tallystick.app.record import Recorder
 from tallystick.cost.rates import RateCard
 from tallystick.testing import FakeClock, memory_stores
 
-ROOT = Path(__file__).resolve().parents[2]
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 AT = 1_700_000_000_000_000_000
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TALLYSTICK_PORT": "0", "TALLYSTICK_OTLP_PORT": "0"}
-    command = [sys.executable, "-m", "tallystick", "up", "--store", str(tmp_path_factory.mktemp("logs"))]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as process:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "pages" in line).split()[-1]
-        yield int(address.rsplit(":", 1)[1].rstrip("/"))
-        process.terminate()
-        process.wait(20)
+    with tally_up(tmp_path_factory.mktemp("logs")) as given:
+        yield given
 
 
 def record_of(**fields: Any) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
 from tallystick.adapters.memory.erasing import MemoryErasing
 from tallystick.adapters.memory.held import Held, Pair
-from tallystick.adapters.memory.matching import matches
+from tallystick.adapters.memory.matching import matches, page_of
+from tallystick.adapters.memory.outlining import OutlineOf
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.tallying import TalliesOf
+from tallystick.adapters.memory.texts import MemoryTexts
 from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
@@ -45,13 +48,14 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(MemoryErasing, WholenessOf):
+class MemoryTraces(MemoryErasing, MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
         self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:  # fmt: skip
+        super().__init__()
         self._logs = MemoryLogs(random_bytes)
         self._alive = alive
         self._silent_after = silent_after
@@ -167,7 +171,7 @@ class MemoryTraces(MemoryErasing, WholenessOf):
             )
             held.steps[(step.trace, step.span)] = (arrived, marked, span)
         steps = [step for _, step, _ in held.steps.values()]
-        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
+        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen), held.id)
         held.stale = False
 
     def _sweep(self, now: int) -> None:
@@ -193,19 +197,18 @@ class MemoryTraces(MemoryErasing, WholenessOf):
         pairs = [(held, self._summary(held)) for held in self._runs.values()]
         return [
             (held, run) for held, run in pairs
-            if matches(query, run, held.parts.keys(), place=held.place, now=now)
+            if matches(query, run, held.parts.keys(), said=self.says(held), place=held.place, now=now)
         ]  # fmt: skip
 
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         with self._lock:
             found = self._chosen(query, now)
-            found.sort(key=lambda one: (one[0].place, one[0].id), reverse=True)
-            total = len(found)
-            if before is not None:
-                last = self._get(before)
-                found = [one for one in found if (one[0].place, one[0].id) < (last.place, last.id)]
-            return RunPage(total, tuple(run for _, run in found[: max(0, limit)]))
+            last = None if before is None else self._get(before)
+            return page_of(
+                query, [(one.place, run) for one, run in found], limit=max(0, limit),
+                after=None if last is None else (last.place, last.id),
+            )  # fmt: skip
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -227,13 +230,6 @@ class MemoryTraces(MemoryErasing, WholenessOf):
             if len(found) == 1 and prefix:
                 return found.pop()
             raise unknown_run(prefix, several=len(found) > 1)
-
-    def steps(self, run: str) -> Sequence[Step]:
-        """All steps of a run, by start time, then sequence number, then arrival."""
-        with self._lock:
-            held = self._get(run)
-            self._count(held)
-            return [step for _, step, _ in held.ordered()]
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""

@@ -43,12 +43,12 @@ UNREADABLE: Final = (
     RecursionError,
 )  # fmt: skip
 _DAMAGE: Final = (StoreFault, BadInput, zstandard.ZstdError, *UNREADABLE)
-_REVISION, _DUE, _STATE = 1, 3, 25  # places in a summary
+_REVISION, _DUE, _STATE = 1, 3, 26  # places in a summary
 _FOREVER: Final = 2**62
 _RUNS = (
     "SELECT stamped, revision, open, due, process, sort, agent, workflow, goal, source, status, completeness, missing,"
     " steps, errors, tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, ended, version,"
-    " environment, state, no, id FROM run ORDER BY no"
+    " environment, denials, state, no, id FROM run ORDER BY no"
 )
 _STEPS = (
     "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body, s.flags, s.response, s.trace FROM step s"
@@ -290,7 +290,7 @@ class Checker:
             if step.same_as != same_as.get(step.span):
                 yield Flaw("a step's mark as a repeat of another is not true", run, step.span)
         kept = rows.unpack_tally(row[_STATE])
-        tally, parts = count_all(steps, kept)
+        tally, parts = count_all(steps, kept, run)
         if kept != tally:
             yield Flaw("the sums kept of a run are not those of its steps", run)
         # A tally of before has fewer fields, and is as good as one that has them all.

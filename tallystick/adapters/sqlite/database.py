@@ -146,9 +146,10 @@ class Database:
         return not busy
 
     def vacuum(self) -> None:
-        """Write the file anew without what SQLite left in unused room. Waits for other writers; readers may go on."""
+        """Write the file anew, so that no page holds what was deleted; costs reading and writing all of it."""
         with self._lock, self.translated():
             self._writing_connection().execute("VACUUM")
+            self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tallystick.model.query import Query, Term, moment
 from tallystick.observe.summary import PART_TYPES
+from tallystick.observe.text_terms import is_indexed, needle
 
 Condition = tuple[str, list[Any]]
 
@@ -20,18 +22,21 @@ _NUMBERS = {
 }
 
 
-def condition(query: Query, *, now: int) -> Condition:
-    """A query as a condition and its values."""
+_HELD = "r.no IN (SELECT value FROM json_each(?))"
+
+
+def condition(query: Query, *, now: int, holding: Mapping[Term, str]) -> Condition:
+    """A query as a condition and its values; ``holding``: the runs that the text index gives for terms, as JSON."""
     texts: list[str] = []
     values: list[Any] = []
     for term in query.terms:
-        text, some = _term(term, now)
+        text, some = _term(term, now, holding.get(term, "[]"))
         texts.append(f"NOT ifnull({text}, 0)" if term.negated else text)
         values += some
     return " AND ".join(texts) or "1", values
 
 
-def _term(term: Term, now: int) -> Condition:
+def _term(term: Term, now: int, held: str) -> Condition:
     field, value = term.field, term.value
     if field in _NUMBERS:
         return _number(term)
@@ -39,9 +44,13 @@ def _term(term: Term, now: int) -> Condition:
         return f"r.sort {'>=' if field == 'since' else '<'} ?", [moment(str(value), now=now)]
     if field == "text":
         columns = ("r.goal", "r.agent", "r.workflow", "r.id")
-        return "(" + " OR ".join(
-            f"ifnull(instr(lower({column}), lower(?)), 0) > 0" for column in columns
-        ) + ")", [value] * len(columns)  # fmt: skip
+        said = [f"ifnull(instr(lower({column}), lower(?)), 0) > 0" for column in columns]
+        values: list[Any] = [needle(term)] * len(columns)
+        if is_indexed(term):
+            said, values = [_HELD, *said], [held, *values]
+        return "(" + " OR ".join(said) + ")", values
+    if is_indexed(term):
+        return _HELD, [held]
     if field == "run":
         return "substr(r.id, 1, length(?)) = ?", [value, value]
     if field in _EXACT:

@@ -29,11 +29,17 @@ LOOSE: Final = (
 )
 MARK_LOOSE: Final = f"UPDATE run SET loose = {LOOSE}"  # after a run and its parts were written
 
-_SUMS: Final = "sum(p.cost_nano), sum(p.cost_gaps), sum(p.steps), sum(p.input_tokens), sum(p.output_tokens), sum(p.token_gaps)"
+_SUMS: Final = (
+    "sum(p.cost_nano), sum(p.cost_gaps), sum(p.steps), "
+    "sum(p.input_tokens), sum(p.output_tokens), sum(p.token_gaps)"
+)
 _NAMED: Final = f"""
 SELECT {{own}}, p.name, {_SUMS}, count(*)
 FROM run r JOIN part p ON p.type = {{type}} AND p.run = r.no WHERE {{where}} GROUP BY 1, 2
 """
+_EVERY_NAMED: Final = (
+    f"SELECT NULL, p.name, {_SUMS}, count(*) FROM part p WHERE p.type = {{type}} GROUP BY p.name"
+)
 _WHOLE: Final = f"SELECT {{own}}, {_SUMS.replace('p.', 'r.')} FROM run r WHERE {{where}} GROUP BY 1"
 _LOOSE_RUNS: Final = """
 SELECT {own}, count(*), sum({apart}) FROM run r WHERE r.loose & {bit} AND ({where}) GROUP BY 1
@@ -59,7 +65,10 @@ def read_spend(connection: sqlite3.Connection, by: str, where: str, values: Sequ
     rest: dict[str | None, list[int]] = {}
     for key, *totals in connection.execute(_WHOLE.format(own=own, where=where), values):
         rest[key] = totals
-    named = connection.execute(_NAMED.format(own=own, type=place, where=where), values).fetchall()
+    asked = (
+        _EVERY_NAMED if where == "1" and by not in _OWN else _NAMED
+    )  # all runs need not be looked up one by one
+    named = connection.execute(asked.format(own=own, type=place, where=where), values).fetchall()
     names = _names(connection, {row[1] for row in named})
     for key, name, *totals, runs in named:
         _add(sums.setdefault(names[name], [0] * 7), (*totals, runs))

@@ -139,6 +139,8 @@ _FOURTH_COLUMNS = """
 -- Which version of its agent a run had, and where it ran. Versions, subjects and conversations are parts as well.
 ALTER TABLE run ADD COLUMN version TEXT;
 ALTER TABLE run ADD COLUMN environment TEXT;
+ALTER TABLE run ADD COLUMN denials INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX run_agent ON run (agent, sort);
 
 -- 0, or the number of the segment of the archive that has the run's steps; whether its contents were erased.
 ALTER TABLE run ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;

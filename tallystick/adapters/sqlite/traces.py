@@ -17,6 +17,7 @@ from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.erasing import SqliteErasing
 from tallystick.adapters.sqlite.frames import FrameReader, compressor
+from tallystick.adapters.sqlite.outlining import OutlineReader
 from tallystick.adapters.sqlite.payloads import unpack, unpack_source
 from tallystick.adapters.sqlite.records import (
     mark_attested,
@@ -24,9 +25,12 @@ from tallystick.adapters.sqlite.records import (
     read_records,
     read_unattested,
 )
-from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
-from tallystick.adapters.sqlite.selection import condition
+from tallystick.adapters.sqlite.runs import READ_RUN, pairs_in, run_from
+from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.spending import read_sightings, read_spend
+from tallystick.adapters.sqlite.sweeping import Sweeper
+from tallystick.adapters.sqlite.tallying import TallyReader
+from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
 from tallystick.adapters.sqlite.wholeness import WholenessReader
@@ -37,14 +41,13 @@ from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
-from tallystick.observe.completeness import SILENT_AFTER_NS, judge
+from tallystick.observe.completeness import SILENT_AFTER_NS
 from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
 
 _SLICE = 512  # steps read at a time
-_OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
 
-class SqliteTraces(WholenessReader, SqliteErasing):
+class SqliteTraces(Sweeper, SqliteTexts, SqliteErasing, OutlineReader, WholenessReader, TallyReader):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -62,12 +65,8 @@ class SqliteTraces(WholenessReader, SqliteErasing):
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._database = Database(
-            path,
-            application=APPLICATION,
-            migrations=MIGRATIONS,
-            synchronous="NORMAL",
-            busy_seconds=busy_seconds,
-        )
+            path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
+        )  # fmt: skip
         self._alive = alive
         self._silent_after = silent_after
         self._random_bytes = random_bytes
@@ -76,6 +75,7 @@ class SqliteTraces(WholenessReader, SqliteErasing):
         self._frames = FrameReader()
         self._compress = compressor()
         self._lock = threading.Lock()
+        self._busy_seconds = busy_seconds
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
@@ -101,18 +101,14 @@ class SqliteTraces(WholenessReader, SqliteErasing):
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest first."""
         self._sweep(now)
-        where, values = condition(query, now=now)
+        choice = choose(query, self.text_index)
         with self._reading() as connection:
-            total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+            after = None
             if before is not None:
-                place = connection.execute(
+                after = connection.execute(
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
                 ).fetchone()
-                where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *place]
-            found = connection.execute(
-                f"{READ_RUN} WHERE {where} ORDER BY r.sort DESC, r.id DESC LIMIT ?", [*values, max(0, limit)]
-            ).fetchall()
-            return RunPage(total, tuple(run_from(*row) for row in found))
+            return page(connection, choice, self.pairs_of, now=now, limit=limit, after=after)
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -189,12 +185,19 @@ class SqliteTraces(WholenessReader, SqliteErasing):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
-        where, values = condition(query, now=now)
-        with self._reading() as connection:
+        with self.selected(query, now) as (connection, where, values):
             return read_spend(connection, by, where, values)
+
+    @contextmanager
+    def selected(self, query: Query, now: int) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
+        """A read transaction, and the condition on runs ``r`` that a query is in it."""
+        choice = choose(query, self.text_index)
+        with self._reading() as connection:
+            yield (connection, *settled(connection, choice, self.pairs_of, now=now))
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
+        self._settle()
         with self._reading() as connection:
             return read_sightings(connection, type)
 
@@ -260,6 +263,7 @@ class SqliteTraces(WholenessReader, SqliteErasing):
 
     def account(self, run: str) -> Account:
         """A run as it stands, charges in the order of its records. Raises UnknownThing."""
+        self._settle()
         with self._reading() as connection:
             number, name = self._run_of(connection, run)
             found = run_from(*connection.execute(f"{READ_RUN} WHERE r.no=?", (number,)).fetchone())
@@ -313,6 +317,7 @@ class SqliteTraces(WholenessReader, SqliteErasing):
 
     def flaws(self) -> Iterator[Flaw]:
         """What in the tables does not follow from the steps (see ``adapters/sqlite/checking.py``)."""
+        self._settle()
         with self._reading() as connection:
             yield from Checker(connection, self._silent_after).flaws()
 
@@ -334,6 +339,7 @@ class SqliteTraces(WholenessReader, SqliteErasing):
 
     def close(self) -> None:
         """Release files and connections. Closing twice is allowed."""
+        self.close_texts()
         self._database.close()
 
     @contextmanager
@@ -365,33 +371,3 @@ class SqliteTraces(WholenessReader, SqliteErasing):
         if row is None:
             raise unknown_run(run)
         return int(row[0])
-
-    def _sweep(self, now: int) -> None:
-        """Find open runs whose process died or that fell silent, and say so in their rows."""
-        known: dict[str, bool | None] = {}
-
-        def alive(name: str | None) -> bool | None:
-            if name is None:
-                return None
-            if name not in known:
-                known[name] = self._alive(name)
-            return known[name]
-
-        with self._reading() as connection:
-            due = [
-                row[0] for row in connection.execute(_OPEN)
-                if now > row[5] or (row[4] is not None and alive(row[4]) is False)
-            ]  # fmt: skip
-        if not due:
-            return
-        with self._readable(), self._lock, self._database.writing() as connection:
-            for no, run, stamped, state, owner, _ in pairs_in(connection, _OPEN + " AND no IN ({})", due):
-                row = RunRow(no, run, bool(stamped), rows.unpack_tally(state))
-                verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)
-                if verdict.missing is None and str(verdict.completeness) == "open":
-                    continue
-                bump = "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
-                revision = connection.execute(bump).fetchone()[0]
-                RunTable(connection, self._memory.names, self._memory.shapes, self._silent_after).update(
-                    summary(row, verdict, revision, self._silent_after)
-                )

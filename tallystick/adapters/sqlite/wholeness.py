@@ -5,16 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
-from tallystick.adapters.sqlite.selection import condition
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
 from tallystick.ports import WHOLENESS_KEYS, Wholeness
 
 _KEYS = {"agent": "r.agent", "day": "date(r.sort / 1000000000, 'unixepoch')"}
 _SQL = """
-SELECT {key} AS key, count(*), sum(r.completeness = 'complete'), sum(r.completeness = 'lossy'), sum(r.open),
-    sum(r.completeness = 'crashed'), sum(ifnull(r.missing, 0)), sum(NOT r.open AND r.missing IS NULL)
+SELECT {key} AS key, count(*), sum(r.completeness = 'complete'), sum(r.completeness = 'lossy'),
+    sum(r.completeness = 'open'),
+    sum(r.completeness = 'crashed'), sum(ifnull(r.missing, 0)), sum(r.completeness <> 'open' AND r.missing IS NULL)
 FROM run r WHERE {where} GROUP BY 1 ORDER BY key IS NULL, key
 """
 
@@ -22,7 +23,10 @@ FROM run r WHERE {where} GROUP BY 1 ORDER BY key IS NULL, key
 class WholenessReader:
     """Reads run rows only; mixed into the store."""
 
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+    def selected(
+        self, query: Query, now: int
+    ) -> AbstractContextManager[tuple[sqlite3.Connection, str, list[Any]]]:
+        """A read transaction, and the condition on runs ``r`` that a query is in it."""
         raise NotImplementedError
 
     def _sweep(self, now: int) -> None:
@@ -35,8 +39,7 @@ class WholenessReader:
                 f"completeness cannot be grouped by {by!r}", hint="by: " + ", ".join(WHOLENESS_KEYS)
             )
         self._sweep(now)
-        where, values = condition(query, now=now)
-        with self._reading() as connection:
+        with self.selected(query, now) as (connection, where, values):
             return [
                 Wholeness(*row) for row in connection.execute(_SQL.format(key=_KEYS[by], where=where), values)
             ]

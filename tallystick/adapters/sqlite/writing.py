@@ -99,7 +99,7 @@ class BatchWriter:
             self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
         for row in touched.values():
-            if row.recount:
+            if row.recount and not self._runs.put_off(row, len(groups.get(row.id, ()))):
                 self._runs.recount(row)
         self._runs.save(list(touched.values()), moved, at=at)
         written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)

@@ -69,6 +69,7 @@ DIALECT: Final = Dialect(
     columns={
         "span_kind": ("openinference.span.kind",),
         "conversation": ("gcp.vertex.agent.session_id", "session.id"),
+        "subject": ("kagent.user_id",),
         "reasoning": ("gen_ai.usage.experimental.reasoning_tokens",),
     },
     kinds={"LLM": Kind.MODEL, "TOOL": Kind.TOOL, "AGENT": Kind.AGENT},

@@ -51,6 +51,7 @@ DIALECT: Final = Dialect(
             "traceloop.association.properties.session_id",
             "traceloop.association.properties.thread_id",
         ),
+        "subject": ("traceloop.association.properties.user_id", "gen_ai.user", "llm.user"),
         "model": ("llm.response.model", "llm.request.model"),
         "provider": ("llm.vendor",),
         "input": ("llm.usage.prompt_tokens",),
@@ -75,6 +76,7 @@ DIALECT: Final = Dialect(
         "output_messages": ("llm.completions.",),
         "tool_definitions": ("llm.request.functions.",),
     },
+    json_texts=frozenset({"traceloop.entity.input", "traceloop.entity.output"}),
     session_totals=frozenset({"opentelemetry.instrumentation.crewai.instrumentation"}),
     refine=_refine,
 )

@@ -15,6 +15,7 @@ from typing import Any, Final
 from tallystick.model import attributes as own
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Source, Span
+from tallystick.observe.dialects.langfuse import usage_of
 from tallystick.observe.formats.recorded import (
     IMPORT,
     Format,
@@ -59,21 +60,13 @@ _SENT_RESULTS: Final = ("gen_ai.tool.call.result", "tool_response", "gcp.vertex.
 _OUTER_CALLS: Final = frozenset({"ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"})
 _AGENT_RUN: Final = re.compile(r"agent_run \[(.+)\]")  # Google ADK before 1.13
 _EMPTY: Final[tuple[Any, ...]] = (None, "", {}, [])
-_CACHE_READ: Final = (
-    "input_cache_read",
-    "input_cached_tokens",
-    "cache_read_input_tokens",
-    "prompt_details.cache_read",
-    "input_details.cache_read",
-    "cached_tokens",
-)
-_CACHE_WRITE: Final = ("input_cache_creation", "cache_creation_input_tokens", "prompt_details.cache_write")
-_REASONING: Final = (
-    "output_reasoning",
-    "output_reasoning_tokens",
-    "completion_details.reasoning",
-    "reasoning_tokens",
-)
+_USAGE: Final = {
+    "input": "gen_ai.usage.input_tokens",
+    "output": "gen_ai.usage.output_tokens",
+    "cache_read": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write": "gen_ai.usage.cache_write.input_tokens",
+    "reasoning": "gen_ai.usage.reasoning.output_tokens",
+}
 
 
 def detect(content: bytes) -> bool:
@@ -322,33 +315,7 @@ def _unquoted(value: Any) -> Any:
 
 def _usage(details: Any) -> dict[str, int]:
     """Inclusive token counts, or nothing where the types do not add up to the total."""
-    counts = (
-        {key: value for key, value in details.items() if type(value) is int and value >= 0}
-        if isinstance(details, Mapping)
-        else {}
-    )
-    given, output, total = counts.get("input"), counts.get("output"), counts.get("total")
-    beside_in = sum(value for key, value in counts.items() if key.startswith("input_"))
-    beside_out = sum(value for key, value in counts.items() if key.startswith("output_"))
-    if beside_in or beside_out:
-        known = (given or 0) + (output or 0)
-        if total is None or total == known + beside_in + beside_out:
-            given = given + beside_in if given is not None else None
-            output = output + beside_out if output is not None else None
-        elif total != known:
-            return {}
-    columns = {
-        "gen_ai.usage.input_tokens": given,
-        "gen_ai.usage.output_tokens": output,
-        "gen_ai.usage.cache_read.input_tokens": _first(counts, _CACHE_READ),
-        "gen_ai.usage.cache_write.input_tokens": _first(counts, _CACHE_WRITE),
-        "gen_ai.usage.reasoning.output_tokens": _first(counts, _REASONING),
-    }
-    return {key: value for key, value in columns.items() if value is not None}
-
-
-def _first(counts: Mapping[str, int], names: tuple[str, ...]) -> int | None:
-    return next((counts[name] for name in names if name in counts), None)
+    return {_USAGE[column]: count for column, count in usage_of(details).items()}
 
 
 FORMAT: Final = Format(NAME, detect, read)

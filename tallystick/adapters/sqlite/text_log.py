@@ -1,0 +1,228 @@
+"""The trace store's index of texts (``ports.TextLog``): which runs are due, their steps, and the index beside them."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.database import Database
+from tallystick.adapters.sqlite.finding import may_hold
+from tallystick.adapters.sqlite.frames import FrameReader
+from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.adapters.sqlite.text_index import Reading, State, TextIndex
+from tallystick.model.span import Span
+from tallystick.model.step import Step
+from tallystick.ports import Indexed, RunTexts, Unread
+
+FILE: Final = "text.db"
+_SLICE: Final = 256  # steps read at a time
+_READ: Final = 64  # steps read at a time where most answers need few of them
+_LOOKED: Final = 1_000  # changed runs looked at at a time
+_OPENING = threading.Lock()
+_LAST = "SELECT ifnull(max(id), 0) FROM step WHERE run=?"
+_CHANGED = "SELECT no, id, revision, open, steps FROM run WHERE revision > ? ORDER BY revision LIMIT ?"
+
+
+class SqliteTexts:
+    """The part of ``SqliteTraces`` that knows the index; it is opened when somebody asks it or writes to it."""
+
+    _database: Database
+    _busy_seconds: float
+    _frames: FrameReader
+    _text_index: TextIndex | None = None
+
+    if TYPE_CHECKING:
+
+        def steps(self, run: str) -> Sequence[Step]:
+            """See ``SqliteTraces``."""
+            ...
+
+        def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
+            """See ``SqliteTraces``."""
+            ...
+
+        def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
+        def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
+        def _sweep(self, now: int) -> None: ...
+        def _pairs(
+            self, connection: sqlite3.Connection, found: Sequence[tuple[Any, ...]], run: str
+        ) -> list[tuple[Step, Span]]: ...
+
+    def text_index(self) -> TextIndex:
+        """The index of this store, beside it."""
+        with _OPENING:
+            if self._text_index is None:
+                index = TextIndex(self._database.path.with_name(FILE), busy_seconds=self._busy_seconds)
+                self._check_index(index)
+                self._text_index = index
+            return self._text_index
+
+    def close_texts(self) -> None:
+        """Release the index."""
+        if self._text_index is not None:
+            self._text_index.close()
+
+    def _check_index(self, index: TextIndex) -> None:
+        """An index of another store (a backup was put in place) is made anew."""
+        newest = index.newest()
+        with self._reading() as connection:
+            revision = connection.execute("SELECT value FROM meta WHERE key='revision'").fetchone()[0]
+            row = None if newest is None else connection.execute(
+                "SELECT id FROM run WHERE no=?", (newest[0],)
+            ).fetchone()  # fmt: skip
+        if index.upto() > revision or (newest is not None and row is not None and row[0] != newest[1]):
+            index.reset()
+
+    # ── what is due ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unindexed(self, *, now: int, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Runs whose texts are not indexed as they stand, oldest change first."""
+        self._sweep(now)
+        return [(run, revision) for _, run, revision in self._due(limit)]
+
+    def _due(self, limit: int) -> list[tuple[int, str, int]]:
+        index = self.text_index()
+        after = index.upto()
+        found: list[tuple[int, str, int]] = []
+        with self._reading() as connection:
+            while len(found) < limit:
+                changed = connection.execute(_CHANGED, (after, _LOOKED)).fetchall()
+                known = index.read_steps([row[0] for row in changed if row[3]])
+                found += [
+                    (no, run, revision) for no, run, revision, is_open, steps in changed
+                    if not is_open or steps >= 2 * known.get(no, 0)
+                ]  # fmt: skip
+                if len(changed) < _LOOKED:
+                    break
+                after = changed[-1][2]
+        return found[: max(0, limit)]
+
+    def indexed(self) -> Indexed:
+        """How far the index is."""
+        index = self.text_index()
+        upto = index.upto()
+        with self._reading() as connection:
+            runs = connection.execute("SELECT count(*) FROM run").fetchone()[0]
+            behind = connection.execute("SELECT count(*) FROM run WHERE revision > ?", (upto,)).fetchone()[0]
+        return Indexed(runs, behind, upto)
+
+    # ── reading and writing ─────────────────────────────────────────────────────────────────────────────────────
+
+    def unread(self, run: str, revision: int) -> Unread:
+        """What of a run is not in the index. Raises UnknownThing."""
+        with self._reading() as connection:
+            number = self._number(connection, run)
+            name, steps, is_open = connection.execute(
+                "SELECT id, steps, open FROM run WHERE no=?", (number,)
+            ).fetchone()
+            state, forgotten = self.text_index().state(number)
+            # Steps came from another run or went to one, or are in the archive; or one that was read although it had
+            # not ended, because its run had, has ended after all.
+            whole = state.count != _count(connection, number, state.last) or bool(
+                state.rows and not state.open
+            )
+        if whole:
+            state = State(state.revision, passes=state.passes)
+        reading = Reading(number, name, revision, steps, bool(is_open), whole, forgotten, state)
+        return Unread(name, revision, self._read(reading), state.seen, reading, reading.open)
+
+    def _read(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
+        """The steps of a run that were not read; those of an open run wait until they end. Notes how far that is."""
+        with self._reading() as connection:
+            archived = _is_archived(connection, reading.number)
+        if archived and reading.whole:
+            spans = self.spans(reading.run)
+            yield from ((step, spans[step.span]) for step in self.steps(reading.run))
+            with self._reading() as connection:
+                last = connection.execute(_LAST, (reading.number,)).fetchone()[0]
+        else:
+            yield from self._read_rows(reading)
+            last = reading.state.last
+        with self._reading() as connection:
+            reading.state.last, reading.state.count = last, _count(connection, reading.number, last)
+
+    def _read_rows(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
+        state, number = reading.state, reading.number
+        waiting, kept = list(state.rows), []
+        while True:
+            with self._reading() as connection:
+                found = connection.execute(
+                    f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT {_SLICE}", (number, state.last)
+                ).fetchall()
+                state.last = found[-1][0] if found else state.last
+                if not found:
+                    found = pairs_in(
+                        connection, f"{rows.READ} WHERE s.run={number} AND s.id IN ({{}})", waiting
+                    )
+                    waiting = []
+                if not found:
+                    break
+                pairs = self._pairs(connection, found, reading.run)
+            for row, (step, span) in zip(found, pairs, strict=True):
+                if step.ended is None:
+                    kept.append(row[0])
+                if step.ended is not None or not reading.open:
+                    yield step, span
+        state.rows = tuple(sorted(kept))
+
+    def index_texts(self, texts: Sequence[RunTexts], *, upto: int) -> None:
+        """Add texts to the index."""
+        self.text_index().add([(one.read.mark, one.tokens, one.scores, one.seen) for one in texts], upto=upto)
+
+    def forget_texts(self, runs: Iterable[str]) -> None:
+        """Take runs out of the index, and with them those that are in the store no more."""
+        index = self.text_index()
+        known = index.known()
+        with self._reading() as connection:
+            here = {row[0] for row in connection.execute("SELECT no FROM run")}
+        wanted = set(runs)
+        index.forget([number for run, number in known.items() if run in wanted or number not in here])
+
+    # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
+
+    def pairs_of(self, connection: sqlite3.Connection, number: int) -> Iterator[tuple[Step, Span]]:
+        """All steps of a run with their spans, some at a time."""
+        run = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
+        if _is_archived(connection, number):
+            spans = self.spans(run)
+            yield from ((step, spans[step.span]) for step in self.steps(run))
+            return
+        last, more = -1, True
+        while more:
+            found = connection.execute(
+                f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT {_SLICE}", (number, last)
+            ).fetchall()
+            yield from self._pairs(connection, found, run)
+            more = len(found) == _SLICE
+            last = found[-1][0] if found else last
+
+    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+        """The steps of a run that may hold a text, with their place in order of arrival, from place ``after`` on."""
+        with self._reading() as connection:
+            number = self._number(connection, run)
+            if _is_archived(connection, number):
+                yield from islice(
+                    ((at, *pair) for at, pair in enumerate(self.pairs_of(connection, number))), after, None
+                )
+                return
+            hits = [one for one in may_hold(connection, self._frames, number, text) if one[0] >= after]
+            for start in range(0, len(hits), _READ):
+                places = {row: place for place, row in hits[start : start + _READ]}
+                found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
+                for row, (step, span) in zip(found, self._pairs(connection, found, run), strict=True):
+                    yield places[row[0]], step, span
+
+
+def _count(connection: sqlite3.Connection, run: int, last: int) -> int:
+    return int(
+        connection.execute("SELECT count(*) FROM step WHERE run=? AND id<=?", (run, last)).fetchone()[0]
+    )
+
+
+def _is_archived(connection: sqlite3.Connection, run: int) -> bool:
+    return bool(connection.execute("SELECT archived FROM run WHERE no=?", (run,)).fetchone()[0])
