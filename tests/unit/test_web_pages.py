@@ -31,7 +31,6 @@ def client_of(
         journal or FakeJournal(reader),
         reader.catalog.registry(),
         evidence or FakeEvidence(),
-        reader.sets,
     )
     return TestClient(Litestar(handlers, openapi_config=None), raise_server_exceptions=False)
 
