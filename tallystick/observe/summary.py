@@ -139,9 +139,8 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
         if "leg" in step.facts:
-            process, said = clean_text(step.facts.get("process")), _whole(step.facts.get("leg_steps"))
-            count_leg(tally.legs, step.span, process if ended is None else None, sign)
-            count_number(tally.numbered, step.origin, 0, sign * said)
+            count_leg(tally.legs, step, sign)
+            count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts.get("leg_steps")))
         if not step.derived and "steps" in step.facts:  # a process says how many steps it gave numbers to
             count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts["steps"]))
     error = False
