@@ -25,8 +25,9 @@ CONTROLS = DOCS.parent / "tallystick" / "proof" / "controls.toml"
 REFERENCE = DOCS / "reference"
 FIELDS = DOCS / "fields.toml"
 REGISTRY_SHAPES = (
+    "match",
     "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
-    "planned", "diff",
+    "planned", "diff", "contrast",
 )  # fmt: skip
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
 

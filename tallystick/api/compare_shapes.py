@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from tallystick.api.registry_shapes import SignalShape
 from tallystick.api.shapes import RunShape
 
 
@@ -60,3 +61,70 @@ class ComparedShape(TypedDict):
     hidden: int
     totals: list[ComparedChangeShape]
     notes: list[str]
+
+
+class SetShape(TypedDict):
+    """A set of runs: how many match, and how many of them were looked at."""
+
+    query: str
+    runs: int
+    measured: int
+
+
+WithShape = TypedDict("WithShape", {"with": int, "of": int})
+
+
+class FeatureShape(TypedDict):
+    """Something that is so of a run."""
+
+    attribute: str
+    value: str
+
+
+class SeparationShape(FeatureShape):
+    """A feature of runs that one set has more often; ``aliases`` are features that exactly the same runs have."""
+
+    a: WithShape
+    b: WithShape
+    difference: float
+    low: float
+    high: float
+    p: float
+    q: float
+    confidence: Literal["strong", "likely", "weak"]
+    aliases: list[FeatureShape]
+
+
+class ContrastShape(TypedDict):
+    """What separates two sets of runs, best first; ``tested`` counts the features that were tried."""
+
+    a: SetShape
+    b: SetShape
+    attributes: list[SeparationShape]
+    tested: int
+    notes: list[str]
+
+
+SignalRowShape = TypedDict(
+    "SignalRowShape",
+    {
+        "version": str | None,
+        "from": str | None,
+        "to": str | None,
+        "runs": int,
+        "completion": SignalShape,
+        "tool_calls": SignalShape,
+        "adherence": SignalShape,
+        "cost_per_run_nano_usd": SignalShape,
+        "cost_per_success_nano_usd": SignalShape,
+    },
+)
+
+
+class SignalsOverShape(TypedDict):
+    """The signals of an agent, one row a version, day or week, oldest first."""
+
+    agent: str
+    since: str | None
+    by: Literal["version", "day", "week"]
+    rows: list[SignalRowShape]

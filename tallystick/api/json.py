@@ -59,12 +59,18 @@ Search = Annotated[
     str,
     QueryParameter(
         max_length=2000,
-        description='A query: agent:refunds status:failed cost:>0.50 since:7d "text"',
+        description='A query: agent:refunds status:failed cost:>0.50 attr.KEY:value since:7d "text"',
     ),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Most runs in one answer.")]
 Before = Annotated[
     str | None, QueryParameter(max_length=128, description="Only runs listed after this run id (paging).")
+]
+Needle = Annotated[
+    str, QueryParameter(min_length=1, max_length=1000, description="A text; upper and lower case are alike.")
+]
+After = Annotated[
+    str | None, QueryParameter(max_length=32, description="Only matches behind this cursor (paging).")
 ]
 By = Annotated[
     Literal["agent", "tool", "workflow", "run", "model"],
@@ -97,7 +103,7 @@ def handlers(
     """
     found = [
         *_run_handlers(reader),
-        *compare_handlers(reader, _FIND),
+        *compare_handlers(reader, registry.catalog, _READ, _FIND),
         *_summary_handlers(reader),
         *_approval_handlers(reader, answer),
     ]
@@ -127,12 +133,17 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
         """The run as columns, root first and depth first, for runs of many thousand steps."""
         return cast(shapes.SkeletonShape, reader.skeleton(run))
 
+    @get("/api/runs/{run:str}/find", summary="Where in a run a text was said", **_FIND)
+    def find(run: RunPath, q: Needle, limit: Limit = 50, after: After = None) -> shapes.MatchesShape:
+        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones."""
+        return cast(shapes.MatchesShape, reader.find(run, q, limit=limit, after=after))
+
     @get("/api/runs/{run:str}/steps/{step:str}", summary="One step with its contents", **_FIND)
     def step(run: RunPath, step: StepPath) -> shapes.StepDetailShape:
         """The step's messages, documents, attributes and events as they were recorded."""
         return cast(shapes.StepDetailShape, reader.step(run, step))
 
-    return [runs, run, skeleton, step]
+    return [runs, run, skeleton, find, step]
 
 
 def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:

@@ -63,12 +63,20 @@ class ReadsRuns(Protocol):
         """One run's steps as columns."""
         ...
 
+    def find(self, prefix: str, text: str, *, limit: int = 50, after: str | None = None) -> Mapping[str, Any]:
+        """Where in a run a text was said."""
+        ...
+
     def step(self, prefix: str, step_id: str) -> Mapping[str, Any]:
         """One step with its contents."""
         ...
 
     def diff(self, a: str, b: str, *, every: bool = False) -> Mapping[str, Any]:
         """Two runs held against each other."""
+        ...
+
+    def contrast(self, a: str, b: str | None = None) -> Mapping[str, Any]:
+        """What separates two sets of runs."""
         ...
 
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:

@@ -51,10 +51,31 @@ class RunShape(TypedDict):
 
 
 class RunsShape(TypedDict):
-    """A page of runs, newest first; ``total`` counts all that match."""
+    """A page of runs, newest first; ``total`` counts all that match, or as many as were looked for (``at_least``)."""
 
     total: int
+    at_least: bool
     runs: list[RunShape]
+
+
+class MatchShape(TypedDict):
+    """Where a text was said; ``at`` and ``length`` are its place in the snippet, in characters."""
+
+    step: str
+    field: str
+    snippet: str
+    at: int
+    length: int
+
+
+class MatchesShape(TypedDict):
+    """Matches in one run; ``more`` is a cursor, or null at the end."""
+
+    run: str
+    query: str
+    matches: list[MatchShape]
+    searched: int
+    more: str | None
 
 
 class StepShape(TypedDict):
@@ -151,6 +172,9 @@ class StepDetailShape(StepShape):
     documents: Any
     plan: Any
     handoff: Any
+    retry: Any
+    guardrail: Any
+    first_chunk_ns: int | None
     parameters: Any
     reasoning: Any
     goal: Any
@@ -163,6 +187,7 @@ class StepDetailShape(StepShape):
     dropped: int
     scope: str
     dialect: str
+    mapped_from: dict[str, str]
 
 
 class SpendShape(TypedDict):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from tallystick.app.compare import diff_runs
-from tallystick.app.outline import columns
+from tallystick.app.contrast import contrast_runs
+from tallystick.app.finding import find_in_run
+from tallystick.app.outline import Shelf, columns, packed
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
+from tallystick.app.story import lines
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
-from tallystick.model.query import parse_query
+from tallystick.model.query import Query, parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.contents import Contents
+from tallystick.observe.asked import asked_arguments, askers, lacks_arguments
+from tallystick.observe.contents import Contents, read_contents
 from tallystick.observe.lineage import with_agents
 from tallystick.observe.logs import joined, told_of
-from tallystick.ports import Change, Clock, ControlStore, Spend, TraceStore
+from tallystick.observe.normalise import mapped_from
+from tallystick.observe.text_terms import asks_index
+from tallystick.ports import Change, Clock, ControlStore, Spend, Traces
 
 PAGE = 1000
 SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
@@ -26,17 +32,33 @@ SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject",
 class Reader:
     """Reads both stores. Every method returns plain dicts and lists; see app/shapes.py for their fields."""
 
-    def __init__(self, traces: TraceStore, control: ControlStore, clock: Clock) -> None:
+    def __init__(
+        self, traces: Traces, control: ControlStore, clock: Clock, *, index: Callable[[], None] | None = None
+    ) -> None:
         self._traces = traces
         self._control = control
         self._clock = clock
+        self._shelf = Shelf()
+        self._index = index
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Json:
-        """``{"total", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
+        """``{"total", "at_least", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
         if not 1 <= limit <= 1000:
             raise BadInput(f"limit must be between 1 and 1000, not {limit}", hint="page with before=RUN")
-        page = self._traces.runs(parse_query(query), now=self._clock.now(), limit=limit, before=before)
-        return {"total": page.total, "runs": [run_json(run) for run in page.runs]}
+        page = self._traces.runs(self._asked(query), now=self._clock.now(), limit=limit, before=before)
+        return {"total": page.total, "at_least": page.at_least, "runs": [run_json(run) for run in page.runs]}
+
+    def _asked(self, text: str) -> Query:
+        """A query; where it asks what runs said, their index is brought up to date first, if this reader does that."""
+        query = parse_query(text)
+        if self._index is not None and asks_index(query):
+            self._index()
+        return query
+
+    def find(self, prefix: str, text: str, *, limit: int = 50, after: str | None = None) -> Json:
+        """``{"run", "query", "matches", "searched", "more"}``, see ``app.finding``. Raises BadInput, UnknownThing."""
+        run = self._traces.resolve(prefix)
+        return find_in_run(self._traces, run, text, now=self._clock.now(), limit=limit, after=after)
 
     def run(self, prefix: str) -> Json:
         """``{"run", "steps", "totals"}`` with each step's arguments and result. Raises UnknownThing."""
@@ -58,8 +80,22 @@ class Reader:
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         return {
             "run": run_json(run),
-            "columns": columns(self._traces.steps(run.run), run.started),
+            "columns": columns(self._traces.outline(run.run), run.started),
         }
+
+    def outline(self, prefix: str) -> bytes:
+        """The skeleton packed for a browser (see app/outline.py). Raises UnknownThing."""
+        run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
+        revision = self._traces.revision(run.run)  # asked first: what is read then is at least as new
+        body = self._shelf.get(run.run, revision)
+        if body is None:
+            body = packed(self._traces.outline(run.run), run.started, run_json(run))
+            self._shelf.put(run.run, revision, body)
+        return body
+
+    def lines(self, prefix: str, steps: Sequence[str]) -> Json:
+        """What happened in some steps, a line each (see app/story.py). Raises UnknownThing and BadInput."""
+        return lines(self._traces, self._control, self._traces.resolve(prefix), steps)
 
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
@@ -74,9 +110,19 @@ class Reader:
         step = found[0]
         logs = told_of(steps).get(step.span, [])
         spans = self._traces.spans(run, [step.span, *(log.span for log in logs)])
-        return self._whole(
-            step, spans[step.span], joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
-        )
+        contents = joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
+        whole = self._whole(step, spans[step.span], contents)
+        if lacks_arguments(step, contents):
+            near = askers(step, steps)
+            said = self._traces.spans(run, [one.span for one in near]) if near else {}
+            for one in near:
+                held = said.get(one.span)
+                asked = asked_arguments(step, [read_contents(one, held)]) if held is not None else None
+                if asked is not None:
+                    whole["arguments"] = dict(asked)
+                    whole["mapped_from"]["arguments"] = f"the answer of step {one.span}"
+                    break
+        return whole
 
     def _whole(self, step: Step, span: Span, contents: Contents) -> Json:
         return step_json(step, contents) | {
@@ -87,6 +133,9 @@ class Reader:
             "documents": contents.documents,
             "plan": contents.plan,
             "handoff": contents.handoff,
+            "retry": contents.retry,
+            "guardrail": contents.guardrail,
+            "first_chunk_ns": contents.first_chunk_ns,
             "parameters": contents.parameters,
             "reasoning": contents.reasoning,
             "goal": contents.goal,
@@ -102,11 +151,16 @@ class Reader:
             "dropped": span.dropped,
             "scope": step.scope,
             "dialect": step.dialect,
+            "mapped_from": mapped_from(span),
         }
 
     def diff(self, a: str, b: str, *, every: bool = False) -> Json:
         """Two runs held against each other, see ``app.compare``. Raises UnknownThing."""
         return diff_runs(self._traces, a, b, now=self._clock.now(), every=every)
+
+    def contrast(self, a: str, b: str | None = None) -> Json:
+        """What separates two sets of runs, see ``app.contrast``. Raises BadInput."""
+        return contrast_runs(self._traces, a, b, now=self._clock.now())
 
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""
@@ -118,7 +172,7 @@ class Reader:
         """Spend by agent, tool, workflow, run or model; a total with gaps is null. Raises BadInput."""
         if by not in SPEND_KEYS:
             raise BadInput(f"cost cannot be grouped by {by!r}", hint="by: " + ", ".join(SPEND_KEYS))
-        rows = self._traces.spend(by, parse_query(query), now=self._clock.now())
+        rows = self._traces.spend(by, self._asked(query), now=self._clock.now())
         known = sum(row.cost_nano for row in rows)
         gaps = sum(row.unknown for row in rows)
         return {

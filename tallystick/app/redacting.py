@@ -1,6 +1,6 @@
 """Redacting: what may not be stored is taken out of spans before anything is read from them.
 
-Every way into the trace store passes here (``app.record``), and what is stored, committed to and shown is what comes out.
+Every way into the trace store passes here (``app.record``): what comes out is stored, committed to and shown.
 The span says what was taken out: ``tallystick.redacted`` holds counts by kind as JSON, ``{"email":1,"secret":2}``.
 """
 
@@ -109,8 +109,10 @@ class SpanRedactor:
         if span.status_message:
             texts.append(span.status_message)
             size += len(span.status_message)
-        for one in (*span.events, *span.links) if span.events or span.links else ():
-            size += _nested(one.attributes, texts, 0)
+        for event in span.events:
+            size += _nested(event.attributes, texts, 0)
+        for link in span.links:
+            size += _nested(link.attributes, texts, 0)
         sources[id(span.source)] = span.source
         return size
 

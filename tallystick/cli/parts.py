@@ -106,6 +106,12 @@ class Parts:
 
         return wiring.catalog(stores)
 
+    def eraser(self, stores: Stores) -> Any:
+        """What erases contents in open stores."""
+        from tallystick import wiring
+
+        return wiring.eraser(stores)
+
     def recorder(self, stores: Stores) -> Any:
         """What takes spans into open stores."""
         from tallystick import wiring

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
+from tallystick.cli.asking import Asking
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Out, json_text
@@ -35,7 +36,7 @@ class Reads(Protocol):
         ...
 
 
-@click.command()
+@click.command(cls=Asking)
 @click.argument("query", nargs=-1)
 @click.option("--most", type=click.IntRange(1), help="Stop after this many lines.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Personal data in texts: mail addresses, telephone numbers, payment cards, IBANs, IP addresses, US social security numbers.
+"""Personal data in texts: mail addresses, telephone and card numbers, IBANs, IP addresses, US social security numbers.
 
 A pattern finds a candidate and a check decides: Luhn's digit for cards, ISO 7064 for IBANs, the numbering plans of all
 countries (the library phonenumbers) for telephone numbers. Names and street addresses have no shape: rules by field
@@ -19,7 +19,8 @@ KINDS: Final = (EMAIL, PHONE, CARD, IBAN, IP, SSN)
 _PATTERNS: Final[Mapping[str, str]] = {
     EMAIL: r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}",
     # with a country's code, or in groups: a bare run of digits is an id far more often than a telephone
-    PHONE: r"(?:\+|\b00)[1-9][0-9 ()./-]{6,22}[0-9]\b|\(?\b[0-9]{2,5}\)?[ .-][0-9]{2,5}[ .-][0-9]{2,6}(?:[ .-][0-9]{1,4})?\b",
+    PHONE: r"(?:\+|\b00)[1-9][0-9 ()./-]{6,22}[0-9]\b"
+    r"|\(?\b[0-9]{2,5}\)?[ .-][0-9]{2,5}[ .-][0-9]{2,6}(?:[ .-][0-9]{1,4})?\b",
     CARD: r"\b[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}\b|\b3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}\b",
     IBAN: r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b",
     IP: r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b|(?:[0-9a-fA-F]{1,4}:){2,7}(?::?[0-9a-fA-F]{1,4}){1,7}",
@@ -60,9 +61,9 @@ class Personal:
             check = self._checks.get(kind)
             for nth, found in enumerate(pattern.finditer(text)):
                 if check is None or nth >= MOST_CHECKED or check(found.group()):
-                    yield Place(*found.span(), kind)
+                    yield Place(found.start(), found.end(), kind)
 
-    def named(self, name: str) -> str | None:
+    def named(self, name: str) -> str | None:  # noqa: ARG002 - what a port asks
         """Nothing: which fields hold what is told by rules."""
         return None
 

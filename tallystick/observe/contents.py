@@ -5,6 +5,7 @@ is shown."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,11 +14,13 @@ from tallystick.model.attributes import DECISION, LOG_EVENT, RETRY_ATTEMPT, RETR
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.dialects import CANONICAL, READERS, reader_for
+from tallystick.observe.dialects.canonical import FIRST_CHUNK
 from tallystick.observe.dialects.dialect import Reader
 from tallystick.observe.messages import DETAILS, Message, messages_of, parsed, plain_text, unflattened
 from tallystick.observe.values import clean_count, literal, unquoted
 
 _BLOCK_KEYS = {"type", "text", "annotations", "_meta"}
+_DAY = 86_400_000  # no first piece takes longer, in milliseconds
 _PARAMETERS = "gen_ai.request."
 _NOT_PARAMETERS = ("functions", "tools", "model", "headers", "type", "system_instruction", "instructions")
 # The event of a tool's span that holds what it was given, and what it gave back.
@@ -36,7 +39,8 @@ class Contents:
     reason, payload. ``error``: type, message, stacktrace. ``parameters``: what the model was asked with.
     ``reasoning``: the model's own, as text. ``retry``: {"attempt": from 1 or None, "cause": text or None}, where
     this was not the first try. ``guardrail``: {"name", "verdict": allow, deny or None, "said"}, of a guardrail's step;
-    ``said`` is its own answer."""
+    ``said`` is its own answer. ``first_chunk_ns``: nanoseconds from the request to the first piece of a model's
+    streamed answer."""
 
     arguments: Any = None
     result: Any = None
@@ -55,6 +59,7 @@ class Contents:
     output: Any = None
     retry: dict[str, Any] | None = None
     guardrail: dict[str, Any] | None = None
+    first_chunk_ns: int | None = None
 
 
 def read_contents(step: Step, span: Span) -> Contents:
@@ -73,7 +78,7 @@ def read_contents(step: Step, span: Span) -> Contents:
     output = None if tool else _output(attributes, reader, kind, answered)
     return Contents(
         arguments=_tool_value(_told(span, reader, "arguments"), "inputs") if tool else None,
-        result=_tool_value(_told(span, reader, "result"), "output") if tool else None,
+        result=_tool_value(_plain(_told(span, reader, "result"), reader), "output") if tool else None,
         goal=_text(_first(attributes, reader, "goal")),
         system=_system(attributes, reader, asked),
         input_messages=[message for message in asked if message["role"] != "system"],
@@ -89,6 +94,7 @@ def read_contents(step: Step, span: Span) -> Contents:
         output=output,
         retry=_retry(step, attributes),
         guardrail=_guardrail(step, attributes, output),
+        first_chunk_ns=_first_chunk(attributes) if kind is Kind.MODEL else None,
     )
 
 
@@ -151,6 +157,16 @@ def _is_conversation(messages: list[Message]) -> bool:
         any(part.get("type") != "text" for message in messages for part in message["parts"])
         or len(messages) > 1
     )
+
+
+def _plain(value: Any, reader: Reader) -> Any:
+    """A result without the quotes that some write around text."""
+    if reader.dialect.quoted and isinstance(value, str) and value[:1] == value[-1:] == '"':
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _tool_value(value: Any, inside: str) -> Any:
@@ -317,6 +333,14 @@ def _retry(step: Step, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
     if cause is None and (attempt is None or attempt < 2):
         return None
     return {"attempt": attempt, "cause": cause}
+
+
+def _first_chunk(attributes: Mapping[str, Any]) -> int | None:
+    for name, unit in FIRST_CHUNK.items():
+        value = attributes.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _DAY:
+            return round(value * unit)
+    return None
 
 
 def _guardrail(step: Step, attributes: Mapping[str, Any], said: Any) -> dict[str, Any] | None:

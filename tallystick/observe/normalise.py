@@ -111,6 +111,24 @@ def _find(span: Span, dialect: Dialect, plan: Plan) -> Found:
     return found
 
 
+def mapped_from(span: Span) -> dict[str, str]:
+    """Which attribute each column was read from: column -> attribute key. What code and not a table read (a
+    dialect's ``refine``), and what the resource says, is not in it."""
+    reader = reader_for(span)
+    plan = _plan(span.attributes, reader)
+    found: dict[str, str] = {}
+    for key, column in plan.texts:
+        if clean_text(span.attributes[key]) is not None:
+            found[column] = key
+    for key, column in plan.counts:
+        if clean_count(span.attributes[key]) is not None:
+            found[column] = key
+    for key, column, shape in plan.others:
+        if _OTHERS[shape](span.attributes[key]) is not None:
+            found[column] = key
+    return found
+
+
 def _plan(attributes: Attributes, reader: Reader) -> Plan:
     """The look-ups for one set of keys, worst rank first so that the best is written last.
 

@@ -6,8 +6,9 @@ of the runs that are left say which of them meet the term.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from tallystick.model.errors import BadInput
@@ -20,12 +21,7 @@ from tallystick.observe.texts import SHORT, has_phrase, scalar_text, tag, texts_
 FACTS: Final = ("kind", "label", "error", "stopped")  # fields that are columns of steps
 _ATTRIBUTE: Final = "attr."
 _SCORE: Final = "score."
-_PASSED: Final = {
-    ">": lambda one, other: one > other,
-    ">=": lambda one, other: one >= other,
-    "<": lambda one, other: one < other,
-    "<=": lambda one, other: one <= other,
-}
+_PASSED: Final[Mapping[str, Callable[[float, float], bool]]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 
 from tallystick.ports.control import ControlStore
 from tallystick.ports.counts import Counts, Loss, Tidings
+from tallystick.ports.erasure import ErasableTraces, Wiped
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
+from tallystick.ports.tallies import TALLY_KEYS, TallyRow
 from tallystick.ports.traces import (
     WHOLENESS_KEYS,
     Account,
@@ -29,6 +31,7 @@ from tallystick.ports.traces import (
 )
 
 __all__ = [
+    "TALLY_KEYS",
     "WHOLENESS_KEYS",
     "Account",
     "Change",
@@ -36,6 +39,7 @@ __all__ = [
     "Clock",
     "ControlStore",
     "Counts",
+    "ErasableTraces",
     "Flaw",
     "Ids",
     "Indexed",
@@ -51,6 +55,7 @@ __all__ = [
     "Sighting",
     "Signer",
     "Spend",
+    "TallyRow",
     "TextLog",
     "Tidings",
     "TraceStore",
@@ -58,5 +63,6 @@ __all__ = [
     "Unread",
     "UseLog",
     "Wholeness",
+    "Wiped",
     "Written",
 ]

@@ -19,7 +19,8 @@ Score = tuple[str, float | None, str | None]  # name, value, label
 class Unread:
     """The steps of a run that are not in the index.
 
-    ``seen``: the texts of the run that were indexed before (8 bytes each). ``mark`` belongs to the store: it goes back
+    ``seen``: the texts of the run that were indexed before (8 bytes each); ``remember``: it goes on, and those that are
+    read now will be wanted. ``mark`` belongs to the store: it goes back
     with what was read. Reading ``steps`` raises UnknownThing where the run is gone, and StoreFault.
     """
 
@@ -28,6 +29,7 @@ class Unread:
     steps: Iterator[tuple[Step, Span]]
     seen: Iterable[bytes]
     mark: Any
+    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,10 @@ class TextLog(Protocol):
         """
         ...
 
-    def may_hold(self, run: str, text: str) -> Sequence[str] | None:
-        """The steps of a run (span ids, in order of arrival) that may hold a text, upper or lower case alike.
+    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+        """The steps of a run that may hold a text, upper or lower case alike, and no step that does is left out.
 
-        None: nobody knows better than reading them all. Raises UnknownThing.
+        In order of arrival, each with its place in that order, from place ``after`` on. Raises UnknownThing when it is
+        begun, and StoreFault.
         """
         ...

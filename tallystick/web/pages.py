@@ -16,6 +16,7 @@ from tallystick.model.errors import TallystickError, UnknownThing
 from tallystick.web import (
     approvals,
     assets,
+    compare,
     cost,
     evidence,
     home,
@@ -26,6 +27,7 @@ from tallystick.web import (
     run,
     runs,
     thing,
+    wholeness,
 )
 from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
 
@@ -55,6 +57,8 @@ def routes(
         *home.handlers(site),
         *runs.handlers(site),
         *run.handlers(site),
+        *compare.handlers(site),
+        *wholeness.handlers(site),
         *evidence.handlers(site),
         *registry.handlers(site),
         *thing.handlers(site),

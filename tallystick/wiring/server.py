@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
-from tallystick.wiring import journal, loss, release
+from tallystick.wiring import journal, loss, release, texts
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -44,7 +44,7 @@ def build_app(
     from tallystick.web.site import PageSettings
 
     sign = journal.sign_answers(stores.path, settings)
-    read = reader(stores)
+    read = reader(stores, served=True)
     book = journal.book(stores, settings)
 
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
@@ -115,7 +115,8 @@ def serve(path: Path, settings: Settings) -> None:
 
 
 def _keep_up(stores: Stores, stopping: threading.Event) -> None:
-    """Every few seconds: take in what dead processes left, bring the journal up to the trace store, list uses."""
+    """Every few seconds: take in what dead processes left, bring the journal up to the trace store, list uses, and
+    index what runs said."""
     by = lister(stores)
     while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
@@ -125,6 +126,7 @@ def _keep_up(stores: Stores, stopping: threading.Event) -> None:
             say(f"the spool could not be taken in: {said}")
         attest(stores)
         list_uses(by)
+        texts.index_due(stores.traces, clock(), stopping)
         loss.counts(stores.path).flush()
 
 

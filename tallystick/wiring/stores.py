@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
 from tallystick.ports import ControlStore, Traces
-from tallystick.wiring import journal
+from tallystick.wiring import journal, texts
 from tallystick.wiring.machine import clock, ids, rate_card, say
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
+    from tallystick.app.erasure import Eraser
     from tallystick.app.prove.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
@@ -99,12 +101,17 @@ def open_aside(path: Path) -> ControlStore:
     return SqliteControl(path / CONTROL, clock=clock(), ids=ids(), busy_seconds=ASIDE_SECONDS)
 
 
-def reader(stores: Stores) -> Reader:
-    """The read model over open stores; what dead processes left is taken in, attested and listed first."""
+def reader(stores: Stores, *, served: bool = False) -> Reader:
+    """The read model over open stores; what dead processes left is taken in, attested and listed first.
+
+    It indexes a bounded number of runs before it answers what runs said, unless it is ``served``: a server indexes
+    beside its answers.
+    """
     from tallystick.app.read import Reader
 
     catch_up(stores)
-    return Reader(stores.traces, stores.control, clock())
+    index = None if served else partial(texts.index_some, stores.traces, clock())
+    return Reader(stores.traces, stores.control, clock(), index=index)
 
 
 def catalog(stores: Stores) -> Catalog:
@@ -134,9 +141,18 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
 
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
-        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores.path),
+        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
         counts=counts(stores.path),
     )  # fmt: skip
+
+
+def eraser(stores: Stores) -> Eraser:
+    """What erases contents in both stores."""
+    import os
+
+    from tallystick.app.erasure import Eraser
+
+    return Eraser(stores.traces, stores.control, os.urandom, (stores.traces.forget_texts,))
 
 
 def notary(stores: Stores) -> Notary:

@@ -127,7 +127,8 @@ def test_attributes_of_steps_and_resources(traces, ask):
 
 def test_scores(traces, ask):
     result = Event("gen_ai.evaluation.result", 1, {
-        "gen_ai.evaluation.name": "helpful", "gen_ai.evaluation.score.value": 0.9, "gen_ai.evaluation.score.label": "Pass",
+        "gen_ai.evaluation.name": "helpful", "gen_ai.evaluation.score.value": 0.9,
+        "gen_ai.evaluation.score.label": "Pass",
     })  # fmt: skip
     traces.write([
         said(0, "x", events=(result,)),
@@ -191,7 +192,8 @@ def test_how_far_the_index_is(traces, ask):
 
 @pytest.mark.parametrize(
     "text",
-    ['"', "'", '"a"" OR b"', "a AND b", "NEAR(a b)", "a^2", "a:b)", "(", "{x}", "*", "***", "a* b*", "\x00", "-", "+a", '"a\\"b"',
+    ['"', "'", '"a"" OR b"', "a AND b", "NEAR(a b)", "a^2", "a:b)", "(", "{x}", "*", "***", "a* b*", "\x00", "-", "+a",
+     '"a\\"b"',
      "\ud800", "·aaaaaaaaaa", "text_1", "日本", "attr.:x", "attr.a:\"'\"", "score.a:'"],
 )  # fmt: skip
 def test_no_question_is_syntax(traces, ask, text):

@@ -30,3 +30,11 @@ class CannedComparing:
             "cause": {"kind": "arguments", "text": "The tool step was given something else."}, "rows": [row],
             "hidden": 0, "totals": [{"field": "status", "a": "ok", "b": "ok"}], "notes": [],
         }  # fmt: skip
+
+    def contrast(self, a: str, b: str | None = None) -> Mapping[str, Any]:
+        row = {
+            "attribute": "tool", "value": "<script>", "a": {"with": 3, "of": 4}, "b": {"with": 0, "of": 4},
+            "difference": 0.75, "low": 0.1, "high": 0.95, "p": 0.04, "q": 0.08, "confidence": "weak", "aliases": [],
+        }  # fmt: skip
+        sets = {name: {"query": "", "runs": 4, "measured": 4} for name in ("a", "b")}
+        return {**sets, "attributes": [row], "tested": 2, "notes": []}

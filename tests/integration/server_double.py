@@ -92,7 +92,8 @@ STEP: dict[str, Any] = {
 STEP_MORE: dict[str, Any] = {
     "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,
     "tool_definitions": None,
-    "documents": None, "plan": None, "handoff": None, "parameters": None, "reasoning": None, "goal": None,
+    "documents": None, "plan": None, "handoff": None, "retry": None, "guardrail": None, "first_chunk_ns": None, "mapped_from": {},
+    "parameters": None, "reasoning": None, "goal": None,
     "input": None,
     "stacktrace": None,
     "attributes": {"k": b"\x00\xff", "n": 2**62}, "resource": {}, "events": [], "links": [], "dropped": 0,
@@ -116,7 +117,18 @@ class CannedReader(CannedComparing):
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
         total = self.recorder.count() if self.recorder else 1
-        return {"total": total, "runs": [RUN][:limit]}
+        return {"total": total, "at_least": False, "runs": [RUN][:limit]}
+
+    def find(self, prefix: str, text: str, *, limit: int = 50, after: str | None = None) -> Mapping[str, Any]:
+        self.run(prefix)
+        match = {
+            "step": STEP["step"],
+            "field": "name",
+            "snippet": text[:200],
+            "at": 0,
+            "length": len(text[:200]),
+        }
+        return {"run": RUN["run"], "query": text, "matches": [match][:limit], "searched": 1, "more": after}
 
     def run(self, prefix: str) -> Mapping[str, Any]:
         self._known(prefix, RUN["run"])

@@ -101,7 +101,7 @@ def filled(tally: Tally) -> Tally:
 
 
 def test_an_empty_store_says_so(tally: Tally) -> None:
-    assert tally.json("runs", "ls") == {"total": 0, "runs": []}
+    assert tally.json("runs", "ls") == {"total": 0, "at_least": False, "runs": []}
     assert tally.json("store", "info")["store"] == str(tally.folder / "store")
     assert tally.json("journal", "verify")["verified"] is True
 
@@ -168,7 +168,7 @@ def test_a_file_of_the_wrong_shape_is_said_to_be(tally: Tally, content: bytes) -
     for form in ("otlp", "tau-bench", "who-and-when", "langfuse"):
         said = tally("runs", "import", form, "odd.file", code=2)
         assert said.startswith("tally: odd.file"), form
-    assert tally.json("runs", "ls") == {"total": 0, "runs": []}
+    assert tally.json("runs", "ls") == {"total": 0, "at_least": False, "runs": []}
 
 
 def test_budgets_are_kept_and_journalled(tally: Tally) -> None:

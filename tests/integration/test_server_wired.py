@@ -107,6 +107,8 @@ def test_what_was_posted_is_there_in_the_shapes_that_were_promised(wired: Wired)
         f"/api/compare?a={run['run']}&b={run['run'][:9]}&all=true", compare_shapes.ComparedShape
     )
     assert (itself["same"], {row["op"] for row in itself["rows"]}) == (True, {"same"})
+    wired.ask("/api/contrast?a=status:failed", compare_shapes.ContrastShape)
+    wired.ask("/api/contrast?a=steps:5&b=steps:4", compare_shapes.ContrastShape)
     for by in ("agent", "tool", "workflow", "run", "model"):
         wired.ask(f"/api/cost?by={by}", shapes.CostShape)
     doctor = wired.ask("/api/doctor", shapes.DoctorShape)

@@ -19,7 +19,7 @@ from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Use
 from tallystick.model.span import Span
-from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend
+from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend, TallyRow
 from tallystick.registry.sketch import Sketch
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
@@ -91,7 +91,11 @@ class FakeReader:
             matching = [run for run in matching if run["run"] == wanted]
         names = [run["run"] for run in matching]
         first = names.index(before) + 1 if before else 0
-        return {"total": len(matching), "runs": [dict(run) for run in matching[first : first + limit]]}
+        return {
+            "total": len(matching),
+            "at_least": False,
+            "runs": [dict(run) for run in matching[first : first + limit]],
+        }
 
     def run(self, prefix: str) -> dict[str, Any]:
         for run in self.listed:
@@ -142,6 +146,9 @@ class FakeTraces:
 
     def uses(self, **_: Any) -> list[Use]:
         return self.used
+
+    def tallies(self, *_: Any, **__: Any) -> list[TallyRow]:
+        return []
 
     def spend(self, *_: Any, **__: Any) -> list[Spend]:
         return []

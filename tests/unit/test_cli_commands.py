@@ -26,7 +26,7 @@ def _json(parts: FakeParts, *arguments: str) -> object:
 
 
 def test_runs_ls_gives_the_read_models_page(parts: FakeParts) -> None:
-    assert _json(parts, "runs", "ls") == {"total": 2, "runs": RUNS}
+    assert _json(parts, "runs", "ls") == {"total": 2, "at_least": False, "runs": RUNS}
 
 
 def test_runs_ls_in_a_pipe_is_one_header_and_one_line_a_run(parts: FakeParts) -> None:

@@ -11,6 +11,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from web_fake import FakeEvidence, FakeJournal, FakeReader
+from web_sets_fake import LOSS
 from web_world import NOW_NS, refund_steps
 
 from tallystick.web import assets
@@ -22,7 +23,7 @@ Client = TestClient[Litestar]
 def client_of(
     reader: FakeReader, journal: FakeJournal | None = None, evidence: FakeEvidence | None = None
 ) -> Client:
-    settings = PageSettings(now=lambda: NOW_NS, store="here")
+    settings = PageSettings(now=lambda: NOW_NS, store="here", losses=lambda: LOSS)
     handlers: list[Any] = routes(
         reader,
         reader.answer,
@@ -51,11 +52,15 @@ def run_of(reader: FakeReader) -> str:
 
 def addresses(reader: FakeReader) -> list[str]:
     run, step = run_of(reader), refund_steps()[8]["step"]
+    other = reader.runs()["runs"][1]["run"]
     return [
         "/", "/runs", "/runs?q=status:failed", f"/runs/{run}", f"/runs/{run}?plain=1", f"/runs/{run}/steps/{step}",
         f"/runs/{run}/steps/{step}?part=1", "/agents", "/agent?name=planner", "/tools", "/models", "/cost",
         "/cost?by=run", "/approvals", "/approvals?state=all", "/approvals/apr_0002", "/keys",
-        "/journal", "/journal?before=40", "/journal/verify",
+        "/journal", "/journal?before=40", "/journal/verify", f"/diff?a={run}&b={other}",
+        f"/diff?a={run}&b={other}&all=1",
+        "/contrast", "/contrast?a=status:failed&b=status:ok", "/completeness", "/completeness?q=agent:refunds",
+        "/agent?name=planner&by=day",
     ]  # fmt: skip
 
 
@@ -243,8 +248,14 @@ def test_the_evidence_is_complete(client: Client) -> None:
 )  # fmt: skip
 def test_hostile_text_stays_text(hostile: str) -> None:
     reader = FakeReader(taint=lambda _: hostile)
+    a, b = (run["run"] for run in reader.runs()["runs"][:2])
     with client_of(reader) as client:
         for address in (
+            f"/diff?a={a}&b={b}&all=1",
+            "/contrast?a=status:failed&b=status:ok",
+            "/completeness",
+            f"/runs/{a}",
+            f"/runs/{a}/steps/{refund_steps()[8]['step']}",
             "/",
             "/runs",
             "/agents",

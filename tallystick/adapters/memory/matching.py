@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
 from tallystick.model.query import Query, Term, moment
 from tallystick.model.run import Run
 from tallystick.observe.summary import PartKey
-from tallystick.observe.text_terms import is_indexed, meets_goal
+from tallystick.observe.text_terms import is_indexed, is_unsure, meets_goal
+from tallystick.ports import RunPage
 
 _COMPARE = {
     "=": lambda one, other: one == other,
@@ -25,6 +26,21 @@ def matches(
     """Whether a run meets every term. ``place`` is the time it is listed under (start, else first arrival); ``said``
     answers for what it said."""
     return all(_meets(term, run, parts, said, place, now) is not term.negated for term in query.terms)
+
+
+def page_of(
+    query: Query, found: Iterable[tuple[int, Run]], *, limit: int, after: tuple[int, str] | None
+) -> RunPage:
+    """One page of the runs (with their places) that match; ``after``: place and id of the last run before it."""
+    listed = sorted(((place, run.run, run) for place, run in found), key=lambda one: one[:2], reverse=True)
+    total = len(listed)
+    if after is not None:
+        listed = [one for one in listed if one[:2] < after]
+    runs = tuple([run for _, _, run in listed[:limit]])
+    if not any(is_unsure(term) for term in query.terms):
+        return RunPage(total, runs)
+    more = len(listed) > limit  # a store that reads runs to know stops at the first that is too many
+    return RunPage(min(len(listed), limit + 1), runs, at_least=more or after is not None)
 
 
 def _meets(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tallystick.adapters.memory.held import Held
 from tallystick.model.query import Term
+from tallystick.model.span import Span
+from tallystick.model.step import Step
 from tallystick.observe.text_terms import meets_score, score_term, step_meets, wanted
 from tallystick.ports import Indexed, RunTexts, Score, Unread
 
@@ -25,7 +27,7 @@ class Said:
 class MemoryTexts:
     """The part of ``MemoryTraces`` that knows what runs said."""
 
-    _lock: threading.RLock
+    _lock: AbstractContextManager[bool]
     _runs: dict[str, Held]
 
     if TYPE_CHECKING:
@@ -78,11 +80,13 @@ class MemoryTexts:
             here = {held.no for run, held in self._runs.items() if run not in wanted_runs}
             self._said = {number: said for number, said in self._said.items() if number in here}
 
-    def may_hold(self, run: str, text: str) -> Sequence[str] | None:
-        """Nobody knows better than reading all steps. Raises UnknownThing."""
+    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+        """All steps of a run from a place on, with their place: nothing here is quicker than reading them."""
         with self._lock:
-            self._get(run)
-        return None
+            steps = sorted(self._get(run).steps.values(), key=lambda one: one[0])
+        for place, (_, step, span) in enumerate(steps):
+            if place >= after and text:
+                yield place, step, span
 
     def says(self, held: Held) -> Callable[[Term], bool]:
         """Answers for one run whether it meets a term about what it said."""

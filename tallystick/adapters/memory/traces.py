@@ -13,10 +13,13 @@ from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
+from tallystick.adapters.memory.erasing import MemoryErasing
 from tallystick.adapters.memory.held import Held, Pair
-from tallystick.adapters.memory.matching import matches
+from tallystick.adapters.memory.matching import matches, page_of
+from tallystick.adapters.memory.outlining import OutlineOf
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.tallying import TalliesOf
 from tallystick.adapters.memory.texts import MemoryTexts
 from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
@@ -30,7 +33,6 @@ from tallystick.observe import stitch
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import PART_TYPES, SEEN_TYPES, Tally, count_all, run_of
-from tallystick.observe.text_terms import is_unsure
 from tallystick.ports import (
     Account,
     Change,
@@ -46,7 +48,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(MemoryTexts, WholenessOf):
+class MemoryTraces(MemoryErasing, MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
@@ -187,7 +189,8 @@ class MemoryTraces(MemoryTexts, WholenessOf):
         self._count(held)
         verdict = held.verdict
         assert verdict is not None
-        return run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+        run = run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+        return replace(run, erased=True) if held.erased else run
 
     def _chosen(self, query: Query, now: int) -> list[tuple[Held, Run]]:
         self._sweep(now)
@@ -201,17 +204,11 @@ class MemoryTraces(MemoryTexts, WholenessOf):
         """Runs that match, newest first."""
         with self._lock:
             found = self._chosen(query, now)
-            found.sort(key=lambda one: (one[0].place, one[0].id), reverse=True)
-            total, limit = len(found), max(0, limit)
-            if before is not None:
-                last = self._get(before)
-                found = [one for one in found if (one[0].place, one[0].id) < (last.place, last.id)]
-            runs = tuple(run for _, run in found[:limit])
-            if not any(is_unsure(term) for term in query.terms):
-                return RunPage(total, runs)
-            return RunPage(
-                min(len(found), limit + 1), runs, at_least=len(found) > limit or before is not None
-            )
+            last = None if before is None else self._get(before)
+            return page_of(
+                query, [(one.place, run) for one, run in found], limit=max(0, limit),
+                after=None if last is None else (last.place, last.id),
+            )  # fmt: skip
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""
@@ -233,13 +230,6 @@ class MemoryTraces(MemoryTexts, WholenessOf):
             if len(found) == 1 and prefix:
                 return found.pop()
             raise unknown_run(prefix, several=len(found) > 1)
-
-    def steps(self, run: str) -> Sequence[Step]:
-        """All steps of a run, by start time, then sequence number, then arrival."""
-        with self._lock:
-            held = self._get(run)
-            self._count(held)
-            return [step for _, step, _ in held.ordered()]
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""

@@ -9,6 +9,7 @@ an array that its items do not reproduce exactly is stored whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -211,6 +212,39 @@ def _collect(code: int, data: memoryview, wanted: set[Place], block_places: set[
         _, blocks, tail = _unpack(data)
         block_places.update(_place(block) for block in blocks)
         wanted.update(_place(item) for item in tail if isinstance(item, list))
+
+
+@dataclass(slots=True)
+class Places:
+    """Where the contents of a body lie: ``blocks`` name others, ``pieces`` are texts that were cut."""
+
+    contents: set[Place] = field(default_factory=set)
+    blocks: set[Place] = field(default_factory=set)
+    pieces: list[list[Place]] = field(default_factory=list)
+
+
+def places_in(body: bytes) -> Places:
+    """The places that a body names."""
+    found = Places()
+
+    def collect(code: int, data: memoryview) -> None:
+        _collect(code, data, found.contents, found.blocks)
+        if code == _PIECES:
+            found.pieces.append([_place(piece) for piece in _unpack(data)])
+
+    msgspec.msgpack.Decoder(ext_hook=collect).decode(body)
+    return found
+
+
+def inside_block(raw: bytes) -> list[Place]:
+    """The places of a block's items that lie elsewhere; none for what is no block."""
+    try:
+        items = _unpack(raw)
+    except msgspec.DecodeError:
+        return []
+    if not isinstance(items, list) or len(items) != _BLOCK:
+        return []
+    return [_place(item) for item in items if isinstance(item, list) and len(item) == 3]
 
 
 def _restore(code: int, data: memoryview, contents: Mapping[Place, bytes]) -> Any:

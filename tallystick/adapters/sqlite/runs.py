@@ -39,7 +39,7 @@ _RUN = "SELECT no, id, stamped, state FROM run WHERE "
 _SUMMARY = (
     "stamped", "revision", "open", "due", "process", "sort", "agent", "workflow", "goal", "source", "status",
     "completeness", "missing", "steps", "errors", "tokens", "token_gaps", "cost_nano", "cost_gaps", "input_tokens",
-    "output_tokens", "started", "ended", "version", "environment", "state",
+    "output_tokens", "started", "ended", "version", "environment", "denials", "state",
 )  # fmt: skip
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
 _MARK_LOOSE = MARK_LOOSE + " WHERE no = ?"
@@ -294,7 +294,7 @@ def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> 
         tally.started or tally.created, run.agent, run.workflow, run.goal, run.source, str(run.status),
         str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, run.token_gaps,
         run.cost_nano,
-        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment,
+        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment, run.denials,
         rows.pack_tally(tally), row.no,
     )  # fmt: skip
 

@@ -60,7 +60,7 @@ def page(
     connection: sqlite3.Connection, choice: Choice, pairs: Pairs, *, now: int, limit: int,
     after: tuple[int, str] | None,
 ) -> RunPage:  # fmt: skip
-    """One page of the runs that meet a query, newest first; ``after``: the place (sort, id) of the last one before it."""
+    """One page of the runs that meet a query, newest first; ``after``: the place (sort, id) of the last run before."""
     where, values = choice.condition(now)
     if choice.unsure:
         return _read_page(connection, choice, pairs, where, values, max(0, limit), after)

@@ -1,7 +1,7 @@
 """``text.db``: what runs said, as an index from tokens to runs.
 
-A document is what one pass read of one run, as the set of its tokens (``observe.texts``); its row id is the run's number
-and the number of the pass. Documents lie in *segments*, each an FTS5 table of its own without contents or places
+A document is what one pass read of one run, as the set of its tokens (``observe.texts``); its row id is the run's
+number and that of the pass. Documents lie in *segments*, each an FTS5 table of its own without contents or places
 (detail=none), so that what must be forgotten costs one segment made anew, from itself, and not the whole index. The
 tokens hold nothing but letters and digits, so the ``ascii`` tokenizer takes them as they are.
 
@@ -269,7 +269,7 @@ def _state(connection: sqlite3.Connection, run: int) -> State:
         return State()
     seen = row[6] or b""
     return State(
-        *row[:5], tuple(_unpack_rows(row[5])) if row[5] else (), row[6] is not None,
+        row[0], row[1], row[2], row[3], row[4], tuple(_unpack_rows(row[5])) if row[5] else (), row[6] is not None,
         frozenset(seen[at : at + 8] for at in range(0, len(seen), 8)),
     )  # fmt: skip
 

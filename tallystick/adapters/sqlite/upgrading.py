@@ -16,10 +16,15 @@ _unpack = msgspec.msgpack.Decoder().decode
 
 
 def count_versions(connection: sqlite3.Connection) -> None:
-    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on.
+    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on;
+    and all runs the number of calls that were denied.
 
     Neither a run's revision nor what the journal attests changes by it.
     """
+    for run, state in connection.execute("SELECT no, state FROM run").fetchall():
+        denials = rows.unpack_tally(state).denials
+        if denials:
+            connection.execute("UPDATE run SET denials=? WHERE no=?", (denials, run))
     labelled = [
         number for number, body in connection.execute("SELECT id, body FROM shape")
         if len(shape := _unpack(body)) > _VERSION and shape[_VERSION] is not None

@@ -194,6 +194,15 @@ DIALECT: Final = Dialect(
     },
 )
 
+# Where the time to the first piece of an answer stands -> nanoseconds in one of its units.
+FIRST_CHUNK: Final = {
+    "gen_ai.response.time_to_first_chunk": 1_000_000_000,
+    "gen_ai.server.time_to_first_token": 1_000_000,  # Strands
+    "ai.response.msToFirstChunk": 1_000_000,
+    "lk.response.ttft": 1_000_000_000,
+    "gen_ai.streaming.time_to_first_token": 1_000_000_000,
+}
+
 # attribute -> (short name in Step.facts, shape)
 FACTS: Final = {
     own.RUN_ROOT: ("root", "flag"),
@@ -207,4 +216,6 @@ FACTS: Final = {
     own.ALIVE: ("alive", "count"),
     own.LOST: ("lost", "count"),
     own.LOG_EVENT: ("log", "text"),
+    own.LEG: ("leg", "flag"),
+    own.LEG_STEPS: ("leg_steps", "count"),
 }

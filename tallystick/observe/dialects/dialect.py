@@ -65,9 +65,9 @@ class Dialect:
         ones. ``history``: tool results appear only in the message history, so calls are read from it.
         ``session_totals``: scopes that record agents and none of their model calls (some put the session's
         tokens on the agent span). ``follow_links``: one run is scattered over traces that point to each other
-    by span links. ``json_texts``: attributes whose value is JSON even where it is one word in quotes.
-        ``unfold``: further attributes, under names of these tables, out of the JSON that a sender packed into one; asked
-        only when somebody reads the contents, and what the span itself says goes first."""
+    by span links. ``json_texts``: attributes whose value is JSON even where it is one word in quotes. ``unfold``:
+    further attributes, under names of these tables, out of the JSON that a sender packed into one; asked only when
+    somebody reads the contents, and what the span itself says goes first."""
 
     name: str
     scopes: tuple[str, ...] = ()
@@ -81,6 +81,7 @@ class Dialect:
     history: bool = False
     session_totals: frozenset[str] = frozenset()
     follow_links: bool = False
+    quoted: bool = False
     refine: Callable[[Span, Found], None] | None = None
     json_texts: frozenset[str] = frozenset()
     unfold: Callable[[Attributes], Mapping[str, Any]] | None = None

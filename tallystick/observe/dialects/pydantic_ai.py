@@ -20,11 +20,13 @@ _NO_PARENT: Final = "0" * 16
 
 
 def started_span(span: Span) -> Span:
-    """The start record that a pending span of Logfire stands for; the span itself where it is none."""
+    """The start record that a pending span of Logfire stands for; the span itself where it is none, or is that
+    record already (the store keeps the record, and it is read again)."""
     attributes = span.attributes
     parent = attributes.get(PENDING)
     if (
-        span.parent is None
+        span.ended is None
+        or span.parent is None
         or attributes.get("logfire.span_type") != "pending_span"
         or type(parent) is not str
     ):
