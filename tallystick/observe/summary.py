@@ -75,9 +75,8 @@ class Tally:
         default_factory=lambda: [0] * 5
     )  # ended model calls that did not report the field
     usage_gaps: int = 0
-    session: list[int] = field(
-        default_factory=lambda: [0] * 5
-    )  # totals that agent steps report for a whole session
+    # totals that agent steps report for a whole session
+    session: list[int] = field(default_factory=lambda: [0] * 5)
     session_reports: list[int] = field(default_factory=lambda: [0] * 5)
     cost_nano: int = 0
     cost_gaps: int = 0
@@ -142,7 +141,7 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
             process, said = clean_text(step.facts.get("process")), _whole(step.facts.get("leg_steps"))
             count_leg(tally.legs, step.span, process if ended is None else None, sign)
             count_number(tally.numbered, step.origin, 0, sign * said)
-        if not step.derived and "steps" in step.facts:  # a process says how many steps it gave numbers to
+        if not step.derived and "steps" in step.facts:  # how many numbers a process gave out
             count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts["steps"]))
     error = False
     cost = gap = tokens_in = tokens_out = token_gap = 0
