@@ -75,9 +75,8 @@ class Tally:
         default_factory=lambda: [0] * 5
     )  # ended model calls that did not report the field
     usage_gaps: int = 0
-    session: list[int] = field(
-        default_factory=lambda: [0] * 5
-    )  # totals that agent steps report for a whole session
+    # totals that agent steps report for a whole session
+    session: list[int] = field(default_factory=lambda: [0] * 5)
     session_reports: list[int] = field(default_factory=lambda: [0] * 5)
     cost_nano: int = 0
     cost_gaps: int = 0
