@@ -316,4 +316,4 @@ class UseLog(Protocol):
 
 
 class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, Protocol):
-    """A trace store with its log of records, its uses and its index of texts; both adapters are one."""
+    """A trace store with its log of records, its uses and its index of texts, and whose contents can be erased."""

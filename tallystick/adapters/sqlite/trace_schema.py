@@ -163,6 +163,28 @@ INSERT INTO meta SELECT 'untracked', ifnull(max(id), 0) FROM step;
 -- Frames that hold what no step may name any more; ``scrubs`` counts the scrubs, so that writers forget places.
 CREATE TABLE unscrubbed (frame INTEGER PRIMARY KEY);
 INSERT INTO meta VALUES ('scrubs', 0);
+
+-- Segments of the archive. state: 0 being written by process ``owner`` since ``at``, 1 whole, 2 no run needs it any
+-- more since ``at``. purge: it holds what was deleted or erased, so its other runs move on and it goes.
+CREATE TABLE segment (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, owner TEXT NOT NULL,
+    at INTEGER NOT NULL, purge INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
+);
+
+-- The runs whose steps are in a segment (run.archived): the rows ``first`` and following, ``steps`` of them.
+CREATE TABLE archived_run (
+    run INTEGER PRIMARY KEY, segment INTEGER NOT NULL, first INTEGER NOT NULL, steps INTEGER NOT NULL
+);
+CREATE INDEX archived_run_segment ON archived_run (segment);
+
+-- Traces of archived steps whose trace does not lead to their run.
+CREATE TABLE archived_trace (trace INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (trace, run)) WITHOUT ROWID;
+
+-- Logs of runs that were deleted: their first ``records`` have their hashes still, and no salts.
+CREATE TABLE deleted_log (log INTEGER PRIMARY KEY, records INTEGER NOT NULL, at INTEGER NOT NULL);
+
+-- The highest number a step had that is not here any more, so that none is given twice; how many steps were deleted.
+INSERT INTO meta VALUES ('last_step', 0), ('steps_deleted', 0);
 """
 
 _FOURTH_ERASURE = """

@@ -9,10 +9,12 @@ from hashlib import sha256
 from typing import Any
 
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.bringing import any_archived, archived_among, archived_of_traces, bring_back
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
 from tallystick.adapters.sqlite.payloads import Packer, pack_source
 from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
+from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
@@ -76,8 +78,10 @@ class BatchWriter:
         compress: Callable[[bytes], bytes],
         silent_after: int,
         random_bytes: Callable[[int], bytes],
+        shelf: Shelf,
     ) -> None:
         self._random_bytes = random_bytes
+        self._shelf = shelf
         self._connection = connection
         self._memory = memory
         self._compress = compress
@@ -86,6 +90,9 @@ class BatchWriter:
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Assign, store and count a batch."""
         known = self._known_traces({step.trace for step, _ in batch})
+        self._archived = any_archived(self._connection)
+        if self._archived and known:
+            self._bring_back(archived_of_traces(self._connection, known.values()))
         here, fresh = self._sift(batch, known)
         items = fresh.items
         if not items:
@@ -104,6 +111,11 @@ class BatchWriter:
         self._runs.save(list(touched.values()), moved, at=at)
         written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
         return Written(written, fresh.repeats + len(items) - written, tuple(touched))
+
+    def _bring_back(self, runs: Sequence[int]) -> None:
+        """Take runs out of the archive: what comes now may repeat, end or join their steps."""
+        for number in runs:
+            bring_back(self._connection, self._shelf, number, self._compress, self._memory.recent)
 
     def _count(self, row: RunRow, group: list[Item], here: dict[str, bool]) -> None:
         steps = [(item.step, item.before) for item in group]
@@ -200,6 +212,8 @@ class BatchWriter:
             {trace: run for trace, (_, run) in known_traces.items()},
             {step.run for step in steps if step.run},
         )
+        if self._archived:
+            self._bring_back(archived_among(self._connection, [row.no for row in by_id.values()]))
         decided = stitch.assign(steps, known)
         touched: dict[str, RunRow] = {}
         for item, run in zip(items, decided.runs, strict=True):
