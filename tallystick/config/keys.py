@@ -213,7 +213,14 @@ def _alias(key: Key, raw: Any, folder: Path) -> str:
     return text
 
 
-_ITEMS = {"export": _export, "witness": _witness, "alias": _alias}
+def _retention(key: Key, raw: Any, folder: Path) -> str:
+    """A rule that says when runs are deleted, in its normal form."""
+    from tallystick.app.retention import parse_rule
+
+    return parse_rule(_text(key, raw, folder)).text
+
+
+_ITEMS = {"retention": _retention, "export": _export, "witness": _witness, "alias": _alias}
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,
     "whole": _whole, "usd": _usd, "choice": _choice, "list": _list,

@@ -56,6 +56,9 @@ class Settings:
     checkpoint_export: tuple[str, ...]
     witnesses: tuple[str, ...]
     gated_aliases: tuple[str, ...]
+    hot_days: int
+    keep_days: int | None
+    retention: tuple[str, ...]
     origins: Mapping[str, str]
     project: Path | None
 
