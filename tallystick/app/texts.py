@@ -55,7 +55,7 @@ class TextIndexer:
 
     def _read(self, run: str, revision: int) -> tuple[RunTexts, int]:
         unread = self._traces.unread(run, revision)
-        collector = Collector(unread.seen)
+        collector = Collector(unread.seen, remember=unread.remember)
         count = 0
         for step, span in unread.steps:
             collector.add(step, span)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from base64 import b32hexencode
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -36,8 +36,8 @@ _KEEP: Final = bytes(
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _SINGLE: Final = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 _OTHER: Final = re.compile(r"[\W_]+")
-_LONG_WORD: Final = re.compile(rb"[^ ]{%d}" % (LONGEST_WORD + 1))
 _DEEPEST: Final = 64
+_MOST_SOURCES: Final = 8  # resources that are known to have been read
 _NOT_TEXT: Final = ("tool_definitions", "parameters")
 _SPEAKS: Final = frozenset(
     {"role", "type", "finish_reason", "mime_type", "modality"}
@@ -108,11 +108,11 @@ def has_phrase(text: str, phrase: str) -> bool:
 # ── tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@lru_cache(maxsize=65_536)
 def tag(kind: str, key: str, value: str | None = None) -> str:
     """The token of a fact: of an attribute (``kind`` "a") or of a step's column ("s"); without value: it is there."""
     said = f"{kind}:{key}" if value is None else f"{kind}:{key}={value}"
-    digest = blake2b(said.encode("utf-8", "replace"), digest_size=7).digest()
-    return MARK + b32hexencode(digest)[:10].decode().lower()
+    return MARK + blake2b(said.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def scalar_text(value: Any) -> str | None:
@@ -132,14 +132,14 @@ def scalar_text(value: Any) -> str | None:
 class Collector:
     """Collects the tokens and scores of a run, step by step.
 
-    ``seen`` are the texts of the run that earlier passes read (8 bytes each); those read now are added to it.
+    ``seen`` are the texts of the run that earlier passes read (8 bytes each); with ``remember`` those read now are added.
     """
 
-    def __init__(self, seen: Iterable[bytes] = ()) -> None:
+    def __init__(self, seen: Iterable[bytes] = (), *, remember: bool = False) -> None:
         self.seen = set(seen)
+        self._remember = remember or bool(self.seen)
         self.scores: set[tuple[str, float | None, str | None]] = set()
-        self._earlier = bool(self.seen)
-        self._here: set[Any] = set()
+        self._here: set[int] = set()  # of texts that were read in this pass: their hashes
         self._texts: list[str] = []
         self._size = 0
         self._words: set[bytes] = set()
@@ -151,16 +151,29 @@ class Collector:
         facts = self._facts
         for name, value in span.attributes.items():
             kind = type(value)
-            if kind is str and len(value) > SHORT:
-                self._text(value)
-                continue
-            facts.add(("a", name, value)) if kind in _SCALARS else self._parts(name, value)
-            if names_text(name):
-                self._text(value) if kind is str else self._walk(value, 0)
-        if span.source.resource not in self._sources:
-            self._sources.append(span.source.resource)
-            for name, value in span.source.resource.items():
-                facts.add(("a", name, value)) if type(value) in _SCALARS else self._parts(name, value)
+            if kind is str:
+                if len(value) > SHORT:
+                    self._text(value)
+                    continue
+                facts.add(("a", name, value))
+                if names_text(name):
+                    self._text(value)
+            elif kind in _SCALARS:
+                facts.add(("a", name, value))
+                if names_text(name):
+                    self._walk(value, 0)
+            else:
+                self._parts(name, value)
+                if names_text(name):
+                    self._walk(value, 0)
+        resource = span.source.resource
+        if resource and resource not in self._sources:
+            self._sources = [resource, *self._sources[:_MOST_SOURCES]]
+            for name, value in resource.items():
+                if type(value) not in _SCALARS:
+                    self._parts(name, value)
+                elif type(value) is not str or len(value) <= SHORT:
+                    facts.add(("a", name, value))
         facts.add(("s", "kind", step.kind._value_))
         for text in (step.name, step.tool, step.agent, step.error, span.status_message):
             if text:
@@ -180,31 +193,35 @@ class Collector:
     def tokens(self) -> set[str]:
         """All tokens so far."""
         self._flush()
-        found = {word.decode("utf-8", "replace") for word in self._words}
+        # Other words than ASCII were cut as they were read.
+        found = {
+            word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD]
+            for word in b" ".join(self._words).decode("utf-8", "replace").split()
+        }
+        found.update([tag("a", key) for key in {key for kind, key, _ in self._facts if kind == "a"}])
         for kind, key, value in self._facts:
-            text = scalar_text(value)
+            text = value if type(value) is str else scalar_text(value)
             if text is not None:
                 found.add(tag(kind, key, text))
-                if kind == "a":
-                    found.add(tag(kind, key))
         return found
 
     def _parts(self, name: str, value: Any) -> None:
         """A list of scalars: each of them is a value of the attribute."""
         if isinstance(value, list | tuple):
-            self._facts.update(("a", name, one) for one in value[:SHORT] if type(one) in _SCALARS)
+            self._facts.update(("a", name, one) for one in value[:SHORT] if scalar_text(one) is not None)
 
     def _is_new(self, raw: Any) -> bool:
         """Whether a text (as it was sent) comes for the first time in the run."""
-        if raw in self._here:
+        known = hash(raw)
+        if known in self._here:
             return False
-        self._here.add(raw)
-        if len(raw) < 24:
+        self._here.add(known)
+        if not self._remember or len(raw) < 24:
             return True  # words so few cost less than remembering them over passes
         digest = blake2b(
             raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"), digest_size=8
         ).digest()
-        if self._earlier and digest in self.seen:
+        if digest in self.seen:
             return False
         if len(self.seen) < MOST_SEEN:
             self.seen.add(digest)
@@ -261,13 +278,10 @@ class Collector:
 
     def _flush(self) -> None:
         plain = [text for text in self._texts if text.isascii()]
-        folded = [_fold(" ".join(plain))] + [_fold(text) for text in self._texts if not text.isascii()]
+        self._words.update(_fold("\n".join(plain)).split())
+        if len(plain) < len(self._texts):
+            self._words.update(_fold("\n".join([text for text in self._texts if not text.isascii()])).split())
         self._texts, self._size = [], 0
-        for some in folded:
-            words = some.split()
-            if _LONG_WORD.search(some):
-                words = [word[:LONGEST_WORD] if word.isascii() else word for word in words]
-            self._words.update(words)
 
 
 _SCALARS: Final = frozenset({str, int, float, bool})

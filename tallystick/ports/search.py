@@ -19,7 +19,8 @@ Score = tuple[str, float | None, str | None]  # name, value, label
 class Unread:
     """The steps of a run that are not in the index.
 
-    ``seen``: the texts of the run that were indexed before (8 bytes each). ``mark`` belongs to the store: it goes back
+    ``seen``: the texts of the run that were indexed before (8 bytes each); ``remember``: it goes on, and those that are
+    read now will be wanted. ``mark`` belongs to the store: it goes back
     with what was read. Reading ``steps`` raises UnknownThing where the run is gone, and StoreFault.
     """
 
@@ -28,6 +29,7 @@ class Unread:
     steps: Iterator[tuple[Step, Span]]
     seen: Iterable[bytes]
     mark: Any
+    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)

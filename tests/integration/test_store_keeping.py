@@ -174,13 +174,16 @@ _KILLED = """
             die()
         return answer
     setattr(holder, name, around)
-    store.archive(before=2**62, now=2**62)
+    store.archive(before=2**62, now=2**61)
     """
 
 
+_SOAK = ("write:before", "_write:second", "_to_disk:before", "queue:before", "_end:after")
+
+
 @pytest.mark.parametrize("point", [
-    "write:before", "_write:second", "_to_disk:before", "write:after", "queue:before", "queue:after", "_mark:after",
-    "_end:after", "scrub:before",
+    "write:after", "queue:after", "_mark:after", "scrub:before",
+    *(pytest.param(point, marks=pytest.mark.soak) for point in _SOAK),
 ])  # fmt: skip
 def test_a_process_that_is_killed_loses_and_doubles_nothing(tmp_path, point):
     stores = wiring.open_stores(tmp_path)
@@ -195,7 +198,7 @@ def test_a_process_that_is_killed_loses_and_doubles_nothing(tmp_path, point):
     stores = wiring.open_stores(tmp_path)
     assert {run: list(stores.traces.kept(run)) for run in before} == before
     assert sound(stores) == []
-    stores.traces.archive(before=2**62, now=2**62)
+    stores.traces.archive(before=2**62, now=2**61)
     assert {run: list(stores.traces.kept(run)) for run in before} == before
     assert stores.traces.info()["archived_runs"] == 3
     stores.traces.tidy(now=2**62)
@@ -278,3 +281,17 @@ def test_the_command_line(tmp_path, capsys):
         del os.environ["TALLYSTICK_KEEP_DAYS"]
     assert tally("store", "backup", str(tmp_path / "copy"))["files"] >= 2
     assert SqliteTraces(Path(tmp_path / "copy" / "traces.db")).runs(EVERYTHING, now=1).total == 0
+
+
+def test_an_erased_subject_is_gone_from_the_archive_too(stores):
+    fill(stores, range(2), **{"user.id": "jane", "secret": "Jane lives in Lima. " * 40})
+    fill(stores, range(2, 4), **{"user.id": "john"})
+    wiring.attest(stores)
+    stores.traces.archive(before=2**62, now=2**62)
+    files = list(stores.path.rglob("*.parquet"))
+    assert len(stores.traces.concerning("jane")) == 2
+    stores.traces.erase(stores.traces.concerning("jane"))
+    assert not any(file.exists() for file in files)
+    assert "Lima" not in str([stores.traces.spans(f"{run + 1:032x}") for run in range(4)])
+    assert len(stores.traces.spans(f"{3:032x}")) == 4
+    assert sound(stores) == []

@@ -29,6 +29,7 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, summary
 from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.spending import LOOSE
 from tallystick.adapters.sqlite.uses_check import run_flaws, sum_flaws
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.step import Step
@@ -43,12 +44,12 @@ UNREADABLE: Final = (
     RecursionError,
 )  # fmt: skip
 _DAMAGE: Final = (StoreFault, BadInput, zstandard.ZstdError, *UNREADABLE)
-_REVISION, _DUE, _STATE = 1, 3, 25  # places in a summary
+_REVISION, _DUE, _STATE = 1, 3, 26  # places in a summary
 _FOREVER: Final = 2**62
 _RUNS = (
     "SELECT stamped, revision, open, due, process, sort, agent, workflow, goal, source, status, completeness, missing,"
     " steps, errors, tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, ended, version,"
-    " environment, state, no, id FROM run ORDER BY no"
+    " environment, denials, state, no, id FROM run ORDER BY no"
 )
 _STEPS = (
     "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body, s.flags, s.response, s.trace FROM step s"
@@ -90,6 +91,8 @@ class Checker:
         for row in self._connection.execute(_RUNS).fetchall():
             run = str(row[-1])
             yield from self._guarded(partial(self._run, row), run)
+        for (run,) in self._connection.execute(f"SELECT id FROM run WHERE loose <> {LOOSE}"):
+            yield Flaw("what a run keeps of steps that nobody claims is not true", str(run))
         yield from self._guarded(self._unclaimed)
         for (number,) in self._connection.execute("SELECT id FROM frame ORDER BY id").fetchall():
             yield from self._guarded(partial(self._frame, number))
@@ -337,7 +340,7 @@ class Checker:
             if step.same_as != same_as.get(step.span):
                 yield Flaw("a step's mark as a repeat of another is not true", run, step.span)
         kept = rows.unpack_tally(row[_STATE])
-        tally, parts = count_all(steps, kept)
+        tally, parts = count_all(steps, kept, run)
         if kept != tally:
             yield Flaw("the sums kept of a run are not those of its steps", run)
         # A tally of before has fewer fields, and is as good as one that has them all.

@@ -146,7 +146,10 @@ class Database:
         return not busy
 
     def vacuum(self) -> None:
-        """Write the file anew, so that no page holds what was deleted; costs reading and writing all of it."""
+        """Write the file anew without what SQLite left in unused room; costs reading and writing all of it.
+
+        Waits for other writers; readers may go on.
+        """
         with self._lock, self.translated():
             self._writing_connection().execute("VACUUM")
             self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")

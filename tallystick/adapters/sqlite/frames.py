@@ -63,6 +63,11 @@ class Recent:
         self._newest = 0  # the last frame whose list is known
         self._scrubs = 0  # how often the store had been scrubbed when that was learnt
 
+    @property
+    def scrubs(self) -> int:
+        """How often the store had been scrubbed when what is remembered was learnt."""
+        return self._scrubs
+
     def forget(self) -> None:
         """Drop everything, after a rollback: what was learnt inside the transaction is not true."""
         self.newer, self.older, self._newest = {}, {}, 0

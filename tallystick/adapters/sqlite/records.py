@@ -162,6 +162,8 @@ def read_records(connection: sqlite3.Connection, number: int, run: str, shelf: S
     deleted = dict(
         pairs_in(connection, "SELECT log, records FROM deleted_log WHERE log IN ({})", list(names))
     )
+    sql = "SELECT log, n, commitment FROM erased_record WHERE log IN ({})"
+    erased = {(row[0], row[1]): row[2] for row in pairs_in(connection, sql, list(names))}
     found: list[Record] = []
     for log, name in sorted(names.items(), key=lambda one: one[1]):
         for first, hashes, salts in read_stretches(connection, log):
@@ -170,6 +172,9 @@ def read_records(connection: sqlite3.Connection, number: int, run: str, shelf: S
                 by = taken.get((log, n))
                 if n < deleted.get(log, 0):  # of a run that was deleted before this one began under its id
                     found.append(Record(name, n, "", "", leaf, None))
+                elif by is None and (log, n) in erased:
+                    pair = live.get((log, n), ("", ""))
+                    found.append(Record(name, n, *pair, leaf, None, erased[log, n]))
                 elif by is None:
                     found.append(Record(name, n, *live.get((log, n), ("", "")), leaf, salt))
                 else:

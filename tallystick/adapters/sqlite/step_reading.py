@@ -29,10 +29,12 @@ class StepReading:
     if TYPE_CHECKING:
 
         def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
+        def _settle(self) -> None: ...
         def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
 
     def steps(self, run: str) -> Sequence[Step]:
         """All steps of a run without contents, by start time, then sequence number, then arrival."""
+        self._settle()
         with self._reading() as connection:
             number, name = self._run_of(connection, run)
             found = self._shelf.rows(connection, number)
@@ -61,6 +63,7 @@ class StepReading:
 
     def account(self, run: str) -> Account:
         """A run as it stands, charges in the order of its records. Raises UnknownThing."""
+        self._settle()
         with self._reading() as connection:
             number, name = self._run_of(connection, run)
             found = run_from(*connection.execute(f"{READ_RUN} WHERE r.no=?", (number,)).fetchone())

@@ -132,7 +132,7 @@ class SqliteTexts:
         if whole:
             state = State(state.revision, passes=state.passes)
         reading = Reading(number, name, revision, steps, bool(is_open), whole, forgotten, state)
-        return Unread(name, revision, self._read(reading), state.seen, reading)
+        return Unread(name, revision, self._read(reading), state.seen, reading, reading.open)
 
     def _read(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
         """The steps of a run that were not read; those of an open run wait until they end. Notes how far that is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from tallystick.adapters.sqlite.database import Migration, script
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.upgrading import count_versions
 
 APPLICATION = 0x54414C54  # "TALT"
@@ -138,10 +139,15 @@ _FOURTH_COLUMNS = """
 -- Which version of its agent a run had, and where it ran. Versions, subjects and conversations are parts as well.
 ALTER TABLE run ADD COLUMN version TEXT;
 ALTER TABLE run ADD COLUMN environment TEXT;
+ALTER TABLE run ADD COLUMN denials INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX run_agent ON run (agent, sort);
 
 -- 0, or the number of the segment of the archive that has the run's steps; whether its contents were erased.
 ALTER TABLE run ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+
+-- Of which types of parts a run has steps that no part claims (spending.py).
+ALTER TABLE run ADD COLUMN loose INTEGER NOT NULL DEFAULT 0;
 
 -- Runs by version, subject or conversation.
 CREATE INDEX part_name ON part (type, name, run) WHERE type >= 4;
@@ -182,6 +188,10 @@ INSERT INTO meta VALUES ('last_step', 0), ('steps_deleted', 0);
 """
 
 _FOURTH_ERASURE = """
+-- What records committed to whose salts were erased: with it their leaves can still be made.
+CREATE TABLE erased_record (
+    log INTEGER NOT NULL, n INTEGER NOT NULL, commitment BLOB NOT NULL, PRIMARY KEY (log, n)
+) WITHOUT ROWID;
 """
 
 _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
@@ -190,6 +200,7 @@ _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
 def _fourth(connection: sqlite3.Connection) -> None:
     script(_FOURTH)(connection)
     count_versions(connection)
+    connection.execute(MARK_LOOSE)
 
 
 MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), _fourth)

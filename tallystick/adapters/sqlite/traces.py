@@ -16,33 +16,44 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.archiving import archive_facts
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
+from tallystick.adapters.sqlite.erasing import SqliteErasing
 from tallystick.adapters.sqlite.frames import compressor
 from tallystick.adapters.sqlite.keeping import SqliteKeeping
+from tallystick.adapters.sqlite.outlining import OutlineReader
 from tallystick.adapters.sqlite.records import mark_attested, read_unattested
-from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
+from tallystick.adapters.sqlite.runs import READ_RUN, pairs_in, run_from
 from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.shelf import Shelf
-from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
+from tallystick.adapters.sqlite.spending import read_sightings, read_spend
 from tallystick.adapters.sqlite.step_reading import StepReading
+from tallystick.adapters.sqlite.sweeping import Sweeper
+from tallystick.adapters.sqlite.tallying import TallyReader
 from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
+from tallystick.adapters.sqlite.wholeness import WholenessReader
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
-from tallystick.model.errors import BadInput, StoreFault
+from tallystick.model.errors import StoreFault
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.completeness import SILENT_AFTER_NS, judge
-from tallystick.observe.summary import PART_TYPES
+from tallystick.observe.completeness import SILENT_AFTER_NS
 from tallystick.ports import Change, Flaw, RunPage, Segment, Sighting, Spend, Written
 from tallystick.ports.archive import Archive
 
-_OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
-
-class SqliteTraces(StepReading, SqliteTexts, SqliteKeeping):
+class SqliteTraces(
+    Sweeper,
+    StepReading,
+    SqliteTexts,
+    SqliteKeeping,
+    SqliteErasing,
+    OutlineReader,
+    WholenessReader,
+    TallyReader,
+):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
@@ -61,12 +72,8 @@ class SqliteTraces(StepReading, SqliteTexts, SqliteKeeping):
         archive: Archive | None = None,
     ) -> None:
         self._database = Database(
-            path,
-            application=APPLICATION,
-            migrations=MIGRATIONS,
-            synchronous="NORMAL",
-            busy_seconds=busy_seconds,
-        )
+            path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
+        )  # fmt: skip
         self._alive = alive
         self._silent_after = silent_after
         self._random_bytes = random_bytes
@@ -148,17 +155,21 @@ class SqliteTraces(StepReading, SqliteTexts, SqliteKeeping):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
+        with self.selected(query, now) as (connection, where, values):
+            return read_spend(connection, by, where, values)
+
+    @contextmanager
+    def selected(self, query: Query, now: int) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
+        """A read transaction, and the condition on runs ``r`` that a query is in it."""
         choice = choose(query, self.text_index)
         with self._reading() as connection:
-            where, values = settled(connection, choice, self.pairs_of, now=now)
-            return [Spend(*row) for row in connection.execute(spend_sql(by, where), values)]
+            yield (connection, *settled(connection, choice, self.pairs_of, now=now))
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
-        if type not in PART_TYPES:
-            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
+        self._settle()
         with self._reading() as connection:
-            return [Sighting(type, *row) for row in connection.execute(SIGHTINGS[type])]
+            return read_sightings(connection, type)
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""
@@ -243,6 +254,7 @@ class SqliteTraces(StepReading, SqliteTexts, SqliteKeeping):
 
     def flaws(self) -> Iterator[Flaw]:
         """What in the tables does not follow from the steps (see ``adapters/sqlite/checking.py``)."""
+        self._settle()
         with self._reading() as connection:
             yield from Checker(connection, self._silent_after, self._shelf).flaws()
 
@@ -293,33 +305,3 @@ class SqliteTraces(StepReading, SqliteTexts, SqliteKeeping):
         if row is None:
             raise unknown_run(run)
         return int(row[0])
-
-    def _sweep(self, now: int) -> None:
-        """Find open runs whose process died or that fell silent, and say so in their rows."""
-        known: dict[str, bool | None] = {}
-
-        def alive(name: str | None) -> bool | None:
-            if name is None:
-                return None
-            if name not in known:
-                known[name] = self._alive(name)
-            return known[name]
-
-        with self._reading() as connection:
-            due = [
-                row[0] for row in connection.execute(_OPEN)
-                if now > row[5] or (row[4] is not None and alive(row[4]) is False)
-            ]  # fmt: skip
-        if not due:
-            return
-        with self._readable(), self._lock, self._database.writing() as connection:
-            for no, run, stamped, state, owner, _ in pairs_in(connection, _OPEN + " AND no IN ({})", due):
-                row = RunRow(no, run, bool(stamped), rows.unpack_tally(state))
-                verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)
-                if verdict.missing is None and str(verdict.completeness) == "open":
-                    continue
-                bump = "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
-                revision = connection.execute(bump).fetchone()[0]
-                RunTable(connection, self._memory.names, self._memory.shapes, self._silent_after).update(
-                    summary(row, verdict, revision, self._silent_after)
-                )

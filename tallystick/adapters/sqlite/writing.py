@@ -106,7 +106,7 @@ class BatchWriter:
             self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
         for row in touched.values():
-            if row.recount:
+            if row.recount and not self._runs.put_off(row, len(groups.get(row.id, ()))):
                 self._runs.recount(row)
         self._runs.save(list(touched.values()), moved, at=at)
         written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
@@ -240,7 +240,10 @@ class BatchWriter:
 
     def _step_rows(self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]) -> None:
         connection, shapes = self._connection, self._memory.shapes
+        scrubs = self._memory.recent.scrubs
         frames = FrameWriter(connection, self._compress, self._memory.recent)
+        if self._memory.recent.scrubs != scrubs:
+            self._memory.names.forget()  # an erasure may have taken names away
         pack, add = Packer(frames.keep).pack, frames.add
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
