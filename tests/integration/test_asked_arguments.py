@@ -27,7 +27,9 @@ def test_langchains_bare_value_is_read_by_name() -> None:
             whole = reader.step(run, step.span)
             shown[step.tool] = whole["arguments"]
             told = whole["mapped_from"].get("arguments", "")
-            assert told.startswith("the answer of step ") == (step.tool == "get_weather")  # the other was whole
+            assert told.startswith("the answer of step ") == (
+                step.tool == "get_weather"
+            )  # the other was whole
     assert shown == {"get_weather": {"city": "Paris"}, "to_fahrenheit": {"celsius": 21}}
 
 
