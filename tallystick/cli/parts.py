@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallystick.cli.person import this_person
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
+    from tallystick.adapters.backup import BackedUp
     from tallystick.app.catalog import Catalog
     from tallystick.app.promote import Wish
     from tallystick.app.prove.checkpoints import JournalKey, Signed
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from tallystick.app.push import PolicyDesk
     from tallystick.app.read import Reader
     from tallystick.app.ready import Ready
+    from tallystick.app.retention import Expired
     from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
+    from tallystick.ports.archive import Archived
     from tallystick.registry.plan import Plan
     from tallystick.registry.sketch import Sketch
     from tallystick.wiring import Stores
@@ -117,6 +121,24 @@ class Parts:
         from tallystick import wiring
 
         return wiring.recorder(stores)
+
+    def archive(self, stores: Stores, *, days: int, dry_run: bool, say: Callable[[str], None]) -> Archived:
+        """Move runs that ended so many days ago into the archive."""
+        from tallystick import wiring
+
+        return wiring.keeping.archive(stores, days=days, dry_run=dry_run, tell=say)
+
+    def expire(self, stores: Stores, settings: Settings, *, dry_run: bool) -> Expired:
+        """Delete the runs that the settings let go."""
+        from tallystick import wiring
+
+        return wiring.keeping.expire(stores, settings, by=this_person(), dry_run=dry_run)
+
+    def backup(self, stores: Stores, folder: Path, *, with_key: bool, say: Callable[[str], None]) -> BackedUp:
+        """Copy the store into an empty folder."""
+        from tallystick import wiring
+
+        return wiring.keeping.backup(stores, folder, with_key=with_key, tell=say)
 
     def serve(self, path: Path, settings: Settings) -> None:
         """Serve a store until interrupted."""

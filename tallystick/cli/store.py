@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.person import this_person
 from tallystick.cli.wording import count
+from tallystick.model.errors import BadInput
 
 
 @click.group()
@@ -56,6 +59,84 @@ def rebuild(call: Invocation) -> int:
             else f"views that were not true and are mended now: {count(changed)}"
         )
     return 3 if changed else 0
+
+
+@store.command()
+@click.option(
+    "--before",
+    "days",
+    metavar="AGE",
+    help="Archive runs that ended so many days ago, as 7d; left out: hot_days.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be archived.")
+@common
+def archive(call: Invocation, days: str | None, dry_run: bool) -> int:
+    """Move old runs into Parquet files; they are read as before."""
+    age = call.settings.hot_days if days is None else _days(days)
+    with call.stores(create=False, writing=True) as stores:
+        done = call.parts.archive(stores, days=age, dry_run=dry_run, say=call.out.say)
+    answer = {
+        "runs": done.runs, "steps": done.steps, "bytes": done.bytes, "segments": done.segments,
+        "busy": done.busy, "dry_run": dry_run,
+    }  # fmt: skip
+    if call.out.as_json:
+        call.out.json(answer)
+    elif dry_run:
+        call.out.say(f"would archive {count(done.runs)} runs with {count(done.steps)} steps")
+    else:
+        call.out.say(
+            f"archived {count(done.runs)} runs with {count(done.steps)} steps in {count(done.bytes)} bytes"
+        )
+    return 7 if done.busy else 0
+
+
+@store.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@common
+def expire(call: Invocation, dry_run: bool) -> None:
+    """Delete the runs that keep_days and the rules of retention let go; the journal says so."""
+    with call.stores(create=False, writing=True) as stores:
+        done = call.parts.expire(stores, call.settings, dry_run=dry_run)
+    if call.out.as_json:
+        rules = [{"rule": rule, "runs": runs} for rule, runs in done.rules]
+        call.out.json(
+            {"runs": done.runs, "steps": done.steps, "kept": done.kept, "rules": rules, "dry_run": dry_run}
+        )
+        return
+    call.out.fields((rule, f"{count(runs)} runs") for rule, runs in done.rules)
+    if not done.rules:
+        call.out.say("runs are kept for ever: neither keep_days nor retention is set")
+    what = "would delete" if dry_run else "deleted"
+    call.out.say(f"{what} {count(done.runs)} runs" + ("" if dry_run else f" with {count(done.steps)} steps"))
+    if done.kept:
+        call.out.say(
+            f"{count(done.kept)} runs are due and stay until the journal holds them and no approval waits"
+        )
+
+
+@store.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--with-key", is_flag=True, help="Copy the journal's private key too: who has the backup can sign then."
+)
+@common
+def backup(call: Invocation, folder: Path, with_key: bool) -> None:
+    """Copy the store into an empty folder, while others write; the copy is a store that opens."""
+    with call.stores(create=False) as stores:
+        done = call.parts.backup(stores, folder, with_key=with_key, say=call.out.say)
+    if call.out.as_json:
+        call.out.json(
+            {"folder": str(folder), "files": done.files, "bytes": done.bytes, "linked": done.linked}
+        )
+    else:
+        call.out.say(f"{folder} is a copy: {count(done.files)} files, {count(done.bytes)} bytes")
+
+
+def _days(text: str) -> int:
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdigit() and len(number) < 6):
+        raise BadInput(f"{text!r} is not an age in days", hint="write 7d, or 0d for all that has ended")
+    return int(number)
 
 
 @store.command()

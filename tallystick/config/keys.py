@@ -220,6 +220,13 @@ def _alias(key: Key, raw: Any, folder: Path) -> str:
     return text
 
 
+def _retention(key: Key, raw: Any, folder: Path) -> str:
+    """A rule that says when runs are deleted, in its normal form."""
+    from tallystick.app.retention import parse_rule
+
+    return parse_rule(_text(key, raw, folder)).text
+
+
 def _redaction(key: Key, raw: Any, folder: Path) -> str:
     text = _text(key, raw, folder)
     if text not in REDACTIONS:
@@ -244,6 +251,7 @@ def _field_rule(key: Key, raw: Any, folder: Path) -> str:
 
 _ITEMS = {
     "export": _export, "witness": _witness, "alias": _alias, "redaction": _redaction, "field_rule": _field_rule,
+    "retention": _retention,
 }  # fmt: skip
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,

@@ -57,11 +57,13 @@ class Settings:
     checkpoint_export: tuple[str, ...]
     witnesses: tuple[str, ...]
     gated_aliases: tuple[str, ...]
+    hot_days: int
+    keep_days: int | None
+    retention: tuple[str, ...]
     redact: tuple[str, ...]
     redact_fields: tuple[str, ...]
     redact_phone_country: str | None
     payloads: str
-    blob_limit_mb: int
     origins: Mapping[str, str]
     project: Path | None
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tallystick.ports.traces import TraceStore
+
 
 @dataclass(frozen=True, slots=True)
 class ArchivedStep:
@@ -123,7 +125,7 @@ class Archive(Protocol):
         ...
 
 
-class ArchivingTraces(Protocol):
+class ArchivingTraces(TraceStore, Protocol):
     """A trace store that moves old runs into an archive and lets whole runs go."""
 
     def archive(

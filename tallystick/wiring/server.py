@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
-from tallystick.wiring import journal, loss, release, texts
+from tallystick.wiring import journal, keeping, loss, release, texts
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -99,12 +99,15 @@ def serve(path: Path, settings: Settings) -> None:
         grpc_port = _listen_grpc(app, settings)
         catching_up = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
         catching_up.start()
+        aging = threading.Thread(target=keeping.keep_aging, args=(stores, settings, stopping), daemon=True)
+        aging.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(
             app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port, grpc_port)
         )
         stopping.set()
         catching_up.join()
+        aging.join()
         attest(stores)
         loss.counts(stores.path).flush()
     finally:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tallystick.app.uses import UseLister
     from tallystick.config.settings import Settings
 
-TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
+TRACES, CONTROL, SPOOL, ARCHIVE = "traces.db", "control.db", "spool", "archive"
 ASIDE_SECONDS = 2.0
 MOST_LISTED = (
     500  # runs that a reader lists before it reads: a store from before lists has all of its runs to list
@@ -84,11 +84,13 @@ def open_stores(
 
 def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     """The trace store of a folder; silence of so many seconds counts as a crash."""
+    from tallystick.adapters.parquet import ParquetArchive
     from tallystick.adapters.sqlite import SqliteTraces
 
+    archive = ParquetArchive(path / ARCHIVE)  # costs nothing until somebody reads from it
     if silent_after_s is None:
-        return SqliteTraces(path / TRACES)
-    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000)
+        return SqliteTraces(path / TRACES, archive=archive)
+    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000, archive=archive)
 
 
 def open_aside(path: Path) -> ControlStore:

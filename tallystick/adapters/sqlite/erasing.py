@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.naming import unknown_run
@@ -40,6 +41,16 @@ class SqliteErasing:
     _database: Database
     _silent_after: int
 
+    if TYPE_CHECKING:
+
+        def bring_back(self, runs: Sequence[str]) -> None:
+            """See ``SqliteKeeping``."""
+            ...
+
+        def tidy(self, *, now: int) -> None:
+            """See ``SqliteKeeping``."""
+            ...
+
     def concerning(self, subject: str) -> Sequence[str]:
         """Runs that have a step which concerns a subject, oldest first."""
         with self._database.reading() as connection:
@@ -52,12 +63,14 @@ class SqliteErasing:
     def erase(self, runs: Sequence[str]) -> Wiped:
         """Take the contents out of runs (see ``ports.ErasableTraces``)."""
         fill(self._database)
+        self.bring_back(runs)  # out of the archive, whose files lose them below
         steps = records = 0
         for run in runs:
             with erasing(self._database) as connection:
                 done = _Run(connection, run, self._silent_after).erase()
             steps, records = steps + done[0], records + done[1]
         scrubbed = scrub(self._database)
+        self.tidy(now=time.time_ns())
         with self._database.alone:
             self._database.vacuum()
         emptied = self._database.empty_log()
