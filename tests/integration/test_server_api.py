@@ -54,7 +54,8 @@ def test_every_question_is_answered(serving: Serving) -> None:
     run, step = "a" * 32, "b" * 16
     for path in (
         "/api/runs", "/api/runs?q=agent:refunds&limit=1", f"/api/runs/{run}", f"/api/runs/{run}/skeleton",
-        f"/api/runs/{run}/find?q=look", f"/api/runs/{run}/steps/{step}", "/api/agents", "/api/tools", "/api/models", "/api/cost?by=tool",
+        f"/api/runs/{run}/find?q=look",
+        f"/api/runs/{run}/steps/{step}", "/api/agents", "/api/tools", "/api/models", "/api/cost?by=tool",
         "/api/data", "/api/prompts", "/api/policies", "/api/budgets", "/api/suites", "/api/workflows",
         "/api/find?q=shadow", "/api/object?type=agent&name=refunds", "/api/access?what=customer_pii&since=7d",
         "/api/unused", "/api/reach", "/api/diff?type=agent&name=refunds&from=a&to=b", "/api/quarantine",
@@ -173,8 +174,9 @@ def test_the_document_is_openapi_31_with_real_schemas(serving: Serving) -> None:
     document = call(serving, "GET", "/api/openapi.json")[2]
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}", "/api/runs/{run}/find", "/api/agents",
-        "/api/tools", "/api/models", "/api/cost", "/api/approvals", "/api/approvals/{approval}", "/api/doctor",
+        "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}",
+        "/api/runs/{run}/find", "/api/agents", "/api/tools", "/api/models", "/api/cost", "/api/approvals",
+        "/api/approvals/{approval}", "/api/doctor",
         "/api/health", "/api/journal", "/api/journal/verify", "/journal/checkpoint", "/journal/tile/{place}",
         "/api/data", "/api/prompts", "/api/policies", "/api/budgets", "/api/suites", "/api/workflows", "/api/find",
         "/api/object", "/api/diff", "/api/access", "/api/unused", "/api/reach", "/api/quarantine",

@@ -129,7 +129,7 @@ class SqliteTexts:
         if whole:
             state = State(state.revision, passes=state.passes)
         reading = Reading(number, name, revision, steps, bool(is_open), whole, forgotten, state)
-        return Unread(name, revision, self._read(reading), state.seen, reading, reading.open)
+        return Unread(name, revision, self._read(reading), state.seen, reading)
 
     def _read(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
         """The steps of a run that were not read; those of an open run wait until they end. Notes how far that is."""
@@ -172,7 +172,7 @@ class SqliteTexts:
 
     def index_texts(self, texts: Sequence[RunTexts], *, upto: int) -> None:
         """Add texts to the index."""
-        self.text_index().add([(one.read.mark, one.tokens, one.scores, one.seen) for one in texts], upto=upto)
+        self.text_index().add([(one.read.mark, one.text, one.scores, one.seen) for one in texts], upto=upto)
 
     def forget_texts(self, runs: Iterable[str]) -> None:
         """Take runs out of the index, and with them those that are in the store no more."""
