@@ -37,10 +37,10 @@ class Text:
 
     def __init__(self, chance: random.Random) -> None:
         letters = "etaoinshrdlucmfwypvbgk"
-        self._words = ["".join(chance.choices(letters, k=chance.randint(2, 10))) for _ in range(6_000)]
-        self._weights = [1 / (rank + 8) for rank in range(len(self._words))]
+        self.words = ["".join(chance.choices(letters, k=chance.randint(2, 10))) for _ in range(6_000)]
+        self._weights = [1 / (rank + 8) for rank in range(len(self.words))]
         self._chance = chance
-        pool = chance.choices(self._words, self._weights, k=200_000)
+        pool = chance.choices(self.words, self._weights, k=200_000)
         self._pool = " ".join(pool)
 
     def take(self, size: int) -> str:

@@ -27,7 +27,7 @@ FIELDS = DOCS / "fields.toml"
 REGISTRY_SHAPES = (
     "match",
     "thing", "version", "alias", "use", "difference", "definition", "access", "grant", "signals",
-    "planned",
+    "planned", "diff", "contrast",
 )  # fmt: skip
 _MADE = "<!-- Made by docs/generate.py; change the code, then run `make docs`. -->\n\n"
 
@@ -154,7 +154,9 @@ def json_page() -> str:
     ]  # fmt: skip
     documented = {**{name: list(shape) for name, shape in shapes().items()},
                   **{name: list(told[name]) for name in REGISTRY_SHAPES},
-                  "budget": list(told["budget"]), "cost": list(told["cost"]), "entry": list(told["entry"])}  # fmt: skip
+                  "budget": list(told["budget"]), "cost": list(told["cost"]),
+                  **{name: list(told[name]) for name in ("wholeness", "loss")},
+                  "entry": list(told["entry"])}  # fmt: skip
     for name, keys in documented.items():
         lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]
         said = {**told["run"], **told[name]} if name == "totals" else told[name]

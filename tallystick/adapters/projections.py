@@ -24,6 +24,7 @@ _CONTENTS: Final[dict[str, tuple[str, ...] | None]] = {  # fields that may hold 
     "approval.requested": ("arguments", "shown"),
     "approval.answered": ("note",),
     "run.stopped": None,
+    "content.erased": ("subject",),  # whose contents they were is known by who asked, and is not kept
 }
 _ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
 

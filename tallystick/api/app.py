@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
@@ -45,7 +45,10 @@ from tallystick.api.writer import Writer
 from tallystick.app.feed import Feed
 from tallystick.app.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
-from tallystick.ports import Clock
+from tallystick.ports import Clock, Counts
+
+if TYPE_CHECKING:
+    from tallystick.api.otlp_grpc import GrpcDoor
 
 _log = logging.getLogger("tallystick.api")
 _LITESTAR_DOCS: Final = "/api/openapi"  # where litestar would put pages of its own; nothing is served there
@@ -64,19 +67,29 @@ class _Litestar(Litestar):
 class App:
     """One server as an ASGI application. ``gate`` makes sign-in links, ``stopping`` ends the live streams."""
 
-    def __init__(self, inner: Litestar, gate: Gate, ingest: Ingest, events: Events, writer: Writer) -> None:
+    def __init__(
+        self,
+        inner: Litestar,
+        gate: Gate,
+        ingest: Ingest,
+        events: Events,
+        writer: Writer,
+        settings: ServerSettings,
+    ) -> None:
         self.gate = gate
         self.events = events
         self._inner = inner
         self._ingest = ingest
         self._writer = writer
         self._sign_in = SignIn(gate)
+        self._settings = settings
+        self._grpc: GrpcDoor | None = None
         self.otlp_port: int | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or carry the server's start and stop to the application inside."""
         if scope["type"] == "lifespan":
-            await self._inner(scope, receive, send)  # type: ignore[arg-type]
+            await self._inner(scope, self._lifespan(receive), send)  # type: ignore[arg-type]
             return
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
@@ -100,6 +113,30 @@ class App:
             )
         else:
             await self._inner(scope, receive, _with_headers(send))  # type: ignore[arg-type]
+
+    def listen_grpc(self, host: str, port: int) -> int:
+        """Take a port for OTLP over gRPC (0: any free one) and return it; served once the server starts.
+
+        Raises ConfigError when the port cannot be had, ImportError where the extra is missing.
+        """
+        from tallystick.api.otlp_grpc import GrpcDoor as Door
+
+        self._grpc = Door(self._writer, self.gate, self._settings)
+        return self._grpc.open(host, port)
+
+    def _lifespan(self, receive: Receive) -> Receive:
+        """The server's start and stop, with gRPC started before and stopped before everything else."""
+
+        async def receiving() -> Message:
+            """Pass a message on."""
+            message = await receive()
+            if self._grpc is not None and message["type"] == "lifespan.startup":
+                self._grpc.start()
+            elif self._grpc is not None and message["type"] == "lifespan.shutdown":
+                await self._grpc.stop()
+            return message
+
+        return receiving
 
     def stopping(self) -> None:
         """The server begins to stop: streams that would never end are ended. Call from the event loop."""
@@ -135,15 +172,17 @@ def create_app(
     registry: Registry,
     signins: HearsSignIns | None = None,
     feed: Feed | None = None,
+    loss: Callable[[], Mapping[str, Any]] | None = None,
+    counts: Counts | None = None,
     extra_routes: Sequence[Any] = (),
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
-    ``answer`` writes answers to approvals, ``signins`` hears who signs in, ``feed`` is what guards are
-    told. The writer's thread starts with the first request and ends, with all that was taken committed, when the server
-    stops.
+    ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
+    ``signins`` hears who signs in, ``feed`` is what guards are told. The writer's thread starts with the first request
+    and ends, with all that was taken committed, when the server stops.
     """
-    writer = Writer(recorder, max_pending=settings.max_pending)
+    writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
 
     def facts() -> shapes.DoctorShape:
@@ -155,6 +194,7 @@ def create_app(
             "pending": {"requests": writer.pending_requests, "bytes": writer.pending_bytes},
             "watermark": max(watermark, 0),
             "listeners": events.clients,
+            "loss": cast(shapes.LossShape, loss()) if loss is not None else None,
         }
 
     async def finish() -> None:
@@ -175,7 +215,9 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app = App(inner, Gate(settings, clock, signins), Ingest(writer, settings), events, writer)
+    app = App(
+        inner, Gate(settings, clock, signins), Ingest(writer, settings, counts), events, writer, settings
+    )
     app.otlp_port = settings.otlp_port
     return app
 

@@ -86,15 +86,32 @@ class Gate:
             return self._operator
         if scope["path"] in _OPEN:
             return ""
-        scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() == "bearer":
-            if self.is_token(given.strip()):
-                self._tell_token()
-                return self._operator
-            self.refused("token")
+        if self._shows_token(headers.get(b"authorization", b"").decode("latin-1")):
+            return self._operator
         if self._is_session(_cookie(headers)):
             return self._operator
-        raise Refusal(
+        raise self._no_token()
+
+    def admit_program(self, authorization: str) -> None:
+        """Let a caller in that can be no browser, by the value of its authorization header.
+
+        Raises Refusal with NotSignedIn when a token is wanted and not shown. Call from the event loop.
+        """
+        if self._token is not None and not self._shows_token(authorization):
+            raise self._no_token()
+
+    def _shows_token(self, authorization: str) -> bool:
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        if self.is_token(given.strip()):
+            self._tell_token()
+            return True
+        self.refused("token")
+        return False
+
+    def _no_token(self) -> Refusal:
+        return Refusal(
             NotSignedIn(
                 "this server wants a token",
                 hint=f"programs send Authorization: Bearer …; people open {SIGN_IN} or the link that tally up prints",

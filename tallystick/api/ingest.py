@@ -1,23 +1,34 @@
-"""POST /v1/traces: the hot route, plain ASGI. A 200 is sent only after the commit that holds the request's spans.
+"""POST /v1/traces and /v1/logs: the hot routes, plain ASGI. A 200 is sent only after the commit that holds what came.
 
 What is refused comes back in ``partial_success`` with the reason; a request that cannot be taken at all gets a
 ``google.rpc.Status`` in the encoding it came in. Answers of 503 carry Retry-After: the sender keeps what it has.
+Metrics are taken and not kept: the answer says how many data points were refused, which ends the sender's retries.
 
 Spec: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 import msgspec
 
-from tallystick.api.otlp import Batch, read_json, read_protobuf
+from tallystick.api.otlp import (
+    Batch,
+    count_metrics,
+    read_json,
+    read_json_logs,
+    read_protobuf,
+    read_protobuf_logs,
+)
 from tallystick.api.problems import (
     JSON,
     PROTOBUF,
+    Headers,
     Receive,
     Refusal,
     Scope,
@@ -33,15 +44,39 @@ from tallystick.api.unpack import unpack
 from tallystick.api.writer import Answer, Tally, Writer
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput, StoreFault, TallystickError, TooLarge
+from tallystick.ports import Counts, Tidings
 
+COMMITTED: Final = (
+    b"tallystick-committed"  # only who committed the spans gives this header (sdk/recalling.py)
+)
 _NAMED: Final = 20  # rejections told with their reason in one answer; the rest are counted
-_NOT_TAKEN: Final = {"/v1/logs": "logs", "/v1/metrics": "metrics", "/v1development/profiles": "profiles"}
+_COME_BACK: Final = (429, 502, 503, 504)  # the sender keeps what it has
+NO_METRICS: Final = (
+    "metrics are not kept by this server, only traces and logs are: switch the metrics exporter off"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One kind of telemetry: how its requests are read, and what OTLP JSON calls its rejections."""
+
+    protobuf: Callable[[bytes], Batch]
+    json: Callable[[bytes], Batch]
+    rejected: str
+
+
+TRACES: Final = Signal(read_protobuf, read_json, "rejectedSpans")
+LOGS: Final = Signal(read_protobuf_logs, read_json_logs, "rejectedLogRecords")
+_SIGNALS: Final = {"/v1/traces": TRACES, "/v1/logs": LOGS}
+_METRICS: Final = "/v1/metrics"
+_PATHS: Final = "send traces to /v1/traces and logs to /v1/logs"
 
 
 class Ingest:
     """The OTLP door, as an ASGI application for ``/v1/…``."""
 
-    def __init__(self, writer: Writer, settings: ServerSettings) -> None:
+    def __init__(self, writer: Writer, settings: ServerSettings, counts: Counts | None = None) -> None:
+        self._counts = counts
         self._writer = writer
         self._settings = settings
 
@@ -56,7 +91,8 @@ class Ingest:
         as_json = headers.get(b"content-type", b"").split(b";")[0].strip().lower() == JSON
         try:
             self._check(scope)
-            answer = await self._take(headers, receive, as_json)
+            body, encoding = await self._body(headers, receive, as_json)
+            body_of_answer, vouched = await self._take(scope["path"], body, encoding, as_json)
         except Refusal as refusal:
             await self._refuse(send, refusal.error, refusal.status, as_json)
         except StoreFault as error:
@@ -65,37 +101,44 @@ class Ingest:
             await self._refuse(send, error, error.http_status, as_json)
         else:
             self.tally.requests += 1
-            self.tally.rejected += len(answer.rejected)
-            await respond(send, 200, success(answer, as_json=as_json), JSON if as_json else PROTOBUF)
+            await respond(send, 200, body_of_answer, JSON if as_json else PROTOBUF, vouched)
 
     def _check(self, scope: Scope) -> None:
         path, method = scope["path"], scope["method"]
-        if path in _NOT_TAKEN:
-            what = _NOT_TAKEN[path]
-            error = BadInput(
-                f"{what} are not taken by this server, only traces are",
-                hint=f"switch the {what} exporter off",
-            )
-            raise Refusal(error, 404)
-        if path != "/v1/traces":
-            raise Refusal(BadInput(f"there is nothing at {path}", hint="send traces to /v1/traces"), 404)
+        if path not in _SIGNALS and path != _METRICS:
+            raise Refusal(BadInput(f"there is nothing at {path[:200]}", hint=_PATHS), 404)
         if method != "POST":
-            raise Refusal(BadInput(f"{method} is not answered here", hint="POST traces to /v1/traces"), 405)
+            raise Refusal(BadInput(f"{method} is not answered here", hint=f"POST to {path}"), 405)
 
-    async def _take(self, headers: Mapping[bytes, bytes], receive: Receive, as_json: bool) -> Answer:
+    async def _body(
+        self, headers: Mapping[bytes, bytes], receive: Receive, as_json: bool
+    ) -> tuple[bytes, str]:
+        """The body as it was sent, and its encoding."""
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
         if not as_json and kind != PROTOBUF:
             told = kind.decode("latin-1")[:80] or "nothing"
             hint = "send application/x-protobuf or application/json"
             raise Refusal(BadInput(f"Content-Type says {told!r}", hint=hint), 415)
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()[:80]
-        body = await read_body(headers, receive, self._settings.max_body)
+        return await read_body(headers, receive, self._settings.max_body), encoding
+
+    async def _take(self, path: str, body: bytes, encoding: str, as_json: bool) -> tuple[bytes, Headers]:
+        """Store what a body holds; the serialised answer, and the header that vouches for the commit."""
         limit = self._settings.unpacked_limit
-        return await self._writer.take(len(body), partial(_read, body, encoding, limit, as_json))
+        signal = _SIGNALS.get(path)
+        if signal is None:
+            count = await asyncio.to_thread(_count, body, encoding, limit, as_json)
+            return partial_success("rejectedDataPoints", count, NO_METRICS, as_json=as_json), ()
+        read = signal.json if as_json else signal.protobuf
+        answer = await self._writer.take(len(body), partial(unpacked, read, body, encoding, limit))
+        self.tally.rejected += len(answer.rejected)
+        return success(answer, signal, as_json=as_json), [(COMMITTED, b"%d" % answer.accepted)]
 
     async def _refuse(self, send: Send, error: TallystickError, status: int, as_json: bool) -> None:
         self.tally.requests += 1
         self.tally.refused_requests += 1
+        if self._counts is not None and status not in _COME_BACK:
+            self._counts.add(Tidings(dropped={("door", f"a request was refused: {error.message}"): 1}))
         extra = headers_of(error, status)
         if status == 405:
             extra.append((b"allow", b"POST"))
@@ -104,10 +147,13 @@ class Ingest:
         )
 
 
-def _read(body: bytes, encoding: str, limit: int, as_json: bool) -> Batch:
+def unpacked(read: Callable[[bytes], Batch], body: bytes, encoding: str, limit: int) -> Batch:
     """A body as spans; runs in the writer's thread. Raises BadInput and TooLarge."""
-    plain = unpack(body, encoding, limit=limit)
-    return read_json(plain) if as_json else read_protobuf(plain)
+    return read(unpack(body, encoding, limit=limit))
+
+
+def _count(body: bytes, encoding: str, limit: int, as_json: bool) -> int:
+    return count_metrics(unpack(body, encoding, limit=limit), as_json=as_json)
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
@@ -134,16 +180,22 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is larger than {limit} bytes", hint="send smaller batches", limit=limit)
 
 
-def success(answer: Answer, *, as_json: bool) -> bytes:
-    """A serialised ``ExportTraceServiceResponse``, with ``partial_success`` when spans were rejected."""
-    if not answer.rejected:
+def success(answer: Answer, signal: Signal, *, as_json: bool) -> bytes:
+    """A serialised ``Export…ServiceResponse``, with ``partial_success`` when something was rejected."""
+    rejected = answer.rejected
+    return partial_success(
+        signal.rejected, len(rejected), reasons(rejected) if rejected else "", as_json=as_json
+    )
+
+
+def partial_success(name: str, count: int, text: str, *, as_json: bool) -> bytes:
+    """A serialised response that refuses ``count`` things, called ``name`` in JSON; empty when there are none."""
+    if not count:
         return b"{}" if as_json else b""
-    text = reasons(answer.rejected)
-    count = len(answer.rejected)
     if as_json:
-        return msgspec.json.encode({"partialSuccess": {"rejectedSpans": str(count), "errorMessage": text}})
-    partial_success = b"\x08" + protobuf_varint(count) + protobuf_field(0x12, text.encode("utf-8", "replace"))
-    return protobuf_field(0x0A, partial_success)
+        return msgspec.json.encode({"partialSuccess": {name: str(count), "errorMessage": text}})
+    told = b"\x08" + protobuf_varint(count) + protobuf_field(0x12, text.encode("utf-8", "replace"))
+    return protobuf_field(0x0A, told)
 
 
 def reasons(rejected: Sequence[Rejection]) -> str:

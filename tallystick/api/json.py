@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes
+from tallystick.api.compare import compare_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
@@ -75,6 +76,7 @@ By = Annotated[
     Literal["agent", "tool", "workflow", "run", "model"],
     QueryParameter(description="What to sum the cost by."),
 ]
+WholeBy = Annotated[Literal["agent", "day"], QueryParameter(name="by", description="What to count by.")]
 State = Annotated[
     Literal["waiting", "approved", "rejected", "expired", "consumed"] | None,
     QueryParameter(name="state", description="Only approvals in this state."),
@@ -99,7 +101,12 @@ def handlers(
     """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
     guards nothing.
     """
-    found = [*_run_handlers(reader), *_summary_handlers(reader), *_approval_handlers(reader, answer)]
+    found = [
+        *_run_handlers(reader),
+        *compare_handlers(reader, registry.catalog, _READ, _FIND),
+        *_summary_handlers(reader),
+        *_approval_handlers(reader, answer),
+    ]
     if feed is not None:
         found += feed_handlers(feed, _READ)
     told = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
@@ -145,7 +152,12 @@ def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
         """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
         return cast(shapes.CostShape, reader.cost(by, q))
 
-    return [cost]
+    @get("/api/completeness", summary="How many runs were recorded whole, by agent or by day", **_READ)
+    def completeness(by: WholeBy = "agent", q: Search = "") -> shapes.WholenessShape:
+        """Runs by how they stand, with the steps known to be missing."""
+        return cast(shapes.WholenessShape, reader.completeness(by, q))
+
+    return [cost, completeness]
 
 
 def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> list[HTTPRouteHandler]:

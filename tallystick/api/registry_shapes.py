@@ -200,10 +200,16 @@ class QuarantineShape(TypedDict):
 
 
 class SignalShape(TypedDict):
-    """One signal: a share between 0 and 1, or nano-dollars; null was not measured. ``n`` is from how many."""
+    """One signal: a share between 0 and 1, or nano-dollars; null was not measured.
+
+    ``low`` and ``high``: its interval at 95 %. ``n`` is from how many, ``unmeasured`` how many runs say nothing of it.
+    """
 
     value: float | None
+    low: float | None
+    high: float | None
     n: int
+    unmeasured: int
 
 
 class SignalsShape(TypedDict):

@@ -71,8 +71,20 @@ class ReadsRuns(Protocol):
         """One step with its contents."""
         ...
 
+    def diff(self, a: str, b: str, *, every: bool = False) -> Mapping[str, Any]:
+        """Two runs held against each other."""
+        ...
+
+    def contrast(self, a: str, b: str | None = None) -> Mapping[str, Any]:
+        """What separates two sets of runs."""
+        ...
+
     def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
         """Cost by agent, tool, workflow, run or model."""
+        ...
+
+    def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:
+        """How runs stand, by agent or by day."""
         ...
 
     def approvals(self, state: str | None = None, run: str | None = None) -> Mapping[str, Any]:

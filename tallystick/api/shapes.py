@@ -172,6 +172,9 @@ class StepDetailShape(StepShape):
     documents: Any
     plan: Any
     handoff: Any
+    retry: Any
+    guardrail: Any
+    first_chunk_ns: int | None
     parameters: Any
     reasoning: Any
     goal: Any
@@ -184,6 +187,7 @@ class StepDetailShape(StepShape):
     dropped: int
     scope: str
     dialect: str
+    mapped_from: dict[str, str]
 
 
 class SpendShape(TypedDict):
@@ -302,6 +306,26 @@ class VerifyShape(TypedDict):
     lamps: LampsShape
 
 
+class WholenessRow(TypedDict):
+    """How the runs of one agent or day stand."""
+
+    key: str | None
+    runs: int
+    complete: int
+    lossy: int
+    open: int
+    crashed: int
+    missing: int
+    missing_unknown: int
+
+
+class WholenessShape(TypedDict):
+    """How many runs were recorded whole."""
+
+    by: Literal["agent", "day"]
+    rows: list[WholenessRow]
+
+
 class IngestShape(TypedDict):
     """What this server has counted since it started."""
 
@@ -322,6 +346,40 @@ class PendingShape(TypedDict):
     bytes: int
 
 
+class RejectedShape(TypedDict):
+    """Spans refused for one reason."""
+
+    reason: str
+    count: int
+
+
+class DroppedShape(TypedDict):
+    """What was dropped in one place for one reason."""
+
+    where: str
+    why: str
+    count: int
+    since: str | None
+
+
+class IndexedShape(TypedDict):
+    """The change up to which everything is indexed, and how many runs are behind it."""
+
+    revision: int
+    behind: int
+
+
+class LossShape(TypedDict):
+    """What came in and what was lost, since the store was made."""
+
+    accepted: int
+    repeats: int
+    rejected: list[RejectedShape]
+    dropped: list[DroppedShape]
+    watermark: int
+    indexed: IndexedShape
+
+
 class DoctorShape(TypedDict):
     """How the server stands. ``watermark`` is the store's newest cursor: everything accepted up to it is readable."""
 
@@ -330,6 +388,7 @@ class DoctorShape(TypedDict):
     pending: PendingShape
     watermark: int
     listeners: int
+    loss: LossShape | None
 
 
 class HealthShape(TypedDict):

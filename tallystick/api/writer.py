@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Final
@@ -21,6 +22,7 @@ from tallystick.api.settings import RecordsSpans
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput, Conflict, Fault, TallystickError, Unreachable
 from tallystick.model.span import Span
+from tallystick.ports import Counts, Tidings
 
 _log = logging.getLogger("tallystick.api")
 
@@ -69,7 +71,8 @@ class _Job:
 class Writer:
     """Reads and commits request bodies. Call from the event loop's thread; ``close`` finishes what was taken."""
 
-    def __init__(self, recorder: RecordsSpans, *, max_pending: int) -> None:
+    def __init__(self, recorder: RecordsSpans, *, max_pending: int, counts: Counts | None = None) -> None:
+        self._counts = counts
         self._recorder = recorder
         self._max_pending = max_pending
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -148,12 +151,18 @@ class Writer:
         try:
             job.batch = job.read()
             self.tally.dropped += sum(span.dropped for span in job.batch.spans)
+            self._refused(job.batch.rejected)
         except TallystickError as error:
             job.outcome = error
         except Exception as error:  # noqa: BLE001 - a fault in reading must answer its request, not end the thread
             _log.exception("a request body could not be read")
             self.tally.faults += 1
             job.outcome = Fault(f"reading the body failed: {type(error).__name__}")
+
+    def _refused(self, rejected: Sequence[Rejection]) -> None:
+        """Count spans that never reached the recorder, or that it tripped over."""
+        if rejected and self._counts is not None:
+            self._counts.add(Tidings(rejected=Counter(one.reason for one in rejected)))
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
         """One transaction for all; when their data is at fault, one for each."""
@@ -212,6 +221,7 @@ class Writer:
             return receipt.accepted
         if len(spans) == 1:
             rejected.append(Rejection(spans[0].trace, spans[0].span, reason))
+            self._refused(rejected[-1:])
             return 0
         middle = len(spans) // 2
         return self._commit_spans(spans[:middle], rejected) + self._commit_spans(spans[middle:], rejected)

@@ -19,7 +19,7 @@ from tallystick.app.catalog_shapes import (
 )
 from tallystick.app.facts import StoreFacts
 from tallystick.app.shapes import Json
-from tallystick.app.signals import signals_of
+from tallystick.app.signals import signals_of, signals_over
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
 from tallystick.model.registry import TYPES, Version
@@ -244,6 +244,11 @@ class Catalog:
         name, _ = self.resolve("agent", agent)
         moment(since, now=self._clock.now())
         return signals_of(self._traces, name, since, now=self._clock.now())
+
+    def signals_over(self, agent: str, by: str, since: str | None = None) -> Json:
+        """The four signals by version, day or week; see ``app.signals``. Raises UnknownThing, BadInput."""
+        name, _ = self.resolve("agent", agent)
+        return signals_over(self._traces, name, since, by, now=self._clock.now())
 
     def _find(self, graph: Graph, query: Query) -> list[Found]:
         return find(graph, query, now=self._clock.now(), rules=Rulings(graph, self._coverages))

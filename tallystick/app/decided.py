@@ -23,7 +23,7 @@ from tallystick.model.control import CALL_FIELDS, Answer, Decision, ToolCall, ap
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration, declaration_from
 from tallystick.model.journal import Draft
-from tallystick.model.masking import mask_text
+from tallystick.model.masking import EARLIER_MASK, MASK, mask_text
 
 LONGEST_NAME: Final = 256  # characters of a run, step, agent, workflow or tool in an entry
 _MOST_REASONS: Final = 40
@@ -224,6 +224,11 @@ def made_again(inputs: Inputs, policies: PolicySet) -> Ruling | Missing:
     return decide(policies, seen, tool, inputs.approved)
 
 
+def _today(text: Any) -> Any:
+    """A recorded sentence as it would be written today: what stands for a credential was written in another way."""
+    return text.replace(EARLIER_MASK, MASK) if isinstance(text, str) else text
+
+
 def differences(decided: Mapping[str, Any], inputs: Inputs, policies: PolicySet, ruling: Ruling) -> list[str]:
     """Where a decision made again is not the recorded one, in words; empty when they agree.
 
@@ -238,6 +243,11 @@ def differences(decided: Mapping[str, Any], inputs: Inputs, policies: PolicySet,
     if decided["policy_answer"] != ruling.answer.value:
         found.append(f"the policy says {ruling.answer.value}, recorded is {decided['policy_answer']}")
     if decided["stage"] == "policy":
+        decided = {
+            **decided,
+            "reasons": [_today(one) for one in decided["reasons"]],
+            "because": _today(decided["because"]),
+        }
         group = ruling.group if ruling.answer is Answer.HOLD else None
         again = (ruling.answer.value, said(ruling.reasons), cut(ruling.because), group)
         for name, value in zip(("answer", "reasons", "because", "group"), again, strict=True):

@@ -40,7 +40,8 @@ def import_file(
     the wrong shape is written, and StoreFull."""
     content = unpacked(content, name)
     groups = _groups(name, format, content, decode_otlp)
-    form_is_otlp = format == otlp_format.NAME  # whose runs only the store can tell
+    # what was sent is stitched like any other spans: only the store can tell which runs they are
+    stitched = format == otlp_format.NAME or FORMATS[format].stitched
     total = sum(weight for weight, _ in groups)
     totals = {"steps": 0, "repeats": 0}
     runs: set[str] = set()
@@ -56,7 +57,7 @@ def import_file(
         done += weight
         progress(done, total)
     return {
-        "runs": len(runs) if form_is_otlp else len(groups),
+        "runs": len(runs) if stitched else len(groups),
         "steps": totals["steps"],
         "added": max(totals["steps"] - totals["repeats"], 0),
         "repeats": totals["repeats"],

@@ -28,6 +28,10 @@ class AsksRegistry(Protocol):
         """``{"total", "query", "objects": [thing]}`` over all types."""
         ...
 
+    def signals_over(self, agent: str, by: str, since: str | None = None) -> Answer:
+        """The four signals of an agent by version, day or week."""
+        ...
+
     def access(self, what: str, since: str = "30d", /) -> Answer:
         """Who can reach a class or a data source, by which tool, under which policy, and whether they did."""
         ...

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
+from tallystick.app.compare import diff_runs
+from tallystick.app.contrast import contrast_runs
 from tallystick.app.finding import find_in_run
-from tallystick.app.outline import columns
+from tallystick.app.outline import Shelf, columns, packed
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
+from tallystick.app.story import lines
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.query import Query, parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.contents import read_contents
+from tallystick.observe.contents import Contents
 from tallystick.observe.lineage import with_agents
+from tallystick.observe.logs import joined, told_of
+from tallystick.observe.normalise import mapped_from
 from tallystick.observe.text_terms import asks_index
 from tallystick.ports import Change, Clock, ControlStore, Spend, Traces
 
 PAGE = 1000
-SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
+SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
 
 
 class Reader:
@@ -31,6 +37,7 @@ class Reader:
         self._traces = traces
         self._control = control
         self._clock = clock
+        self._shelf = Shelf()
         self._index = index
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Json:
@@ -56,9 +63,14 @@ class Reader:
         """``{"run", "steps", "totals"}`` with each step's arguments and result. Raises UnknownThing."""
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         spans = self._traces.spans(run.run)
+        found = with_agents(self._traces.steps(run.run))
+        told = told_of(found)
         steps = [
-            step_json(step, read_contents(step, spans[step.span]))
-            for step in with_agents(self._traces.steps(run.run))
+            step_json(
+                step,
+                joined(step, spans[step.span], [(log, spans[log.span]) for log in told.get(step.span, ())]),
+            )
+            for step in found
         ]
         return {"run": run_json(run), "steps": steps, "totals": totals_json(run)}
 
@@ -67,23 +79,41 @@ class Reader:
         run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
         return {
             "run": run_json(run),
-            "columns": columns(self._traces.steps(run.run), run.started),
+            "columns": columns(self._traces.outline(run.run), run.started),
         }
+
+    def outline(self, prefix: str) -> bytes:
+        """The skeleton packed for a browser (see app/outline.py). Raises UnknownThing."""
+        run = self._traces.run(self._traces.resolve(prefix), now=self._clock.now())
+        revision = self._traces.revision(run.run)  # asked first: what is read then is at least as new
+        body = self._shelf.get(run.run, revision)
+        if body is None:
+            body = packed(self._traces.outline(run.run), run.started, run_json(run))
+            self._shelf.put(run.run, revision, body)
+        return body
+
+    def lines(self, prefix: str, steps: Sequence[str]) -> Json:
+        """What happened in some steps, a line each (see app/story.py). Raises UnknownThing and BadInput."""
+        return lines(self._traces, self._control, self._traces.resolve(prefix), steps)
 
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
         run = self._traces.resolve(prefix)
-        found = [step for step in with_agents(self._traces.steps(run)) if step.span.startswith(step_id)]
+        steps = with_agents(self._traces.steps(run))
+        found = [step for step in steps if step.span.startswith(step_id)]
         if len(found) != 1:
             count = "no step" if not found else f"{len(found)} steps"
             raise UnknownThing(
                 f"{count} of run {run[:12]} starts with {step_id!r}", hint=f"tally runs show {run[:12]}"
             )
-        span = self._traces.spans(run, [found[0].span])[found[0].span]
-        return self._whole(found[0], span)
+        step = found[0]
+        logs = told_of(steps).get(step.span, [])
+        spans = self._traces.spans(run, [step.span, *(log.span for log in logs)])
+        return self._whole(
+            step, spans[step.span], joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
+        )
 
-    def _whole(self, step: Step, span: Span) -> Json:
-        contents = read_contents(step, span)
+    def _whole(self, step: Step, span: Span, contents: Contents) -> Json:
         return step_json(step, contents) | {
             "input_messages": contents.input_messages or None,
             "output_messages": contents.output_messages or None,
@@ -92,6 +122,9 @@ class Reader:
             "documents": contents.documents,
             "plan": contents.plan,
             "handoff": contents.handoff,
+            "retry": contents.retry,
+            "guardrail": contents.guardrail,
+            "first_chunk_ns": contents.first_chunk_ns,
             "parameters": contents.parameters,
             "reasoning": contents.reasoning,
             "goal": contents.goal,
@@ -107,7 +140,16 @@ class Reader:
             "dropped": span.dropped,
             "scope": step.scope,
             "dialect": step.dialect,
+            "mapped_from": mapped_from(span),
         }
+
+    def diff(self, a: str, b: str, *, every: bool = False) -> Json:
+        """Two runs held against each other, see ``app.compare``. Raises UnknownThing."""
+        return diff_runs(self._traces, a, b, now=self._clock.now(), every=every)
+
+    def contrast(self, a: str, b: str | None = None) -> Json:
+        """What separates two sets of runs, see ``app.contrast``. Raises BadInput."""
+        return contrast_runs(self._traces, a, b, now=self._clock.now())
 
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         """The run's id and its original spans, in the order of its steps (for export). Raises UnknownThing."""
@@ -129,6 +171,11 @@ class Reader:
             "gaps": gaps,
             "rows": [_spend_json(row) for row in rows],
         }
+
+    def completeness(self, by: str = "agent", query: str = "") -> Json:
+        """``{"by", "rows"}``: how the runs that match stand, by agent or by day. Raises BadInput."""
+        rows = self._traces.completeness(by, parse_query(query), now=self._clock.now())
+        return {"by": by, "rows": [asdict(row) for row in rows]}
 
     def approvals(self, state: str | None = None, run: str | None = None) -> Json:
         """``{"approvals"}``, newest first. Raises BadInput for a state that does not exist."""

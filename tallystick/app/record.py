@@ -5,17 +5,20 @@ The one way into the trace store, used by the OTLP door, the SDK's local sink an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tallystick.app.pricing import CardNotice
+from tallystick.app.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard
+from tallystick.model.attributes import LOST
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
-from tallystick.ports import Clock, TraceStore
+from tallystick.ports import Clock, Counts, Tidings, TraceStore
 
 _MODEL: Final = Kind.MODEL
 _NO_TRACE: Final = "0" * 32
@@ -43,12 +46,18 @@ class Receipt:
 
 
 class Recorder:
-    """Maps, prices and commits batches of spans; ``notice`` names the rate card before the first price is kept."""
+    """Redacts, maps, prices and commits batches of spans.
+
+    ``notice`` names the rate card before the first price is kept; ``redactor`` takes out what may not be stored.
+    """
 
     def __init__(
-        self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None
-    ) -> None:
+        self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None,
+        redactor: SpanRedactor | None = None, counts: Counts | None = None,
+    ) -> None:  # fmt: skip
         self._notice = notice
+        self._redactor = redactor
+        self._counts = counts
         self._traces = traces
         self._rates = rates
         self._clock = clock
@@ -60,6 +69,8 @@ class Recorder:
         """
         batch: list[tuple[Step, Span]] = []
         rejected: list[Rejection] = []
+        if self._redactor is not None:
+            spans = self._redactor.spans(spans)
         for span in spans:
             started, ended = span.started, span.ended
             if (
@@ -76,10 +87,13 @@ class Recorder:
                     self._price(step)
             batch += pairs
         link_hosted(batch)
-        if not batch:
-            return Receipt(0, 0, tuple(rejected), ())
-        written = self._traces.write(batch, at=self._clock.now())
-        return Receipt(len(spans) - len(rejected), written.repeats, tuple(rejected), written.runs)
+        receipt = Receipt(0, 0, tuple(rejected), ())
+        if batch:
+            written = self._traces.write(batch, at=self._clock.now())
+            receipt = Receipt(len(spans) - len(rejected), written.repeats, tuple(rejected), written.runs)
+        if self._counts is not None:
+            self._counts.add(_tidings(receipt, spans))
+        return receipt
 
     def _price(self, step: Step) -> None:
         """Put the price into a step, which nobody else holds yet: a copy would cost more than the price does."""
@@ -89,6 +103,23 @@ class Recorder:
         step.cost_nano, step.cost_gap = nano, gap
         if nano is not None and self._notice is not None:
             self._notice.give()
+
+
+def _tidings(receipt: Receipt, spans: Sequence[Span]) -> Tidings:
+    """What a batch adds to the store's counts. What its senders dropped is counted again where a batch is repeated."""
+    dropped = {}
+    cut = sum([span.dropped for span in spans])
+    if cut:
+        dropped["sender", "attributes, events and links over the sender's limits"] = cut
+    lost = sum([_whole(span.attributes[LOST]) for span in spans if LOST in span.attributes])
+    if lost:
+        dropped["agent", "its spool had no room for a record, as it reported"] = lost
+    rejected = Counter(one.reason for one in receipt.rejected) if receipt.rejected else {}
+    return Tidings(receipt.accepted, receipt.repeats, rejected, dropped)
+
+
+def _whole(value: object) -> int:
+    return min(value, 2**40) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _flaw(span: Span) -> str | None:

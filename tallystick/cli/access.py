@@ -1,4 +1,4 @@
-"""Who can read what and did they, grants that nobody uses, and the four signals of an agent."""
+"""Who can read what and did they, and grants that nobody uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
 from tallystick.cli.wording import UNKNOWN, count, counted, moment
 from tallystick.model.errors import BadInput
-from tallystick.model.money import usd_text
 
 SINCE: Final = click.option(
     "--since", default="30d", show_default=True, metavar="AGE|DATE", help="From when on."
@@ -55,13 +54,6 @@ _UNUSED: Final = (
     Column("granted", "granted_since", lambda row: (moment(row["granted_since"]), "")),
     Column("last used", "last_used", lambda row: (moment(row["last_used"]) if row["last_used"] else "never", "")),
 )  # fmt: skip
-SIGNALS: Final = (
-    ("completion", "task completion", "runs that ended: the part that was ok"),
-    ("tool_calls", "tool calls", "tool steps: the part without error"),
-    ("adherence", "policy adherence", "calls, made or denied: the part not denied"),
-    ("cost_per_run_nano_usd", "cost per run", "runs of known cost"),
-    ("cost_per_success_nano_usd", "cost per successful run", "runs that were ok"),
-)
 
 
 @click.command()
@@ -107,29 +99,3 @@ def unused_grants(call: Invocation, agent: str | None, since: str) -> None:
         return
     call.out.table(_UNUSED, answer["rows"])
     call.out.say(f"not used since {since}: {counted(len(answer['rows']), 'grant')}")
-
-
-@click.command()
-@click.argument("agent")
-@SINCE
-@common
-def signals(call: Invocation, agent: str, since: str) -> None:
-    """Task completion, tool calls, policy adherence and cost per run of AGENT; what was not measured is said."""
-    with call.catalog() as catalog:
-        answer = catalog.signals(agent, since)
-    if call.out.as_json:
-        call.out.json(answer)
-        return
-    for key, name, unit in SIGNALS:
-        call.out.line(
-            f"{name:<24}{signal_text(key, answer[key])}" + (f"  (of {count(answer[key]['n'])} {unit})")
-        )
-    if answer["took_part"]:
-        call.out.say("measured in the runs of others, in which it took part: it had none of its own")
-
-
-def signal_text(key: str, signal: Mapping[str, Any]) -> str:
-    """The value of a signal as people read it."""
-    if signal["value"] is None:
-        return "not measured"
-    return usd_text(signal["value"]) if key.endswith("nano_usd") else f"{signal['value']:.1%}"

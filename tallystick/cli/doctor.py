@@ -13,11 +13,12 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tallystick.cli.clean import one_line
+from tallystick.cli.doctor_loss import loss_findings
 from tallystick.cli.doctor_registry import Finding, in_force, registry_findings
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.wording import colour, count, glyph, size
@@ -35,10 +36,13 @@ _PARTS = {"server": ("litestar", "uvicorn", "jinja2"), "demo": ("openai",)}
 @common
 def doctor(call: Invocation) -> int:
     """Check this installation, its store and its settings; exit code 3 when something fails."""
-    findings = list(_findings(call))
+    loss: dict[str, Any] = {}
+    findings = list(_findings(call, loss))
     failed = any(finding.state == "fail" for finding in findings)
     if call.out.as_json:
-        call.out.json({"ok": not failed, "findings": [asdict(finding) for finding in findings]})
+        call.out.json(
+            {"ok": not failed, "findings": [asdict(finding) for finding in findings], "loss": loss or None}
+        )
         return 3 if failed else 0
     for finding in findings:
         line = f"{glyph(finding.state)} {finding.state:<4}  {finding.check:<10}  {one_line(finding.why)}"
@@ -48,7 +52,7 @@ def doctor(call: Invocation) -> int:
     return 3 if failed else 0
 
 
-def _findings(call: Invocation) -> Iterator[Finding]:
+def _findings(call: Invocation, told: dict[str, Any]) -> Iterator[Finding]:
     yield _python()
     yield from _extras()
     yield from _environment()
@@ -67,7 +71,7 @@ def _findings(call: Invocation) -> Iterator[Finding]:
         path = call.store_path
         yield _disk(path)
         yield from _spool(path)
-        yield from _store(call, path)
+        yield from _store(call, path, told)
     except TallystickError as error:
         yield Finding("store", "fail", error.message, error.hint)
     yield from _policies(call)
@@ -152,7 +156,8 @@ def _spool(path: Path) -> Iterator[Finding]:
         )
 
 
-def _store(call: Invocation, path: Path) -> Iterator[Finding]:
+def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Finding]:
+    """``told`` is filled with the account of losses, as --json gives it."""
     if not path.is_dir():
         yield Finding("store", "ok", f"{path} does not exist yet; the first recorded run makes it")
         return
@@ -167,6 +172,9 @@ def _store(call: Invocation, path: Path) -> Iterator[Finding]:
                 "journal", "fail", error.message, error.hint or "keep the file as evidence; restore a backup"
             )
         yield from _checkpoints(call, stores)
+        loss = call.parts.loss(stores)
+        told.update(loss)
+        yield from loss_findings(loss)
         gaps = [row for row in call.parts.reader(stores).cost("model")["rows"] if row["gaps"]]
         if gaps:
             named = ", ".join(str(row["key"] or "no model named") for row in gaps[:5])

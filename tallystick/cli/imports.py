@@ -15,7 +15,7 @@ from tallystick.cli.root import report
 from tallystick.cli.wording import count
 from tallystick.model.errors import BadInput, TooLarge
 
-FORMATS = ("tau-bench", "who-and-when", "langfuse", "otlp")
+FORMATS = ("tau-bench", "who-and-when", "langfuse", "jaeger", "tempo", "otlp")
 LIMIT = 1024**3  # bytes of a file as it lies on disk; what it unpacks to is bounded where it is unpacked
 _COUNTS = ("runs", "steps", "added", "repeats")
 _TOLD = 10  # refused spans that are told one by one

@@ -106,6 +106,12 @@ class Parts:
 
         return wiring.catalog(stores)
 
+    def eraser(self, stores: Stores) -> Any:
+        """What erases contents in open stores."""
+        from tallystick import wiring
+
+        return wiring.eraser(stores)
+
     def recorder(self, stores: Stores) -> Any:
         """What takes spans into open stores."""
         from tallystick import wiring
@@ -230,6 +236,18 @@ class Parts:
         from tallystick import wiring
 
         return wiring.policy_desk(stores)
+
+    def server_reader(self, server: str, settings: Settings, say: Callable[[str], None]) -> Any:
+        """A server's live stream and its read model. Raises ConfigError for what is no address."""
+        from tallystick import wiring
+
+        return wiring.loss.server_reader(server, settings, say)
+
+    def loss(self, stores: Stores) -> Mapping[str, Any]:
+        """What came into open stores, what was lost on the way, and what is not indexed yet."""
+        from tallystick import wiring
+
+        return wiring.loss.loss_book(stores).state()
 
     def feed_trouble(self, settings: Settings) -> str | None:
         """Why the server's registry is not heard; None where it is, or there is no server."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from tallystick.cli.asking import Asking
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.lazy import LazyGroup
-from tallystick.cli.output import Column, Out, json_text
+from tallystick.cli.output import Column, Out
 from tallystick.cli.tree import depth_first, row
 from tallystick.cli.wording import colour, count, duration, glyph, moment, money, short, tokens
 
@@ -23,8 +22,14 @@ PAGE = 1000  # most runs that the read model gives at once
 LAZY = {
     "ls": ("tallystick.cli.runs:ls", "Runs that match a query, newest first."),
     "show": ("tallystick.cli.runs:show", "One run as a tree of its steps."),
+    "completeness": (
+        "tallystick.cli.wholeness:completeness",
+        "How many runs were recorded whole, by agent or by day.",
+    ),
     "find": ("tallystick.cli.runs_find:find", "Where in a run a text was said."),
-    "tail": ("tallystick.cli.runs:tail", "Follow runs as they change."),
+    "tail": ("tallystick.cli.tail:tail", "Follow runs as they change."),
+    "diff": ("tallystick.cli.runs_diff:diff", "Where two runs differ, and where they first part."),
+    "contrast": ("tallystick.cli.runs_contrast:contrast", "What separates two sets of runs."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
     "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
 }
@@ -206,43 +211,11 @@ def _tree(out: Out, answer: Mapping[str, Any]) -> None:
         out.line(f"stopped by {one_line(str(run['stopped_by']))}", style="magenta")
 
 
-@click.command(cls=Asking)
-@click.argument("query", nargs=-1)
-@click.option("--most", type=click.IntRange(1), help="Stop after this many lines.")
-@click.option(
-    "--every", type=click.FloatRange(0.05, 60), default=0.5, show_default=True, help="Seconds between looks."
-)
-@common
-def tail(call: Invocation, query: tuple[str, ...], most: int | None, every: float) -> None:
-    """Follow runs as they change: one line a change, with --json one JSON document a line; Ctrl-C ends it."""
-    told = 0
-    asked = join(query)
-    with call.stores() as stores:
-        reader = call.parts.reader(stores)
-        newest = stores.traces.changes(-1)
-        cursor = newest[-1].cursor if newest else 0
-        call.out.say(f"following {stores.path}; Ctrl-C ends it")
-        while most is None or told < most:
-            changes = stores.traces.changes(cursor)
-            latest = {change.run: change.cursor for change in changes}
-            cursor = max([cursor, *latest.values()])
-            for run in latest:
-                for found in reader.runs(f'{asked} run:"{run}"'.strip(), limit=1)["runs"]:
-                    _told(call.out, found)
-                    told += 1
-                    if most is not None and told >= most:
-                        return
-            if not changes:
-                time.sleep(every)
+def told_state(run: Mapping[str, Any]) -> tuple[str, str]:
+    """How a run stands, in a word, and its colour."""
+    return _state(run)
 
 
-def _told(out: Out, run: Mapping[str, Any]) -> None:
-    if out.as_json:
-        out.write(json_text(run) + "\n")
-        return
-    status, style = _state(run)
-    parts = [
-        status, run["run"] if not out.pretty else short(run["run"]), one_line(run.get("agent") or "–"),
-        f"{count(run.get('steps'))} steps", _cost(run)[0], one_line(run.get("goal") or "", 60),
-    ]  # fmt: skip
-    out.line("\t".join(parts) if not out.pretty else "  ".join(parts), style=style)
+def told_cost(run: Mapping[str, Any]) -> str:
+    """What a run cost, as far as it is known."""
+    return _cost(run)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.cli.access import SIGNALS, signal_text
+from tallystick.cli.agent_signals import SIGNALS, signal_text
 from tallystick.cli.clean import clean, one_line
 from tallystick.cli.output import Column, Out
 from tallystick.cli.wording import count, moment, money, short

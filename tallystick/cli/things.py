@@ -24,7 +24,7 @@ TYPES: Final[Mapping[str, str]] = {
 MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "agents": {
         "unused-grants": ("tallystick.cli.access:unused_grants", "Tools and delegates that nobody used."),
-        "signals": ("tallystick.cli.access:signals", "Completion, tool calls, adherence and cost of an agent."),
+        "signals": ("tallystick.cli.agent_signals:signals", "Completion, tool calls, adherence and cost of an agent."),
     },
     "data": {
         "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),

@@ -156,6 +156,13 @@ def _choice(key: Key, raw: Any, _folder: Path) -> str:
     return str(raw)
 
 
+REDACTIONS = ("secrets", "personal", "email", "phone", "card", "iban", "ip", "ssn", "none")
+_FIELD_RULE = re.compile(
+    r"attr:[^\s=,]+|(?:class|tool):[^\s=,]+=(?:digest|(?:arguments|result)(?:\.[^\s=,+.]+)*"
+    r"(?:\+(?:arguments|result)(?:\.[^\s=,+.]+)*)*)"
+)
+
+
 def _list(key: Key, raw: Any, folder: Path) -> tuple[str, ...]:
     """A list from a file, or text with commas from a flag or the environment; every item in its normal form."""
     given = [part for part in raw.split(",") if part.strip()] if isinstance(raw, str) else raw
@@ -213,7 +220,31 @@ def _alias(key: Key, raw: Any, folder: Path) -> str:
     return text
 
 
-_ITEMS = {"export": _export, "witness": _witness, "alias": _alias}
+def _redaction(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    if text not in REDACTIONS:
+        near = nearest(text, list(REDACTIONS))
+        raise BadInput(
+            f"{raw!r} is nothing that can be redacted",
+            hint=f"did you mean {near}?" if near else "write some of: " + ", ".join(REDACTIONS),
+        )
+    return text
+
+
+def _field_rule(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    if not _FIELD_RULE.fullmatch(text):
+        raise BadInput(
+            f"{raw!r} is no rule about fields",
+            hint="class:customer_pii=arguments.email+result.*, tool:crm.lookup=result.phone, attr:http.request.header.*"
+            " or class:payment=digest",
+        )
+    return text
+
+
+_ITEMS = {
+    "export": _export, "witness": _witness, "alias": _alias, "redaction": _redaction, "field_rule": _field_rule,
+}  # fmt: skip
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,
     "whole": _whole, "usd": _usd, "choice": _choice, "list": _list,

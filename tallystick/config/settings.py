@@ -37,6 +37,7 @@ class Settings:
     host: str
     port: int
     otlp_port: int
+    grpc_port: int
     token: str | None = field(repr=False)
     token_file: Path | None
     spool_limit_mb: int
@@ -56,6 +57,11 @@ class Settings:
     checkpoint_export: tuple[str, ...]
     witnesses: tuple[str, ...]
     gated_aliases: tuple[str, ...]
+    redact: tuple[str, ...]
+    redact_fields: tuple[str, ...]
+    redact_phone_country: str | None
+    payloads: str
+    blob_limit_mb: int
     origins: Mapping[str, str]
     project: Path | None
 

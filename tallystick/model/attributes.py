@@ -47,3 +47,7 @@ LOOP: Final = "tallystick.loop"  # true on a step that repeats what was done bef
 INPUT: Final = "tallystick.input"
 OUTPUT: Final = "tallystick.output"
 DERIVED: Final = "tallystick.derived"
+REDACTED: Final = "tallystick.redacted"  # what was taken out before storage: counts by kind, as JSON
+ERASED: Final = "tallystick.erased"  # true on a span whose contents were removed on somebody's demand
+LOG_EVENT: Final = "tallystick.log.event"  # on a span that stands for a log record: the event's name
+LOG_SEVERITY: Final = "tallystick.log.severity"

@@ -113,3 +113,5 @@ class Step:
     environment: str | None = None  # deployment.environment of the sender
     subject: str | None = None  # whom it concerns: the end user's id, as the sender gives it
     conversation: str | None = None
+    # Who gave out ``seq``: a mark of the sender's process (observe/numbering.py), no part of the leaf either.
+    origin: int | None = None

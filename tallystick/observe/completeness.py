@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tallystick.model.run import Completeness, RunStatus
+from tallystick.observe.numbering import gaps
 from tallystick.observe.summary import Root, Tally
 
 SILENT_AFTER_NS = 120 * 1_000_000_000
@@ -38,7 +39,10 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
         return _recorded(tally, tally.root, dead=alive is False or (alive is None and quiet))
     if tally.seqs:
         return _rootless(tally) if quiet else _OPEN
-    if tally.root is not None and not tally.missing and not tally.running:
+    whole = tally.root is not None and not tally.missing and not tally.running
+    if (
+        whole and tally.root is not None and (quiet or tally.root.rank < 2)
+    ):  # log records have no root that ends
         return _ended(tally, 0)
     if not quiet:
         return _OPEN
@@ -50,12 +54,11 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
 def _recorded(tally: Tally, root: Root, *, dead: bool) -> Verdict:
     if not root.ended:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None) if dead else _OPEN
-    gaps = max(0, root.expected - tally.seqs) if root.expected is not None else 0
-    return _ended(tally, gaps + tally.running)
+    return _ended(tally, gaps(tally.numbered) + tally.running)
 
 
-def _ended(tally: Tally, gaps: int) -> Verdict:
-    missing = max(gaps, tally.lost)
+def _ended(tally: Tally, lacking: int) -> Verdict:
+    missing = max(lacking, tally.lost)
     whole = not missing and not tally.dropped
     return Verdict(Completeness.COMPLETE if whole else Completeness.LOSSY, _status(tally), missing)
 

@@ -8,17 +8,16 @@ LangChain, AutoGen, and attributes with an index in their name."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from tallystick.model.span import Span
 from tallystick.observe.dialects.dialect import Reader
+from tallystick.observe.message_parts import DEEPEST, part_of, parts_of, text_of, with_calls
+from tallystick.observe.values import parsed as parsed  # part of what this module is asked for
 
 Message: TypeAlias = dict[str, Any]
-Part: TypeAlias = dict[str, Any]
 
-_DEEPEST: Final = 12  # hostile nesting stops here; the rest is shown as it is
 _ROLES: Final = {
     "human": "user",
     "ai": "assistant",
@@ -31,6 +30,7 @@ _WRAPPERS: Final = (
     "input",
     "inputs",
     "choices",
+    "candidates",
     "generations",
     "output",
     "outputs",
@@ -42,6 +42,12 @@ _EVENT_ROLES: Final = {
     "gen_ai.user.message": "user",
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
+}
+# One event with all messages of a call, for those who keep them off the span.
+DETAILS: Final = ("gen_ai.client.inference.operation.details", "gen_ai.client.operation.details")
+_CANONICAL: Final = {
+    "input_messages": "gen_ai.input.messages",
+    "output_messages": "gen_ai.output.messages",
 }
 
 
@@ -73,20 +79,8 @@ def read_messages(value: Any, role: str = "user") -> list[Message]:
     return list(_read(parsed(value), role, 0))
 
 
-def parsed(value: Any) -> Any:
-    """A JSON text as the value it holds; anything else, and text that is not JSON, as it is."""
-    if type(value) is str:
-        text = value.lstrip()
-        if text[:1] in ("{", "["):
-            try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
-                return value
-    return value
-
-
 def _read(value: Any, role: str, depth: int) -> Iterable[Message]:
-    if value is None or depth > _DEEPEST:
+    if value is None or depth > DEEPEST:
         return
     if isinstance(value, str):
         if value:
@@ -103,7 +97,7 @@ def _read(value: Any, role: str, depth: int) -> Iterable[Message]:
                 "tool",
             )
         ):
-            yield {"role": _ROLES.get(value[0], value[0]), "parts": _parts(value[1], depth)}
+            yield {"role": _ROLES.get(value[0], value[0]), "parts": parts_of(value[1], depth)}
             return
         for item in value:
             yield from _read(item, role, depth + 1)
@@ -120,25 +114,26 @@ def _read_mapping(value: Mapping[Any, Any], role: str, depth: int) -> Iterable[M
     if item in ("function_call", "function_call_output", "reasoning") and "role" not in value:
         yield {
             "role": "tool" if item == "function_call_output" else "assistant",
-            "parts": [_part(value, depth)],
+            "parts": [part_of(value, depth)],
         }
         return
     if "role" in value or "content" in value or "parts" in value or "tool_calls" in value:
         yield _message(value, role, depth)
         return
     if "toolCallId" in value:
-        yield {"role": role, "parts": [_part(value, depth)]}
+        yield {"role": role, "parts": [part_of(value, depth)]}
         return
     for key in _WRAPPERS:
         if key in value:
             yield from _read(parsed(value[key]), role, depth + 1)
             return
     if "text" in value:
-        yield {"role": role, "parts": [_part(value, depth)]}
+        yield {"role": role, "parts": [part_of(value, depth)]}
 
 
 def _unwrapped(value: Mapping[Any, Any]) -> Any:
-    """LangChain's ways of wrapping a message: {"lc", "kwargs"}, {"type", "data"}, {"text", "message"}."""
+    """What others wrap a message in: {"lc", "kwargs"}, {"type", "data"}, {"text", "message"} (LangChain),
+    {"content": {"role", "parts"}} (Gemini)."""
     if "lc" in value and isinstance(value.get("kwargs"), Mapping):
         return value["kwargs"]
     if isinstance(value.get("data"), Mapping) and isinstance(value.get("type"), str):
@@ -148,6 +143,10 @@ def _unwrapped(value: Mapping[Any, Any]) -> Any:
         if isinstance(message, Mapping) and isinstance(value.get("finish_reason"), str):
             return {"finish_reason": value["finish_reason"], **message}
         return message
+    content = value.get("content")
+    if isinstance(content, Mapping) and "parts" in content and "role" not in value:
+        reason = value.get("finish_reason", value.get("finishReason"))  # Gemini's candidate
+        return {"finish_reason": reason, **content} if isinstance(reason, str) else content
     return value
 
 
@@ -158,14 +157,14 @@ def _message(value: Mapping[Any, Any], role: str, depth: int) -> Message:
     spoken = _ROLES.get(spoken, spoken) if isinstance(spoken, str) else role
     call = value.get("tool_call_id")
     if spoken == "tool" and isinstance(call, str):
-        parts = [
-            {"type": "tool_call_response", "id": call, "response": _plain_text(value.get("content"), depth)}
-        ]
+        parts = [{"type": "tool_call_response", "id": call, "response": text_of(value.get("content"), depth)}]
     else:
-        parts = _parts(value.get("parts") if "parts" in value else value.get("content"), depth)
+        parts = parts_of(value.get("parts") if "parts" in value else value.get("content"), depth)
         if "contents" in value:  # OpenInference keeps several contents beside the one
-            parts += _parts(value["contents"], depth)
-        parts = _with_calls(parts, value.get("tool_calls"), depth)
+            parts += parts_of(value["contents"], depth)
+        more = value.get("additional_kwargs")  # LangChain's place for what its message has no field for
+        calls = value.get("tool_calls") or (more.get("tool_calls") if isinstance(more, Mapping) else None)
+        parts = with_calls(parts, calls, depth)
     message: Message = {"role": spoken, "parts": parts}
     for key in ("name", "finish_reason"):
         if isinstance(value.get(key), str):
@@ -176,114 +175,6 @@ def _message(value: Mapping[Any, Any], role: str, depth: int) -> Message:
 _LANGCHAIN_TYPES: Final = ("human", "ai", "system", "tool", "function", "developer")
 
 
-def _with_calls(parts: list[Part], calls: Any, depth: int) -> list[Part]:
-    known = {
-        part["id"] for part in parts if part.get("type") == "tool_call" and isinstance(part.get("id"), str)
-    }
-    if not isinstance(calls, list | tuple):
-        return parts
-    for call in calls:
-        part = _tool_call(call, depth)
-        if part is not None and (part["id"] is None or part["id"] not in known):
-            parts.append(part)
-    return parts
-
-
-def _parts(value: Any, depth: int) -> list[Part]:
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        return [{"type": "text", "content": value}]
-    if isinstance(value, list | tuple):
-        return [_part(item, depth + 1) for item in value if item not in (None, "")]
-    return [_part(value, depth + 1)]
-
-
-def _part(value: Any, depth: int) -> Part:
-    if not isinstance(value, Mapping) or depth > _DEEPEST:
-        return {
-            "type": "text",
-            "content": value if isinstance(value, str) else json.dumps(value, default=str),
-        }
-    if isinstance(value.get("tool_call"), Mapping):
-        return _tool_call(value, depth) or dict(value)
-    if isinstance(value.get("message_content"), Mapping):
-        return _part(value["message_content"], depth + 1)
-    kind = value.get("type")
-    if (
-        kind in ("tool_use", "tool_call", "function_call", "function", "tool-call")
-        or (kind is None and "toolCallId" in value)
-        or "function_call" in value
-        or (kind is None and "name" in value and ("arguments" in value or "args" in value))
-    ):
-        return _tool_call(value, depth) or dict(value)
-    if kind in (
-        "tool_result",
-        "tool_call_response",
-        "function_call_output",
-        "tool_call_result",
-        "tool-result",
-    ):
-        return _tool_response(value, depth)
-    if isinstance(value.get("function_response"), Mapping):
-        response = value["function_response"]
-        return {"type": "tool_call_response", "id": response.get("id"), "response": response.get("response")}
-    if kind in ("thinking", "reasoning"):
-        return {"type": "reasoning", "content": _reasoning(value)}
-    for key in ("text", "content"):
-        if isinstance(value.get(key), str) and kind in (None, "text", "input_text", "output_text", "refusal"):
-            return {"type": "text", "content": value[key]}
-    return dict(value)
-
-
-def _tool_call(value: Any, depth: int) -> Part | None:
-    if not isinstance(value, Mapping) or depth > _DEEPEST:
-        return None
-    for inner in ("tool_call", "function_call"):
-        if isinstance(value.get(inner), Mapping):
-            return _tool_call({**value[inner], "type": "tool_call"}, depth + 1)
-    function = value.get("function") if isinstance(value.get("function"), Mapping) else value
-    assert isinstance(function, Mapping)
-    arguments: Any = next((function[key] for key in ("arguments", "args", "input") if key in function), {})
-    # Responses give an item id ("fc_…") and a call id; the call id is what the result will quote.
-    call = value.get("call_id") or value.get("id") or value.get("tool_call_id") or value.get("toolCallId")
-    return {
-        "type": "tool_call",
-        "id": call if isinstance(call, str) else None,
-        "name": function.get("name", function.get("toolName")),
-        "arguments": parsed(arguments),
-    }
-
-
-_CALL_IDS: Final = ("tool_use_id", "call_id", "id", "tool_call_id", "toolCallId")
-
-
-def _tool_response(value: Mapping[Any, Any], depth: int) -> Part:
-    call = next((value[key] for key in _CALL_IDS if value.get(key)), None)
-    found = next((value[key] for key in ("response", "content", "output", "result") if key in value), None)
-    return {"type": "tool_call_response", "id": call, "response": _plain_text(found, depth)}
-
-
-def _plain_text(value: Any, depth: int) -> Any:
-    """One text for a list of text parts; anything richer stays as it is."""
-    if isinstance(value, list) and value:
-        parts = _parts(value, depth)
-        if all(part.get("type") == "text" and isinstance(part.get("content"), str) for part in parts):
-            return "\n".join(part["content"] for part in parts)
-    return value
-
-
-def _reasoning(value: Mapping[Any, Any]) -> Any:
-    for key in ("content", "thinking", "text", "summary"):
-        found = value.get(key)
-        if isinstance(found, list):
-            texts = [item.get("text") for item in found if isinstance(item, Mapping)]
-            found = "\n".join(text for text in texts if isinstance(text, str))
-        if found:
-            return found
-    return ""
-
-
 def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
     """Attributes such as ``llm.input_messages.0.message.role`` as a list of nested values, in order of
     their index."""
@@ -292,7 +183,7 @@ def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
         if not key.startswith(prefix):
             continue
         path = key[len(prefix) :].split(".")
-        if len(path) > _DEEPEST or not path[0].isdecimal():
+        if len(path) > DEEPEST or not path[0].isdecimal():
             continue
         node = root
         for name in path[:-1]:
@@ -358,9 +249,22 @@ def _event_messages(span: Span, content: str) -> list[Message]:
             body["tool_calls"] = parsed(body.get("tool_calls"))
             found += list(_read(body, "user", 1))
         elif content == "output_messages" and event.name == "gen_ai.choice":
-            found += read_messages(event.attributes.get("message") or dict(event.attributes), "assistant")
+            found += _choice(event.attributes)
+        elif event.name in DETAILS:
+            role = "user" if content == "input_messages" else "assistant"
+            found += read_messages(event.attributes.get(_CANONICAL[content]), role)
         elif (event.name, content) == ("gen_ai.content.prompt", "input_messages"):
             found += read_messages(event.attributes.get("gen_ai.prompt"), "user")
         elif (event.name, content) == ("gen_ai.content.completion", "output_messages"):
             found += read_messages(event.attributes.get("gen_ai.completion"), "assistant")
     return found
+
+
+def _choice(attributes: Mapping[str, Any]) -> list[Message]:
+    """One answer: a message, or the parts of one (Strands)."""
+    said = parsed(attributes.get("message"))
+    if isinstance(said, list) and all(isinstance(item, Mapping) and "role" not in item for item in said):
+        reason = attributes.get("finish_reason")
+        message: Message = {"role": "assistant", "parts": parts_of(said, 1)}
+        return [{**message, "finish_reason": reason} if isinstance(reason, str) else message]
+    return read_messages(said or dict(attributes), "assistant")

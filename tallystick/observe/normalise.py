@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tallystick.model.attributes import STOPPED
+from tallystick.model.attributes import PROCESS, STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.dialects import reader_for
-from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS
+from tallystick.observe.dialects.canonical import FACTS, FRAMEWORKS, OPERATIONS, SERVICES, VERDICTS
 from tallystick.observe.dialects.dialect import (
     COUNT,
     FLAG,
     PROVIDER,
     TEXT,
     TEXTS,
+    VERDICT,
     Dialect,
     Found,
     Plan,
     Reader,
 )
+from tallystick.observe.dialects.pydantic_ai import PENDING, started_span
 from tallystick.observe.marks import offered_mark, prompt_mark
+from tallystick.observe.numbering import mark_of
 from tallystick.observe.orphans import derived_tools, orphan_links, session_total
 from tallystick.observe.values import LONGEST, TOP, clean_count, clean_text, encodable
 
@@ -39,6 +42,7 @@ _EFFECTS: Final = {effect.value: effect for effect in Effect}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in EffectOutcome}
 _DECISIONS: Final = frozenset({"allow", "deny", "hold", "not evaluated"})
 _OTHER, _MODEL, _TOOL, _AGENT, _HANDOFF = Kind.OTHER, Kind.MODEL, Kind.TOOL, Kind.AGENT, Kind.HANDOFF
+_DECISION: Final = Kind.DECISION
 _OK, _ERROR, _DENIED, _UNKNOWN = StepStatus.OK, StepStatus.ERROR, StepStatus.DENIED, StepStatus.UNKNOWN
 _FACT_KEYS: Final = FACTS.keys()
 _ENVIRONMENT: Final = "deployment.environment.name"
@@ -52,6 +56,8 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
     Never raises for anything an attribute may hold: a value of the wrong shape is unknown, not zero and not
     an error."""
     reader = reader_for(span)
+    if PENDING in span.attributes:
+        span = started_span(span)
     plan = _plan(span.attributes, reader)
     found = _find(span, reader.dialect, plan)
     step = _step(span, reader.dialect, found, plan.facts)
@@ -105,6 +111,24 @@ def _find(span: Span, dialect: Dialect, plan: Plan) -> Found:
     return found
 
 
+def mapped_from(span: Span) -> dict[str, str]:
+    """Which attribute each column was read from: column -> attribute key. What code and not a table read (a
+    dialect's ``refine``), and what the resource says, is not in it."""
+    reader = reader_for(span)
+    plan = _plan(span.attributes, reader)
+    found: dict[str, str] = {}
+    for key, column in plan.texts:
+        if clean_text(span.attributes[key]) is not None:
+            found[column] = key
+    for key, column in plan.counts:
+        if clean_count(span.attributes[key]) is not None:
+            found[column] = key
+    for key, column, shape in plan.others:
+        if _OTHERS[shape](span.attributes[key]) is not None:
+            found[column] = key
+    return found
+
+
 def _plan(attributes: Attributes, reader: Reader) -> Plan:
     """The look-ups for one set of keys, worst rank first so that the best is written last.
 
@@ -147,10 +171,17 @@ def _provider(value: Any) -> str | None:
     if name is None:
         return None
     name = name.lower()
-    return None if name in FRAMEWORKS else name
+    return None if name in FRAMEWORKS else SERVICES.get(name, name)
 
 
-_OTHERS: Final = {PROVIDER: _provider, FLAG: _flag, TEXTS: _texts}
+def _verdict(value: Any) -> str | None:
+    """allow or deny, where a guardrail's word is known."""
+    if isinstance(value, bool):
+        return "deny" if value else "allow"
+    return VERDICTS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+_OTHERS: Final = {PROVIDER: _provider, FLAG: _flag, TEXTS: _texts, VERDICT: _verdict}
 
 
 def _kind(found: Found, dialect: Dialect) -> Kind:
@@ -184,6 +215,8 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         outcome = _OUTCOMES.get(found.get("outcome", ""))
         effect = _EFFECTS.get(get("effect", ""))
         decision = found["decision"] if get("decision") in _DECISIONS else None
+    elif kind is _DECISION:
+        decision = get("verdict")
     agent, workflow = get("agent"), get("workflow")
     if (
         agent is not None and get("op") == "invoke_workflow"
@@ -200,8 +233,11 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         error = get("error") or _error(span)
     name, scope = span.name, span.source.scope
     resource = span.source.resource
-    environment = None
+    environment = origin = None
     if resource:
+        if "seq" in found:
+            told = resource.get(PROCESS)
+            origin = mark_of(told) if type(told) is str and told else None
         environment = resource.get(_ENVIRONMENT) or resource.get(_OLD_ENVIRONMENT)
     return Step(
         span.trace, span.span, span.parent, get("run"), kind,
@@ -215,6 +251,7 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
         get("version"), get("classes", ()), None, None,
         get("environment") if environment is None else clean_text(environment), get("subject"), get("conversation"),
+        origin,
     )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ def recount_needed(
     """Say whether new steps (each with the start record it replaces) may repeat others, and note what was seen.
 
     Cheap and on the safe side: two scopes of model or of tool calls, a model call with a step inside it, steps read
-    out of a message history. ``inside_models`` says that a new step lies directly inside a model call that came
-    earlier. Two equal response ids have to be looked up besides. To be asked before ``note_parents``.
+    out of a message history or a log record. ``inside_models`` says that a new step lies directly inside a model call
+    that came earlier. Two equal response ids have to be looked up besides. To be asked before ``note_parents``.
     """
     if tally.recount:
         return True
@@ -26,7 +26,7 @@ def recount_needed(
         around = {step.trace + step.parent for step, _ in steps if step.parent is not None}
         layered = not around.isdisjoint(calls)
     for step, _ in steps:
-        if step.derived or step.same_as is not None:
+        if step.derived or step.same_as is not None or (step.facts is not None and "log" in step.facts):
             layered = True
         kind = step.kind
         if kind is model:
@@ -47,6 +47,7 @@ def _replaceable(step: Step, before: Step) -> bool:
         and _names(step) == _names(before)
         and step.scope == before.scope
         and step.seq == before.seq
+        and step.origin == before.origin
         and _says_as_much(step.facts or {}, before.facts or {})
     )
 

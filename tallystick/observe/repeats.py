@@ -9,6 +9,8 @@ inner one, or the inner one the outer where only the outer knows its tokens; the
 twins (two scopes, the same stretch of time, nothing that contradicts). A derived session total counts only
 alone.
 
+Steps that stand for log records repeat the span that tells of the same call, see logged.py.
+
 Tool steps: nested layers of one call; one call id seen by two scopes; a derived call gives way to a
 recorded one with its call id, or to a recorded one of that name without any id, in order of time.
 
@@ -21,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tallystick.model.step import Kind, Step
+from tallystick.observe.logged import is_log, logged
 from tallystick.observe.orphans import derived_span_id
 
 _WALLS: Final = frozenset({Kind.TOOL, Kind.AGENT, Kind.HANDOFF})  # what is inside these is another call
@@ -36,8 +39,15 @@ def repeats(steps: Sequence[Step]) -> dict[str, str]:
     repeat."""
     by_id = {step.span: step for step in steps}
     same: dict[str, str] = {}
-    models = [step for step in steps if step.kind is Kind.MODEL]
-    tools = [step for step in steps if step.kind is Kind.TOOL or step.kind is Kind.HANDOFF]
+    logs = [step for step in steps if is_log(step)]
+    if logs:
+        same.update(logged(logs, steps, by_id))
+    models = [step for step in steps if step.kind is Kind.MODEL and step.span not in same]
+    tools = [
+        step
+        for step in steps
+        if (step.kind is Kind.TOOL or step.kind is Kind.HANDOFF) and step.span not in same
+    ]
     if models:
         _model_repeats(models, by_id, same)
     if tools:
@@ -208,7 +218,12 @@ def _nested_tools(recorded: list[Step], by_id: Mapping[str, Step], same: dict[st
     result."""
     for step in recorded:
         outer = _ancestor(step, by_id, frozenset({step.kind}))
-        if outer is not None and outer.scope != step.scope and _same_tool(outer, step):
+        # a tool of one instrumentor inside the same tool is a call of its own, but for a protocol's two ends
+        if (
+            outer is not None
+            and (outer.scope != step.scope or (outer.dialect == step.dialect == "mcp"))
+            and _same_tool(outer, step)
+        ):
             same[step.span] = outer.span
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
+from tallystick.observe.numbering import Numbered, count_number
 from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
@@ -43,7 +44,8 @@ class Part:
 
 @dataclass(slots=True)
 class Root:
-    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent."""
+    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent;
+    2 is a log record, which ends nothing."""
 
     rank: int
     order: Order
@@ -55,6 +57,7 @@ class Root:
     stopped_by: str | None = None
     expected: int | None = None  # the last sequence number that was given out
     process: str | None = None
+    strange: bool = False  # it is numbered, and of another trace than the run began with
 
 
 @dataclass(slots=True)
@@ -99,6 +102,8 @@ class Tally:
     seen: int = 0  # … and last touched
     version: tuple[Order, str] | None = None  # the first label of an agent's version
     environment: tuple[Order, str] | None = None
+    numbered: Numbered = field(default_factory=dict)
+    uncounted: int = 0  # steps that came since a large run was counted anew
 
 
 def order_of(step: Step) -> Order:
@@ -106,8 +111,10 @@ def order_of(step: Step) -> Order:
     return (step.started, _LAST if step.seq is None else step.seq, step.trace, step.span)
 
 
-def add(tally: Tally, parts: dict[PartKey, Part], step: Step, before: Step | None = None) -> None:
-    """Count a step into a tally and its parts; ``before`` is the start record that it replaces.
+def add(
+    tally: Tally, parts: dict[PartKey, Part], step: Step, before: Step | None = None, *, home: str = ""
+) -> None:
+    """Count a step of run ``home`` into a tally and its parts; ``before`` is the start record that it replaces.
 
     A replaced record must agree with its successor in ``started`` and in the names that parts are kept by (see
     ``recount.recount_needed``), otherwise the run has to be counted anew.
@@ -115,7 +122,7 @@ def add(tally: Tally, parts: dict[PartKey, Part], step: Step, before: Step | Non
     if before is not None:
         _count(tally, parts, before, -1)
     _count(tally, parts, step, 1)
-    _place(tally, step)
+    _place(tally, step, home)
 
 
 def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> None:
@@ -126,10 +133,13 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
         tally.running += sign
     if step.seq is not None:
         tally.seqs += sign
+        count_number(tally.numbered, step.origin, sign, 0)
     if step.dropped:
         tally.dropped += sign * step.dropped
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
+        if not step.derived and "steps" in step.facts:  # a process says how many steps it gave numbers to
+            count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts["steps"]))
     error = False
     cost = gap = tokens_in = tokens_out = token_gap = 0
     if step.same_as is None:
@@ -238,7 +248,7 @@ def _count_parts(
                 part.last = last
 
 
-def _place(tally: Tally, step: Step) -> None:
+def _place(tally: Tally, step: Step, home: str) -> None:
     """Take what a step says of its run as a whole."""
     started = step.started
     until = started if step.ended is None else step.ended
@@ -271,28 +281,42 @@ def _place(tally: Tally, step: Step) -> None:
         if isinstance(facts.get("source"), str):
             tally.source = _earlier(tally.source, order, facts["source"])
     if step.parent is None or facts is not None:
-        _place_root(tally, step, facts or {})
+        _place_root(tally, step, facts or {}, home)
 
 
 def _earlier(held: tuple[Order, str] | None, order: Order, text: str) -> tuple[Order, str]:
     return (order, text) if held is None or order <= held[0] else held
 
 
-def _place_root(tally: Tally, step: Step, facts: Mapping[str, object]) -> None:
-    marked = bool(facts.get("root")) or facts.get("status") is not None or facts.get("steps") is not None
+def _place_root(tally: Tally, step: Step, facts: Mapping[str, object], home: str) -> None:
+    marked = bool(facts.get("root"))
+    if (
+        not marked and step.seq is None
+    ):  # else: the last step of a process that took part in another one's run
+        marked = facts.get("status") is not None or facts.get("steps") is not None
     if step.derived or not (marked or step.parent is None):
         return
+    rank = 0 if marked else 2 if "log" in facts else 1
     root = Root(
-        0 if marked else 1, order_of(step), step.agent, step.workflow, str(step.status), step.ended is not None,
+        rank, order_of(step), step.agent, step.workflow, str(step.status), step.ended is not None,
         clean_text(facts.get("status")), clean_text(facts.get("stopped_by")),
         _whole(facts["steps"]) if facts.get("steps") is not None else None, clean_text(facts.get("process")),
+        step.seq is not None and step.trace != home != "",
     )  # fmt: skip
     held, last = tally.root, tally.last_root
-    if held is None or (root.rank, root.order) <= (held.rank, held.order):
+    if held is None or (root.rank, root.strange, root.order) <= (held.rank, held.strange, held.order):
         if held is not None and held.order == root.order and root.process is None:
             root.process = held.process
         tally.root = root
-    if last is None or root.rank < last.rank or (root.rank == last.rank and root.order >= last.order):
+    place = (
+        root.rank,
+        root.strange,
+    )  # the SDK names a run after its trace: whoever joins it later is not its root
+    if (
+        last is None
+        or place < (last.rank, last.strange)
+        or (place == (last.rank, last.strange) and root.order >= last.order)
+    ):
         tally.last_root = root
 
 
@@ -313,8 +337,8 @@ def note_parents(tally: Tally, steps: Sequence[Step], here: Iterable[str]) -> No
         tally.missing = missing.difference([step.trace + step.span for step in steps])
 
 
-def count_all(steps: Iterable[Step], like: Tally) -> tuple[Tally, dict[PartKey, Part]]:
-    """Count a whole run anew; ``like`` gives what rows do not know (when it came, what kinds of calls it had)."""
+def count_all(steps: Iterable[Step], like: Tally, home: str = "") -> tuple[Tally, dict[PartKey, Part]]:
+    """Count run ``home`` anew; ``like`` gives what rows do not know (when it came, what kinds of calls it had)."""
     tally = Tally(
         created=like.created,
         seen=like.seen,
@@ -325,7 +349,7 @@ def count_all(steps: Iterable[Step], like: Tally) -> tuple[Tally, dict[PartKey, 
     parts: dict[PartKey, Part] = {}
     every = list(steps)
     for step in every:
-        add(tally, parts, step)
+        add(tally, parts, step, home=home)
     note_parents(tally, every, ())
     return tally, parts
 

@@ -3,9 +3,12 @@ zero."""
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 from typing import Any, Final
 
+_LONGEST_LITERAL: Final = 65_536  # characters
 LONGEST: Final = 512  # characters of a column; the span keeps all of it
 TOP: Final = 2**63  # what a store's integer column holds
 
@@ -39,3 +42,35 @@ def clean_count(value: Any) -> int | None:
     elif kind is not int:
         return None
     return value if 0 <= value < TOP else None
+
+
+def parsed(value: Any) -> Any:
+    """A JSON text as the value it holds; anything else, and text that is not JSON, as it is."""
+    if type(value) is str:
+        text = value.lstrip()
+        if text[:1] in ("{", "["):
+            try:
+                return json.loads(text)
+            except (ValueError, RecursionError):
+                return value
+    return value
+
+
+def literal(value: Any) -> Any:
+    """The mapping that a text holds as Python writes one (``{'city': 'Paris'}``); anything else as it is."""
+    if type(value) is str and value[:2] in ("{'", '{"', "{}") and len(value) <= _LONGEST_LITERAL:
+        try:
+            held = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return value  # a text like any other
+        if isinstance(held, dict):
+            return held
+    return value
+
+
+def unquoted(value: str) -> Any:
+    """The text that a JSON text in quotes holds; anything else as it is."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

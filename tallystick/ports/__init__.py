@@ -5,9 +5,13 @@ what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
 from tallystick.ports.control import ControlStore
+from tallystick.ports.counts import Counts, Loss, Tidings
+from tallystick.ports.erasure import ErasableTraces, Wiped
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.surroundings import Clock, Ids, Signer
+from tallystick.ports.tallies import TALLY_KEYS, TallyRow
 from tallystick.ports.traces import (
+    WHOLENESS_KEYS,
     Account,
     Change,
     Charge,
@@ -22,19 +26,25 @@ from tallystick.ports.traces import (
     Traces,
     TraceStore,
     UseLog,
+    Wholeness,
     Written,
 )
 
 __all__ = [
+    "TALLY_KEYS",
+    "WHOLENESS_KEYS",
     "Account",
     "Change",
     "Charge",
     "Clock",
     "ControlStore",
+    "Counts",
+    "ErasableTraces",
     "Flaw",
     "Ids",
     "Indexed",
     "Kept",
+    "Loss",
     "Passed",
     "Record",
     "RecordLog",
@@ -45,10 +55,14 @@ __all__ = [
     "Sighting",
     "Signer",
     "Spend",
+    "TallyRow",
     "TextLog",
+    "Tidings",
     "TraceStore",
     "Traces",
     "Unread",
     "UseLog",
+    "Wholeness",
+    "Wiped",
     "Written",
 ]

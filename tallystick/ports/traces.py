@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.observe.outline import Outline
+from tallystick.ports.erasure import ErasableTraces
 from tallystick.ports.search import TextLog
+from tallystick.ports.tallies import TallyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,27 @@ class Sighting:
     cost_gaps: int
 
 
+WHOLENESS_KEYS: Final = ("agent", "day")
+
+
+@dataclass(frozen=True, slots=True)
+class Wholeness:
+    """How the runs of one agent, or of one day (UTC, of their start), stand.
+
+    ``missing`` sums the steps known to be missing; ``missing_unknown`` counts the runs that are not complete and of
+    which nobody knows how many steps are missing.
+    """
+
+    key: str | None
+    runs: int
+    complete: int
+    lossy: int
+    open: int
+    crashed: int
+    missing: int
+    missing_unknown: int
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A run changed. ``cursor`` grows with every change in the store, also across processes."""
@@ -101,12 +125,34 @@ class TraceStore(Protocol):
         """All steps of a run without contents, by start time then sequence number; repeats carry ``same_as``."""
         ...
 
+    def outline(self, run: str) -> Outline:
+        """What a tree shows of ``steps``, as columns: fast for runs of many thousand steps. Raises UnknownThing."""
+        ...
+
+    def revision(self, run: str) -> int:
+        """A number that grows whenever the run changes: while it stands, so does its outline. Raises UnknownThing."""
+        ...
+
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id (all of them, or those asked for), attributes byte for byte."""
         ...
 
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first."""
+        ...
+
+    def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:
+        """How the runs that match stand, by agent or by day of their start, in that order; no key comes last.
+
+        Raises BadInput for another ``by``. Costs what the runs' summaries cost, not their steps.
+        """
+        ...
+
+    def tallies(self, by: str, query: Query, *, now: int, owner: str | None = None) -> Sequence[TallyRow]:
+        """Sums over the runs that match, by version, day, week or agent; keys in order, none last.
+
+        With ``owner`` only the runs that belong to this agent. Raises BadInput for another ``by``.
+        """
         ...
 
     def sightings(self, type: str) -> Sequence[Sighting]:
@@ -269,5 +315,5 @@ class UseLog(Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, TextLog, Protocol):
-    """A trace store with its log of records, its uses and its index of texts; both adapters are one."""
+class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, Protocol):
+    """A trace store with its log of records, its uses and its index of texts, and whose contents can be erased."""

@@ -280,8 +280,10 @@ class RunProcessor(SpanProcessor):
         found = self._sources.get(id(scope))
         if found is None or found[0] is not scope or found[1] is not resource or found[3] is not spool:
             name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
-            key = (name, version, schema, id(resource))
-            index = spool.source(key, _plain(resource.attributes), name, version or "", schema or "")
+            # The process that gives out the numbers is named here, where it costs nothing a span.
+            key = (name, version, schema, id(resource), self.process)
+            told = {**_plain(resource.attributes), names.PROCESS: self.process}
+            index = spool.source(key, told, name, version or "", schema or "")
             if len(self._sources) >= _SOURCES_MAX:
                 self._sources.clear()
             # Holding both keeps their identities from being reused.
@@ -334,6 +336,8 @@ class RunProcessor(SpanProcessor):
         """In a forked child: the open spans and the sequence numbers are the parent's."""
         self.generation += 1
         self.process = process_name()
+        self._sources.clear()
+        self._last_source = (self, self, 0, None)
         self._open.clear()
         self._lock = threading.Lock()
 

@@ -17,6 +17,7 @@ from tallystick.model.span import Span
 from tallystick.sdk.adoption import REJECTED_NAME, adopt, remove_unfinished, waiting_bytes
 from tallystick.sdk.edge import caught
 from tallystick.sdk.frames import MAGIC, RecordReader, read_frames
+from tallystick.sdk.losses import keep_faults
 from tallystick.sdk.rejects import Rejects
 from tallystick.sdk.runtime import Sink
 from tallystick.sdk.segments import Segment
@@ -179,6 +180,7 @@ class Shipper:
             done = adopt(folder, _Through(self._deliver), keep=own)
             self._spool.count_lost(done.lost)
         self._spool.others = waiting_bytes(folder, keep=own)
+        keep_faults(folder, now=time.time_ns())
 
     def flush(self, timeout: float) -> bool:
         """Ship what is waiting within ``timeout`` seconds, also when the shipping thread is in the middle of it."""
@@ -205,6 +207,7 @@ class Shipper:
                 if done:
                     self._spool.seal()
                     done = self.ship()
+                keep_faults(self._spool.folder, now=time.time_ns())
                 if self._sink is not None:
                     self._sink.close()
                     self._sink = None

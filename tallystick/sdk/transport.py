@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import ssl
@@ -17,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tallystick.model.errors import BadInput, ConfigError, NotSignedIn, TooLarge, Unreachable
 from tallystick.model.span import Span
 from tallystick.sdk.otlp import encode
+from tallystick.sdk.recalling import COMMITTED, EXPORTS, Recalled
 
 _BUSY = (429, 502, 503, 504)
 _WAIT_MAX = 30.0
@@ -48,6 +50,7 @@ class ServerSink:
         self._sleep = sleep
         self._connection: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
+        self._recalled = Recalled()
         self.refused = 0
         self.reason: str | None = None
 
@@ -62,11 +65,21 @@ class ServerSink:
         try:
             self._send(spans)
         except BadInput:
+            if self._recalled.forget():  # what was sent again must not be the reason why this is refused
+                self.deliver(spans)
+                return
             if len(spans) == 1:
                 raise
             middle = len(spans) // 2
             self._deliver_part(spans[:middle])
             self._deliver_part(spans[middle:])
+            return
+        if self._recalled.fresh:  # at once too: this process may be killed before its next export
+            self._send_ends()
+
+    def _send_ends(self) -> None:
+        with contextlib.suppress(BadInput, NotSignedIn, Unreachable):  # they were delivered before
+            self._send(())
 
     def _deliver_part(self, spans: Sequence[Span]) -> None:
         """A part of a batch of which another part was refused: a single bad span must not stop the rest."""
@@ -82,11 +95,13 @@ class ServerSink:
             self.on_refused(span, reason)
 
     def _send(self, spans: Sequence[Span]) -> None:
-        body = gzip.compress(encode(spans), 1)
+        ends = self._recalled.ends()
+        body = gzip.compress(encode([*ends, *spans]), 1)
         waited = 0.0
         for attempt in range(_TRIES):
             status, headers, answer = self._post(body)
             if status == 200:
+                self._recalled.sent(spans, committed=COMMITTED in headers)
                 self._read_answer(answer, spans)
                 return
             pause = _retry_after(headers.get("retry-after"), attempt)
@@ -166,7 +181,10 @@ class ServerSink:
             self._connection = None
 
     def close(self) -> None:
-        """Close the connection."""
+        """Send the ends of runs once more where nobody vouched for them, and close the connection."""
+        for _ in range(EXPORTS):
+            if self._recalled.ends():
+                self._send_ends()
         with self._lock:
             self._drop()
 

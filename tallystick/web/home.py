@@ -22,7 +22,7 @@ _BAD: Final = (
 
 KEYS: Final = (
     ("?", "show these keys", "everywhere"),
-    ("/", "search", "lists, a run, Cost"),
+    ("/", "search; in a run: all steps with their contents", "lists, a run, Cost"),
     ("g then h r c p j", "go to Home, Runs, Cost, approvals (p), Journal", "everywhere"),
     (
         "g then a t m d e o b s w",
@@ -34,8 +34,8 @@ KEYS: Final = (
     ("Enter", "open the row", "lists and the tree"),
     ("↑ ↓ Home End PgUp PgDn", "move in the tree", "a run"),
     ("← →", "close and open a step's children, go to its parent", "a run"),
-    (".", "next error, denied or held step", "a run"),
-    ("n", "next step that the search found", "a run"),
+    (".", "next error, denied or held step; the first difference", "a run, two runs compared"),
+    ("n N", "next, previous step that was found or row that differs", "a run, two runs compared"),
     ("c", "copy the link to this view", "everywhere"),
     ("a r", "choose Approve, choose Reject", "Approvals"),
     ("Esc", "close the panel, leave the search", "everywhere"),

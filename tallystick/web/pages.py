@@ -16,6 +16,7 @@ from tallystick.model.errors import TallystickError, UnknownThing
 from tallystick.web import (
     approvals,
     assets,
+    compare,
     cost,
     evidence,
     home,
@@ -26,10 +27,11 @@ from tallystick.web import (
     run,
     runs,
     thing,
+    wholeness,
 )
-from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
+from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Sets, Site
 
-__all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
+__all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "Sets", "routes"]
 
 
 def routes(
@@ -39,13 +41,14 @@ def routes(
     book: Journal,
     known: Registry,
     make_evidence: Evidence | None = None,
+    sets: Sets | None = None,
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
     ``book`` tells of the journal, ``known`` of the registry;
-    without ``make_evidence`` run pages offer no evidence to download.
+    without ``make_evidence`` run pages offer no evidence to download, without ``sets`` nothing is said of sets of runs.
     """
-    site = Site(reader, control_answer, settings, book, known, make_evidence)
+    site = Site(reader, control_answer, settings, book, known, make_evidence, sets)
 
     def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return site.failure(request, error)
@@ -55,6 +58,8 @@ def routes(
         *home.handlers(site),
         *runs.handlers(site),
         *run.handlers(site),
+        *compare.handlers(site),
+        *wholeness.handlers(site),
         *evidence.handlers(site),
         *registry.handlers(site),
         *thing.handlers(site),

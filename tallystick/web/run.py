@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import UnknownThing
+from tallystick.web import packing
 from tallystick.web.proof import proof
 from tallystick.web.site import JSON_SUFFIX, Site, View, asked
 from tallystick.web.wording import term
@@ -17,7 +18,10 @@ PLAIN_ROWS: Final = 500
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
-    """``/runs/{run}`` (with ``?plain=1`` the table), ``/runs/{run}/steps/{step}``, both also ``.json``."""
+    """``/runs/{run}`` (with ``?plain=1`` the table), ``/runs/{run}/steps/{step}``, both also ``.json``.
+
+    ``/runs/{run}/outline`` and ``/runs/{run}/lines`` are what the tree is drawn from.
+    """
 
     @get("/runs/{run:str}", sync_to_thread=True)
     def run_page(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -30,6 +34,20 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
             request, plain_view(site, run) if asked(request, "plain") else tree_view(site, run)
         )
 
+    @get("/runs/{run:str}/outline", sync_to_thread=True)
+    def run_outline(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The run's steps as the tree reads them."""
+        body = site.reader.outline(request.path_params["run"])
+        return packing.respond(request, body, site.headers)
+
+    @get("/runs/{run:str}/lines", sync_to_thread=True)
+    def run_lines(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """What happened in the steps that are in sight."""
+        steps = [step for step in asked(request, "steps").split(",") if step]
+        return site.respond(
+            request, View("", site.reader.lines(request.path_params["run"], steps)), as_json=True
+        )
+
     @get("/runs/{run:str}/steps/{step:str}", sync_to_thread=True)
     def step_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """A step with its contents; ``?part=1`` gives it without the page around it."""
@@ -38,7 +56,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         found = step_view(site, run, step.removesuffix(JSON_SUFFIX))
         return site.respond(request, found, as_json=as_json)
 
-    return [run_page, step_page]
+    return [run_page, run_outline, run_lines, step_page]
 
 
 def tree_view(site: Site, prefix: str) -> View:
@@ -63,7 +81,11 @@ def plain_view(site: Site, prefix: str) -> View:
 def step_view(site: Site, prefix: str, step: str) -> View:
     """One step: what went in, what came out, and everything that was recorded about it."""
     found = site.reader.step(prefix, step)
-    return View("step.html", found, {"here": "runs", "run_id": prefix, "step": found})
+    told = site.reader.lines(prefix, [found["step"]])["lines"].get(found["step"])
+    tags = [
+        tag for tag in (told["tags"] if told else ()) if tag["tone"] != "bad"
+    ]  # an error is told beside it already
+    return View("step.html", found, {"here": "runs", "run_id": prefix, "step": found, "tags": tags})
 
 
 def summary(site: Site, prefix: str) -> Mapping[str, Any]:

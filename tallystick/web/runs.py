@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from litestar import Request, Response, get
@@ -16,6 +17,8 @@ PAGE: Final = 50
 STATUSES: Final = ("running", "ok", "failed", "stopped", "crashed", "unknown")
 SPANS: Final = (("1h", "last hour"), ("24h", "last day"), ("7d", "last week"))
 AGENTS_SHOWN: Final = 8
+NAMES: Final = 40  # values that are suggested of one field
+NAME_LENGTH: Final = 120
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
@@ -41,9 +44,9 @@ def view(site: Site, query: str, before: str) -> View:
     """One page of runs. A query that cannot be read gives the page with its error instead of a list."""
     query = " ".join(query.split())
     error: BadInput | None = None
-    page: dict[str, Any] = {"total": 0, "runs": []}
+    page: dict[str, Any] = {"total": 0, "at_least": False, "runs": []}
     try:
-        page = dict(site.reader.runs(query, limit=PAGE, before=before or None))
+        page |= site.reader.runs(query, limit=PAGE, before=before or None)
     except BadInput as problem:
         error = problem
     shown = page["runs"]
@@ -57,9 +60,25 @@ def view(site: Site, query: str, before: str) -> View:
         "older": shown[-1]["run"] if len(shown) == PAGE and page["total"] > PAGE else None,
         "facets": [] if error else _facets(site, query),
         "fields": RUNS.fields,
+        "known": known_words(site, shown),
         "live": error is None and not before,
     }
     return View("runs.html", page, extra, 400 if error else 200)
+
+
+def known_words(site: Site, shown: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What the query box suggests: fields, and the values that are known of some of them."""
+    found: dict[str, list[str]] = {"": list(RUNS.fields)}
+    for kind in ("agent", "tool", "model", "workflow"):
+        rows = sorted(site.registry.catalog.objects(kind)["objects"], key=lambda row: -(row["runs"] or 0))
+        found[kind] = [str(row["name"])[:NAME_LENGTH] for row in rows[:NAMES]]
+    for field in ("environment", "version"):
+        seen = dict.fromkeys(str(run[field])[:NAME_LENGTH] for run in shown if run.get(field))
+        found[field] = list(seen)[:NAMES]
+    return found | {
+        "status": list(STATUSES), "completeness": ["complete", "lossy", "open", "crashed"],
+        "since": [age for age, _ in SPANS],
+    }  # fmt: skip
 
 
 def _facets(site: Site, query: str) -> list[dict[str, Any]]:
@@ -78,4 +97,9 @@ def _facets(site: Site, query: str) -> list[dict[str, Any]]:
         {"field": "status", "items": statuses, "more": 0},
         {"field": "agent", "items": named, "more": max(0, len(agents) - AGENTS_SHOWN)},
         {"field": "since", "items": times, "more": 0},
+        {
+            "field": "completeness",
+            "items": [{"value": one, "total": None, "label": one} for one in ("lossy", "crashed")],
+            "more": 0,
+        },
     ]

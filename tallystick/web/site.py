@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -46,6 +46,9 @@ NAVIGATION: Final = (
     ("approvals", "/approvals", "Approvals"),
     ("journal", "/journal", "Journal"),
 )
+
+# Pages beside the list of runs.
+RUNS_PAGES: Final = (("runs", "/runs", "List"), ("completeness", "/completeness", "Completeness"))
 
 # The pages of the registry, in the bar below the first one.
 REGISTRY: Final = (
@@ -89,8 +92,24 @@ class PageReader(Protocol):
         """``{"run", "columns"}``: one list per column, root first, depth first."""
         ...
 
+    def outline(self, prefix: str, /) -> bytes:
+        """The skeleton packed for a browser (app/outline.py)."""
+        ...
+
+    def lines(self, prefix: str, steps: Sequence[str], /) -> Mapping[str, Any]:
+        """``{"lines": {step: {"text", "result", "tags"}}}``: what happened, for at most 100 steps."""
+        ...
+
     def step(self, prefix: str, step: str, /) -> Mapping[str, Any]:
         """One step with its contents."""
+        ...
+
+    def diff(self, a: str, b: str, /, *, every: bool = False) -> Mapping[str, Any]:
+        """Two runs held against each other, step by step."""
+        ...
+
+    def completeness(self, by: str, query: str = "", /) -> Mapping[str, Any]:
+        """``{"by", "rows"}``: how many runs were recorded whole, by "agent" or "day"."""
         ...
 
     def cost(self, by: str, query: str = "", /) -> Mapping[str, Any]:
@@ -111,6 +130,18 @@ class PageReader(Protocol):
 
     def recorded(self, run: str, /) -> Mapping[str, Any]:
         """How far a run's record is in the journal: ``{"run", "records", "sealed": {"seq", "at", "records"}}``."""
+        ...
+
+
+class Sets(Protocol):
+    """Questions about many runs at once. Raises BadInput and UnknownThing."""
+
+    def contrast(self, a: str, b: str = "", /) -> Mapping[str, Any]:
+        """What separates two sets of runs; an empty second query means all other runs."""
+        ...
+
+    def signals(self, agent: str, by: str, since: str, /) -> Mapping[str, Any]:
+        """The signals of an agent by "version", "day" or "week"."""
         ...
 
 
@@ -156,6 +187,7 @@ class PageSettings:
     store: str = ""
     address: str = "http://127.0.0.1:4777"
     person: Callable[[Request[Any, Any, Any]], str] = somebody_local
+    losses: Callable[[], Mapping[str, Any]] | None = None  # what is known of loss, as the doctor tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +213,10 @@ class Site:
         journal: Journal,
         registry: Registry,
         evidence: Evidence | None = None,
+        sets: Sets | None = None,
     ) -> None:
         self.reader = reader
+        self.sets = sets
         self.registry = registry
         self.answer = answer
         self.settings = settings
@@ -329,6 +363,7 @@ def _environment(site: Site) -> jinja2.Environment:
         holds=facets.holds,
         navigation=NAVIGATION,
         registry_pages=REGISTRY,
+        runs_pages=RUNS_PAGES,
         unseen=UNSEEN,
         edge_words=graph_svg.words,
         object_address=object_address,

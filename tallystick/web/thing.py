@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import TallystickError
-from tallystick.web import changes, graph_svg
+from tallystick.web import changes, compare, graph_svg, signals, wholeness
 from tallystick.web.registry import NOUNS, TITLES
 from tallystick.web.site import Site, View, asked
 from tallystick.web.wording import safe_link, term
@@ -17,11 +17,6 @@ from tallystick.web.wording import safe_link, term
 RUNS: Final = 20
 ROWS: Final = 200
 IN_RUNS: Final = ("agent", "tool", "model", "workflow")  # what a query of runs can name
-SIGNALS: Final = (
-    ("completion", "task completion", "share"), ("tool_calls", "tool calls that worked", "share"),
-    ("adherence", "policy adherence", "share"), ("cost_per_run_nano_usd", "cost per run", "money"),
-    ("cost_per_success_nano_usd", "cost per successful run", "money"),
-)  # fmt: skip
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
@@ -41,7 +36,7 @@ def _object_handler(site: Site, place: str, suffix: str) -> HTTPRouteHandler:
     def object_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """One object."""
         kind = "agent" if place == "agent" else asked(request, "type")
-        found = object_view(site, kind, asked(request, "name"))
+        found = object_view(site, kind, asked(request, "name"), by=asked(request, "by", "version"))
         return site.respond(request, found, as_json=bool(suffix))
 
     return object_page
@@ -50,7 +45,11 @@ def _object_handler(site: Site, place: str, suffix: str) -> HTTPRouteHandler:
 def _diff_handler(site: Site, suffix: str) -> HTTPRouteHandler:
     @get(f"/diff{suffix}", name=f"web.diff{suffix}", sync_to_thread=True)
     def diff_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """What changed between two versions."""
+        """What changed between two versions, or what differs between two runs."""
+        if asked(request, "a") or asked(request, "b"):
+            every = asked(request, "all") not in ("", "0")
+            shown = compare.diff_view(site, asked(request, "a"), asked(request, "b"), every=every)
+            return site.respond(request, shown, as_json=bool(suffix))
         kind, name = asked(request, "type"), asked(request, "name")
         found = site.registry.catalog.diff(kind, name, asked(request, "from"), asked(request, "to"))
         noun = NOUNS[kind]
@@ -60,7 +59,7 @@ def _diff_handler(site: Site, suffix: str) -> HTTPRouteHandler:
     return diff_page
 
 
-def object_view(site: Site, kind: str, ref: str) -> View:
+def object_view(site: Site, kind: str, ref: str, *, by: str = "version") -> View:
     """Everything that is known of one object. Raises BadInput and UnknownThing."""
     catalog = site.registry.catalog
     thing = catalog.object(kind, ref)
@@ -86,9 +85,17 @@ def object_view(site: Site, kind: str, ref: str) -> View:
         "using": [one for one in thing["uses"] if kind == "agent" and one["agent"] == name],
         "seen_by": [one for one in thing["uses"] if kind != "agent" or one["agent"] != name],
         "named": _named(thing), "graph_query": query, "signals": _signals(thing["signals"]), "rows": ROWS,
+        "over": signals.of_agent(site, name, by) if kind == "agent" else None,
+        "days": _days(site, name) if kind == "agent" else None,
         "longest": max((run["duration_ns"] or 0 for run in runs["runs"]), default=0),
     }  # fmt: skip
     return View("object.html", data, extra)
+
+
+def _days(site: Site, agent: str) -> Any:
+    """How completely its runs were recorded over the last days, as a strip; None where no run is here."""
+    rows = site.reader.completeness("day", f"{term('agent', agent)} since:{wholeness.DAYS}d")["rows"]
+    return wholeness.strip(rows, site.settings.now(), height=30, width=24) if rows else None
 
 
 def reach_query(kind: str, name: str) -> str:
@@ -128,8 +135,8 @@ def _named(thing: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _signals(signals: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _signals(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The signals in their order: ``{"name", "kind", "value", "n"}``; value None was not measured."""
-    if signals is None:
+    if found is None:
         return []
-    return [{"name": name, "kind": kind, **signals[key]} for key, name, kind in SIGNALS]
+    return [{"name": name, "kind": kind, **found[key]} for key, name, kind in signals.SIGNALS]

@@ -6,16 +6,26 @@ import load nothing they do not use.
 """
 
 from tallystick.config.place import find_store
-from tallystick.wiring import exchange, release
+from tallystick.wiring import exchange, loss, release
 from tallystick.wiring.agent import flush, init, run_env, shutdown
 from tallystick.wiring.feed import feed_trouble
 from tallystick.wiring.machine import clock, ids, rate_card
 from tallystick.wiring.project import apply, check_policies, plan, policy_desk, policy_file, sketch
 from tallystick.wiring.server import build_app, serve
-from tallystick.wiring.stores import Stores, adopt, attest, catalog, notary, open_stores, reader, recorder
+from tallystick.wiring.stores import (
+    Stores,
+    adopt,
+    attest,
+    catalog,
+    eraser,
+    notary,
+    open_stores,
+    reader,
+    recorder,
+)
 
 __all__ = [
-    "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "exchange",
-    "feed_trouble", "find_store", "flush", "ids", "init", "notary", "open_stores", "plan", "policy_desk",
+    "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "eraser", "exchange",
+    "feed_trouble", "find_store", "flush", "ids", "init", "loss", "notary", "open_stores", "plan", "policy_desk",
     "policy_file", "rate_card", "reader", "recorder", "release", "run_env", "serve", "shutdown", "sketch",
 ]  # fmt: skip

@@ -119,7 +119,7 @@ def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
         from tallystick.sdk.local import StoreSink
 
         own = Stores(open_traces(stores.path, silent), open_aside(stores.path), stores.path)
-        return StoreSink(recorder(own), own.close, _bring_up(own))
+        return StoreSink(recorder(own, settings), own.close, _bring_up(own))
 
     return to_store if server is None else to_server
 

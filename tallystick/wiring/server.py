@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
-from tallystick.model.errors import TallystickError
-from tallystick.wiring import journal, release, texts
+from tallystick.model.errors import ConfigError, TallystickError
+from tallystick.wiring import journal, loss, release, texts
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -59,8 +59,9 @@ def build_app(
     known = _registry(stores)
     pages = routes(read, answer, shown, book, known, prove)
     return create_app(
-        read, recorder(stores), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
-        feed=store_feed(stores, every_ns=0), extra_routes=pages,
+        read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
+        feed=store_feed(stores, every_ns=0), loss=loss.loss_book(stores).state,
+        counts=loss.counts(stores.path), extra_routes=pages,
     )  # fmt: skip
 
 
@@ -95,13 +96,17 @@ def serve(path: Path, settings: Settings) -> None:
         address = server.address_of(main)
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
         app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
+        grpc_port = _listen_grpc(app, settings)
         catching_up = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
         catching_up.start()
         sockets = [main] if otlp is None else [main, otlp]
-        server.run(app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port))
+        server.run(
+            app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port, grpc_port)
+        )
         stopping.set()
         catching_up.join()
         attest(stores)
+        loss.counts(stores.path).flush()
     finally:
         stopping.set()
         signins.close()
@@ -122,11 +127,30 @@ def _keep_up(stores: Stores, stopping: threading.Event) -> None:
         attest(stores)
         list_uses(by)
         texts.index_due(stores.traces, clock(), stopping)
+        loss.counts(stores.path).flush()
 
 
-def _announce(app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None) -> None:
+def _listen_grpc(app: App, settings: Settings) -> int | None:
+    """The port of OTLP over gRPC. None when it is switched off, the extra is missing or the port is taken."""
+    if not settings.grpc_port:
+        return None
+    try:
+        return app.listen_grpc(settings.host, settings.grpc_port)
+    except ImportError:
+        if settings.origins["grpc_port"] != "default":  # somebody asked for it
+            say("OTLP over gRPC is not served: it needs pip install 'tallystick[grpc]'")
+    except ConfigError as error:
+        say(f"OTLP over gRPC is not served on port {settings.grpc_port} ({error.message})")
+    return None
+
+
+def _announce(
+    app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None, grpc_port: int | None
+) -> None:
     link = address + (app.gate.sign_in_path() if settings.token else "")
     say(f"Tallystick serves {stores.path}")
     say(f"  pages   {link}")
     say(f"  OTLP    {address}/v1/traces" + (f" and port {otlp_port}" if otlp_port else ""))
+    if grpc_port:
+        say(f"  gRPC    {settings.host}:{grpc_port}")
     say("  stop    Ctrl-C")

@@ -14,10 +14,12 @@ from tallystick.wiring.machine import clock, ids, rate_card, say
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
+    from tallystick.app.erasure import Eraser
     from tallystick.app.prove.notary import Notary
     from tallystick.app.read import Reader
     from tallystick.app.record import Recorder
     from tallystick.app.uses import UseLister
+    from tallystick.config.settings import Settings
 
 TRACES, CONTROL, SPOOL = "traces.db", "control.db", "spool"
 ASIDE_SECONDS = 2.0
@@ -127,12 +129,31 @@ def catch_up(stores: Stores) -> None:
     list_uses(lister(stores), most=MOST_LISTED)
 
 
-def recorder(stores: Stores) -> Recorder:
-    """The way into an open trace store."""
+def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
+    """The way into an open trace store; without ``settings`` those that hold for the store's folder say what is kept.
+
+    Raises ConfigError where they ask for what cannot be done here.
+    """
     from tallystick.app.pricing import CardNotice
     from tallystick.app.record import Recorder
+    from tallystick.wiring.loss import counts
+    from tallystick.wiring.redacting import redactor, settings_of
 
-    return Recorder(stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()))
+    return Recorder(
+        stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
+        redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
+        counts=counts(stores.path),
+    )  # fmt: skip
+
+
+def eraser(stores: Stores) -> Eraser:
+    """What erases contents in both stores."""
+    import os
+
+    from tallystick.app.erasure import Eraser
+
+    forget = getattr(stores.traces, "forget_texts", None)  # the text index, where the store has one
+    return Eraser(stores.traces, stores.control, os.urandom, () if forget is None else (forget,))
 
 
 def notary(stores: Stores) -> Notary:

@@ -19,6 +19,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 from web_fake import FakeEvidence, FakeJournal, FakeReader
+from web_sets_fake import LOSS
 from web_world import NOW_NS
 
 from tallystick.web.pages import PageSettings, routes
@@ -42,9 +43,12 @@ def make_app(
 ) -> Litestar:
     """The pages, with the two doors of the API that their scripts use."""
 
-    @get("/api/runs/{run:str}/skeleton", sync_to_thread=True)
-    def skeleton(request: Request[Any, Any, Any]) -> Response[bytes]:
-        found = reader.skeleton(request.path_params["run"])
+    @get("/api/runs/{run:str}/find", sync_to_thread=True)
+    def find(request: Request[Any, Any, Any]) -> Response[bytes]:
+        asked = request.query_params
+        found = reader.find(
+            request.path_params["run"], asked["q"], limit=int(asked["limit"]), after=asked.get("after")
+        )
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     @get("/events", sync_to_thread=False)
@@ -61,11 +65,13 @@ def make_app(
 
         return ServerSentEvent(stream())
 
-    settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick")
+    settings = PageSettings(now=lambda: NOW_NS, store="~/desk/.tallystick", losses=lambda: LOSS)
     handlers: list[Any] = [
-        skeleton,
+        find,
         events,
-        *routes(reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence()),
+        *routes(
+            reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence(), reader.sets
+        ),
     ]
     return Litestar(handlers, openapi_config=None)
 

@@ -136,6 +136,7 @@ def records(draw) -> tuple[Step, Span]:
         cost_gap="no price" if cost is None and kind is Kind.MODEL and draw(st.booleans()) else None,
         decision=draw(st.sampled_from([None, "allow", "deny"])),
         links=tuple(draw(st.lists(st.sampled_from(["conversation:1", "conversation:2", "call:x"]), max_size=2))),
+        origin=draw(st.sampled_from([None, None, 7, 9])),
         derived=draw(st.sampled_from([False, False, False, True])), dropped=draw(st.sampled_from([0, 0, 3])),
         facts=facts or None, version=draw(st.sampled_from([None, "1.0", "2.0"])),
         environment=draw(st.sampled_from([None, "dev", "production"])),

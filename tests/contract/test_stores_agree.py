@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from store_samples import SECOND, START, Clock, records
 
 from tallystick.adapters.memory.traces import MemoryTraces
+from tallystick.adapters.sqlite.spending import SPEND_KEYS
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.app.texts import TextIndexer
 from tallystick.model.query import EVERYTHING, parse_query
@@ -56,13 +57,17 @@ class TwoStores(RuleBasedStateMachine):
         self.sqlite.close()
         self.sqlite = SqliteTraces(self.directory / "traces.db", alive=ALIVE)
 
-    @rule(text=st.sampled_from(QUERIES))
-    def query(self, text: str) -> None:
+    @rule(text=st.sampled_from(QUERIES), by=st.sampled_from(SPEND_KEYS))
+    def query(self, text: str, by: str) -> None:
         query = parse_query(text)
         assert self.memory.runs(query, now=self.now) == self.sqlite.runs(query, now=self.now)
-        assert list(self.memory.spend("agent", query, now=self.now)) == list(
-            self.sqlite.spend("agent", query, now=self.now)
+        assert list(self.memory.spend(by, query, now=self.now)) == list(
+            self.sqlite.spend(by, query, now=self.now)
         )
+        for by in ("agent", "day"):
+            assert list(self.memory.completeness(by, query, now=self.now)) == list(
+                self.sqlite.completeness(by, query, now=self.now)
+            )
 
     @rule(most=st.sampled_from([None, 1]))
     def index(self, most: int | None) -> None:

@@ -24,7 +24,7 @@ SHOWN: dict[str, Any] = {
     "differs": ["description"], "against": "f" * 64, "server": "crm", "first": TIME, "decided": None, "by": None,
     "before": None, "after": {"name": "refund", "description": "Pays back."},
 }  # fmt: skip
-SIGNAL = {"value": None, "n": 0}
+SIGNAL = {"value": None, "low": None, "high": None, "n": 0, "unmeasured": 0}
 MORE: dict[str, Any] = {
     "aliases": [{"alias": "production", "digest": "d" * 64, "version": "1.0.0", "at": TIME, "by": "ann",
                  "because": None}],
@@ -61,6 +61,17 @@ class CannedCatalog:
     def object(self, type: str, ref: str) -> Mapping[str, Any]:
         self._known(type, ref)
         return THING | MORE
+
+    def signals_over(self, agent: str, by: str, since: str | None = None) -> Mapping[str, Any]:
+        names = (
+            "completion",
+            "tool_calls",
+            "adherence",
+            "cost_per_run_nano_usd",
+            "cost_per_success_nano_usd",
+        )
+        row = {"version": None, "from": TIME, "to": TIME, "runs": 1, **dict.fromkeys(names, SIGNAL)}
+        return {"agent": agent, "since": since, "by": by, "rows": [row]}
 
     def access(self, what: str, since: str = "30d") -> Mapping[str, Any]:
         parse_query(f"since:{since}", REGISTRY)

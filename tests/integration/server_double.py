@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compare_double import CannedComparing
 from registry_double import canned_registry
 
 from tallystick.api.app import App, create_app
@@ -91,7 +92,8 @@ STEP: dict[str, Any] = {
 STEP_MORE: dict[str, Any] = {
     "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,
     "tool_definitions": None,
-    "documents": None, "plan": None, "handoff": None, "parameters": None, "reasoning": None, "goal": None,
+    "documents": None, "plan": None, "handoff": None, "retry": None, "guardrail": None, "first_chunk_ns": None, "mapped_from": {},
+    "parameters": None, "reasoning": None, "goal": None,
     "input": None,
     "stacktrace": None,
     "attributes": {"k": b"\x00\xff", "n": 2**62}, "resource": {}, "events": [], "links": [], "dropped": 0,
@@ -104,10 +106,11 @@ APPROVAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-class CannedReader:
+class CannedReader(CannedComparing):
     """One run, one step, one approval; ``changes`` is what /events tells. ``asked`` counts the polls."""
 
     def __init__(self, recorder: DurableRecorder | None = None) -> None:
+        super().__init__(RUN)
         self.changes: list[Change] = []
         self.asked = 0
         self.recorder = recorder
@@ -170,6 +173,10 @@ class CannedReader:
         row = {"key": None, "cost_nano_usd": None, "cost_known_nano_usd": 0, "gaps": 1, "steps": 1, "runs": 1}
         rows = [row | {"input_tokens": None, "output_tokens": None, "token_gaps": 1}]
         return {"by": by, "total_nano_usd": None, "known_nano_usd": 0, "gaps": 1, "rows": rows}
+
+    def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:
+        row = {"key": None, "runs": 1, "complete": 1, "lossy": 0, "open": 0, "crashed": 0, "missing": 0}
+        return {"by": by, "rows": [row | {"missing_unknown": 0}]}
 
     def approvals(self, state: str | None = None, run: str | None = None) -> Mapping[str, Any]:
         return {"approvals": [APPROVAL] if state in (None, "waiting") else []}

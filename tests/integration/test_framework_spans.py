@@ -24,6 +24,7 @@ from tallystick.model.step import EffectOutcome, Kind, Step, StepStatus
 from tallystick.observe.contents import read_contents
 from tallystick.observe.normalise import read_span
 from tallystick.observe.repeats import repeats
+from tallystick.observe.stitch import adds_to
 
 _SHARED = Path(
     os.environ.get("TALLYSTICK_SHARED_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -169,7 +170,9 @@ def stitched(spans: Sequence[Span]) -> list[list[tuple[Step, Span]]]:
     pairs: dict[tuple[str, str], tuple[Step, Span]] = {}
     for span in spans:
         for step, original in read_span(span):
-            pairs.setdefault((step.trace, step.span), (step, original))
+            held = pairs.get((step.trace, step.span))
+            if held is None or adds_to(step, held[0]):
+                pairs[(step.trace, step.span)] = (step, original)
     parent: dict[str, str] = {}
 
     def find(key: str) -> str:

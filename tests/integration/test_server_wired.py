@@ -15,7 +15,7 @@ import pytest
 from test_server_ingest import PROTOBUF, request_of
 
 from tallystick import wiring
-from tallystick.api import registry_shapes, shapes
+from tallystick.api import compare_shapes, registry_shapes, shapes
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.app.prove.mirror import content_of
 from tallystick.config import load
@@ -103,6 +103,12 @@ def test_what_was_posted_is_there_in_the_shapes_that_were_promised(wired: Wired)
         "workflows",
     ):
         wired.ask(f"/api/{kind}", getattr(registry_shapes, f"{kind.title()}Shape"))
+    itself = wired.ask(
+        f"/api/compare?a={run['run']}&b={run['run'][:9]}&all=true", compare_shapes.ComparedShape
+    )
+    assert (itself["same"], {row["op"] for row in itself["rows"]}) == (True, {"same"})
+    wired.ask("/api/contrast?a=status:failed", compare_shapes.ContrastShape)
+    wired.ask("/api/contrast?a=steps:5&b=steps:4", compare_shapes.ContrastShape)
     for by in ("agent", "tool", "workflow", "run", "model"):
         wired.ask(f"/api/cost?by={by}", shapes.CostShape)
     doctor = wired.ask("/api/doctor", shapes.DoctorShape)

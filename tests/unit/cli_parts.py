@@ -19,7 +19,7 @@ from tallystick.model.errors import BadInput, StoreFault, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Use
 from tallystick.model.span import Span
-from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend
+from tallystick.ports import Change, Flaw, RunPage, Sighting, Spend, TallyRow
 from tallystick.registry.sketch import Sketch
 from tallystick.testing.clock import FakeClock
 from tallystick.testing.ids import CountingIds
@@ -111,6 +111,11 @@ class FakeReader:
                "runs": 2, "input_tokens": 10, "output_tokens": 20, "token_gaps": 0}  # fmt: skip
         return {"by": by, "total_nano_usd": None, "known_nano_usd": 5_000_000, "gaps": 2, "rows": [row]}
 
+    def completeness(self, by: str = "agent", query: str = "") -> dict[str, Any]:
+        row = {"key": HOSTILE, "runs": 4, "complete": 1, "lossy": 2, "open": 0, "crashed": 1, "missing": 3,
+               "missing_unknown": 1}  # fmt: skip
+        return {"by": by, "rows": [row, {**row, "key": None, "lossy": 0, "missing": 0}]}
+
     def approvals(self, state: str | None = None) -> dict[str, Any]:
         return {"approvals": [APPROVAL] if state in (None, "waiting") else []}
 
@@ -141,6 +146,9 @@ class FakeTraces:
 
     def uses(self, **_: Any) -> list[Use]:
         return self.used
+
+    def tallies(self, *_: Any, **__: Any) -> list[TallyRow]:
+        return []
 
     def spend(self, *_: Any, **__: Any) -> list[Spend]:
         return []
@@ -233,6 +241,13 @@ class FakeParts(Parts):
 
     def catalog(self, stores: Any) -> Any:
         return Catalog(stores.control, stores.traces, FakeClock())
+
+    def loss(self, stores: Any) -> Mapping[str, Any]:
+        return {
+            "accepted": 12, "repeats": 2, "rejected": [{"reason": HOSTILE, "count": 3}], "watermark": 9,
+            "dropped": [{"where": "agent", "why": "there was no room for a record", "count": 4, "since": None}],
+            "indexed": {"revision": 8, "behind": 1},
+        }  # fmt: skip
 
     def policy_desk(self, stores: Any) -> PolicyDesk:
         return PolicyDesk(stores.control, self.catalog(stores).graph(), FakeClock())

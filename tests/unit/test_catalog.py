@@ -74,19 +74,20 @@ def house(request: Any, tmp_path: Path) -> Iterator[House]:
     control.close()
 
 
+def measured(signal: dict[str, Any]) -> tuple[float | None, int]:
+    return signal["value"], signal["n"]
+
+
 def test_the_four_signals_are_measured_over_the_agents_own_runs(house: House) -> None:
     house.run(1, "refunds", ("refund", False), ("refund", True))
     house.run(2, "refunds", ("refund", False), failed=True)
     house.run(3, "reader", ("find_order", False))
     found = house.catalog.signals("refunds")
     assert found["runs"] == 2
-    assert found["completion"] == {"value": 0.5, "n": 2}
-    assert found["tool_calls"] == {"value": 2 / 3, "n": 3}
-    assert found["adherence"] == {"value": 1.0, "n": 3}
-    assert found["cost_per_run_nano_usd"] == {
-        "value": None,
-        "n": 0,
-    }  # nobody knows what the agent's steps cost
+    assert measured(found["completion"]) == (0.5, 2)
+    assert measured(found["tool_calls"]) == (2 / 3, 3)
+    assert measured(found["adherence"]) == (1.0, 3)
+    assert measured(found["cost_per_run_nano_usd"]) == (None, 0)  # nobody knows what the agent's steps cost
     assert house.catalog.signals("refunds", "1m")["runs"] == 0
     with pytest.raises(BadInput):
         house.catalog.signals("refunds", "soon")
@@ -195,7 +196,7 @@ def test_an_agent_that_only_takes_part_is_measured_by_what_it_did_itself(house: 
     house.clock.advance(seconds=600)
     house._lister.list_due()
     helper, leader = house.catalog.signals("helper"), house.catalog.signals("lead")
-    assert (helper["took_part"], helper["runs"], helper["completion"]) == (True, 1, {"value": 1.0, "n": 1})
-    assert helper["tool_calls"] == {"value": 0.5, "n": 2}
-    assert helper["adherence"] == {"value": None, "n": 0}
-    assert (leader["took_part"], leader["tool_calls"]) == (False, {"value": 1 / 3, "n": 3})
+    assert (helper["took_part"], helper["runs"], measured(helper["completion"])) == (True, 1, (1.0, 1))
+    assert measured(helper["tool_calls"]) == (0.5, 2)
+    assert measured(helper["adherence"]) == (None, 0)
+    assert (leader["took_part"], measured(leader["tool_calls"])) == (False, (1 / 3, 3))

@@ -271,6 +271,27 @@ def test_runs_are_written_in_batches_and_never_cut() -> None:
             "'soon' is not an ISO 8601 time",
         ),
         ("langfuse", b"\x1f\x8bbroken", "a damaged gzip file"),
+        ("jaeger", b'{"data": [{"spans": [5]}]}', "data[0].spans[0]: expected an object with traceID"),
+        (
+            "jaeger",
+            b'{"data": [{"spans": [{"traceID": "x", "startTime": 1}]}]}',
+            "data[0].spans[0].traceID: 'x' is not an id of 32 hex digits",
+        ),
+        (
+            "jaeger",
+            b'{"data": [{"spans": [{"traceID": "a", "startTime": -1}]}]}',
+            "startTime: -1 microseconds are not a time",
+        ),
+        (
+            "tempo",
+            b'{"batches": [{}]}',
+            "batches[0].instrumentationLibrarySpans: expected a list, found null",
+        ),
+        (
+            "tempo",
+            b'{"batches": [{"scopeSpans": [{"spans": [{"startTimeUnixNano": "soon"}]}]}]}',
+            "startTimeUnixNano: expected a whole number of nanoseconds, found text",
+        ),
     ],
 )
 def test_a_file_of_the_wrong_shape_is_refused_whole(name: str, content: bytes, said: str) -> None:

@@ -60,7 +60,7 @@ def test_a_credential_never_reaches_the_journal_and_the_call_keeps_it() -> None:
     verdict = house.guard.before_tool(call, REFUND)
     assert verdict.allowed
     house.guard.after_tool(call, verdict, EffectOutcome.IN_DOUBT, result=None, error=f"refused {secret}")
-    assert house.control.approvals()[0].arguments["id"] == "[masked]"
+    assert house.control.approvals()[0].arguments["id"] == "‹redacted:secret›"
     assert secret not in str(house.control.journal)
     assert call.arguments["id"] == secret
 

@@ -194,7 +194,7 @@ def test_accepting_says_what_cannot_be_accepted() -> None:
 
 def test_a_description_with_a_credential_or_odd_characters_is_pinned_without_it() -> None:
     secret = replace(LOOK, description="Use sk-abcdefghijklmnopqrstu and \ud800.")
-    assert code_definition(secret).description.startswith("Use [masked] and ?. [masked: ")
+    assert code_definition(secret).description.startswith("Use ‹redacted:secret› and ?. [masked: ")
     assert code_definition(secret).digest
 
 

@@ -193,16 +193,16 @@ def test_files_are_never_written_over_and_never_meet(tmp_path: Path) -> None:
         (["python3.11", "/srv/crm.py"], "crm", "python3.11 /srv/crm.py"),
         (["uvx", "mcp-server-git", "--repo", "/x"], "mcp-server-git", "uvx mcp-server-git --repo /x"),
         (["npx", "-y", "@acme/server-files@1.2", "/tmp"], "server-files", "npx -y @acme/server-files@1.2 /tmp"),
-        (["env", "API_KEY=aaa", "uv", "run", "w.py"], "w", "env API_KEY=[masked] uv run w.py"),
-        (["./srv", "--api-key", "k", "--token=t", "a b"], "srv", './srv --api-key [masked] --token=[masked] "a b"'),
-        (["srv", "https://u:p@h/x?k=v#f"], "srv", "srv https://h/x?k=[masked]"),
-        (["srv", "--header", "X-Api-Key: abc"], "srv", 'srv --header "X-Api-Key: [masked]"'),
-        (["srv", "-H", "Authorization:Basic YTpi="], "srv", "srv -H Authorization:[masked]"),
-        (["srv", '{"token":"abc"}', "--pat", "abc"], "srv", 'srv {"token":[masked] --pat [masked]'),
-        (["srv", "Server=x;Password=abc", "DB_PASS=abc"], "srv", "srv Server=x;Password=[masked] DB_PASS=[masked]"),
-        (["sh", "-c", "srv --token abc --x"], "srv", 'sh -c "srv --token [masked]"'),
-        (["npx", "--token", "abc", "srv"], "srv", "npx --token [masked] srv"),
-        (["srv", "--access-key", "abc", "--compass=1"], "srv", "srv --access-key [masked] --compass=1"),
+        (["env", "API_KEY=aaa", "uv", "run", "w.py"], "w", "env API_KEY=‹redacted:secret› uv run w.py"),
+        (["./srv", "--api-key", "k", "--token=t", "a b"], "srv", './srv --api-key ‹redacted:secret› --token=‹redacted:secret› "a b"'),
+        (["srv", "https://u:p@h/x?k=v#f"], "srv", "srv https://h/x?k=‹redacted:secret›"),
+        (["srv", "--header", "X-Api-Key: abc"], "srv", 'srv --header "X-Api-Key: ‹redacted:secret›"'),
+        (["srv", "-H", "Authorization:Basic YTpi="], "srv", "srv -H Authorization:‹redacted:secret›"),
+        (["srv", '{"token":"abc"}', "--pat", "abc"], "srv", 'srv {"token":‹redacted:secret› --pat ‹redacted:secret›'),
+        (["srv", "Server=x;Password=abc", "DB_PASS=abc"], "srv", "srv Server=x;Password=‹redacted:secret› DB_PASS=‹redacted:secret›"),
+        (["sh", "-c", "srv --token abc --x"], "srv", 'sh -c "srv --token ‹redacted:secret›"'),
+        (["npx", "--token", "abc", "srv"], "srv", "npx --token ‹redacted:secret› srv"),
+        (["srv", "--access-key", "abc", "--compass=1"], "srv", "srv --access-key ‹redacted:secret› --compass=1"),
     ],
 )  # fmt: skip
 def test_a_command_names_its_server_and_hides_its_secrets(
@@ -213,6 +213,9 @@ def test_a_command_names_its_server_and_hides_its_secrets(
 
 def test_an_address_names_its_server_and_hides_its_secrets() -> None:
     url = "https://user:pass@mcp.example.com:8443/mcp/v1?key=secret&flag#part"
-    assert url_identity(url) == "https://mcp.example.com:8443/mcp/v1?key=[masked]&flag=[masked]"
+    assert (
+        url_identity(url)
+        == "https://mcp.example.com:8443/mcp/v1?key=‹redacted:secret›&flag=‹redacted:secret›"
+    )
     assert name_from_url(url) == "mcp-example-com"
-    assert url_identity("no address") == "[masked]"
+    assert url_identity("no address") == "‹redacted:secret›"

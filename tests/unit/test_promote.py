@@ -98,7 +98,7 @@ def test_an_override_goes_on_and_is_journalled_with_what_was_missing() -> None:
     answer = move(store, "1.0.0", judged=LACKS, override="a  pilot with key sk-abcdefghijklmnopqrstuv")
     assert answer["missing"] == ["cost: no budget limits it"]
     entry = store.entries(kind="alias.moved")[0]
-    assert entry.body["override"] == "a pilot with key [masked]"
+    assert entry.body["override"] == "a pilot with key ‹redacted:secret›"
     assert entry.body["missing"] == ["cost: no budget limits it"]
     ready = move(control("1.0.0"), "1.0.0", override="not needed")
     assert ready["override"] is None  # nothing was overridden

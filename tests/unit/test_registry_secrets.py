@@ -47,4 +47,4 @@ def test_no_reason_keeps_a_credential() -> None:
     accept(house.control, "look", by="ada", because=WHY)
     kept = journal(house)
     assert KEY not in kept
-    assert kept.count("an incident, see [masked]") == 4
+    assert kept.count("an incident, see \\u2039redacted:secret\\u203a") == 4

@@ -11,6 +11,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from web_fake import FakeEvidence, FakeJournal, FakeReader
+from web_sets_fake import LOSS
 from web_world import NOW_NS, refund_steps
 
 from tallystick.web import assets
@@ -22,7 +23,7 @@ Client = TestClient[Litestar]
 def client_of(
     reader: FakeReader, journal: FakeJournal | None = None, evidence: FakeEvidence | None = None
 ) -> Client:
-    settings = PageSettings(now=lambda: NOW_NS, store="here")
+    settings = PageSettings(now=lambda: NOW_NS, store="here", losses=lambda: LOSS)
     handlers: list[Any] = routes(
         reader,
         reader.answer,
@@ -30,6 +31,7 @@ def client_of(
         journal or FakeJournal(reader),
         reader.catalog.registry(),
         evidence or FakeEvidence(),
+        reader.sets,
     )
     return TestClient(Litestar(handlers, openapi_config=None), raise_server_exceptions=False)
 
@@ -51,11 +53,15 @@ def run_of(reader: FakeReader) -> str:
 
 def addresses(reader: FakeReader) -> list[str]:
     run, step = run_of(reader), refund_steps()[8]["step"]
+    other = reader.runs()["runs"][1]["run"]
     return [
         "/", "/runs", "/runs?q=status:failed", f"/runs/{run}", f"/runs/{run}?plain=1", f"/runs/{run}/steps/{step}",
         f"/runs/{run}/steps/{step}?part=1", "/agents", "/agent?name=planner", "/tools", "/models", "/cost",
         "/cost?by=run", "/approvals", "/approvals?state=all", "/approvals/apr_0002", "/keys",
-        "/journal", "/journal?before=40", "/journal/verify",
+        "/journal", "/journal?before=40", "/journal/verify", f"/diff?a={run}&b={other}",
+        f"/diff?a={run}&b={other}&all=1",
+        "/contrast", "/contrast?a=status:failed&b=status:ok", "/completeness", "/completeness?q=agent:refunds",
+        "/agent?name=planner&by=day",
     ]  # fmt: skip
 
 

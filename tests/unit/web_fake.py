@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from web_journal_world import check_steps, journal_state, make_entry
 from web_poison import poison
 from web_registry_fake import FakeCatalog
+from web_run_fake import found_in, line_of, packed_skeleton
+from web_sets_fake import FakeSets, completeness_of, diff_of
 from web_world import (
     NOW,
     Row,
@@ -99,6 +101,7 @@ class FakeReader:
         self.answers: list[tuple[str, str, str, str | None]] = []
         if not empty:
             self._bend()
+        self.sets = FakeSets(taint("x") if taint else "")
         self.catalog = FakeCatalog(empty=empty, taint=taint, agents=agents)
         self._entries = [] if empty else self._journal()
         if taint:
@@ -183,6 +186,25 @@ class FakeReader:
         run = self._one(prefix)
         return {"run": run, "columns": big_columns(self._big) if self._big else columns_of(self._steps)}
 
+    def outline(self, prefix: str) -> bytes:
+        return packed_skeleton(self.skeleton(prefix))
+
+    def lines(self, prefix: str, steps: Sequence[str]) -> Row:
+        self._one(prefix)
+        return {"lines": {step: line_of(self.step(prefix, step)) for step in steps}}
+
+    def find(self, prefix: str, text: str, *, limit: int = 200, after: str | None = None) -> Row:
+        found = found_in(self._steps, text)[int(after or 0) :]
+        run = self._one(prefix)["run"]
+        more = str(int(after or 0) + limit) if len(found) > limit else None
+        return {
+            "run": run,
+            "query": text,
+            "matches": found[:limit],
+            "searched": len(self._steps),
+            "more": more,
+        }
+
     def step(self, prefix: str, step: str) -> Row:
         self._one(prefix)
         for found in self._steps:
@@ -191,6 +213,12 @@ class FakeReader:
         if self._big and len(step) == 16:
             return make_step(int(step, 16) % 1_000, None, "tool", f"step {int(step, 16)}", step=step)
         raise UnknownThing(f"the run has no step {step!r}")
+
+    def diff(self, a: str, b: str, *, every: bool = False) -> Row:
+        return diff_of(self._one(a), self._one(b), self._steps, every=every)
+
+    def completeness(self, by: str, query: str = "") -> Row:
+        return completeness_of(self.runs(query, limit=1_000)["runs"], by)
 
     def cost(self, by: str, query: str = "") -> Row:
         parse_query(query)

@@ -156,12 +156,16 @@ def uses() -> list[Row]:
     ]  # fmt: skip
 
 
+def signal(value: float | None, n: int) -> Row:
+    return {"value": value, "low": None, "high": None, "n": n, "unmeasured": 0}
+
+
 def signals() -> Row:
     return {
         "since": "30d", "runs": 42, "took_part": False,
-        "completion": {"value": 0.952, "n": 42}, "tool_calls": {"value": 0.997, "n": 350},
-        "adherence": {"value": None, "n": 0}, "cost_per_run_nano_usd": {"value": 2_176_190, "n": 42},
-        "cost_per_success_nano_usd": {"value": 2_285_000, "n": 40},
+        "completion": signal(0.952, 42), "tool_calls": signal(0.997, 350),
+        "adherence": signal(None, 0), "cost_per_run_nano_usd": signal(2_176_190, 42),
+        "cost_per_success_nano_usd": signal(2_285_000, 40),
     }  # fmt: skip
 
 

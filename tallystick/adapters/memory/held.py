@@ -31,6 +31,7 @@ class Held:
     revision: int = 0
     sealed: int = 0
     stale: bool = True
+    erased: bool = False
     listed: int = 0  # the revision at which its uses were listed
     listed_steps: int = 0  # how many steps it had then
     uses: dict[UseKey, Use] = field(default_factory=dict)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tallystick.adapters.recording import SALT, hash_of
+from tallystick.model.commitment import commitment
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Record, Segment
-from tallystick.proof.records import source_digest
+from tallystick.proof.records import content_bytes, source_digest
 
 Pair = tuple[str, str]
 Mark = tuple[str, int]  # log, number
@@ -20,6 +21,7 @@ class MemoryLogs:
     def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
         self._logs: dict[str, list[tuple[bytes, bytes]]] = {}
+        self._erased: dict[Mark, bytes] = {}  # what records committed to whose salts were erased
         self._attested: dict[str, int] = {}
         self._live: dict[Pair, Mark] = {}
         self._owner: dict[Mark, Pair] = {}
@@ -77,7 +79,9 @@ class MemoryLogs:
             for n, (leaf, salt) in enumerate(self._logs[run]):
                 trace, span = self._owner[run, n]
                 by = self._replaced.get((run, n))
-                if by is None:
+                if by is None and (run, n) in self._erased:
+                    found.append(Record(run, n, trace, span, leaf, None, self._erased[run, n]))
+                elif by is None:
                     found.append(Record(run, n, trace, span, leaf, salt))
                 else:
                     other = None if by[0] == run else by[0]
@@ -85,3 +89,17 @@ class MemoryLogs:
                         Record(run, n, trace, span, leaf, None, replaced_by=by[1], replaced_in=other)
                     )
         return found
+
+    def erase(self, pair: Pair, span: Span) -> int:
+        """Drop the salts of all records of a step, whose span is given; how many there were."""
+        dropped = 0
+        for mark, owner in self._owner.items():
+            leaf, salt = self._logs[mark[0]][mark[1]]
+            if owner != pair or not salt.strip(b"\0"):
+                continue
+            if self._live.get(pair) == mark:
+                content = content_bytes(span, source_digest(span.source))
+                self._erased[mark] = bytes.fromhex(commitment(content, salt))
+            self._logs[mark[0]][mark[1]] = (leaf, bytes(SALT))
+            dropped += 1
+        return dropped

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ class Said:
 class MemoryTexts:
     """The part of ``MemoryTraces`` that knows what runs said."""
 
-    _lock: threading.RLock
+    _lock: AbstractContextManager[bool]
     _runs: dict[str, Held]
 
     if TYPE_CHECKING:

@@ -13,11 +13,15 @@ from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
+from tallystick.adapters.memory.erasing import MemoryErasing
 from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches, page_of
+from tallystick.adapters.memory.outlining import OutlineOf
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.sharing import owners_of, shares, sightings_of
+from tallystick.adapters.memory.tallying import TalliesOf
 from tallystick.adapters.memory.texts import MemoryTexts
+from tallystick.adapters.memory.wholeness import WholenessOf
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
@@ -44,7 +48,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(MemoryTexts):
+class MemoryTraces(MemoryTexts, MemoryErasing, OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
@@ -167,7 +171,7 @@ class MemoryTraces(MemoryTexts):
             )
             held.steps[(step.trace, step.span)] = (arrived, marked, span)
         steps = [step for _, step, _ in held.steps.values()]
-        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen))
+        held.tally, held.parts = count_all(steps, Tally(created=held.created, seen=held.seen), held.id)
         held.stale = False
 
     def _sweep(self, now: int) -> None:
@@ -185,7 +189,8 @@ class MemoryTraces(MemoryTexts):
         self._count(held)
         verdict = held.verdict
         assert verdict is not None
-        return run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+        run = run_of(held.id, held.tally, verdict.completeness, verdict.status, verdict.missing)
+        return replace(run, erased=True) if held.erased else run
 
     def _chosen(self, query: Query, now: int) -> list[tuple[Held, Run]]:
         self._sweep(now)
@@ -226,13 +231,6 @@ class MemoryTraces(MemoryTexts):
                 return found.pop()
             raise unknown_run(prefix, several=len(found) > 1)
 
-    def steps(self, run: str) -> Sequence[Step]:
-        """All steps of a run, by start time, then sequence number, then arrival."""
-        with self._lock:
-            held = self._get(run)
-            self._count(held)
-            return [step for _, step, _ in held.ordered()]
-
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""
         with self._lock:
@@ -246,9 +244,7 @@ class MemoryTraces(MemoryTexts):
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         if by != "run" and by not in PART_TYPES:
-            raise BadInput(
-                f"cost cannot be grouped by {by!r}", hint="group by agent, tool, workflow, run, model"
-            )
+            raise BadInput(f"cost cannot be grouped by {by!r}", hint="group by run, " + ", ".join(PART_TYPES))
         with self._lock:
             sums: dict[str | None, list[int]] = {}
             runs: dict[str | None, set[str]] = {}
@@ -266,8 +262,8 @@ class MemoryTraces(MemoryTexts):
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
-        if type not in PART_TYPES:
-            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
+        if type not in SEEN_TYPES:
+            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(SEEN_TYPES))
         with self._lock:
             held = [(self._summary(one), one.place, one.parts) for one in self._runs.values()]
         return sightings_of(type, held)

@@ -28,6 +28,8 @@ from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, summary
+from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.spending import LOOSE
 from tallystick.adapters.sqlite.uses_check import run_flaws, sum_flaws
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.step import Step
@@ -42,16 +44,21 @@ UNREADABLE: Final = (
     RecursionError,
 )  # fmt: skip
 _DAMAGE: Final = (StoreFault, BadInput, zstandard.ZstdError, *UNREADABLE)
-_REVISION, _DUE, _STATE = 1, 3, 25  # places in a summary
+_REVISION, _DUE, _STATE = 1, 3, 26  # places in a summary
 _FOREVER: Final = 2**62
 _RUNS = (
     "SELECT stamped, revision, open, due, process, sort, agent, workflow, goal, source, status, completeness, missing,"
     " steps, errors, tokens, token_gaps, cost_nano, cost_gaps, input_tokens, output_tokens, started, ended, version,"
-    " environment, state, no, id FROM run ORDER BY no"
+    " environment, denials, state, no, id FROM run ORDER BY no"
 )
 _STEPS = (
     "SELECT s.id, t.id, s.span, s.same_as, s.shape, s.body, s.flags, s.response, s.trace FROM step s"
     " JOIN trace t ON t.no = s.trace WHERE s.run=? ORDER BY s.id"
+)
+_NUMBERED = (
+    "SELECT max((SELECT value FROM meta WHERE key='last_step'), ifnull((SELECT max(id) FROM step), 0)),"
+    " (SELECT count(*) FROM step) + (SELECT ifnull(sum(steps), 0) FROM archived_run)"
+    " + (SELECT value FROM meta WHERE key='steps_deleted')"
 )
 _entry = struct.Struct(">16sII")
 
@@ -59,7 +66,8 @@ _entry = struct.Struct(">16sII")
 class Checker:
     """One look at the whole file through a read transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, silent_after: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, silent_after: int, shelf: Shelf) -> None:
+        self._shelf = shelf
         self._connection = connection
         self._silent_after = silent_after
         self._shapes = rows.Shapes()
@@ -69,11 +77,13 @@ class Checker:
             rows.Mark, tuple[rows.Mark, int]
         ] = {}  # record -> the one it replaced, row of the step
         self._bound = 0
+        self._deleted: dict[int, int] = {}  # per log: its first records are those of runs that were deleted
 
     def flaws(self) -> Iterator[Flaw]:
         """Everything that does not fit, table by table."""
         self._names = dict(self._connection.execute("SELECT no, id FROM log"))
         self._bound = self._value("SELECT ifnull((SELECT value FROM meta WHERE key='uncovered'), 0)")
+        self._deleted = dict(self._connection.execute("SELECT log, records FROM deleted_log"))
         yield from self._guarded(self._dictionaries)
         yield from self._guarded(self._logs)
         yield from self._guarded(self._keys)
@@ -81,6 +91,8 @@ class Checker:
         for row in self._connection.execute(_RUNS).fetchall():
             run = str(row[-1])
             yield from self._guarded(partial(self._run, row), run)
+        for (run,) in self._connection.execute(f"SELECT id FROM run WHERE loose <> {LOOSE}"):
+            yield Flaw("what a run keeps of steps that nobody claims is not true", str(run))
         yield from self._guarded(self._unclaimed)
         for (number,) in self._connection.execute("SELECT id FROM frame ORDER BY id").fetchall():
             yield from self._guarded(partial(self._frame, number))
@@ -112,11 +124,9 @@ class Checker:
         )
         if revision < newest:
             yield Flaw(f"the store's revision is {revision}, and a run has {newest}")
-        first, last, count = self._connection.execute(
-            "SELECT min(id), max(id), count(*) FROM step"
-        ).fetchone()
-        if count and (first, last) != (1, count):
-            yield Flaw(f"the store has {count} steps, numbered {first} to {last}: steps are missing")
+        last, count = self._connection.execute(_NUMBERED).fetchone()
+        if last != count:
+            yield Flaw(f"the store has {count} steps, numbered up to {last}: steps are missing")
 
     def _frame(self, number: int) -> Iterator[Flaw]:
         contents, data = self._connection.execute(
@@ -143,13 +153,16 @@ class Checker:
                 if first != end or rest or not count or len(salts) != count * SALT:
                     yield Flaw(f"the log of records is torn at number {end}", run)
                 end = max(end, first) + count
+            deleted = self._deleted.get(no, 0)
             if end != records or not 0 <= attested <= records:
                 yield Flaw(f"the log counts {records} records, {attested} attested, and {end} are there", run)
-            self._claims[no] = bytearray(end)
+            self._claims[no] = bytearray(b"\x03" * min(deleted, end)) + bytearray(max(0, end - deleted))
         for log, n, by_log, by_n, step in self._connection.execute(
             "SELECT log, n, by_log, by_n, step FROM replaced"
         ):
             run = self._names.get(log)
+            if n < self._deleted.get(log, 0):
+                continue
             if not self._claim(log, n, 2) or (by_log, by_n) in self._before:
                 yield Flaw(f"record {n} is noted as replaced, and is not", run)
             elif by_n >= len(self._claims.get(by_log, b"")) or (log == by_log and by_n <= n):
@@ -178,6 +191,7 @@ class Checker:
         ask = self._connection.execute
         for (run,) in ask(
             "SELECT id FROM log WHERE id NOT IN (SELECT id FROM run) AND id NOT IN (SELECT id FROM alias)"
+            " AND records > ifnull((SELECT d.records FROM deleted_log d WHERE d.log=log.no), 0)"
         ):
             yield Flaw("records came for a run that is not there", run)
         for (run,) in ask("SELECT id FROM run WHERE id NOT IN (SELECT id FROM log)"):
@@ -187,10 +201,14 @@ class Checker:
             " OR run NOT IN (SELECT no FROM run)"
         ):
             yield Flaw("a run is said to be merged into another, and no record came for it", run)
-        for (trace,) in ask("SELECT id FROM trace WHERE no NOT IN (SELECT trace FROM step)"):
+        for (trace,) in ask(
+            "SELECT id FROM trace WHERE no NOT IN (SELECT trace FROM step) AND no NOT IN"
+            " (SELECT trace FROM archived_trace) AND run NOT IN (SELECT run FROM archived_run)"
+        ):
             yield Flaw(f"trace {_hex(trace)} has no steps")
         for (trace,) in ask(
-            "SELECT t.id FROM trace t WHERE NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
+            "SELECT t.id FROM trace t WHERE t.run NOT IN (SELECT run FROM archived_run)"
+            " AND NOT EXISTS (SELECT 1 FROM step s WHERE s.trace=t.no AND s.run=t.run)"
             " AND NOT EXISTS (SELECT 1 FROM run r JOIN log l ON l.id=r.id JOIN replaced p ON p.log=l.no"
             " AND p.by_log!=p.log WHERE r.no=t.run)"
         ):
@@ -207,7 +225,11 @@ class Checker:
 
     def _run(self, row: tuple[Any, ...]) -> Iterator[Flaw]:
         number, run = row[-2], row[-1]
+        archived = self._shelf.place(self._connection, number)
+        yield from self._places(number, run, archived)
         found = self._connection.execute(_STEPS, (number,)).fetchall()
+        if archived is not None:
+            found += self._archived(number, run)
         shapes = self._shapes.read(self._connection, {one[4] for one in found})
         steps: list[Step] = []
         marks: list[tuple[int, rows.Mark | None]] = []
@@ -226,6 +248,37 @@ class Checker:
         yield from self._sums(row, number, run, steps)
         yield from self._links(number, run, steps)
         yield from self._uses(row, number, run, steps)
+
+    def _places(self, number: int, run: str, archived: tuple[int, str, int, int] | None) -> Iterator[Flaw]:
+        """A run's steps are in one place, and its row says which."""
+        said, hot = self._connection.execute(
+            "SELECT archived, (SELECT count(*) FROM step WHERE run=no) FROM run WHERE no=?", (number,)
+        ).fetchone()
+        if said != (0 if archived is None else archived[0]):
+            yield Flaw("a run's row and the archive's table say different things of where its steps are", run)
+        elif said and hot:
+            yield Flaw("a run is archived, and has steps in the store besides", run)
+
+    def _archived(self, number: int, run: str) -> list[tuple[Any, ...]]:
+        """Archived steps as rows of _STEPS, which their columns must agree with."""
+        found = self._shelf.rows(self._connection, number)
+        traces = dict(self._connection.execute(
+            "SELECT id, no FROM trace WHERE run=?1 UNION SELECT t.id, t.no FROM archived_trace a"
+            " JOIN trace t ON t.no=a.trace WHERE a.run=?1", (number,),
+        ))  # fmt: skip
+        shapes = self._shapes.read(self._connection, {row[4] for row in found})
+        made: list[tuple[Any, ...]] = []
+        steps: list[Step] = []
+        for row in found:
+            step = rows.from_row(row, run, shapes)
+            steps.append(step)
+            made.append((*row, rows.flags_of(step), rows.response_key(step.response_id), traces.get(row[1])))
+        odd = self._shelf.odd(self._connection, number, steps)
+        if odd:
+            raise StoreFault(
+                f"columns of {len(odd)} archived steps do not say what the steps are, first {odd[0]}"
+            )
+        return made
 
     def _uses(self, row: tuple[Any, ...], number: int, run: str, steps: list[Step]) -> Iterator[Flaw]:
         """The uses of a run that is listed as it stands."""
@@ -287,7 +340,7 @@ class Checker:
             if step.same_as != same_as.get(step.span):
                 yield Flaw("a step's mark as a repeat of another is not true", run, step.span)
         kept = rows.unpack_tally(row[_STATE])
-        tally, parts = count_all(steps, kept)
+        tally, parts = count_all(steps, kept, run)
         if kept != tally:
             yield Flaw("the sums kept of a run are not those of its steps", run)
         # A tally of before has fewer fields, and is as good as one that has them all.

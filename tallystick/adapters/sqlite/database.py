@@ -139,13 +139,17 @@ class Database:
             connection.execute("ROLLBACK")
             self._return(connection)
 
-    def empty_log(self) -> None:
-        """Bring the write-ahead log into the file and cut it to nothing; what others still read stays for now."""
+    def empty_log(self) -> bool:
+        """Bring the write-ahead log into the file and cut it to nothing; false where others still read from it."""
         with self._lock, self.translated():
-            self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
 
     def vacuum(self) -> None:
-        """Write the file anew, so that no page holds what was deleted; costs reading and writing all of it."""
+        """Write the file anew without what SQLite left in unused room; costs reading and writing all of it.
+
+        Waits for other writers; readers may go on.
+        """
         with self._lock, self.translated():
             self._writing_connection().execute("VACUUM")
             self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -3,6 +3,9 @@
 A batch becomes one or a few zstd frames. A frame is bounded before compression, so that reading one payload never
 costs more than decompressing ``BOUND`` bytes (or the payload itself, where that is larger).
 
+Which runs have something in a frame stands in ``frame_run``, so that what nobody names any more can be wiped out of it
+(scrubbing.py). A scrub keeps the places of what it leaves; writers then forget the places that they remember.
+
 A content is stored once while it is remembered: each frame lists the digests of its contents, and a writer keeps the
 newest of those lists in memory. So a value that comes again costs a reference, and one that never does costs no row,
 no index and no look-up: a reference names the place itself.
@@ -33,6 +36,10 @@ _KEPT = 24  # decompressed frames that a store keeps at hand: at most about 6 MB
 _LARGEST = 2**31
 _GENERATION = 32_768  # contents remembered: between one and two generations, at most about 15 MB
 _WARM = 8_192  # … of them read from the newest frames by a process that has just started
+_STATE = (
+    "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name='frame'), 0),"
+    " (SELECT value FROM meta WHERE key='scrubs')"
+)
 _entry = struct.Struct(">16sII")
 _pack_entry = _entry.pack
 
@@ -48,12 +55,18 @@ class Recent:
     ``newer`` and ``older`` are the two generations, for the writer's own look-ups; everybody else asks ``get``.
     """
 
-    __slots__ = ("_newest", "newer", "older")
+    __slots__ = ("_newest", "_scrubs", "newer", "older")
 
     def __init__(self) -> None:
         self.newer: dict[bytes, Place] = {}
         self.older: dict[bytes, Place] = {}
         self._newest = 0  # the last frame whose list is known
+        self._scrubs = 0  # how often the store had been scrubbed when that was learnt
+
+    @property
+    def scrubs(self) -> int:
+        """How often the store had been scrubbed when what is remembered was learnt."""
+        return self._scrubs
 
     def forget(self) -> None:
         """Drop everything, after a rollback: what was learnt inside the transaction is not true."""
@@ -75,9 +88,14 @@ class Recent:
         self.newer[digest] = place
 
     def catch_up(self, connection: sqlite3.Connection) -> int:
-        """Read the lists of frames that other processes wrote meanwhile; return the number of the newest frame."""
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='frame'").fetchone()
-        last = 0 if row is None else int(row[0])
+        """Read the lists of frames that other processes wrote meanwhile; return the number of the newest frame.
+
+        After a scrub, whoever did it, nothing is remembered that was known before: a place may hold zeros now.
+        """
+        last, scrubs = connection.execute(_STATE).fetchone()
+        if scrubs != self._scrubs:
+            self.forget()
+            self._scrubs = scrubs
         if last > self._newest:
             lists: list[tuple[int, bytes]] = []
             size = 0
@@ -92,7 +110,7 @@ class Recent:
                 for digest, position, length in _entry.iter_unpack(entries):
                     self.put(digest, (number, position, length))
             self._newest = last
-        return last
+        return int(last)
 
     def wrote(self, frame: int) -> None:
         """This writer's own frame: its contents are known already."""
@@ -100,7 +118,10 @@ class Recent:
 
 
 class FrameWriter:
-    """Collects bytes and writes them as frames inside one write transaction."""
+    """Collects bytes and writes them as frames inside one write transaction.
+
+    ``run`` is the number of the run whose bytes come next; ``track`` writes which runs have something in which frames.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, compress: Callable[[bytes], bytes], recent: Recent
@@ -109,6 +130,8 @@ class FrameWriter:
         self._compress = compress
         self._recent = recent
         self._frame = recent.catch_up(connection) + 1
+        self.run = 0
+        self._named: set[tuple[int, int]] = set()  # frame, run
         self._parts: list[bytes] = []
         self._entries: list[bytes] = []
         self._length = 0
@@ -121,7 +144,9 @@ class FrameWriter:
             position = 0
         self._parts.append(raw)
         self._length = position + length
-        return self._frame, position, length
+        frame = self._frame
+        self._named.add((frame, self.run))
+        return frame, position, length
 
     def keep(self, raw: bytes) -> Place:
         """The place of a content, which is written unless it is remembered."""
@@ -132,6 +157,8 @@ class FrameWriter:
             place = self.add(raw)
             self._entries.append(_pack_entry(digest, place[1], place[2]))
             recent.put(digest, place)
+        else:
+            self._named.add((place[0], self.run))
         return place
 
     def flush(self) -> None:
@@ -147,31 +174,53 @@ class FrameWriter:
         self._frame += 1
         self._parts, self._entries, self._length = [], [], 0
 
+    def track(self) -> None:
+        """Write which runs have something in which frames, after the last ``flush``."""
+        self._connection.executemany("INSERT OR IGNORE INTO frame_run VALUES (?,?)", sorted(self._named))
+        self._named = set()
+
 
 class FrameReader:
-    """Reads bytes out of frames and keeps the last few decompressed. Frames never change, so neither does this."""
+    """Reads bytes out of frames and keeps the last few decompressed.
+
+    A frame changes only when it is scrubbed, and one that is being read keeps what a reader of that moment may name:
+    so what is kept is kept by the number of scrubs.
+    """
 
     def __init__(self) -> None:
         self._frames: OrderedDict[int, bytes] = OrderedDict()
+        self._scrubs = 0
         self._lock = threading.Lock()
 
     def read(self, connection: sqlite3.Connection, places: Iterable[Place]) -> dict[Place, bytes]:
         """The bytes at each place. Raises StoreFault where a frame is missing or damaged."""
         found: dict[Place, bytes] = {}
         opened, data = 0, b""
-        for place in sorted(places):  # each frame is opened once
+        wanted = sorted(places)
+        if not wanted:
+            return found
+        scrubs = connection.execute("SELECT value FROM meta WHERE key='scrubs'").fetchone()[0]
+        for place in wanted:  # each frame is opened once
             frame, position, length = place
             if frame != opened:
-                opened, data = frame, self._frame(connection, frame)
+                opened, data = frame, self._frame(connection, frame, scrubs)
             raw = data[position : position + length]
             if len(raw) != length:
                 raise _damaged(frame)
             found[place] = raw
         return found
 
-    def _frame(self, connection: sqlite3.Connection, frame: int) -> bytes:
+    def whole(self, connection: sqlite3.Connection, frame: int) -> bytes:
+        """All bytes of a frame. Raises StoreFault where it is missing or damaged."""
+        scrubs = connection.execute("SELECT value FROM meta WHERE key='scrubs'").fetchone()[0]
+        return self._frame(connection, frame, scrubs)
+
+    def _frame(self, connection: sqlite3.Connection, frame: int, scrubs: int) -> bytes:
         with self._lock:
-            held = self._frames.get(frame)
+            if scrubs > self._scrubs:
+                self._frames.clear()
+                self._scrubs = scrubs
+            held = self._frames.get(frame) if scrubs == self._scrubs else None
             if held is not None:
                 self._frames.move_to_end(frame)
                 return held
@@ -184,9 +233,10 @@ class FrameReader:
             raise _damaged(frame) from error
         if len(raw) <= BOUND:
             with self._lock:
-                self._frames[frame] = raw
-                while len(self._frames) > _KEPT:
-                    self._frames.popitem(last=False)
+                if scrubs == self._scrubs:
+                    self._frames[frame] = raw
+                    while len(self._frames) > _KEPT:
+                        self._frames.popitem(last=False)
         return raw
 
 

@@ -8,7 +8,7 @@ an array that its items do not reproduce exactly is stored whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,6 +185,18 @@ def unpack(bodies: Mapping[int, tuple[bytes, Step, Source]], fetch: Fetch) -> di
         contents.update(fetch(inside))
     decoder = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _restore(code, data, contents))
     return {name: _span(decoder.decode(body), step, source) for name, (body, step, source) in bodies.items()}
+
+
+def named(bodies: Iterable[bytes], fetch: Fetch) -> set[Place]:
+    """All places that bodies name: their contents, blocks of items, and the items in those. ``fetch`` reads blocks."""
+    wanted: set[Place] = set()
+    blocks: set[Place] = set()
+    collect = msgspec.msgpack.Decoder(ext_hook=lambda code, data: _collect(code, data, wanted, blocks))
+    for body in bodies:
+        collect.decode(body)
+    contents = fetch(blocks) if blocks else {}
+    inside = {_place(item) for place in blocks for item in _unpack(contents[place]) if isinstance(item, list)}
+    return wanted | blocks | inside
 
 
 def _place(values: list[int]) -> Place:

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 from tallystick.adapters.recording import HASH, SALT, hash_of
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Charge, Record, Segment
 
 _REPLACED = (
-    "SELECT p.log, p.n, p.by_log, p.by_n, t.id, s.span FROM replaced p LEFT JOIN step s ON s.id = p.step"
+    "SELECT p.log, p.n, p.by_log, p.by_n, t.id, s.span, p.step FROM replaced p LEFT JOIN step s ON s.id = p.step"
     " LEFT JOIN trace t ON t.no = s.trace WHERE p.log IN ({})"
 )
 
@@ -141,27 +142,40 @@ def mark_attested(connection: sqlite3.Connection, marks: Mapping[str, int]) -> N
 # ── a run's records ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_records(connection: sqlite3.Connection, number: int, run: str) -> list[Record]:
+def read_records(connection: sqlite3.Connection, number: int, run: str, shelf: Shelf) -> list[Record]:
     """All records of a run (row number and id) and of the runs that were merged into it, by log and number."""
-    live = _live(connection, number)
+    live, steps = _live(connection, number, shelf)
     names = logs_of(connection, number, run, {mark[0] for mark in live})
     counts = dict(pairs_in(connection, "SELECT no, records FROM log WHERE no IN ({})", list(names)))
+    replaced = pairs_in(connection, _REPLACED, list(names))
+    if any(row[4] is None and row[6] not in steps for row in replaced):
+        steps |= _archived_elsewhere(connection, {row[2] for row in replaced}, shelf)
     taken = {
-        (row[0], row[1]): (row[2], row[3], (row[4] or b"").hex(), (row[5] or b"").hex())
-        for row in pairs_in(connection, _REPLACED, list(names))
+        (row[0], row[1]): (row[2], row[3], *steps.get(row[6], ((row[4] or b"").hex(), (row[5] or b"").hex())))
+        for row in replaced
     }
     if sum(counts.values()) > len(taken) + len(live):  # a run began anew under the id of a merged one
         for name in names.values():
-            live |= _live_elsewhere(connection, name)
+            live |= _live_elsewhere(connection, name, shelf)
     others = {by[0] for by in taken.values()} - names.keys()
     everywhere = names | dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(others)))
+    deleted = dict(
+        pairs_in(connection, "SELECT log, records FROM deleted_log WHERE log IN ({})", list(names))
+    )
+    sql = "SELECT log, n, commitment FROM erased_record WHERE log IN ({})"
+    erased = {(row[0], row[1]): row[2] for row in pairs_in(connection, sql, list(names))}
     found: list[Record] = []
     for log, name in sorted(names.items(), key=lambda one: one[1]):
         for first, hashes, salts in read_stretches(connection, log):
             for index, (leaf, salt) in enumerate(zip(_cut(hashes, HASH), _cut(salts, SALT), strict=True)):
                 n = first + index
                 by = taken.get((log, n))
-                if by is None:
+                if n < deleted.get(log, 0):  # of a run that was deleted before this one began under its id
+                    found.append(Record(name, n, "", "", leaf, None))
+                elif by is None and (log, n) in erased:
+                    pair = live.get((log, n), ("", ""))
+                    found.append(Record(name, n, *pair, leaf, None, erased[log, n]))
+                elif by is None:
                     found.append(Record(name, n, *live.get((log, n), ("", "")), leaf, salt))
                 else:
                     other = None if by[0] == log else everywhere.get(by[0])
@@ -171,26 +185,48 @@ def read_records(connection: sqlite3.Connection, number: int, run: str) -> list[
     return found
 
 
-def _live(connection: sqlite3.Connection, number: int) -> dict[rows.Mark, tuple[str, str]]:
-    live: dict[rows.Mark, tuple[str, str]] = {}
-    for trace, span, body in connection.execute(
-        "SELECT t.id, s.span, s.body FROM step s JOIN trace t ON t.no = s.trace WHERE s.run=?", (number,)
-    ):
+Pair = tuple[str, str]  # trace id, span id
+
+
+def _live(
+    connection: sqlite3.Connection, number: int, shelf: Shelf
+) -> tuple[dict[rows.Mark, Pair], dict[int, Pair]]:
+    """The steps of a run, by their own records and by row number."""
+    live: dict[rows.Mark, Pair] = {}
+    steps: dict[int, Pair] = {}
+    for row, trace, span, _, _, body in shelf.rows(connection, number):
+        steps[row] = (trace.hex(), span.hex())
         mark = rows.mark_of(body)
         if mark is not None:
-            live[mark] = (trace.hex(), span.hex())
-    return live
+            live[mark] = steps[row]
+    return live, steps
 
 
-def _live_elsewhere(connection: sqlite3.Connection, run: str) -> dict[rows.Mark, tuple[str, str]]:
+def _live_elsewhere(connection: sqlite3.Connection, run: str, shelf: Shelf) -> dict[rows.Mark, Pair]:
     """Live records of the runs that steps of a log may stand in: its run, or the one that its run or trace led to."""
+    numbers = _numbers_of(connection, run)
+    return {mark: pair for number in numbers for mark, pair in _live(connection, number, shelf)[0].items()}
+
+
+def _archived_elsewhere(connection: sqlite3.Connection, logs: Iterable[int], shelf: Shelf) -> dict[int, Pair]:
+    """Steps by row number of the archived runs that steps of some logs (numbers) may stand in."""
+    names = pairs_in(connection, "SELECT id FROM log WHERE no IN ({})", sorted(logs))
+    numbers = {number for (name,) in names for number in _numbers_of(connection, name)}
+    return {
+        row: pair
+        for number in sorted(numbers)
+        if shelf.place(connection, number) is not None
+        for row, pair in _live(connection, number, shelf)[1].items()
+    }
+
+
+def _numbers_of(connection: sqlite3.Connection, run: str) -> list[int]:
     trace = bytes.fromhex(run) if len(run) == 32 and not run.strip("0123456789abcdef") else b""
-    numbers = connection.execute(
+    return [row[0] for row in connection.execute(
         "SELECT no FROM run WHERE id=?1 UNION SELECT run FROM alias WHERE id=?1"
         " UNION SELECT run FROM trace WHERE id=?2",
         (run, trace),
-    ).fetchall()
-    return {mark: pair for (number,) in numbers for mark, pair in _live(connection, number).items()}
+    )]  # fmt: skip
 
 
 def logs_of(connection: sqlite3.Connection, number: int, run: str, used: Iterable[int]) -> dict[int, str]:
@@ -203,10 +239,10 @@ def logs_of(connection: sqlite3.Connection, number: int, run: str, used: Iterabl
 
 
 def read_charges(
-    connection: sqlite3.Connection, number: int, run: str, shapes: rows.Shapes
+    connection: sqlite3.Connection, number: int, run: str, shapes: rows.Shapes, shelf: Shelf
 ) -> tuple[int, tuple[Charge, ...]]:
     """How many records a run (row number and id) has, and what its counted steps cost, in the order of the records."""
-    found = connection.execute(f"{rows.READ} WHERE s.run=?", (number,)).fetchall()
+    found = shelf.rows(connection, number)
     known = shapes.read(connection, {row[4] for row in found})
     read = [(row, *rows.charge_of(row[5])) for row in found]
     names = logs_of(connection, number, run, {mark[0] for _, _, mark in read if mark is not None})

@@ -22,6 +22,8 @@ ENDED, MODEL = 1, 2  # flags of a row: the step has ended; it is a model call
 _INSERT = (
     "INSERT INTO step (run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?)"
 )
+_INSERT_AT = _INSERT.replace("(run,", "(id, run,").replace("VALUES (?", "VALUES (?,?")
+_LAST = "SELECT (SELECT value FROM meta WHERE key='last_step'), ifnull((SELECT max(id) FROM step), 0)"
 _ROWS = 16  # rows in one statement: half the time of as many statements
 _INSERT_ROWS = _INSERT + ",(?,?,?,?,?,?,?,?)" * (_ROWS - 1)
 UPDATE = "UPDATE step SET run=?, trace=?, span=?, flags=?, response=?, same_as=?, shape=?, body=? WHERE id=?"
@@ -177,7 +179,10 @@ def to_row(
     if mark is not None:
         # The prompt's mark stands here and not in the shape: a prompt that holds the hour is another one in each call.
         prompt = step.prompt
-        if step.subject is not None or step.conversation is not None:
+        if step.origin is not None:
+            said = (None if prompt is None else fromhex(prompt), step.subject, step.conversation)
+            values += (*mark, *said, step.origin)
+        elif step.subject is not None or step.conversation is not None:
             values += (*mark, None if prompt is None else fromhex(prompt), step.subject, step.conversation)
         else:
             values += mark if prompt is None else (*mark, fromhex(prompt))
@@ -189,8 +194,17 @@ def to_row(
     )  # fmt: skip
 
 
+def flags_of(step: Step) -> int:
+    """The flags of a step's row."""
+    return (step.ended is not None) + (MODEL if step.kind is _MODEL else 0)
+
+
 def insert(connection: sqlite3.Connection, new: Sequence[tuple[Any, ...]]) -> None:
-    """Write new rows, each as ``to_row`` made it."""
+    """Write new rows, each as ``to_row`` made it. Numbers go on after the highest that a step ever had."""
+    last, highest = connection.execute(_LAST).fetchone()
+    if last > highest and new:
+        connection.execute(_INSERT_AT, (last + 1, *new[0]))
+        new = new[1:]
     whole = len(new) - len(new) % _ROWS
     for start in range(0, whole, _ROWS):
         connection.execute(_INSERT_ROWS, list(chain.from_iterable(new[start : start + _ROWS])))
@@ -206,6 +220,12 @@ def mark_of(body: bytes) -> Mark | None:
     """Which record is a step's own, read from its body."""
     values = _unpack(body)
     return (values[14], values[15]) if len(values) > 14 else None
+
+
+def place_of(body: bytes) -> Place:
+    """Where the body of a step's span is, read from the step's body."""
+    place = _unpack(body)[1]
+    return place[0], place[1], place[2]
 
 
 def charge_of(body: bytes) -> tuple[int | None, Mark | None]:
@@ -235,6 +255,7 @@ def read_row(
         None if same_as is None else same_as.hex(), derived, dropped, facts,
         version, classes, more[2].hex() if len(more) > 2 and more[2] is not None else None, offered,
         environment, more[3] if len(more) > 3 else None, more[4] if len(more) > 4 else None,
+        more[5] if len(more) > 5 else None,
     ), source, (place[0], place[1], place[2]), (more[0], more[1]) if more else None  # fmt: skip
 
 
@@ -243,6 +264,7 @@ _ROOT = attrgetter(*(field.name for field in fields(Root)))
 _tally_values = attrgetter(*_TALLY)
 _ROOTS = (_TALLY.index("root"), _TALLY.index("last_root"))
 _MISSING = _TALLY.index("missing")
+_NUMBERED = _TALLY.index("numbered")
 _MARKS = tuple(
     _TALLY.index(name) for name in ("agent", "workflow", "goal", "source", "version", "environment")
 )
@@ -254,6 +276,7 @@ def pack_tally(tally: Tally) -> bytes:
     for index in _ROOTS:
         values[index] = None if values[index] is None else _ROOT(values[index])
     values[_MISSING] = sorted(values[_MISSING])
+    values[_NUMBERED] = sorted((by, *counts) for by, counts in values[_NUMBERED].items() if any(counts))
     return _pack(values)
 
 
@@ -269,7 +292,14 @@ def unpack_tally(state: bytes) -> Tally:
         if index < len(values) and values[index] is not None:  # a tally of before has fewer fields
             values[index] = (tuple(values[index][0]), values[index][1])
     values[_MISSING] = set(values[_MISSING])
-    return Tally(*values)
+    if len(values) > _NUMBERED:
+        values[_NUMBERED] = {by: counts for by, *counts in values[_NUMBERED]}
+    tally = Tally(*values)
+    if len(values) <= _NUMBERED:  # a tally of before: one process numbered everything
+        expected = (tally.root.expected if tally.root is not None else None) or 0
+        if tally.seqs or expected:
+            tally.numbered = {0: [tally.seqs, expected]}
+    return tally
 
 
 _HUGE = 2**53

@@ -9,6 +9,8 @@ from typing import Any
 
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
@@ -31,13 +33,16 @@ from tallystick.observe.summary import (
 _LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _MARKS = {length: ",".join("?" * length) for length in _LENGTHS}
 _BIGGEST = 2**63 - 1
+_COUNTED_AT_ONCE = 2_000  # steps of a run that is counted anew with each batch, where that is needed
+NOT_COUNTED = -1  # ``due`` of a run that has grown since it was counted
 _RUN = "SELECT no, id, stamped, state FROM run WHERE "
 _SUMMARY = (
     "stamped", "revision", "open", "due", "process", "sort", "agent", "workflow", "goal", "source", "status",
     "completeness", "missing", "steps", "errors", "tokens", "token_gaps", "cost_nano", "cost_gaps", "input_tokens",
-    "output_tokens", "started", "ended", "version", "environment", "state",
+    "output_tokens", "started", "ended", "version", "environment", "denials", "state",
 )  # fmt: skip
 _SAVE = f"UPDATE run SET {', '.join(f'{column}=?' for column in _SUMMARY)} WHERE no=?"
+_MARK_LOOSE = MARK_LOOSE + " WHERE no = ?"
 _NEW = f"INSERT INTO run ({', '.join(_SUMMARY)}, no, id) VALUES ({', '.join('?' * len(_SUMMARY))}, ?, ?)"
 
 
@@ -139,6 +144,7 @@ class RunTable:
                 continue  # it was born and merged inside this batch
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
+            follow(self._connection, gone.no, keeps.no, moving=True)
             self._drop_parts(gone.no)
             forget_uses(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
@@ -195,8 +201,21 @@ class RunTable:
     def count(self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], here: Iterable[str]) -> None:
         """Add new steps to a run's sums. ``here``: parents (trace + span) that came earlier."""
         for step, before in steps:
-            add(row.tally, row.parts, step, before)
+            add(row.tally, row.parts, step, before, home=row.id)
         note_parents(row.tally, [step for step, _ in steps], here)
+
+    def put_off(self, row: RunRow, new: int) -> bool:
+        """Whether counting a large run anew can wait until it has grown by half, or until somebody reads it.
+
+        Else a run of a hundred thousand steps that comes in small batches would cost quadratic time. Until then its
+        row stays as it was counted last; ``due`` says that it is not whole.
+        """
+        tally = row.tally
+        if tally.steps < _COUNTED_AT_ONCE or 2 * (tally.uncounted + new) > tally.steps:
+            return False
+        tally.uncounted += new
+        row.parts = {}
+        return True
 
     def recount(self, row: RunRow) -> None:
         """Count a run anew from its rows, and mark the steps that repeat others."""
@@ -212,7 +231,7 @@ class RunTable:
                 step.same_as = target
                 changed.append((None if target is None else bytes.fromhex(target), one[0]))
         self._connection.executemany("UPDATE step SET same_as=? WHERE id=?", changed)
-        row.tally, row.parts = count_all(steps, row.tally)
+        row.tally, row.parts = count_all(steps, row.tally, row.id)
         self._drop_parts(row.no)
 
     def _drop_parts(self, run: int) -> None:
@@ -254,10 +273,12 @@ class RunTable:
         if summaries:
             self._connection.executemany(_SAVE, summaries)
         self._connection.executemany(ADD_PART, parts)
+        self._connection.executemany(_MARK_LOOSE, [(row.no,) for row in touched])
 
     def update(self, values: tuple[Any, ...]) -> None:
         """Write one run's row (the values of ``summary``)."""
         self._connection.execute(_SAVE, values)
+        self._connection.execute(_MARK_LOOSE, values[-1:])
 
 
 def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> tuple[Any, ...]:
@@ -266,13 +287,14 @@ def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> 
     run = run_of(row.id, tally, verdict.completeness, verdict.status, verdict.missing)
     known = run.usage_known
     tokens_in, tokens_out = known.input_tokens or 0, known.output_tokens or 0
-    is_open = verdict.completeness is Completeness.OPEN
+    is_open = verdict.completeness is Completeness.OPEN or tally.uncounted > 0
+    due = NOT_COUNTED if tally.uncounted else min(_BIGGEST, tally.seen + silent_after)
     return (
-        row.stamped, revision, is_open, min(_BIGGEST, tally.seen + silent_after), watched(tally),
+        row.stamped, revision, is_open, due, watched(tally),
         tally.started or tally.created, run.agent, run.workflow, run.goal, run.source, str(run.status),
         str(run.completeness), run.missing, run.steps, run.errors, tokens_in + tokens_out, run.token_gaps,
         run.cost_nano,
-        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment,
+        run.cost_gaps, tokens_in, tokens_out, run.started, run.ended, run.version, run.environment, run.denials,
         rows.pack_tally(tally), row.no,
     )  # fmt: skip
 

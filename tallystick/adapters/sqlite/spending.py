@@ -1,85 +1,138 @@
-"""SQL for money by key and for sightings.
+"""Money by key, and sightings, summed in SQL.
 
 A run's parts hold what its steps say of themselves. What no part claims (steps that name no agent, costs that are no
 tool's) belongs to the run's own agent or workflow, else to no key, so that the rows of every grouping add up to the
-same total.
+same total. ``run.loose`` says of which types a run has steps that no part claims (a bit for each type), so that nothing
+has to be summed run by run: what is left over is the sums of the runs less the sums of their parts.
 """
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
 from tallystick.model.errors import BadInput
-from tallystick.observe.summary import PART_TYPES
+from tallystick.observe.summary import PART_TYPES, SEEN_TYPES
+from tallystick.ports import Sighting, Spend
 
-SPEND_KEYS = ("agent", "tool", "workflow", "run", "model")
+SPEND_KEYS: Final = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
+_OWN: Final = ("agent", "workflow")  # types by which a run is somebody's as a whole
+_EVERY: Final = (1 << len(PART_TYPES)) - 1
 
-_SPEND = """
-WITH chosen AS (SELECT r.* FROM run r WHERE {where}),
-named AS (
-    SELECT p.run, n.text AS key, p.cost_nano, p.cost_gaps, p.steps, p.input_tokens, p.output_tokens,
-        p.token_gaps
-    FROM chosen c JOIN part p ON p.type = {type} AND p.run = c.no JOIN name n ON n.id = p.name),
-sums AS (
-    SELECT run, sum(cost_nano) AS cost_nano, sum(cost_gaps) AS cost_gaps, sum(steps) AS steps,
-        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-        sum(token_gaps) AS token_gaps
-    FROM named GROUP BY run),
-rest AS (
-    SELECT c.no AS run, {own} AS key, c.cost_nano - ifnull(s.cost_nano, 0) AS cost_nano,
-        c.cost_gaps - ifnull(s.cost_gaps, 0) AS cost_gaps, c.steps - ifnull(s.steps, 0) AS steps,
-        c.input_tokens - ifnull(s.input_tokens, 0) AS input_tokens,
-        c.output_tokens - ifnull(s.output_tokens, 0) AS output_tokens,
-        c.token_gaps - ifnull(s.token_gaps, 0) AS token_gaps
-    FROM chosen c LEFT JOIN sums s ON s.run = c.no)
-SELECT key, sum(cost_nano), sum(cost_gaps), sum(steps), count(DISTINCT run), sum(input_tokens), sum(output_tokens),
-    sum(token_gaps)
-FROM (
-    SELECT * FROM named UNION ALL
-    SELECT * FROM rest WHERE steps OR cost_nano OR cost_gaps OR input_tokens OR output_tokens OR token_gaps)
-GROUP BY key ORDER BY 2 DESC, 3 DESC, key IS NULL, key
+# Of which types the parts of a run are not all of it. (Gaps may belong to no step: calls that a crash cut off.)
+LOOSE: Final = (
+    f"{_EVERY} - ifnull((SELECT sum(1 << type) FROM (SELECT p.type AS type, sum(p.steps) AS"
+    " steps, sum(p.cost_gaps) AS cost_gaps, sum(p.token_gaps) AS token_gaps FROM part p"
+    f" WHERE p.type IN ({', '.join(str(place) for place in range(len(PART_TYPES)))}) AND p.run = run.no"
+    " GROUP BY p.type) s WHERE (s.steps, s.cost_gaps, s.token_gaps) = (run.steps, run.cost_gaps, run.token_gaps)), 0)"
+)
+MARK_LOOSE: Final = f"UPDATE run SET loose = {LOOSE}"  # after a run and its parts were written
+
+_SUMS: Final = (
+    "sum(p.cost_nano), sum(p.cost_gaps), sum(p.steps), "
+    "sum(p.input_tokens), sum(p.output_tokens), sum(p.token_gaps)"
+)
+_NAMED: Final = f"""
+SELECT {{own}}, p.name, {_SUMS}, count(*)
+FROM run r JOIN part p ON p.type = {{type}} AND p.run = r.no WHERE {{where}} GROUP BY 1, 2
 """
-
-_BY_RUN = """
+_EVERY_NAMED: Final = (
+    f"SELECT NULL, p.name, {_SUMS}, count(*) FROM part p WHERE p.type = {{type}} GROUP BY p.name"
+)
+_WHOLE: Final = f"SELECT {{own}}, {_SUMS.replace('p.', 'r.')} FROM run r WHERE {{where}} GROUP BY 1"
+_LOOSE_RUNS: Final = """
+SELECT {own}, count(*), sum({apart}) FROM run r WHERE r.loose & {bit} AND ({where}) GROUP BY 1
+"""
+_APART: Final = (  # a run that a part of that very name counts already is not counted again
+    "NOT EXISTS (SELECT 1 FROM part p JOIN name n ON n.id = p.name"
+    " WHERE p.type = {type} AND p.run = r.no AND n.text = {own})"
+)
+_BY_RUN: Final = """
 SELECT r.id, r.cost_nano, r.cost_gaps, r.steps, 1, r.input_tokens, r.output_tokens, r.token_gaps
 FROM run r WHERE {where} ORDER BY 2 DESC, 3 DESC, 1
 """
 
-_SIGHTINGS = """
-WITH named AS (
-    SELECT p.run, n.text AS key, p.steps, p.errors, p.cost_nano, p.cost_gaps,
-        CASE WHEN p.first THEN p.first ELSE r.sort END AS first, CASE WHEN p.last THEN p.last ELSE r.sort END AS last
-    FROM part p JOIN run r ON r.no = p.run JOIN name n ON n.id = p.name WHERE p.type = {type}){rest}
-SELECT key, min(first), max(last), count(DISTINCT run), sum(steps), sum(errors), sum(cost_nano), sum(cost_gaps)
-FROM {source} GROUP BY key ORDER BY 3 DESC, key
-"""
 
-_REST = """,
-sums AS (
-    SELECT run, sum(steps) AS steps, sum(errors) AS errors, sum(cost_nano) AS cost_nano, sum(cost_gaps) AS cost_gaps
-    FROM named GROUP BY run),
-rest AS (
-    SELECT r.no AS run, r.{own} AS key, r.steps - ifnull(s.steps, 0) AS steps, r.errors - ifnull(s.errors, 0) AS errors,
-        r.cost_nano - ifnull(s.cost_nano, 0) AS cost_nano, r.cost_gaps - ifnull(s.cost_gaps, 0) AS cost_gaps,
-        r.sort AS first, r.sort AS last
-    FROM run r LEFT JOIN sums s ON s.run = r.no WHERE r.{own} IS NOT NULL)
-"""
-
-_BOTH = "(SELECT * FROM named UNION ALL SELECT * FROM rest WHERE steps OR cost_nano OR cost_gaps)"
-
-
-def spend_sql(by: str, where: str) -> str:
-    """The query for ``Spend`` rows by a key over the runs ``r`` that meet a condition. Raises BadInput."""
+def read_spend(connection: sqlite3.Connection, by: str, where: str, values: Sequence[Any]) -> list[Spend]:
+    """Money by a key over the runs ``r`` that meet a condition, dearest first. Raises BadInput."""
     if by == "run":
-        return _BY_RUN.format(where=where)
-    if by not in PART_TYPES:
+        return [Spend(*row) for row in connection.execute(_BY_RUN.format(where=where), values)]
+    if by not in SPEND_KEYS:
         raise BadInput(f"cost cannot be grouped by {by!r}", hint="group by " + ", ".join(SPEND_KEYS))
-    own = f"c.{by}" if by in ("agent", "workflow") else "NULL"
-    return _SPEND.format(where=where, type=PART_TYPES.index(by), own=own)
+    place, own = PART_TYPES.index(by), f"r.{by}" if by in _OWN else "NULL"
+    sums: dict[str | None, list[int]] = {}
+    rest: dict[str | None, list[int]] = {}
+    for key, *totals in connection.execute(_WHOLE.format(own=own, where=where), values):
+        rest[key] = totals
+    asked = (
+        _EVERY_NAMED if where == "1" and by not in _OWN else _NAMED
+    )  # all runs need not be looked up one by one
+    named = connection.execute(asked.format(own=own, type=place, where=where), values).fetchall()
+    names = _names(connection, {row[1] for row in named})
+    for key, name, *totals, runs in named:
+        _add(sums.setdefault(names[name], [0] * 7), (*totals, runs))
+        rest[key] = [one - other for one, other in zip(rest[key], totals, strict=True)]
+    apart = _APART.format(type=place, own=own) if by in _OWN else "1"
+    loose = _LOOSE_RUNS.format(own=own, apart=apart, bit=1 << place, where=where)
+    for key, _, runs in connection.execute(loose, values):
+        _add(sums.setdefault(key, [0] * 7), (*rest[key], runs))
+    rows = [
+        Spend(key, cost, gaps, steps, runs, tokens_in, tokens_out, token_gaps)
+        for key, (cost, gaps, steps, tokens_in, tokens_out, token_gaps, runs) in sums.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.cost_nano, -row.unknown, row.key is None, row.key or ""))
 
 
-SIGHTINGS = {
-    kind: _SIGHTINGS.format(
-        type=number, rest=_REST.format(own=kind) if kind in ("agent", "workflow") else "",
-        source=_BOTH if kind in ("agent", "workflow") else "named",
-    )
-    for number, kind in enumerate(PART_TYPES)
-}  # fmt: skip
+_SEEN: Final = """
+SELECT p.name, min(CASE WHEN p.first THEN p.first ELSE (SELECT sort FROM run WHERE no = p.run) END),
+    max(CASE WHEN p.last THEN p.last ELSE (SELECT sort FROM run WHERE no = p.run) END),
+    count(*), sum(p.steps), sum(p.errors), sum(p.cost_nano), sum(p.cost_gaps)
+FROM part p WHERE p.type = {type} GROUP BY p.name
+"""
+_SEEN_WHOLE: Final = """
+SELECT {own}, sum(r.steps), sum(r.errors), sum(r.cost_nano), sum(r.cost_gaps) FROM run r
+WHERE r.loose & {bit} AND {own} IS NOT NULL GROUP BY 1
+"""
+_SEEN_CLAIMED: Final = """
+SELECT {own}, sum(p.steps), sum(p.errors), sum(p.cost_nano), sum(p.cost_gaps) FROM run r
+JOIN part p ON p.type = {type} AND p.run = r.no WHERE r.loose & {bit} AND {own} IS NOT NULL GROUP BY 1
+"""
+_SEEN_LOOSE: Final = """
+SELECT {own}, min(r.sort), max(r.sort), sum({apart}) FROM run r
+WHERE r.loose & {bit} AND {own} IS NOT NULL AND r.steps + r.cost_gaps >
+    (SELECT ifnull(sum(p.steps) + sum(p.cost_gaps), 0) FROM part p WHERE p.type = {type} AND p.run = r.no)
+GROUP BY 1
+"""
+
+
+def read_sightings(connection: sqlite3.Connection, type: str) -> list[Sighting]:
+    """What was seen of one type, last seen first. Raises BadInput."""
+    if type not in SEEN_TYPES:
+        raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(SEEN_TYPES))
+    place = PART_TYPES.index(type)
+    found = connection.execute(_SEEN.format(type=place)).fetchall()
+    names = _names(connection, {row[0] for row in found})
+    seen: dict[str, list[int]] = {names[row[0]]: list(row[1:]) for row in found}
+    if type in _OWN:
+        own = f"r.{type}"
+        fit = {"own": own, "type": place, "bit": 1 << place, "apart": _APART.format(type=place, own=own)}
+        rest = {key: list(sums) for key, *sums in connection.execute(_SEEN_WHOLE.format(**fit))}
+        for key, *sums in connection.execute(_SEEN_CLAIMED.format(**fit)):
+            rest[key] = [one - other for one, other in zip(rest[key], sums, strict=True)]
+        for key, first, last, runs in connection.execute(_SEEN_LOOSE.format(**fit)):
+            held = seen.setdefault(key, [first, last, 0, 0, 0, 0, 0])
+            held[:3] = min(held[0], first), max(held[1], last), held[2] + runs
+            held[3:] = [one + other for one, other in zip(held[3:], rest[key], strict=True)]
+    rows = [Sighting(type, name, *values) for name, values in seen.items()]
+    return sorted(rows, key=lambda row: (-row.last, row.name))
+
+
+def _names(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, str]:
+    wanted = "SELECT id, text FROM name WHERE id IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(wanted, (str(sorted(numbers)),)))
+
+
+def _add(sums: list[int], more: Sequence[int]) -> None:
+    for index, value in enumerate(more):
+        sums[index] += value

@@ -13,7 +13,9 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.finding import may_hold
 from tallystick.adapters.sqlite.frames import FrameReader
+from tallystick.adapters.sqlite.payloads import Place
 from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.text_index import Reading, State, TextIndex
 from tallystick.model.span import Span
 from tallystick.model.step import Step
@@ -34,6 +36,8 @@ class SqliteTexts:
     _database: Database
     _busy_seconds: float
     _frames: FrameReader
+    _shelf: Shelf
+    _shapes: rows.Shapes
     _text_index: TextIndex | None = None
 
     if TYPE_CHECKING:
@@ -123,9 +127,8 @@ class SqliteTexts:
             state, forgotten = self.text_index().state(number)
             # Steps came from another run or went to one, or are in the archive; or one that was read although it had
             # not ended, because its run had, has ended after all.
-            whole = state.count != _count(connection, number, state.last) or bool(
-                state.rows and not state.open
-            )
+            whole = _is_archived(connection, number) or state.count != _count(connection, number, state.last)
+            whole = whole or bool(state.rows and not state.open)
         if whole:
             state = State(state.revision, passes=state.passes)
         reading = Reading(number, name, revision, steps, bool(is_open), whole, forgotten, state)
@@ -188,16 +191,11 @@ class SqliteTexts:
     def pairs_of(self, connection: sqlite3.Connection, number: int) -> Iterator[tuple[Step, Span]]:
         """All steps of a run with their spans, some at a time."""
         run = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-        if _is_archived(connection, number):
-            spans = self.spans(run)
-            yield from ((step, spans[step.span]) for step in self.steps(run))
-            return
         last, more = -1, True
         while more:
-            found = connection.execute(
-                f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT {_SLICE}", (number, last)
-            ).fetchall()
-            yield from self._pairs(connection, found, run)
+            raw: dict[Place, bytes] = {}
+            found = self._shelf.rows(connection, number, after=last, limit=_SLICE, raw=raw)
+            yield from self._shelf.pairs(connection, found, run, self._shapes, raw)
             more = len(found) == _SLICE
             last = found[-1][0] if found else last
 
@@ -210,9 +208,8 @@ class SqliteTexts:
                     ((at, *pair) for at, pair in enumerate(self.pairs_of(connection, number))), after, None
                 )
                 return
-            hits = [one for one in may_hold(connection, self._frames, number, text) if one[0] >= after]
-            for start in range(0, len(hits), _READ):
-                places = {row: place for place, row in hits[start : start + _READ]}
+            hits = may_hold(connection, self._frames, number, text, after)
+            while places := {row: place for place, row in islice(hits, _READ)}:
                 found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
                 for row, (step, span) in zip(found, self._pairs(connection, found, run), strict=True):
                     yield places[row[0]], step, span

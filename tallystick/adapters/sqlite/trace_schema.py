@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from tallystick.adapters.sqlite.database import Migration, script
+from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.upgrading import count_versions
 
 APPLICATION = 0x54414C54  # "TALT"
@@ -138,19 +139,59 @@ _FOURTH_COLUMNS = """
 -- Which version of its agent a run had, and where it ran. Versions, subjects and conversations are parts as well.
 ALTER TABLE run ADD COLUMN version TEXT;
 ALTER TABLE run ADD COLUMN environment TEXT;
+ALTER TABLE run ADD COLUMN denials INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX run_agent ON run (agent, sort);
 
 -- 0, or the number of the segment of the archive that has the run's steps; whether its contents were erased.
 ALTER TABLE run ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+
+-- Of which types of parts a run has steps that no part claims (spending.py).
+ALTER TABLE run ADD COLUMN loose INTEGER NOT NULL DEFAULT 0;
 
 -- Runs by version, subject or conversation.
 CREATE INDEX part_name ON part (type, name, run) WHERE type >= 4;
 """
 
 _FOURTH_ARCHIVE = """
+-- Which runs have bodies or contents in a frame; a run that has none there any more may still be named until the frame
+-- is scrubbed. Steps numbered up to meta ``untracked`` were written before there was this table (see scrubbing.py).
+CREATE TABLE frame_run (frame INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (frame, run)) WITHOUT ROWID;
+CREATE INDEX frame_run_run ON frame_run (run);
+INSERT INTO meta SELECT 'untracked', ifnull(max(id), 0) FROM step;
+
+-- Frames that hold what no step may name any more; ``scrubs`` counts the scrubs, so that writers forget places.
+CREATE TABLE unscrubbed (frame INTEGER PRIMARY KEY);
+INSERT INTO meta VALUES ('scrubs', 0);
+
+-- Segments of the archive. state: 0 being written by process ``owner`` since ``at``, 1 whole, 2 no run needs it any
+-- more since ``at``. purge: it holds what was deleted or erased, so its other runs move on and it goes.
+CREATE TABLE segment (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, owner TEXT NOT NULL,
+    at INTEGER NOT NULL, purge INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0
+);
+
+-- The runs whose steps are in a segment (run.archived): the rows ``first`` and following, ``steps`` of them.
+CREATE TABLE archived_run (
+    run INTEGER PRIMARY KEY, segment INTEGER NOT NULL, first INTEGER NOT NULL, steps INTEGER NOT NULL
+);
+CREATE INDEX archived_run_segment ON archived_run (segment);
+
+-- Traces of archived steps whose trace does not lead to their run.
+CREATE TABLE archived_trace (trace INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (trace, run)) WITHOUT ROWID;
+
+-- Logs of runs that were deleted: their first ``records`` have their hashes still, and no salts.
+CREATE TABLE deleted_log (log INTEGER PRIMARY KEY, records INTEGER NOT NULL, at INTEGER NOT NULL);
+
+-- The highest number a step had that is not here any more, so that none is given twice; how many steps were deleted.
+INSERT INTO meta VALUES ('last_step', 0), ('steps_deleted', 0);
 """
 
 _FOURTH_ERASURE = """
+-- What records committed to whose salts were erased: with it their leaves can still be made.
+CREATE TABLE erased_record (
+    log INTEGER NOT NULL, n INTEGER NOT NULL, commitment BLOB NOT NULL, PRIMARY KEY (log, n)
+) WITHOUT ROWID;
 """
 
 _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
@@ -159,6 +200,7 @@ _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
 def _fourth(connection: sqlite3.Connection) -> None:
     script(_FOURTH)(connection)
     count_versions(connection)
+    connection.execute(MARK_LOOSE)
 
 
 MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), _fourth)

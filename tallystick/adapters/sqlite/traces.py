@@ -11,45 +11,54 @@ from pathlib import Path
 from typing import Any
 
 from tallystick.adapters import process
-from tallystick.adapters.naming import is_span_id, trace_range, unknown_run
+from tallystick.adapters.naming import trace_range, unknown_run
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.archiving import archive_facts
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
-from tallystick.adapters.sqlite.frames import FrameReader, compressor
-from tallystick.adapters.sqlite.payloads import unpack, unpack_source
-from tallystick.adapters.sqlite.records import (
-    mark_attested,
-    read_charges,
-    read_records,
-    read_unattested,
-)
-from tallystick.adapters.sqlite.runs import READ_RUN, RunRow, RunTable, pairs_in, run_from, summary
+from tallystick.adapters.sqlite.erasing import SqliteErasing
+from tallystick.adapters.sqlite.frames import compressor
+from tallystick.adapters.sqlite.keeping import SqliteKeeping
+from tallystick.adapters.sqlite.outlining import OutlineReader
+from tallystick.adapters.sqlite.records import mark_attested, read_unattested
+from tallystick.adapters.sqlite.runs import READ_RUN, pairs_in, run_from
 from tallystick.adapters.sqlite.searching import choose, page, settled
-from tallystick.adapters.sqlite.spending import SIGHTINGS, spend_sql
+from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.spending import read_sightings, read_spend
+from tallystick.adapters.sqlite.step_reading import StepReading
+from tallystick.adapters.sqlite.sweeping import Sweeper
+from tallystick.adapters.sqlite.tallying import TallyReader
 from tallystick.adapters.sqlite.text_log import SqliteTexts
 from tallystick.adapters.sqlite.trace_schema import APPLICATION, MIGRATIONS
 from tallystick.adapters.sqlite.uses import read_seen, read_unlisted, read_uses, uses_revision, write_uses
+from tallystick.adapters.sqlite.wholeness import WholenessReader
 from tallystick.adapters.sqlite.writing import BatchWriter, WriterMemory
-from tallystick.model.errors import BadInput, StoreFault
+from tallystick.model.errors import StoreFault
 from tallystick.model.query import Query
 from tallystick.model.registry import Use
 from tallystick.model.run import Run
-from tallystick.model.span import Source, Span
+from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.completeness import SILENT_AFTER_NS, judge
-from tallystick.observe.summary import PART_TYPES
-from tallystick.ports import Account, Change, Flaw, Kept, Record, RunPage, Segment, Sighting, Spend, Written
-
-_SLICE = 512  # steps read at a time
-_OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
+from tallystick.observe.completeness import SILENT_AFTER_NS
+from tallystick.ports import Change, Flaw, RunPage, Segment, Sighting, Spend, Written
+from tallystick.ports.archive import Archive
 
 
-class SqliteTraces(SqliteTexts):
+class SqliteTraces(
+    Sweeper,
+    StepReading,
+    SqliteTexts,
+    SqliteKeeping,
+    SqliteErasing,
+    OutlineReader,
+    WholenessReader,
+    TallyReader,
+):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
     nanoseconds after which an open run whose process cannot be asked counts as crashed or lossy; ``random_bytes``
-    gives the salts of records.
+    gives the salts of records; ``archive`` holds the steps of runs that were moved out of the file.
     """
 
     def __init__(
@@ -60,20 +69,18 @@ class SqliteTraces(SqliteTexts):
         silent_after: int = SILENT_AFTER_NS,
         busy_seconds: float = BUSY_SECONDS,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        archive: Archive | None = None,
     ) -> None:
         self._database = Database(
-            path,
-            application=APPLICATION,
-            migrations=MIGRATIONS,
-            synchronous="NORMAL",
-            busy_seconds=busy_seconds,
-        )
+            path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
+        )  # fmt: skip
         self._alive = alive
         self._silent_after = silent_after
         self._random_bytes = random_bytes
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
-        self._frames = FrameReader()
+        self._shelf = Shelf(archive)
+        self._frames = self._shelf.frames
         self._compress = compressor()
         self._lock = threading.Lock()
         self._busy_seconds = busy_seconds
@@ -92,7 +99,12 @@ class SqliteTraces(SqliteTexts):
         try:
             with self._database.writing() as connection:
                 writer = BatchWriter(
-                    connection, self._memory, self._compress, self._silent_after, self._random_bytes
+                    connection,
+                    self._memory,
+                    self._compress,
+                    self._silent_after,
+                    self._random_bytes,
+                    self._shelf,
                 )
                 return writer.write(batch, at=at)
         except BaseException:
@@ -140,63 +152,24 @@ class SqliteTraces(SqliteTexts):
             return str(found.pop())
         raise unknown_run(prefix, several=len(found) > 1)
 
-    def steps(self, run: str) -> Sequence[Step]:
-        """All steps of a run without contents, by start time, then sequence number, then arrival."""
-        with self._reading() as connection:
-            number = self._number(connection, run)
-            name = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-            found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
-            shapes = self._shapes.read(connection, {row[4] for row in found})
-            steps = [rows.from_row(row, name, shapes) for row in found]
-        steps.sort(key=lambda step: (step.started, step.seq is None, step.seq or 0))
-        return steps
-
-    def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
-        """The original spans of a run by span id. Unknown span ids are left out."""
-        with self._reading() as connection:
-            number = self._number(connection, run)
-            if spans is None:
-                found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (number,)).fetchall()
-            else:
-                wanted = [bytes.fromhex(span) for span in dict.fromkeys(spans) if is_span_id(span)]
-                found = pairs_in(connection, f"{rows.READ} WHERE s.run={number} AND s.span IN ({{}})", wanted)
-            made: dict[str, Span] = {}
-            for step, one in self._pairs(connection, found, run):
-                made.setdefault(step.span, one)
-            return made
-
-    def _pairs(
-        self, connection: sqlite3.Connection, found: Sequence[tuple[Any, ...]], run: str
-    ) -> list[tuple[Step, Span]]:
-        """Rows of READ as steps with their spans."""
-        shapes = self._shapes.read(connection, {row[4] for row in found})
-        read = [rows.read_row(row, run, shapes) for row in found]
-        sources = self._read_sources(connection, {source for _, source, _, _ in read})
-        raw = self._frames.read(connection, [place for _, _, place, _ in read])
-        bodies: dict[int, tuple[bytes, Step, Source]] = {}
-        for index, (step, source, place, _) in enumerate(read):
-            bodies[index] = (raw[place], step, sources[source])
-        spans = unpack(bodies, lambda places: self._frames.read(connection, places))
-        return [(read[index][0], span) for index, span in spans.items()]
-
-    def _read_sources(self, connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Source]:
-        found = pairs_in(connection, "SELECT id, body FROM source WHERE id IN ({})", sorted(numbers))
-        return {row[0]: unpack_source(row[1]) for row in found}
-
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
+        with self.selected(query, now) as (connection, where, values):
+            return read_spend(connection, by, where, values)
+
+    @contextmanager
+    def selected(self, query: Query, now: int) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
+        """A read transaction, and the condition on runs ``r`` that a query is in it."""
         choice = choose(query, self.text_index)
         with self._reading() as connection:
-            where, values = settled(connection, choice, self.pairs_of, now=now)
-            return [Spend(*row) for row in connection.execute(spend_sql(by, where), values)]
+            yield (connection, *settled(connection, choice, self.pairs_of, now=now))
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
-        if type not in PART_TYPES:
-            raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(PART_TYPES))
+        self._settle()
         with self._reading() as connection:
-            return [Sighting(type, *row) for row in connection.execute(SIGHTINGS[type])]
+            return read_sightings(connection, type)
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""
@@ -253,38 +226,6 @@ class SqliteTraces(SqliteTexts):
         with self._lock, self._database.writing() as connection:
             mark_attested(connection, marks)
 
-    def records(self, run: str) -> Sequence[Record]:
-        """All records of a run and of the runs that were merged into it, by log and number. Raises UnknownThing."""
-        with self._reading() as connection:
-            return read_records(connection, *self._run_of(connection, run))
-
-    def account(self, run: str) -> Account:
-        """A run as it stands, charges in the order of its records. Raises UnknownThing."""
-        with self._reading() as connection:
-            number, name = self._run_of(connection, run)
-            found = run_from(*connection.execute(f"{READ_RUN} WHERE r.no=?", (number,)).fetchone())
-            return Account(found, *read_charges(connection, number, name, self._shapes))
-
-    def kept(self, run: str) -> Iterator[Kept]:
-        """All steps of a run in order of arrival. Raises UnknownThing, and StoreFault where one cannot be read."""
-        records = {(one.log, one.n): one for one in self.records(run)}
-        after, more = -1, True
-        while more:
-            with self._reading() as connection:
-                number, name = self._run_of(connection, run)
-                found = connection.execute(
-                    f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT {_SLICE}", (number, after)
-                ).fetchall()
-                pairs = self._pairs(connection, found, name)
-                marks = [rows.mark_of(row[5]) for row in found]
-                logs = {mark[0] for mark in marks if mark is not None}
-                names = dict(pairs_in(connection, "SELECT no, id FROM log WHERE no IN ({})", list(logs)))
-                for (step, span), mark in zip(pairs, marks, strict=True):
-                    record = None if mark is None else records.get((names.get(mark[0], ""), mark[1]))
-                    yield Kept(step, span, record)
-            more = len(found) == _SLICE
-            after = found[-1][0] if found else after
-
     def unsealed(self, *, now: int, limit: int = 500) -> Sequence[tuple[str, int]]:
         """Runs that have ended and changed since they were sealed, with the revision to seal."""
         self._sweep(now)
@@ -313,8 +254,9 @@ class SqliteTraces(SqliteTexts):
 
     def flaws(self) -> Iterator[Flaw]:
         """What in the tables does not follow from the steps (see ``adapters/sqlite/checking.py``)."""
+        self._settle()
         with self._reading() as connection:
-            yield from Checker(connection, self._silent_after).flaws()
+            yield from Checker(connection, self._silent_after, self._shelf).flaws()
 
     def info(self) -> Mapping[str, Any]:
         """Path, schema version, counts and bytes."""
@@ -326,7 +268,8 @@ class SqliteTraces(SqliteTexts):
             records, attested = connection.execute(
                 "SELECT ifnull(sum(records), 0), ifnull(sum(attested), 0) FROM log"
             ).fetchone()
-            counts |= {"records": records, "attested": attested}
+            counts |= {"records": records, "attested": attested} | archive_facts(connection)
+            counts["steps"] += counts["archived_steps"]
         path = self._database.path
         files = [path, path.with_name(path.name + "-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
@@ -354,10 +297,6 @@ class SqliteTraces(SqliteTexts):
                 hint="tally journal verify says which run it belongs to; put a backup in its place",
             ) from error
 
-    def _run_of(self, connection: sqlite3.Connection, run: str) -> tuple[int, str]:
-        number = self._number(connection, run)
-        return number, str(connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0])
-
     def _number(self, connection: sqlite3.Connection, run: str) -> int:
         with closing(connection.execute(
             "SELECT no FROM run WHERE id=?1 UNION ALL SELECT run FROM alias WHERE id=?1 LIMIT 1", (run,)
@@ -366,33 +305,3 @@ class SqliteTraces(SqliteTexts):
         if row is None:
             raise unknown_run(run)
         return int(row[0])
-
-    def _sweep(self, now: int) -> None:
-        """Find open runs whose process died or that fell silent, and say so in their rows."""
-        known: dict[str, bool | None] = {}
-
-        def alive(name: str | None) -> bool | None:
-            if name is None:
-                return None
-            if name not in known:
-                known[name] = self._alive(name)
-            return known[name]
-
-        with self._reading() as connection:
-            due = [
-                row[0] for row in connection.execute(_OPEN)
-                if now > row[5] or (row[4] is not None and alive(row[4]) is False)
-            ]  # fmt: skip
-        if not due:
-            return
-        with self._readable(), self._lock, self._database.writing() as connection:
-            for no, run, stamped, state, owner, _ in pairs_in(connection, _OPEN + " AND no IN ({})", due):
-                row = RunRow(no, run, bool(stamped), rows.unpack_tally(state))
-                verdict = judge(row.tally, now=now, alive=alive(owner), silent_after=self._silent_after)
-                if verdict.missing is None and str(verdict.completeness) == "open":
-                    continue
-                bump = "UPDATE meta SET value=value+1 WHERE key='revision' RETURNING value"
-                revision = connection.execute(bump).fetchone()[0]
-                RunTable(connection, self._memory.names, self._memory.shapes, self._silent_after).update(
-                    summary(row, verdict, revision, self._silent_after)
-                )

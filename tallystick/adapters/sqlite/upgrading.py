@@ -16,10 +16,15 @@ _unpack = msgspec.msgpack.Decoder().decode
 
 
 def count_versions(connection: sqlite3.Connection) -> None:
-    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on.
+    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on;
+    and all runs the number of calls that were denied.
 
     Neither a run's revision nor what the journal attests changes by it.
     """
+    for run, state in connection.execute("SELECT no, state FROM run").fetchall():
+        denials = rows.unpack_tally(state).denials
+        if denials:
+            connection.execute("UPDATE run SET denials=? WHERE no=?", (denials, run))
     labelled = [
         number for number, body in connection.execute("SELECT id, body FROM shape")
         if len(shape := _unpack(body)) > _VERSION and shape[_VERSION] is not None
@@ -31,7 +36,9 @@ def count_versions(connection: sqlite3.Connection) -> None:
         name, state = connection.execute("SELECT id, state FROM run WHERE no=?", (run,)).fetchone()
         found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (run,)).fetchall()
         known = shapes.read(connection, {row[4] for row in found})
-        tally, parts = count_all([rows.from_row(row, name, known) for row in found], rows.unpack_tally(state))
+        tally, parts = count_all(
+            [rows.from_row(row, name, known) for row in found], rows.unpack_tally(state), name
+        )
         label = tally.version[1] if tally.version else None
         connection.execute(
             "UPDATE run SET state=?, version=? WHERE no=?", (rows.pack_tally(tally), label, run)

@@ -9,10 +9,13 @@ from hashlib import sha256
 from typing import Any
 
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.bringing import any_archived, archived_among, archived_of_traces, bring_back
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
 from tallystick.adapters.sqlite.payloads import Packer, pack_source
 from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
+from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.tracking import follow
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
@@ -75,8 +78,10 @@ class BatchWriter:
         compress: Callable[[bytes], bytes],
         silent_after: int,
         random_bytes: Callable[[int], bytes],
+        shelf: Shelf,
     ) -> None:
         self._random_bytes = random_bytes
+        self._shelf = shelf
         self._connection = connection
         self._memory = memory
         self._compress = compress
@@ -85,6 +90,9 @@ class BatchWriter:
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Assign, store and count a batch."""
         known = self._known_traces({step.trace for step, _ in batch})
+        self._archived = any_archived(self._connection)
+        if self._archived and known:
+            self._bring_back(archived_of_traces(self._connection, known.values()))
         here, fresh = self._sift(batch, known)
         items = fresh.items
         if not items:
@@ -98,11 +106,16 @@ class BatchWriter:
             self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
         for row in touched.values():
-            if row.recount:
+            if row.recount and not self._runs.put_off(row, len(groups.get(row.id, ()))):
                 self._runs.recount(row)
         self._runs.save(list(touched.values()), moved, at=at)
         written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
         return Written(written, fresh.repeats + len(items) - written, tuple(touched))
+
+    def _bring_back(self, runs: Sequence[int]) -> None:
+        """Take runs out of the archive: what comes now may repeat, end or join their steps."""
+        for number in runs:
+            bring_back(self._connection, self._shelf, number, self._compress, self._memory.recent)
 
     def _count(self, row: RunRow, group: list[Item], here: dict[str, bool]) -> None:
         steps = [(item.step, item.before) for item in group]
@@ -199,6 +212,8 @@ class BatchWriter:
             {trace: run for trace, (_, run) in known_traces.items()},
             {step.run for step in steps if step.run},
         )
+        if self._archived:
+            self._bring_back(archived_among(self._connection, [row.no for row in by_id.values()]))
         decided = stitch.assign(steps, known)
         touched: dict[str, RunRow] = {}
         for item, run in zip(items, decided.runs, strict=True):
@@ -218,13 +233,17 @@ class BatchWriter:
             if item.row is None or item.home == touched[item.run].no:
                 continue
             touched[item.run].recount = True
+            follow(self._connection, item.home, touched[item.run].no)
             left = self._runs.by_number(item.home)
             if left is not None:  # else it was merged, and moved with its run
                 touched.setdefault(left.id, left).recount = True
 
     def _step_rows(self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]) -> None:
         connection, shapes = self._connection, self._memory.shapes
+        scrubs = self._memory.recent.scrubs
         frames = FrameWriter(connection, self._compress, self._memory.recent)
+        if self._memory.recent.scrubs != scrubs:
+            self._memory.names.forget()  # an erasure may have taken names away
         pack, add = Packer(frames.keep).pack, frames.add
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
@@ -239,9 +258,8 @@ class BatchWriter:
             shape = shape_of(step)
             number = shapes.numbers.get(shape) or shapes.number(connection, shape)
             mark = records.next(item.run)
-            row = to_row(
-                step, numbers[item.run], traces[step.trace], source_id, add(pack(step, span)), number, mark
-            )
+            frames.run = run = numbers[item.run]
+            row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
             records.add(step, span, digest)
             if item.row is None:
                 new.append(row)
@@ -250,6 +268,7 @@ class BatchWriter:
                 records.replace(item.mark, mark, item.row)
         records.flush()
         frames.flush()
+        frames.track()
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)

@@ -50,3 +50,12 @@ def flaw_of_times(started: int, ended: int | None) -> str | None:
     if ended < started:
         return "end time is before the start"
     return None
+
+
+def flaw_of_log_ids(trace: str, span: str) -> str | None:
+    """Why the ids of a log record cannot be read, or None; both may be absent, or all zero."""
+    if len(trace) not in (0, 32):
+        return f"trace id has {len(trace) // 2} bytes instead of 16"
+    if len(span) not in (0, 16):
+        return f"span id has {len(span) // 2} bytes instead of 8"
+    return None

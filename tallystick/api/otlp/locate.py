@@ -16,13 +16,19 @@ _MESSAGES: Final[dict[str, dict[int, tuple[str, str]]]] = {
     "resource": {1: ("resource", "leaf"), 2: ("scope_spans", "scope"), 1000: ("scope_spans", "scope")},
     "scope": {2: ("spans", "span")},
     "span": {11: ("events", "leaf"), 13: ("links", "leaf")},
+    "logs": {1: ("resource_logs", "resource of logs")},
+    "resource of logs": {1: ("resource", "leaf"), 2: ("scope_logs", "scope of logs")},
+    "scope of logs": {2: ("log_records", "leaf")},
+    "metrics": {1: ("resource_metrics", "resource of metrics")},
+    "resource of metrics": {1: ("resource", "leaf"), 2: ("scope_metrics", "scope of metrics")},
+    "scope of metrics": {2: ("metrics", "leaf")},
     "leaf": {},
 }
 
 
-def locate_fault(body: bytes) -> str | None:
+def locate_fault(body: bytes, message: str = "request") -> str | None:
     """The first broken place as text ("… at byte 1204 in resource_spans[0].scope_spans[0].spans[3]"), or None."""
-    return _walk(body, 0, len(body), "request", "")
+    return _walk(body, 0, len(body), message, "")
 
 
 def _walk(body: bytes, at: int, end: int, message: str, path: str) -> str | None:

@@ -11,83 +11,74 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tallystick.api.otlp.batch import NO_SPAN, NO_TRACE, Batch, Unreadable, flaw_of_ids, flaw_of_times
 from tallystick.api.otlp.locate import locate_fault
-from tallystick.api.otlp.values import known_text, read_attributes, read_scope, read_status, read_text
+from tallystick.api.otlp.trimmed import (
+    BYTES,
+    FIXED64,
+    INT32,
+    MANY,
+    MESSAGE,
+    ONE,
+    UINT32,
+    Schema,
+    compile_schema,
+    source_of,
+    text_of,
+)
+from tallystick.api.otlp.values import known_text, read_attributes, read_status
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Event, Link, Source, Span
 
-_BYTES, _FIXED64, _UINT32, _INT32, _MESSAGE = 12, 6, 13, 5, 11
-_ONE, _MANY = 1, 3
-
-_MESSAGES: Final[dict[str, tuple[tuple[str, int, int, int, str], ...]]] = {
-    "Request": (("resource_spans", 1, _MESSAGE, _MANY, "ResourceSpans"),),
+_MESSAGES: Final[Schema] = {
+    "Request": (("resource_spans", 1, MESSAGE, MANY, "ResourceSpans"),),
     "ResourceSpans": (
-        ("resource", 1, _MESSAGE, _ONE, "Resource"),
-        ("scope_spans", 2, _MESSAGE, _MANY, "ScopeSpans"),
-        ("schema_url", 3, _BYTES, _ONE, ""),
-        ("library_spans", 1000, _MESSAGE, _MANY, "ScopeSpans"),  # the name before OTLP 0.15: same shape
+        ("resource", 1, MESSAGE, ONE, "Resource"),
+        ("scope_spans", 2, MESSAGE, MANY, "ScopeSpans"),
+        ("schema_url", 3, BYTES, ONE, ""),
+        ("library_spans", 1000, MESSAGE, MANY, "ScopeSpans"),  # the name before OTLP 0.15: same shape
     ),
-    "Resource": (("attributes", 1, _BYTES, _MANY, ""),),
+    "Resource": (("attributes", 1, BYTES, MANY, ""),),
     "ScopeSpans": (
-        ("scope", 1, _BYTES, _ONE, ""),
-        ("spans", 2, _MESSAGE, _MANY, "Span"),
-        ("schema_url", 3, _BYTES, _ONE, ""),
+        ("scope", 1, BYTES, ONE, ""),
+        ("spans", 2, MESSAGE, MANY, "Span"),
+        ("schema_url", 3, BYTES, ONE, ""),
     ),
     "Span": (
-        ("trace_id", 1, _BYTES, _ONE, ""),
-        ("span_id", 2, _BYTES, _ONE, ""),
-        ("parent_span_id", 4, _BYTES, _ONE, ""),
-        ("name", 5, _BYTES, _ONE, ""),
-        ("kind", 6, _INT32, _ONE, ""),
-        ("start", 7, _FIXED64, _ONE, ""),
-        ("end", 8, _FIXED64, _ONE, ""),
-        ("attributes", 9, _BYTES, _MANY, ""),
-        ("dropped_attributes", 10, _UINT32, _ONE, ""),
-        ("events", 11, _MESSAGE, _MANY, "Event"),
-        ("dropped_events", 12, _UINT32, _ONE, ""),
-        ("links", 13, _MESSAGE, _MANY, "Link"),
-        ("dropped_links", 14, _UINT32, _ONE, ""),
-        ("status", 15, _BYTES, _ONE, ""),
+        ("trace_id", 1, BYTES, ONE, ""),
+        ("span_id", 2, BYTES, ONE, ""),
+        ("parent_span_id", 4, BYTES, ONE, ""),
+        ("name", 5, BYTES, ONE, ""),
+        ("kind", 6, INT32, ONE, ""),
+        ("start", 7, FIXED64, ONE, ""),
+        ("end", 8, FIXED64, ONE, ""),
+        ("attributes", 9, BYTES, MANY, ""),
+        ("dropped_attributes", 10, UINT32, ONE, ""),
+        ("events", 11, MESSAGE, MANY, "Event"),
+        ("dropped_events", 12, UINT32, ONE, ""),
+        ("links", 13, MESSAGE, MANY, "Link"),
+        ("dropped_links", 14, UINT32, ONE, ""),
+        ("status", 15, BYTES, ONE, ""),
     ),
     "Event": (
-        ("at", 1, _FIXED64, _ONE, ""),
-        ("name", 2, _BYTES, _ONE, ""),
-        ("attributes", 3, _BYTES, _MANY, ""),
-        ("dropped_attributes", 4, _UINT32, _ONE, ""),
+        ("at", 1, FIXED64, ONE, ""),
+        ("name", 2, BYTES, ONE, ""),
+        ("attributes", 3, BYTES, MANY, ""),
+        ("dropped_attributes", 4, UINT32, ONE, ""),
     ),
     "Link": (
-        ("trace_id", 1, _BYTES, _ONE, ""),
-        ("span_id", 2, _BYTES, _ONE, ""),
-        ("attributes", 4, _BYTES, _MANY, ""),
-        ("dropped_attributes", 5, _UINT32, _ONE, ""),
+        ("trace_id", 1, BYTES, ONE, ""),
+        ("span_id", 2, BYTES, ONE, ""),
+        ("attributes", 4, BYTES, MANY, ""),
+        ("dropped_attributes", 5, UINT32, ONE, ""),
     ),
 }
 
 
-def _compile() -> Any:
-    """Build the trimmed schema and return its request class."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="tallystick/otlp_trimmed.proto", package="tallystick.otlp", syntax="proto3"
-    )
-    for message, fields in _MESSAGES.items():
-        described = file.message_type.add(name=message)
-        for name, number, kind, label, type_name in fields:
-            field = described.field.add(name=name, number=number)
-            field.type = kind
-            field.label = label
-            if type_name:
-                field.type_name = f".tallystick.otlp.{type_name}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tallystick.otlp.Request"))
-
-
-_REQUEST: Final = _compile()
+_REQUEST: Final = compile_schema(_MESSAGES, "Request")
 _STATUSES: Final = {b"": (0, ""), b"\x18\x01": (1, ""), b"\x18\x02": (2, "")}  # nearly all there are
 
 
@@ -115,9 +106,7 @@ def read_protobuf(body: bytes) -> Batch:
 def _read_part(group: Any, part: Any, batch: Batch) -> None:
     """Read the spans of one scope into the batch; a damaged resource or scope rejects each of them by name."""
     try:
-        name, version = read_scope(part.scope)
-        schema = _text(part.schema_url, "the schema URL") or _text(group.schema_url, "the schema URL")
-        source = Source(read_attributes(group.resource.attributes), name, version, schema)
+        source = source_of(group, part)
     except Unreadable as error:
         reason = f"its resource or scope cannot be read: {error.message}"
         batch.rejected.extend(Rejection(raw.trace_id.hex(), raw.span_id.hex(), reason) for raw in part.spans)
@@ -154,7 +143,7 @@ def _read_span(raw: Any, source: Source, ids: dict[bytes, str]) -> Span:
     links: tuple[Link, ...] = ()
     if raw_events := raw.events:
         events = tuple(
-            Event(_text(event.name, "an event's name"), event.at, read_attributes(event.attributes))
+            Event(text_of(event.name, "an event's name"), event.at, read_attributes(event.attributes))
             for event in raw_events
         )
         dropped += sum(event.dropped_attributes for event in raw_events)
@@ -165,13 +154,6 @@ def _read_span(raw: Any, source: Source, ids: dict[bytes, str]) -> Span:
         )
         dropped += sum(link.dropped_attributes for link in raw_links)
     return Span(
-        trace, span, parent, known_text(raw.name) or _text(raw.name, "its name"), started, ended, source, raw.kind,
+        trace, span, parent, known_text(raw.name) or text_of(raw.name, "its name"), started, ended, source, raw.kind,
         status, message, read_attributes(raw.attributes), events, links, dropped,
     )  # fmt: skip
-
-
-def _text(raw: bytes, what: str) -> str:
-    try:
-        return read_text(raw)
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"{what} is not UTF-8: {error.reason} at byte {error.start}") from None

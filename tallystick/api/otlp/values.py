@@ -85,6 +85,16 @@ def _careful(raw: bytes) -> tuple[str, Any]:
         raise Unreadable(f"an attribute is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
+def read_value(raw: bytes, what: str) -> Any:
+    """A serialised ``AnyValue``; absent is None. Raises Unreadable, naming ``what`` it is."""
+    try:
+        return _value(raw, 0)
+    except IndexError:
+        raise Unreadable(f"{what} is cut off") from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{what} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
 def read_text(raw: bytes) -> str:
     """A name that many spans share, as one object for all of them. Raises UnicodeDecodeError."""
     text = str(raw, "utf-8")

@@ -141,7 +141,7 @@ class _Run:
                 continue
             if version is None:
                 self.found("the step or its span was changed after it was recorded", one.step.span)
-            elif version == RECORD_VERSION:
+            elif version == RECORD_VERSION and one.record.salt is not None:
                 self._reading(one.step, one.span)
 
     def _version(self, one: Kept, record: Record) -> int | None:
@@ -232,7 +232,7 @@ class _Run:
         stated = account.run
         tally, _ = count_all(self.kept, Tally())
         again = run_of(stated.run, tally, stated.completeness, stated.status, stated.missing)
-        if replace(again, seen=stated.seen) != stated:
+        if replace(again, seen=stated.seen, archived=stated.archived, erased=stated.erased) != stated:
             self.found("the run's summary does not follow from its steps")
         if sum(one.nano or 0 for one in account.charges) != stated.cost_nano:
             self.found("the charges of the run's steps do not add up to its cost")

@@ -36,6 +36,7 @@ DIALECT: Final = Dialect(
         "agent": ("agent.name", "agent.role"),
         "workflow": ("workflow.name",),
         "conversation": ("workflow.session_id",),
+        "subject": ("workflow.user_id", "gen_ai.user"),
         "tool": ("tool.name",),
         "call_id": ("tool.call.id", "tool.id"),
     },

@@ -34,6 +34,32 @@ OPERATIONS: Final = {
     "update_memory": Kind.MEMORY,
     "upsert_memory": Kind.MEMORY,
     "delete_memory": Kind.MEMORY,
+    "run_guardrail": Kind.DECISION,  # proposed, not agreed
+    "apply_guardrail": Kind.DECISION,
+}
+
+# What guardrails say, and what it means for what they looked at.
+VERDICTS: Final = {
+    **dict.fromkeys(
+        ("allow", "allowed", "pass", "passed", "ok", "accept", "accepted", "safe", "none"), "allow"
+    ),
+    **dict.fromkeys(
+        (
+            "deny",
+            "denied",
+            "block",
+            "blocked",
+            "fail",
+            "failed",
+            "reject",
+            "rejected",
+            "unsafe",
+            "intervened",
+        ),
+        "deny",
+    ),
+    **dict.fromkeys(("guardrail_intervened", "triggered", "true"), "deny"),
+    "false": "allow",
 }
 
 # Values of provider.name and gen_ai.system that name a framework: no price list knows them.
@@ -54,8 +80,23 @@ FRAMEWORKS: Final = frozenset(
         "dspy",
         "semantic-kernel",
         "ag2",
+        "gcp.vertex.agent",
+        "microsoft.agent_framework",
     }
 )
+
+# Names of one service of a provider (the Vercel AI SDK sends them): prices are listed by provider.
+SERVICES: Final = {
+    "openai.responses": "openai",
+    "openai.chat": "openai",
+    "openai.completion": "openai",
+    "openai.embedding": "openai",
+    "anthropic.messages": "anthropic",
+    "google.generative-ai": "google",
+    "mistral.chat": "mistral",
+    "xai.chat": "xai",
+    "xai.responses": "xai",
+}
 
 DIALECT: Final = Dialect(
     name="gen_ai",
@@ -84,7 +125,7 @@ DIALECT: Final = Dialect(
         "seq": (own.SEQ,),
         "agent": (own.AGENT, "gen_ai.agent.name", "agent_name"),
         "workflow": (own.WORKFLOW, "gen_ai.workflow.name"),
-        "conversation": ("gen_ai.conversation.id",),
+        "conversation": ("gen_ai.conversation.id", "session.id"),
         "provider": ("gen_ai.provider.name", "gen_ai.system"),
         "model": ("gen_ai.response.model", "gen_ai.request.model"),
         "response_id": ("gen_ai.response.id",),
@@ -121,6 +162,14 @@ DIALECT: Final = Dialect(
         "version": (own.AGENT_VERSION, "gen_ai.agent.version"),
         "classes": (own.DATA_CLASSES,),
         "subject": ("user.id", "enduser.id"),
+        "verdict": (
+            "gen_ai.guardrail.decision",
+            "gen_ai.guardrail.verdict",
+            "gen_ai.guardrail.triggered",
+            "guardrail.decision",
+            "guardrail.verdict",
+            "guardrail.triggered",
+        ),
     },
     contents={
         "goal": (own.RUN_GOAL,),
@@ -145,6 +194,15 @@ DIALECT: Final = Dialect(
     },
 )
 
+# Where the time to the first piece of an answer stands -> nanoseconds in one of its units.
+FIRST_CHUNK: Final = {
+    "gen_ai.response.time_to_first_chunk": 1_000_000_000,
+    "gen_ai.server.time_to_first_token": 1_000_000,  # Strands
+    "ai.response.msToFirstChunk": 1_000_000,
+    "lk.response.ttft": 1_000_000_000,
+    "gen_ai.streaming.time_to_first_token": 1_000_000_000,
+}
+
 # attribute -> (short name in Step.facts, shape)
 FACTS: Final = {
     own.RUN_ROOT: ("root", "flag"),
@@ -157,4 +215,5 @@ FACTS: Final = {
     own.STARTED: ("start_record", "flag"),
     own.ALIVE: ("alive", "count"),
     own.LOST: ("lost", "count"),
+    own.LOG_EVENT: ("log", "text"),
 }

@@ -5,7 +5,7 @@ is data; the little code a dialect may bring (``refine``) handles what no table 
 
 Columns: op, span_kind, agent, workflow, conversation, provider, model, response_id, input, output,
 cache_read, cache_write, reasoning, tool, call_id, error, run, seq, kind, effect, outcome, decision, cost,
-tool_price, derived, version, classes, subject, environment.
+tool_price, derived, version, classes, subject, environment, verdict (of a guardrail).
 
 Contents: arguments, result, goal, system, input_messages, output_messages, tool_definitions, documents,
 plan, parameters, input, output, handoff_from, handoff_to, handoff_reason, handoff_payload."""
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from tallystick.model.span import Span
+from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Kind
 
 Found: TypeAlias = dict[str, Any]  # column -> cleaned value; "kind" holds the resolved Kind
@@ -36,6 +36,7 @@ COUNT: Final = 1
 PROVIDER: Final = 2
 FLAG: Final = 3
 TEXTS: Final = 4  # a list of short texts
+VERDICT: Final = 5  # of a guardrail, in its own words or as a flag that says whether it struck
 # What a column holds; all that are not named here hold text.
 SHAPES: Final = {
     "input": COUNT,
@@ -49,6 +50,7 @@ SHAPES: Final = {
     "provider": PROVIDER,
     "derived": FLAG,
     "classes": TEXTS,
+    "verdict": VERDICT,
 }
 
 
@@ -56,14 +58,16 @@ SHAPES: Final = {
 class Dialect:
     """One vocabulary. ``columns`` and ``contents`` map a name to attribute keys, the best one first.
 
-    ``scopes``: exact instrumentation scope names, or beginnings when they end in ``*``. ``markers``:
-    attribute keys that only this vocabulary uses; a key that ends in ``*`` is not possible here, because
-    markers are looked up and never searched. ``resource_markers``: the same for the resource. ``kinds``:
-    values of the ``span_kind`` column. ``exclusive_input``: input tokens are counted without the cached
-    ones. ``history``: tool results appear only in the message history, so calls are read from it.
-    ``session_totals``: scopes that record agents and none of their model calls (some put the session's
-    tokens on the agent span). ``follow_links``: one run is scattered over traces that point to each other
-    by span links."""
+        ``scopes``: exact instrumentation scope names, or beginnings when they end in ``*``. ``markers``:
+        attribute keys that only this vocabulary uses; a key that ends in ``*`` is not possible here, because
+        markers are looked up and never searched. ``resource_markers``: the same for the resource. ``kinds``:
+        values of the ``span_kind`` column. ``exclusive_input``: input tokens are counted without the cached
+        ones. ``history``: tool results appear only in the message history, so calls are read from it.
+        ``session_totals``: scopes that record agents and none of their model calls (some put the session's
+        tokens on the agent span). ``follow_links``: one run is scattered over traces that point to each other
+    by span links. ``json_texts``: attributes whose value is JSON even where it is one word in quotes. ``unfold``:
+    further attributes, under names of these tables, out of the JSON that a sender packed into one; asked only when
+    somebody reads the contents, and what the span itself says goes first."""
 
     name: str
     scopes: tuple[str, ...] = ()
@@ -78,6 +82,8 @@ class Dialect:
     session_totals: frozenset[str] = frozenset()
     follow_links: bool = False
     refine: Callable[[Span, Found], None] | None = None
+    json_texts: frozenset[str] = frozenset()
+    unfold: Callable[[Attributes], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

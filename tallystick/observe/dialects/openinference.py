@@ -14,6 +14,8 @@ from tallystick.observe.values import clean_text
 _RESPONSE_ID = re.compile(r'\{\s*"id"\s*:\s*"([^"\\]{8,128})"')
 _REQUEST_MODEL = re.compile(r'"model"\s*:\s*"([^"\\]{1,200})"')
 _AGENT_IN_METADATA = re.compile(r'"lc_agent_name"\s*:\s*"([^"\\]{1,200})"')
+_CALL_ID = re.compile(r'^\{"type": "tool", "data": \{.*"tool_call_id": "([^"\\]{8,128})"', re.DOTALL)
+_SEARCHED: Final = 65_536  # characters
 _CREWAI_DELEGATION = ("Delegate work to coworker", "Ask question to coworker")
 
 
@@ -37,6 +39,8 @@ def _refine(span: Span, found: Found) -> None:
             node = clean_text(attributes.get("graph.node.id"))
             if node is not None:
                 found["agent"] = node
+            elif span.source.scope.endswith("smolagents") and span.name.endswith(".run"):
+                found["agent"] = clean_text(span.name[:-4])
     elif kind is Kind.TOOL:
         tool = found.get("tool")
         if (
@@ -47,6 +51,11 @@ def _refine(span: Span, found: Found) -> None:
             found["kind"] = Kind.HANDOFF
         elif tool is None:
             found["tool"] = clean_text(span.name)
+        if "call_id" not in found:
+            body = attributes.get("output.value")
+            match = _CALL_ID.search(body, 0, _SEARCHED) if type(body) is str else None
+            if match is not None:  # LangChain's tool message quotes the call that it answers
+                found["call_id"] = clean_text(match.group(1))
     if "agent" not in found:
         metadata = attributes.get("metadata")
         if type(metadata) is str:

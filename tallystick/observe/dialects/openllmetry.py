@@ -36,7 +36,13 @@ DIALECT: Final = Dialect(
         "opentelemetry.instrumentation.crewai*",
         "traceloop.*",
     ),
-    markers=("traceloop.span.kind", "traceloop.entity.name", "traceloop.workflow.name"),
+    markers=(
+        "traceloop.span.kind",
+        "traceloop.entity.name",
+        "traceloop.workflow.name",
+        "llm.is_streaming",
+        "llm.usage.total_tokens",
+    ),
     columns={
         "span_kind": ("traceloop.span.kind",),
         "agent": ("traceloop.association.properties.lc_agent_name", "crewai.agent.role"),
@@ -45,10 +51,12 @@ DIALECT: Final = Dialect(
             "traceloop.association.properties.session_id",
             "traceloop.association.properties.thread_id",
         ),
+        "subject": ("traceloop.association.properties.user_id", "gen_ai.user", "llm.user"),
         "model": ("llm.response.model", "llm.request.model"),
         "provider": ("llm.vendor",),
         "input": ("llm.usage.prompt_tokens",),
         "output": ("llm.usage.completion_tokens",),
+        "reasoning": ("llm.usage.reasoning_tokens",),
     },
     kinds={
         "workflow": Kind.OTHER,
@@ -68,6 +76,7 @@ DIALECT: Final = Dialect(
         "output_messages": ("llm.completions.",),
         "tool_definitions": ("llm.request.functions.",),
     },
+    json_texts=frozenset({"traceloop.entity.input", "traceloop.entity.output"}),
     session_totals=frozenset({"opentelemetry.instrumentation.crewai.instrumentation"}),
     refine=_refine,
 )

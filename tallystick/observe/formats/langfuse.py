@@ -15,6 +15,7 @@ from typing import Any, Final
 from tallystick.model import attributes as own
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Source, Span
+from tallystick.observe.dialects.langfuse import usage_of
 from tallystick.observe.formats.recorded import (
     IMPORT,
     Format,
@@ -54,21 +55,18 @@ _KEPT: Final = {
     "gen_ai.response.id": "gen_ai.response.id",
     "gen_ai.conversation.id": "gen_ai.conversation.id",
 }
-_CACHE_READ: Final = (
-    "input_cache_read",
-    "input_cached_tokens",
-    "cache_read_input_tokens",
-    "prompt_details.cache_read",
-    "input_details.cache_read",
-    "cached_tokens",
-)
-_CACHE_WRITE: Final = ("input_cache_creation", "cache_creation_input_tokens", "prompt_details.cache_write")
-_REASONING: Final = (
-    "output_reasoning",
-    "output_reasoning_tokens",
-    "completion_details.reasoning",
-    "reasoning_tokens",
-)
+# What a tool gave back, in the sender's own attributes: Langfuse shows some senders' empty field instead.
+_SENT_RESULTS: Final = ("gen_ai.tool.call.result", "tool_response", "gcp.vertex.agent.tool_response")
+_OUTER_CALLS: Final = frozenset({"ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"})
+_AGENT_RUN: Final = re.compile(r"agent_run \[(.+)\]")  # Google ADK before 1.13
+_EMPTY: Final[tuple[Any, ...]] = (None, "", {}, [])
+_USAGE: Final = {
+    "input": "gen_ai.usage.input_tokens",
+    "output": "gen_ai.usage.output_tokens",
+    "cache_read": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write": "gen_ai.usage.cache_write.input_tokens",
+    "reasoning": "gen_ai.usage.reasoning.output_tokens",
+}
 
 
 def detect(content: bytes) -> bool:
@@ -95,8 +93,9 @@ def read(document: Any) -> Iterator[RecordedRun]:
     ]
     timed.sort(key=lambda pair: (pair[0], pair[1].get("parentObservationId") is not None, pair[1]["id"]))
     ids = {item["id"]: _id(run, item["id"]) for item in items}
+    source = Source(_resource(trace), f"tallystick.import.{NAME}")
     spans = [
-        _span(run, trace, item, started, seq, ids, len(items))
+        _span(run, trace, item, started, seq, ids, len(items), source)
         for seq, (started, item) in enumerate(timed, start=1)
     ]
     yield RecordedRun(run, spans)
@@ -125,6 +124,7 @@ def _span(
     seq: int,
     ids: Mapping[str, str],
     count: int,
+    source: Source,
 ) -> Span:
     parent = item.get("parentObservationId")
     ended = item.get("endTime")
@@ -140,10 +140,19 @@ def _span(
         ended=None
         if ended is None
         else max(_time(ended, f"observation {item['id'][:40]}: endTime"), started),
-        source=Source(scope=f"tallystick.import.{NAME}"),
+        source=source,
         status=2 if item.get("level") == "ERROR" else 0,
         status_message=item["statusMessage"] if isinstance(item.get("statusMessage"), str) else "",
         attributes={own.RUN_ID: run, own.SEQ: seq, **{k: v for k, v in attributes.items() if v is not None}},
+    )
+
+
+def _resource(trace: Mapping[str, Any]) -> dict[str, Any]:
+    where = trace.get("environment")  # "default" is Langfuse's word for none given
+    return (
+        {}
+        if not isinstance(where, str) or where in ("", "default")
+        else {"deployment.environment.name": where}
     )
 
 
@@ -165,6 +174,8 @@ def _root(trace: Mapping[str, Any], item: Mapping[str, Any], count: int) -> dict
         own.RUN_GOAL: goal,
         own.RUN_STATUS: "failed" if item.get("level") == "ERROR" else None,  # no error does not mean success
         own.WORKFLOW: trace.get("name") if isinstance(trace.get("name"), str) else None,
+        "user.id": trace.get("userId") if isinstance(trace.get("userId"), str) else None,
+        "gen_ai.conversation.id": trace.get("sessionId") if isinstance(trace.get("sessionId"), str) else None,
         **{
             IMPORT + key: json_text(trace[key])
             for key in ("userId", "sessionId", "release", "version", "environment", "tags", "scores")
@@ -174,28 +185,39 @@ def _root(trace: Mapping[str, Any], item: Mapping[str, Any], count: int) -> dict
 
 
 def _attributes(item: Mapping[str, Any]) -> dict[str, Any]:
-    kind = item["type"].upper()
     metadata = parsed(item.get("metadata"))
     sent = parsed(metadata.get("attributes")) if isinstance(metadata, Mapping) else None
+    sent = sent if isinstance(sent, Mapping) else {}
+    kind, message = _kind(item, sent)
     found: dict[str, Any] = {}
-    if isinstance(sent, Mapping):
-        for name, canonical in _KEPT.items():
-            if isinstance(sent.get(name), str):
-                found.setdefault(canonical, sent[name])
-        if isinstance(sent.get("gen_ai.operation.name"), str) and kind == "SPAN":
-            found["gen_ai.operation.name"] = sent["gen_ai.operation.name"]
+    for name, canonical in _KEPT.items():
+        if isinstance(sent.get(name), str):
+            found.setdefault(canonical, sent[name])
     if kind in _OPERATIONS:
         found["gen_ai.operation.name"] = _OPERATIONS[kind]
     elif kind in _KINDS:
         found[own.KIND] = _KINDS[kind]
-    elif "gen_ai.operation.name" not in found:
+    elif isinstance(sent.get("gen_ai.operation.name"), str) and kind == "SPAN":
+        found["gen_ai.operation.name"] = sent["gen_ai.operation.name"]
+    else:
         found[own.KIND] = "other"
-    if kind == "TOOL" and isinstance(item.get("name"), str):
-        found.setdefault("gen_ai.tool.name", item["name"])
+    if kind == "TOOL":
+        named = message.get("name") if isinstance(message.get("name"), str) else item.get("name")
+        if isinstance(named, str):
+            found.setdefault("gen_ai.tool.name", named)
+        if isinstance(message.get("tool_call_id"), str):
+            found.setdefault("gen_ai.tool.call.id", message["tool_call_id"])
     if kind in ("GENERATION", "EMBEDDING"):
         found |= _usage(item.get("usageDetails"))
         found["gen_ai.response.model"] = item.get("model") if isinstance(item.get("model"), str) else None
-    found |= _contents(kind, item)
+    if kind == "AGENT":
+        named = _AGENT_RUN.fullmatch(item["name"]) if isinstance(item.get("name"), str) else None
+        agent = sent.get("graph.node.id") or (named and named.group(1))
+        if isinstance(agent, str):
+            found.setdefault("gen_ai.agent.name", agent)
+    if isinstance(metadata, Mapping) and isinstance(metadata.get("ls_provider"), str):
+        found.setdefault("gen_ai.provider.name", metadata["ls_provider"])  # LangChain's word for it
+    found |= _contents(kind, item, sent)
     for key, name in (
         ("usageDetails", "usage"),
         ("costDetails", "cost_usd"),
@@ -206,16 +228,79 @@ def _attributes(item: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _contents(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
+def _kind(item: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The type of an observation, and LangChain's tool message in it (or nothing).
+
+    Older senders know two types alone, so tools and agents come as SPAN, and the whole of a call with its
+    tools as a GENERATION around the real ones."""
+    kind: str = item["type"].upper()
+    if (
+        kind == "GENERATION"
+        and sent.get("ai.operationId", sent.get("operation.name", item.get("name"))) in _OUTER_CALLS
+    ):
+        return "AGENT", {}
+    if kind == "SPAN":
+        message = _tool_message(parsed(_unquoted(item.get("output"))))
+        if message:
+            return "TOOL", message
+        if (
+            isinstance(sent.get("agent_name"), str)
+            and "model_name" in sent
+            and "gen_ai.operation.name" not in sent
+        ):
+            return "AGENT", {}  # Pydantic AI before it wrote operations
+    return kind, {}
+
+
+def _tool_message(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping) and isinstance(value.get("kwargs"), Mapping):
+        path = value.get("id")
+        value = value["kwargs"] if isinstance(path, list) and path[-1:] == ["ToolMessage"] else None
+    elif isinstance(value, Mapping) and value.get("type") != "tool":
+        value = None
+    if isinstance(value, Mapping) and isinstance(value.get("tool_call_id"), str) and "content" in value:
+        return value
+    return {}
+
+
+def _contents(kind: str, item: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
     names = {
         "GENERATION": ("gen_ai.input.messages", "gen_ai.output.messages"),
         "TOOL": ("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
     }.get(kind, (own.INPUT, own.OUTPUT))
-    return {
+    found = {
         name: json_text(_unquoted(item[side]))
         for name, side in zip(names, ("input", "output"), strict=True)
         if item.get(side) is not None
     }
+    asked, answered = names
+    if kind == "GENERATION":
+        messages, offered = _without_definitions(parsed(found.get(asked)))
+        if offered:
+            found[asked] = json_text(messages)
+            found["gen_ai.tool.definitions"] = json_text(offered)
+    elif kind == "TOOL":
+        given = parsed(found.get(asked))
+        if isinstance(given, Mapping) and given.keys() == {"input"} and isinstance(given["input"], Mapping):
+            found[asked] = json_text(given["input"])  # LangSmith's envelope
+        if parsed(found.get(answered)) in _EMPTY:
+            result = next((sent[name] for name in _SENT_RESULTS if sent.get(name) not in _EMPTY), None)
+            if result is not None:
+                found[answered] = json_text(result)
+    return found
+
+
+def _without_definitions(messages: Any) -> tuple[list[Any], list[Any]]:
+    """Messages, and the tool definitions that Langfuse's LangChain handler lists among them as a tool's words."""
+    said: list[Any] = []
+    offered: list[Any] = []
+    for message in messages if isinstance(messages, list) else ():
+        content = (
+            message.get("content") if isinstance(message, Mapping) and message.get("role") == "tool" else None
+        )
+        is_definition = isinstance(content, Mapping) and isinstance(content.get("function"), Mapping)
+        (offered if is_definition else said).append(content if is_definition else message)
+    return said, offered
 
 
 def _unquoted(value: Any) -> Any:
@@ -230,33 +315,7 @@ def _unquoted(value: Any) -> Any:
 
 def _usage(details: Any) -> dict[str, int]:
     """Inclusive token counts, or nothing where the types do not add up to the total."""
-    counts = (
-        {key: value for key, value in details.items() if type(value) is int and value >= 0}
-        if isinstance(details, Mapping)
-        else {}
-    )
-    given, output, total = counts.get("input"), counts.get("output"), counts.get("total")
-    beside_in = sum(value for key, value in counts.items() if key.startswith("input_"))
-    beside_out = sum(value for key, value in counts.items() if key.startswith("output_"))
-    if beside_in or beside_out:
-        known = (given or 0) + (output or 0)
-        if total is None or total == known + beside_in + beside_out:
-            given = given + beside_in if given is not None else None
-            output = output + beside_out if output is not None else None
-        elif total != known:
-            return {}
-    columns = {
-        "gen_ai.usage.input_tokens": given,
-        "gen_ai.usage.output_tokens": output,
-        "gen_ai.usage.cache_read.input_tokens": _first(counts, _CACHE_READ),
-        "gen_ai.usage.cache_write.input_tokens": _first(counts, _CACHE_WRITE),
-        "gen_ai.usage.reasoning.output_tokens": _first(counts, _REASONING),
-    }
-    return {key: value for key, value in columns.items() if value is not None}
-
-
-def _first(counts: Mapping[str, int], names: tuple[str, ...]) -> int | None:
-    return next((counts[name] for name in names if name in counts), None)
+    return {_USAGE[column]: count for column, count in usage_of(details).items()}
 
 
 FORMAT: Final = Format(NAME, detect, read)

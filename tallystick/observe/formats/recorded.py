@@ -7,7 +7,8 @@ order."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -16,12 +17,14 @@ from tallystick.model import attributes as own
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Source, Span
 
+_HEX = re.compile(r"[0-9a-f]+")
 IMPORT = "tallystick.import."  # facts of the source that are annotations, not what happened
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """One run of a source, root span first. ``run`` is its id (32 hex digits), also stamped on every span."""
+    """One run of a source, root span first. ``run`` is its id (32 hex digits), also stamped on every span, but for
+    formats of spans as they were sent: there it is the trace's."""
 
     run: str
     spans: list[Span]
@@ -30,11 +33,13 @@ class RecordedRun:
 @dataclass(frozen=True, slots=True)
 class Format:
     """One format. ``detect`` looks at the bytes and never raises; ``read`` takes the parsed JSON and raises
-    BadInput that names the place and what was expected there."""
+    BadInput that names the place and what was expected there. ``stitched``: the file holds spans as they were
+    sent, one group a trace, and which run they belong to is the store's to say."""
 
     name: str
     detect: Callable[[bytes], bool]
     read: Callable[[Any], Iterator[RecordedRun]]
+    stitched: bool = False
 
 
 def parse_json(content: bytes, what: str) -> Any:
@@ -85,6 +90,24 @@ def shape(value: Any) -> str:
         float: "a number",
     }
     return names.get(type(value), type(value).__name__)
+
+
+def hex_id(value: Any, digits: int, where: str) -> str:
+    """A trace or span id in lower-case hex; zeros that a writer left away in front are put back. Raises BadInput."""
+    text = expect(value, str, where, f"an id of {digits} hex digits").lower()
+    if not 0 < len(text) <= digits or not _HEX.fullmatch(text):
+        raise BadInput(f"{where}: {text[:40]!r} is not an id of {digits} hex digits", where=where)
+    return str(text.zfill(digits))
+
+
+def by_trace(spans: Iterable[Span]) -> Iterator[RecordedRun]:
+    """Spans that were sent, one group for each trace, in the order in which the traces began."""
+    traces: dict[str, list[Span]] = {}
+    for span in spans:
+        traces.setdefault(span.trace, []).append(span)
+    for trace, group in sorted(traces.items(), key=lambda item: min(span.started for span in item[1])):
+        group.sort(key=lambda span: (span.started, span.parent is not None, span.span))
+        yield RecordedRun(trace, group)
 
 
 def run_id(source: str, *identity: Any) -> str:

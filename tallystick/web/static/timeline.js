@@ -10,40 +10,49 @@ const SHOW_SHARE = 0.02; // shorter ones than this are not marked
 
 /**
  * A map from run time to the drawing.
- * @param {import("./tree.js").Columns} columns
- * @param {(index: number) => boolean} isLeaf
+ * @param {import("./columns.js").Columns} columns
  */
-export function layOut(columns, isLeaf) {
-  const starts = columns.started_ns;
-  const lengths = columns.duration_ns;
+export function layOut(columns) {
+  const { started, duration, end } = columns;
   let whole = 0;
   let known = false;
-  /** @type {[number, number][]} */
-  const busy = [];
-  for (let i = 0; i < starts.length; i++) {
-    const from = starts[i];
-    if (from === null || from === undefined) continue;
-    const to = from + (lengths[i] ?? 0);
-    if (to > 0) known = true;
-    if (to > whole) whole = to;
-    if (isLeaf(i)) busy.push([from, to]);
+  let sorted = true;
+  const from = new Float64Array(started.length);
+  const to = new Float64Array(started.length);
+  let n = 0;
+  for (let i = 0; i < started.length; i++) {
+    const start = started[i];
+    if (Number.isNaN(start)) continue;
+    const stop = start + (duration[i] || 0);
+    if (stop > 0) known = true;
+    if (stop > whole) whole = stop;
+    if (end[i] > i + 1) continue; // a step with others under it is busy only where they are
+    if (n && start < from[n - 1]) sorted = false;
+    from[n] = start;
+    to[n++] = stop;
   }
-  const gaps = idle(busy, whole);
+  const order = sorted ? null : Array.from(from.subarray(0, n), (_, i) => i).sort((a, b) => from[a] - from[b]);
+  const gaps = idle(from, to, n, order, whole);
   const scale = pieces(gaps, whole);
   return { whole, known, gaps, at: (/** @type {number} */ ns) => place(scale, ns, whole) };
 }
 
-/** @param {[number, number][]} busy @param {number} whole @returns {Idle[]} stretches in which no step ran */
-function idle(busy, whole) {
-  busy.sort((a, b) => a[0] - b[0]);
+/**
+ * @param {Float64Array} from @param {Float64Array} to @param {number} n @param {number[] | null} order by start
+ * @param {number} whole @returns {Idle[]} stretches in which no step ran
+ */
+function idle(from, to, n, order, whole) {
   /** @type {Idle[]} */
   const gaps = [];
-  let end = busy.length ? busy[0][1] : 0;
-  for (const [from, to] of busy) {
-    if (from - end > whole * SHOW_SHARE && from - end > 2e8) {
-      gaps.push({ from: end, to: from, folded: from - end > whole * FOLD_SHARE && from - end > 2e9 });
+  const first = order ? order[0] : 0;
+  let end = n ? to[first] : 0;
+  for (let k = 0; k < n; k++) {
+    const i = order ? order[k] : k;
+    const gap = from[i] - end;
+    if (gap > whole * SHOW_SHARE && gap > 2e8) {
+      gaps.push({ from: end, to: from[i], folded: gap > whole * FOLD_SHARE && gap > 2e9 });
     }
-    if (to > end) end = to;
+    if (to[i] > end) end = to[i];
   }
   return gaps.slice(0, 40);
 }
@@ -113,10 +122,10 @@ export function bands(time) {
 /**
  * Draw the stick: a bar for the run, a notch from above for each step in trouble, the chosen step from below.
  * Many steps fall on one pixel, so one pass marks pixels and a second draws them.
- * @param {HTMLCanvasElement} canvas @param {import("./tree.js").Columns} columns
- * @param {ReturnType<typeof layOut>} time @param {(index: number) => string} tone @param {number} chosen
+ * @param {HTMLCanvasElement} canvas @param {import("./columns.js").Columns} columns
+ * @param {ReturnType<typeof layOut>} time @param {number} chosen
  */
-export function drawStick(canvas, columns, time, tone, chosen) {
+export function drawStick(canvas, columns, time, chosen) {
   const width = canvas.clientWidth;
   const height = 30;
   const density = Math.min(devicePixelRatio || 1, 3);
@@ -127,20 +136,20 @@ export function drawStick(canvas, columns, time, tone, chosen) {
   pen.scale(density, density);
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => probe(style, name);
-  const n = columns.step.length;
-  const at = (/** @type {number} */ i) => (time.known ? time.at(columns.started_ns[i] ?? 0) : i / Math.max(1, n - 1)) * (width - 12) + 6;
+  const n = columns.size;
+  const at = (/** @type {number} */ i) => (time.known ? time.at(columns.started[i] || 0) : i / Math.max(1, n - 1)) * (width - 12) + 6;
   pen.fillStyle = colour("--raise");
   pen.fillRect(0, 6, width, 18);
-  const marks = new Map();
-  for (let i = 0; i < n; i++) {
-    const x = Math.round(at(i));
-    const kind = tone(i);
-    if (kind) marks.set(`${x}${kind}`, [x, kind]);
-    else if (!marks.has(x)) marks.set(x, [x, ""]);
-  }
+  const tones = ["", "held", "warn", "bad"];
+  const bits = columns.troubles.map((tone) => 1 << tones.indexOf(tone));
+  const pixels = new Uint8Array(Math.max(1, width + 1));
+  for (let i = 0; i < n; i++) pixels[Math.max(0, Math.min(width, Math.round(at(i))))] |= bits[columns.lookOf[i]];
   pen.fillStyle = colour("--line-strong");
-  for (const [x, kind] of marks.values()) if (!kind) pen.fillRect(x, 17, 1, 7);
-  for (const [x, kind] of marks.values()) if (kind) notch(pen, x, 6, 1, colour(`--${kind}`));
+  for (let x = 0; x <= width; x++) if (pixels[x] & 1) pen.fillRect(x, 17, 1, 7);
+  for (let tone = 1; tone < tones.length; tone++) {
+    const fill = colour(`--${tones[tone]}`);
+    for (let x = 0; x <= width; x++) if (pixels[x] & (1 << tone)) notch(pen, x, 6, 1, fill);
+  }
   if (chosen >= 0) notch(pen, at(chosen), 24, -1, colour("--ink"));
 }
 

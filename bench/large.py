@@ -1,0 +1,207 @@
+"""Questions to large stores, over HTTP and warm: 10 thousand, 100 thousand and a million spans, hot and archived.
+
+Each store is filled through the recorder (bench/large_store.py: thirty days, 2 KB payloads), a real ``tally up`` is
+started on it, and each question is asked until it is warm and then several times more; the median is printed in
+milliseconds, with what the server spent on it of the CPU. *hot*: all steps are in SQLite. *archived*: all runs were
+sealed into Parquet (``tally store archive``), those that are opened among them. *floor* is the
+smallest request the same server answers (GET /api/health), so that what HTTP costs on this machine can be taken off.
+
+Run: python bench/large.py [--spans 10000 100000 1000000] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.large_store import NEEDLE, Made, fill
+from bench.process import cpu_seconds, folder_bytes, start, stop
+from tallystick.adapters.clock import SystemClock
+
+SCALES = (10_000, 100_000, 1_000_000)
+WARM, REPEATS = 2, 9
+TARGET_MS = 150.0
+
+
+def questions(made: Made) -> dict[str, str]:
+    """What is asked, by name: paths of the API and of pages."""
+    runs = "/api/runs?limit=50&q="
+    one, other = made.common
+    return {
+        "floor": "/api/health",
+        "list": runs,
+        "filter": runs + quote("agent:agent-3 status:ok tool:tool_4"),
+        "filter by cost and age": runs + quote("cost:>0.001 since:7d -model:none"),
+        "text, one run has it": runs + NEEDLE,
+        "text, a common word": runs + one,
+        "text, a common word and a filter": runs + quote(f"{one} agent:agent-3 status:failed"),
+        "text, a phrase that one run has": runs + quote(f'"found {NEEDLE}"'),
+        "text, a phrase of common words": runs + quote(f'"{one} {other}"'),
+        "attribute": runs + quote("attr.release:1.4.0"),
+        "run of 20": f"/api/runs/{made.short}/skeleton",
+        "run of 2,000": f"/api/runs/{made.long}/skeleton",
+        "find in a run of 2,000": f"/api/runs/{made.long}/find?q={NEEDLE}",
+        "cost by agent": "/api/cost?by=agent",
+        "cost by model, a week": "/api/cost?by=model&q=" + quote("since:7d"),
+    }
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[int, int]]:
+    """A real ``tally up`` on a store: its port and process id."""
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "tallystick", "up", "--store", str(folder), "--port", str(port), "--otlp-port", "0",
+    ]  # fmt: skip
+    process = start(command, env=dict(os.environ), cwd=folder, log=folder.with_suffix(".log"))
+    try:
+        _wait(port)
+        _settle(process.pid)
+        yield port, process.pid
+    finally:
+        stop(process)
+
+
+def ask(port: int, pid: int, path: str) -> dict[str, Any]:
+    """One question: the median in milliseconds, the server's CPU for one, and what came back."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    walls: list[float] = []
+    used = 0.0
+    for number in range(WARM + REPEATS):
+        if number == WARM:
+            used = cpu_seconds(pid)
+        begun = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        walls.append((time.perf_counter() - begun) * 1e3)
+        if answer.status != 200:
+            return {"fault": f"HTTP {answer.status}: {body[:200]!r}"}
+    connection.close()
+    spent = (cpu_seconds(pid) - used) * 1e3 / REPEATS
+    return {"ms": round(statistics.median(walls[WARM:]), 1), "cpu_ms": round(spent, 1), "bytes": len(body)}
+
+
+def measure(folder: Path, made: Made) -> dict[str, Any]:
+    """Every question to one store."""
+    with server(folder) as (port, pid):
+        return {name: ask(port, pid, path) for name, path in questions(made).items()}
+
+
+def scale(total: int) -> Iterator[dict[str, Any]]:
+    """One store, hot and then archived."""
+    with tempfile.TemporaryDirectory(prefix="large-") as name:
+        folder = Path(name)
+        begun, used = time.perf_counter(), time.process_time()
+        made = fill(folder, total, clock=SystemClock())
+        filled = {
+            "fill_s": round(time.perf_counter() - begun, 1),
+            "fill_cpu_s": round(time.process_time() - used, 1),
+        }
+        yield _row(total, "hot", folder, made, measure(folder, made)) | filled
+        command = [
+            sys.executable,
+            "-m",
+            "tallystick",
+            "store",
+            "archive",
+            "--store",
+            str(folder),
+            "--before",
+            "0d",
+        ]
+        begun = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        sealed = {"archive_s": round(time.perf_counter() - begun, 1)}
+        yield _row(total, "archived", folder, made, measure(folder, made)) | sealed
+
+
+def _row(total: int, state: str, folder: Path, made: Made, found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "spans": total, "runs": made.runs, "state": state, "bytes_per_span": folder_bytes(folder) // total,
+        "questions": found,
+    }  # fmt: skip
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int) -> None:
+    """Until the server answers."""
+    for _ in range(600):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/api/health")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server did not start")
+
+
+def _settle(pid: int) -> None:
+    """Until the server is idle: it lists and indexes what was written without it."""
+    quiet = 0
+    while quiet < 3:
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        quiet = quiet + 1 if cpu_seconds(pid) - before < 0.05 else 0
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The figures as Markdown, one column for each store."""
+    names = list(rows[0]["questions"])
+    heads = [f"{row['spans']:,} {row['state']}" for row in rows]
+    lines = ["| ms (CPU ms) | " + " | ".join(heads) + " |", "|---" * (len(rows) + 1) + "|"]
+    for name in names:
+        cells = [row["questions"][name] for row in rows]
+        shown = [one.get("fault") or f"{one['ms']} ({one['cpu_ms']})" for one in cells]
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    lines.append("| bytes per span | " + " | ".join(str(row["bytes_per_span"]) for row in rows) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Ask and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spans", type=int, nargs="+", default=list(SCALES))
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
+    rows = []
+    for total in chosen.spans:
+        for row in scale(total):
+            rows.append(row)
+            print(json.dumps(row), file=sys.stderr)
+    print(json.dumps(rows, indent=1) if chosen.json else table(rows))
+    late = [
+        f"{row['spans']:,} {row['state']}: {name}"
+        for row in rows for name, one in row["questions"].items() if one.get("ms", TARGET_MS + 1) > TARGET_MS
+    ]  # fmt: skip
+    if late:
+        raise SystemExit("over the target of 150 ms: " + "; ".join(late))
+
+
+if __name__ == "__main__":
+    main()

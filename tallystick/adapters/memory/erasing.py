@@ -1,0 +1,60 @@
+"""Erasure in the trace store in memory (``ports.ErasableTraces``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from tallystick.adapters.blanking import blank
+from tallystick.adapters.memory.held import Held
+from tallystick.adapters.memory.records import MemoryLogs
+from tallystick.model.run import Run
+from tallystick.ports import Wiped
+
+
+class MemoryErasing:
+    """What makes ``MemoryTraces`` an ``ErasableTraces``."""
+
+    _lock: AbstractContextManager[bool]
+    _logs: MemoryLogs
+    _runs: dict[str, Held]
+    _keys: dict[str, str]
+    _revision: int
+
+    def _get(self, run: str) -> Held:
+        raise NotImplementedError
+
+    def _count(self, held: Held) -> None:
+        raise NotImplementedError
+
+    def _summary(self, held: Held) -> Run:
+        raise NotImplementedError
+
+    def concerning(self, subject: str) -> Sequence[str]:
+        """Runs that have a step which concerns a subject, oldest first."""
+        with self._lock:
+            return [
+                held.id for held in sorted(self._runs.values(), key=lambda held: held.no)
+                if any(step.subject == subject for _, step, _ in held.steps.values())
+            ]  # fmt: skip
+
+    def erase(self, runs: Sequence[str]) -> Wiped:
+        """Take the contents out of runs (see ``ports.ErasableTraces``)."""
+        steps = records = 0
+        with self._lock:
+            for held in [self._get(run) for run in runs]:
+                for pair, (arrived, step, span) in held.steps.items():
+                    records += self._logs.erase(pair, span)
+                    held.steps[pair] = (arrived, *blank(step, span))
+                    steps += 1
+                held.erased = held.stale = True
+                self._count(held)
+                self._revision += 1
+                held.revision = self._revision
+                for key in [
+                    one
+                    for one, run in self._keys.items()
+                    if run == held.id and one.startswith("conversation:")
+                ]:
+                    del self._keys[key]
+        return Wiped(steps, records, 0)

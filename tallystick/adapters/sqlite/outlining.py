@@ -1,0 +1,95 @@
+"""A run's outline straight from its rows: bodies are decoded all at once and no step is made."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from tallystick.adapters.sqlite.rows import Shape, Shapes
+from tallystick.observe.outline import Look, Outline, in_order
+
+# Rows of the index step_run come in the order of arrival: no sorting, no join.
+_READ = "SELECT span, same_as, shape, body FROM step WHERE run=? ORDER BY id"
+_KIND, _STATUS, _NAME, _AGENT, _MODEL, _GAP, _TOOL, _DECISION, _DERIVED = 0, 1, 2, 5, 8, 9, 10, 11, 15
+
+
+class _Body(msgspec.Struct, array_like=True, gc=False):
+    """The first values of a step's body (rows.to_row); those behind are skipped."""
+
+    source: int
+    place: tuple[int, int, int]
+    parent: bytes | None
+    seq: int | None
+    started: int
+    duration: int | None
+    counts: tuple[int | None, ...] | None
+    cost: int | None
+
+
+_decode = msgspec.msgpack.Decoder(list[_Body]).decode
+
+
+class OutlineReader:
+    """Reads a run's rows into columns; mixed into the store."""
+
+    _shapes: Shapes
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        raise NotImplementedError
+
+    def _number(self, connection: sqlite3.Connection, run: str) -> int:
+        raise NotImplementedError
+
+    def revision(self, run: str) -> int:
+        """A number that grows whenever the run changes. Raises UnknownThing."""
+        with self._reading() as connection:
+            number = self._number(connection, run)
+            return int(connection.execute("SELECT revision FROM run WHERE no=?", (number,)).fetchone()[0])
+
+    def outline(self, run: str) -> Outline:
+        """The run's steps as columns, without making one of them. Raises UnknownThing."""
+        with self._reading() as connection:
+            return read_outline(connection, self._number(connection, run), self._shapes)
+
+
+def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes) -> Outline:
+    """The outline of the run with this number. Raises what a damaged row raises (checking.UNREADABLE)."""
+    found = connection.execute(_READ, (run,)).fetchall()
+    bodies = _decode(b"\xdd" + struct.pack(">I", len(found)) + b"".join(map(itemgetter(3), found)))
+    order = in_order([body.started for body in bodies], [body.seq for body in bodies])
+    if order is not None:
+        found, bodies = [found[place] for place in order], [bodies[place] for place in order]
+    numbers = list(dict.fromkeys(map(itemgetter(2), found)))
+    known = shapes.read(connection, numbers)
+    place_of = {number: place for place, number in enumerate(numbers)}
+    return Outline(
+        spans=list(map(itemgetter(0), found)),
+        parents=[body.parent for body in bodies],
+        started=[body.started for body in bodies],
+        durations=[body.duration if body.started else None for body in bodies],
+        costs=[body.cost for body in bodies],
+        tokens=[_tokens(body.counts) for body in bodies],
+        same_as=list(map(itemgetter(1), found)),
+        look=[place_of[row[2]] for row in found],
+        looks=[_look(known[number]) for number in numbers],
+    )
+
+
+def _tokens(counts: Sequence[int | None] | None) -> int | None:
+    if counts is None or counts[0] is None or counts[1] is None:
+        return None
+    return counts[0] + counts[1]
+
+
+def _look(shape: Shape) -> Look:
+    values: Any = shape
+    return Look(
+        values[_KIND], values[_STATUS], values[_NAME], values[_AGENT], values[_DECISION], values[_GAP],
+        values[_DERIVED], values[_TOOL], values[_MODEL],
+    )  # fmt: skip

@@ -1,0 +1,211 @@
+"""Steps of a run, wherever they are: in ``traces.db``, or in a segment of the archive. No reader sees a difference.
+
+A run's steps are all in one of the two places. An archived step reads as a row of ``rows.READ`` whose place is
+(-segment, position, -1); contents that its span names are at (-segment, position, length). A late span brings its run
+back first (``bring_back``), inside its own write transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.frames import FrameReader
+from tallystick.adapters.sqlite.payloads import Place, unpack, unpack_source
+from tallystick.adapters.sqlite.rows import Shapes
+from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.model.errors import StoreFault
+from tallystick.model.span import Source, Span
+from tallystick.model.step import Step
+from tallystick.ports.archive import Archive, ArchivedStep
+
+Row = tuple[Any, ...]  # a row of rows.READ
+
+_PLACE, _PARENT, _STARTED, _RESPONSE, _ERROR = 1, 2, 4, 8, 10  # places in a step's body
+_NEEDED = (
+    "trace",
+    "span",
+    "parent",
+    "same_as",
+    "started",
+    "response",
+    "error",
+)  # columns that ``rest`` lacks
+_BIGGEST = 2**63 - 1
+_WHERE = (
+    "SELECT a.segment, s.name, a.first, a.steps FROM archived_run a"
+    " JOIN segment s ON s.no = a.segment WHERE a.run=?"
+)
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+class Shelf:
+    """Reads steps and contents from both places through an open transaction."""
+
+    def __init__(self, archive: Archive | None) -> None:
+        self.archive = archive
+        self.frames = FrameReader()
+
+    def place(self, connection: sqlite3.Connection, number: int) -> tuple[int, str, int, int] | None:
+        """Where an archived run is: segment by number and name, first position, steps; None for one that is not."""
+        found = connection.execute(_WHERE, (number,)).fetchone()
+        return None if found is None else (found[0], found[1], found[2], found[3])
+
+    def rows(
+        self, connection: sqlite3.Connection, number: int, *, after: int = -1, limit: int | None = None,
+        spans: Sequence[bytes] | None = None, raw: dict[Place, bytes] | None = None,
+    ) -> list[Row]:  # fmt: skip
+        """Rows of READ in order of arrival: all, or those numbered beyond ``after``, at most ``limit``, of some spans.
+
+        ``raw`` takes the bodies of archived spans, which then need not be asked for.
+        """
+        where = self.place(connection, number)
+        if where is None:
+            if spans is not None:
+                return pairs_in(
+                    connection, f"{rows.READ} WHERE s.run=? AND s.span IN ({{}})", spans, (number,)
+                )
+            return connection.execute(
+                f"{rows.READ} WHERE s.run=? AND s.id>? ORDER BY s.id LIMIT ?",
+                (number, after, -1 if limit is None else limit),
+            ).fetchall()
+        segment, name, first, count = where
+        found = self._archive(name).steps(
+            name, first, count, after=after, limit=limit, bodies=raw is not None, columns=_NEEDED,
+            spans=None if spans is None else [span.hex() for span in spans],
+        )  # fmt: skip
+        if after < 0 and limit is None and spans is None and len(found) != count:
+            raise StoreFault(
+                f"segment {name} of the archive has {len(found)} of {count} steps of a run",
+                hint="put the file of a backup in its place", segment=name,
+            )  # fmt: skip
+        if raw is not None:
+            raw.update({(-segment, one.position, -1): one.body for one in found})
+        return [from_archive(one, segment) for one in found]
+
+    def read(self, connection: sqlite3.Connection, places: Iterable[Place]) -> dict[Place, bytes]:
+        """The bytes at places in frames and in segments. Raises StoreFault where one is missing or damaged."""
+        hot: list[Place] = []
+        cold: dict[int, list[Place]] = {}
+        for place in places:
+            if place[0] > 0:
+                hot.append(place)
+            else:
+                cold.setdefault(-place[0], []).append(place)
+        found = self.frames.read(connection, hot)
+        for segment, some in cold.items():
+            row = connection.execute("SELECT name FROM segment WHERE no=?", (segment,)).fetchone()
+            name = "?" if row is None else row[0]
+            contents = self._archive(name).contents(name, {place[1] for place in some})
+            for place in some:
+                raw = contents.get(place[1])
+                if raw is None or len(raw) != place[2]:
+                    raise StoreFault(
+                        f"segment {name} of the archive lacks a content of its steps",
+                        hint="put the file of a backup in its place", segment=name,
+                    )  # fmt: skip
+                found[place] = raw
+        return found
+
+    def pairs(
+        self, connection: sqlite3.Connection, found: Sequence[Row], run: str, shapes: Shapes,
+        raw: Mapping[Place, bytes] | None = None,
+    ) -> list[tuple[Step, Span]]:  # fmt: skip
+        """Rows as steps with their spans; ``raw`` are bodies that were read with them."""
+        known = shapes.read(connection, {row[4] for row in found})
+        read = [rows.read_row(row, run, known) for row in found]
+        sources = self._sources(connection, {source for _, source, _, _ in read})
+        bodies = dict(raw or {})
+        bodies.update(self.read(connection, [place for _, _, place, _ in read if place not in bodies]))
+        packed: dict[int, tuple[bytes, Step, Source]] = {
+            index: (bodies[place], step, sources[source])
+            for index, (step, source, place, _) in enumerate(read)
+        }
+        spans = unpack(packed, lambda places: self.read(connection, places))
+        return [(read[index][0], span) for index, span in spans.items()]
+
+    @staticmethod
+    def _sources(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, Source]:
+        found = pairs_in(connection, "SELECT id, body FROM source WHERE id IN ({})", sorted(numbers))
+        return {row[0]: unpack_source(row[1]) for row in found}
+
+    def odd(self, connection: sqlite3.Connection, number: int, steps: Sequence[Step]) -> list[str]:
+        """Span ids of an archived run's steps, in order of arrival, whose columns do not say what the steps are."""
+        where = self.place(connection, number)
+        if where is None:
+            return []
+        found = self._archive(where[1]).steps(*where[1:])
+        return [
+            step.span
+            for one, step in zip(found, steps, strict=False)
+            if dict(one.columns) != columns_of(step)
+        ]
+
+    def _archive(self, segment: str) -> Archive:
+        if self.archive is None:
+            raise StoreFault(
+                f"segment {segment} is in the archive, and this store was opened without it",
+                hint="open the store by its folder",
+            )
+        return self.archive
+
+
+def to_archive(position: int, row: Row, step: Step, body: bytes) -> ArchivedStep:
+    """A row of READ and its span's body (with places of the segment) on their way into the archive."""
+    number, _, _, _, shape, packed = row
+    values = _unpack(packed)
+    values[_PLACE] = values[_PARENT] = values[_RESPONSE] = values[_ERROR] = None
+    values[_STARTED] = 0
+    return ArchivedStep(position, number, columns_of(step), _pack((shape, values)), body)
+
+
+def columns_of(step: Step) -> dict[str, Any]:
+    """What anybody may read of a step, by the names of ``ports.archive.ARCHIVE_COLUMNS``."""
+    usage = step.usage
+    return {
+        "run": step.run, "trace": step.trace, "span": step.span, "parent": step.parent, "kind": str(step.kind),
+        "name": step.name, "status": str(step.status), "error": step.error, "started": step.started,
+        "ended": _whole(step.ended), "seq": _whole(step.seq), "agent": step.agent, "version": step.version,
+        "workflow": step.workflow, "environment": step.environment, "subject": step.subject,
+        "conversation": step.conversation, "provider": step.provider, "model": step.model, "tool": step.tool,
+        "call": step.call_id, "response": step.response_id,
+        "effect": None if step.effect is None else str(step.effect),
+        "outcome": None if step.outcome is None else str(step.outcome), "decision": step.decision,
+        "input_tokens": _whole(usage.input_tokens), "output_tokens": _whole(usage.output_tokens),
+        "cache_read_tokens": _whole(usage.cache_read_tokens), "cache_write_tokens": _whole(usage.cache_write_tokens),
+        "reasoning_tokens": _whole(usage.reasoning_tokens), "cost_nano": _whole(step.cost_nano),
+        "cost_gap": step.cost_gap, "same_as": step.same_as, "derived": step.derived,
+        "dropped": _whole(step.dropped), "scope": step.scope, "dialect": step.dialect,
+    }  # fmt: skip
+
+
+def _whole(value: int | None) -> int | None:
+    """A number that a column can hold; ``rest`` has the others."""
+    return value if value is not None and -_BIGGEST <= value <= _BIGGEST else None
+
+
+def from_archive(one: ArchivedStep, segment: int) -> Row:
+    """An archived step as a row of READ."""
+    shape, values = _unpack(one.rest)
+    columns = one.columns
+    parent, same_as = columns["parent"], columns["same_as"]
+    values[_PLACE] = (-segment, one.position, -1)
+    values[_PARENT] = None if parent is None else bytes.fromhex(parent)
+    values[_STARTED] = columns["started"]
+    values[_RESPONSE], values[_ERROR] = columns["response"], columns["error"]
+    return (
+        one.row, bytes.fromhex(columns["trace"]), bytes.fromhex(columns["span"]),
+        None if same_as is None else bytes.fromhex(same_as), shape, _pack(values),
+    )  # fmt: skip
+
+
+def placed(packed: bytes, place: Place) -> bytes:
+    """The body of a step's row with another place for its span's body."""
+    values = _unpack(packed)
+    values[_PLACE] = place
+    return _pack(values)

@@ -1,0 +1,1 @@
+"""Was it good: statistics so far."""

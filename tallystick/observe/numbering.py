@@ -1,0 +1,45 @@
+"""Whose sequence numbers are whose.
+
+A run may cross processes, and each of them numbers the steps that it records from 1. So numbers are counted process by
+process: what one process sends never fills a gap in another's. A process is known by the name in its resource, which
+only its own SDK puts there; here it is a mark of 32 bits, because a run's tally must stay small.
+
+A sender can claim anything. What it claims can cast doubt on a run (steps that it says are missing), and never lift it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+MOST: Final = 256  # processes of one run that are counted apart; those beyond share one count
+_REST: Final = -1
+
+Numbered = dict[int, list[int]]  # mark -> [steps that came, steps that their process says it numbered]
+
+
+@lru_cache(maxsize=4096)
+def mark_of(process: str) -> int:
+    """The mark of a process name: the first 32 bits of its SHA-256, never 0 (which stands for senders without one)."""
+    return int.from_bytes(sha256(process.encode("utf-8", "replace")).digest()[:4], "big") or 1
+
+
+def count_number(numbered: Numbered, origin: int | None, came: int, expected: int) -> None:
+    """Add steps that came, and steps that are expected, to what is known of a process (negative: take away)."""
+    if not came and not expected:
+        return
+    key = origin or 0
+    held = numbered.get(key)
+    if held is None:
+        if len(numbered) >= MOST:
+            key = _REST
+        held = numbered.setdefault(key, [0, 0])
+    held[0] += came
+    held[1] += expected
+
+
+def gaps(numbered: Mapping[int, list[int]]) -> int:
+    """How many numbered steps have not come, of the processes that have said how many there are."""
+    return sum(max(0, expected - came) for came, expected in numbered.values())

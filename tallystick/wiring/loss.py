@@ -1,0 +1,52 @@
+"""The fuse box, loss: counts of a store, and what its spool folder tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallystick.ports import Counts, Loss
+from tallystick.wiring.machine import clock, say
+
+if TYPE_CHECKING:
+    from tallystick.adapters.event_stream import ServerReader
+    from tallystick.app.loss import LossBook
+    from tallystick.config import Settings
+    from tallystick.wiring.stores import Stores
+
+COUNTS, SPOOL = "counts.json", "spool"
+_open: dict[str, Counts] = {}
+
+
+def counts(folder: Path) -> Counts:
+    """The counts of a store; this process has one of each."""
+    from tallystick.adapters.counts_file import CountsFile
+
+    key = str(folder.absolute())
+    if key not in _open:
+        _open[key] = CountsFile(
+            folder / COUNTS, clock().now, on_fault=lambda error: say(f"counts wait: {error.message}")
+        )
+    return _open[key]
+
+
+def loss_book(stores: Stores) -> LossBook:
+    """What came in, what was lost, and what is not indexed yet."""
+    from tallystick.app.loss import LossBook
+
+    return LossBook(stores.traces, counts(stores.path), clock(), also=lambda: spooled(stores))
+
+
+def spooled(stores: Stores) -> Sequence[Loss]:
+    """Losses that lie in the spools beside a store: what had no room, what was refused, what our SDK tripped over."""
+    from tallystick.sdk.losses import spool_losses
+
+    return [Loss(*row) for row in spool_losses(stores.path / SPOOL)]
+
+
+def server_reader(server: str, settings: Settings, say: Callable[[str], None]) -> ServerReader:
+    """A server's live stream and its read model, with this process's token."""
+    from tallystick.adapters.event_stream import ServerReader
+
+    return ServerReader(server, token=settings.token, say=say)

@@ -1,0 +1,175 @@
+"""The archive: nothing is answered differently for runs in it, and nothing is lost on the way (archiving.py)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import ArchivingTraces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_samples import pair, records, span_id, trace_id
+
+from tallystick.adapters.parquet import ParquetArchive
+from tallystick.adapters.sqlite.traces import SqliteTraces
+from tallystick.model.errors import StoreFault
+from tallystick.model.query import EVERYTHING
+
+NEVER = 2**62
+
+
+def answers(store: SqliteTraces) -> dict:
+    """All that can be asked of the runs, but where they are."""
+    found = {}
+    for run in store.runs(EVERYTHING, now=1, limit=1000).runs:
+        name = run.run
+        spans = store.spans(name)
+        found[name] = (
+            store.steps(name), spans, store.spans(name, list(spans)[:2]), store.account(name).charges,
+            store.account(name).records, list(store.kept(name)), store.records(name),
+        )  # fmt: skip
+    return found
+
+
+def no_salt(size: int) -> bytes:
+    return bytes(size)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.lists(records(), min_size=1, max_size=6), max_size=6))
+def test_an_archived_run_answers_as_before(batches):
+    """Whatever comes in whatever order: a store that archives after each write is the same as one that never does."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "b").mkdir()
+        plain = SqliteTraces(Path(folder) / "a.db", random_bytes=no_salt)
+        store = ArchivingTraces(Path(folder) / "b", random_bytes=no_salt)
+        for batch in batches:
+            assert store.write(batch, at=1) == plain.write(batch, at=1)
+        assert answers(store) == answers(plain)
+        assert list(store.flaws()) == list(plain.flaws()) == []
+        plain.close()
+        store.close()
+
+
+def stored(folder: Path, **more) -> SqliteTraces:
+    return SqliteTraces(folder / "traces.db", archive=ParquetArchive(folder / "archive"), **more)
+
+
+def two_days(store: SqliteTraces) -> None:
+    chat = {"messages": "[" + ", ".join(f'{{"said": "{number} {"w" * 60}"}}' for number in range(40)) + "]"}
+    for number in range(4):
+        store.write(
+            [pair(number, 10 * number + n, started=number // 2 * 86_400 * 10**9 + n, attributes=chat | {"n": n})
+             for n in range(3)], at=1,
+        )  # fmt: skip
+
+
+def test_runs_go_by_days_and_contents_once(tmp_path):
+    store = stored(tmp_path)
+    two_days(store)
+    before = answers(store)
+    assert store.archive(before=86_400 * 10**9, now=NEVER, dry_run=True).runs == 2
+    done = store.archive(before=86_400 * 10**9, now=NEVER)
+    assert (done.runs, done.steps, done.segments) == (2, 6, 1)
+    done = store.archive(before=NEVER, now=NEVER)
+    assert (done.runs, done.steps, done.segments) == (2, 6, 1)
+    assert sorted(folder.name for folder in (tmp_path / "archive").iterdir()) == ["1970-01-01", "1970-01-02"]
+    assert answers(store) == before
+    assert store.info()["archived_runs"] == 4
+    assert store.info()["frames"] == 0
+    assert list(store.flaws()) == []
+    store.close()
+
+
+def test_a_late_span_brings_its_run_back(tmp_path):
+    store = stored(tmp_path)
+    two_days(store)
+    store.archive(before=NEVER, now=NEVER)
+    assert store.write([pair(0, 1, attributes={"other": 1})], at=2).repeats == 1
+    written = store.write([pair(0, 5, started=7)], at=2)
+    assert (written.steps, written.repeats) == (1, 0)
+    assert len(store.steps(trace_id(0))) == 4
+    assert not store.run(trace_id(0), now=1).archived
+    assert store.run(trace_id(1), now=1).archived
+    assert list(store.flaws()) == []
+    store.archive(before=NEVER, now=NEVER)
+    assert len(store.spans(trace_id(0))) == 4
+    assert list(store.flaws()) == []
+    store.close()
+
+
+@pytest.mark.parametrize("file", ["steps.parquet", "contents.parquet"])
+@pytest.mark.parametrize("harm", ["missing", "cut", "zeros"])
+def test_a_damaged_file_is_named_and_other_runs_are_read(tmp_path, file, harm):
+    store = stored(tmp_path)
+    two_days(store)
+    store.archive(before=86_400 * 10**9, now=NEVER)
+    store.archive(before=NEVER, now=NEVER)
+    path = next((tmp_path / "archive" / "1970-01-01").glob(f"*/{file}"))
+    if harm == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:100] if harm == "cut" else bytes(path.stat().st_size))
+    with pytest.raises(StoreFault, match=file):
+        store.spans(trace_id(0))
+    assert len(store.spans(trace_id(2))) == 3
+    if file == "steps.parquet":
+        assert any(file in flaw.text for flaw in store.flaws())
+    assert store.runs(EVERYTHING, now=1).total == 4
+    store.close()
+
+
+@pytest.mark.parametrize("letters", ["it's", "a[b]*?", "with space"])
+def test_any_folder_will_do(tmp_path, letters):
+    store = stored(tmp_path / letters)
+    two_days(store)
+    before = answers(store)
+    store.archive(before=NEVER, now=NEVER)
+    assert answers(store) == before
+    store.close()
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "‮\x1b[2J", "\U0001f600", "'; DROP TABLE made; --"])
+def test_hostile_texts_come_back(tmp_path, text):
+    store = stored(tmp_path)
+    store.write(
+        [pair(0, 1, name=text, agent=text, error=text, response_id=text, attributes={"x": text * 300})], at=1
+    )
+    before = answers(store)
+    store.archive(before=NEVER, now=NEVER)
+    assert store.info()["archived_runs"] == 1
+    assert answers(store) == before
+    assert list(store.flaws()) == []
+    store.close()
+
+
+def test_what_somebody_else_archives_is_left_to_them(tmp_path):
+    store, other = stored(tmp_path, alive=lambda _: True), stored(tmp_path, alive=lambda _: True)
+    two_days(store)
+    assert store._archiver(pytest.fail)._begin("1970-01-01", NEVER) is not None
+    said: list[str] = []
+    assert other.archive(before=NEVER, now=NEVER, say=said.append).busy
+    assert said
+    store.close()
+    other.close()
+
+
+def test_a_run_that_changes_meanwhile_stays(tmp_path):
+    store, other = stored(tmp_path), stored(tmp_path)
+    two_days(store)
+    archiver = store._archiver(pytest.fail)
+    mark = archiver._mark
+
+    def late(segment, size):
+        other.write([pair(0, 5, started=7)], at=2)
+        return mark(segment, size)
+
+    archiver._mark = late
+    done = archiver.archive(before=86_400 * 10**9, now=NEVER)
+    assert done.runs == 1
+    assert len(store.steps(trace_id(0))) == 4
+    assert span_id(5) in store.spans(trace_id(0))
+    assert list(store.flaws()) == []
+    store.close()
+    other.close()

@@ -1,0 +1,64 @@
+"""What was refused or dropped is told by the doctor and the API, with the reason, also after a restart."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from test_server_ingest import PROTOBUF, request_of
+from test_server_process import serving
+
+from tallystick import wiring
+from tallystick.sdk import edge
+from tallystick.sdk.losses import keep_faults, kept_faults, spool_losses
+
+
+def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path, body, {"content-type": PROTOBUF})
+    answer = connection.getresponse()
+    told = answer.status, answer.read()
+    connection.close()
+    return told
+
+
+def loss(port: int) -> dict[str, Any]:
+    return dict(json.loads(ask(port, "GET", "/api/doctor")[1])["loss"])
+
+
+def test_the_account_of_a_server_lives_longer_than_the_server(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert ask(server.port, "POST", "/v1/traces", request_of(1, 5))[0] == 200
+        assert ask(server.port, "POST", "/v1/traces", request_of(1, 5))[0] == 200
+        status, told = ask(server.port, "POST", "/v1/traces", request_of(0, 2))
+        assert (status, b"1 rejected" in told) == (200, True)
+        assert ask(server.port, "POST", "/v1/traces", b"\xff\xff no protobuf")[0] == 400
+        first = loss(server.port)
+        assert (first["accepted"], first["repeats"]) == (11, 6)
+        assert [row["count"] for row in first["rejected"]] == [1]
+        assert [(row["where"], row["count"]) for row in first["dropped"]] == [("door", 1)]
+        assert first["watermark"] > 0
+        server.end(signal.SIGTERM)
+    with serving(tmp_path) as server:
+        again = loss(server.port)
+        server.end(signal.SIGTERM)
+    assert {**again, "watermark": 0, "indexed": 0} == {**first, "watermark": 0, "indexed": 0}
+    stores = wiring.open_stores(tmp_path)
+    assert wiring.loss.loss_book(stores).state()["accepted"] == 11
+    stores.close()
+
+
+def test_faults_of_the_sdk_are_kept_where_the_doctor_looks(tmp_path: Path) -> None:
+    edge.forget_faults()
+    for _ in range(3):
+        edge.caught("a.place", RuntimeError("\x1b[31mred"), answered=True)
+    keep_faults(tmp_path, now=7)
+    keep_faults(tmp_path, now=8)  # nothing new
+    edge.caught("a.place", RuntimeError("last"), answered=True)
+    keep_faults(tmp_path, now=9)
+    assert kept_faults(tmp_path) == {"a.place": {"count": 4, "since": 7, "last": "RuntimeError: last"}}
+    assert spool_losses(tmp_path) == [("sdk", "a fault in a.place was contained: RuntimeError: last", 4, 7)]
+    edge.forget_faults()
