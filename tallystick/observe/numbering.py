@@ -40,6 +40,19 @@ def count_number(numbered: Numbered, origin: int | None, came: int, expected: in
     held[1] += expected
 
 
+def count_leg(legs: dict[str, str], span: str, process: str | None, sign: int) -> None:
+    """Note that a leg is at work in a process, or take the note away (``sign`` -1); ended legs have no ``process``."""
+    if process is not None and sign > 0:
+        legs[span] = process
+    elif process is not None:
+        legs.pop(span, None)
+
+
 def gaps(numbered: Mapping[int, list[int]]) -> int:
     """How many numbered steps have not come, of the processes that have said how many there are."""
     return sum(max(0, expected - came) for came, expected in numbered.values())
+
+
+def unsaid(numbered: Mapping[int, list[int]]) -> int:
+    """How many processes numbered steps and never said how many there are: the end of what they did is missing."""
+    return sum(came > 0 and not expected for mark, (came, expected) in numbered.items() if mark)

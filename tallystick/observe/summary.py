@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
-from tallystick.observe.numbering import Numbered, count_number
+from tallystick.observe.numbering import Numbered, count_leg, count_number
 from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
@@ -44,8 +44,7 @@ class Part:
 
 @dataclass(slots=True)
 class Root:
-    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent;
-    2 is a log record, which ends nothing."""
+    """What a root step says of its run. ``rank``: 0 marked by SDK or importer, 1 without a parent, 2 a log record."""
 
     rank: int
     order: Order
@@ -104,6 +103,7 @@ class Tally:
     environment: tuple[Order, str] | None = None
     numbered: Numbered = field(default_factory=dict)
     uncounted: int = 0  # steps that came since a large run was counted anew
+    legs: dict[str, str] = field(default_factory=dict)  # legs at work: span -> process
 
 
 def order_of(step: Step) -> Order:
@@ -138,6 +138,10 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
         tally.dropped += sign * step.dropped
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
+        if "leg" in step.facts:
+            process, said = clean_text(step.facts.get("process")), _whole(step.facts.get("leg_steps"))
+            count_leg(tally.legs, step.span, process if ended is None else None, sign)
+            count_number(tally.numbered, step.origin, 0, sign * said)
         if not step.derived and "steps" in step.facts:  # a process says how many steps it gave numbers to
             count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts["steps"]))
     error = False
