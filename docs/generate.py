@@ -15,10 +15,12 @@ from typing import Any
 
 import click
 
+from tallystick.adapters.parquet.export import TEXTS
 from tallystick.cli.help import EXIT_CODES, error_tree
 from tallystick.cli.root import root
 from tallystick.config.sample import settings_page
 from tallystick.model import journal
+from tallystick.ports.archive import ARCHIVE_COLUMNS
 
 DOCS = Path(__file__).resolve().parent
 CONTROLS = DOCS.parent / "tallystick" / "proof" / "controls.toml"
@@ -41,6 +43,7 @@ def pages() -> dict[Path, str]:
         "json.md": json_page(),
         "journal.md": journal_page(),
         "controls.md": controls_page(),
+        "archive.md": archive_page(),
     }
     return {REFERENCE / name: _MADE + text for name, text in made.items()}
 
@@ -227,6 +230,30 @@ def controls_page() -> str:
         lines += [_control(row) for row in section["rows"]]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def archive_page() -> str:
+    """The Parquet files of the archive: their columns."""
+    rows = [f"| `{name}` | {kind} | {text} |" for name, (kind, text) in ARCHIVE_COLUMNS.items()]
+    more = [f"| `{name}` | VARCHAR | {text} |" for name, text in TEXTS.items()]
+    return (
+        "# Parquet files\n\n"
+        "A segment of the archive is a folder `archive/DAY/NUMBER/` with two files. Times are nanoseconds since 1970"
+        " (UTC), money is nano-dollars. An empty value is not known, never 0.\n\n"
+        "## steps.parquet\n\nA row a step, run by run.\n\n| column | type | says |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n| `position` | INTEGER | the row's place in the segment |"
+        "\n| `row` | BIGINT | the step's number in the store |"
+        "\n| `rest`, `body` | BLOB | what else the store knows of the step, and its span, in the store's own encoding |"
+        "\n\nA row may be of a run that has moved on: `traces.db` says which runs are read from a segment.\n\n"
+        "## contents.parquet\n\nTexts longer than 256 bytes, each once a segment: messages, arguments, results."
+        "\n\n| column | type | says |\n|---|---|---|\n| `position` | INTEGER | what spans name it by |"
+        "\n| `content` | BLOB | the text in UTF-8, or a list of places in the store's own encoding |\n\n"
+        "## What `tally runs export --format parquet` writes\n\n"
+        "One file with the readable columns above, and these.\n\n| column | type | says |\n|---|---|---|\n"
+        + "\n".join(more)
+        + "\n"
+    )
 
 
 def _control(row: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ Commands never import wiring, app or demo themselves; tests put other parts in t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from tallystick.config import Settings
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
     from tallystick.app.catalog import Catalog
+    from tallystick.app.export_runs import RunExport
     from tallystick.app.promote import Wish
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tallystick.app.retention import Expired
     from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
+    from tallystick.model.step import Step
     from tallystick.ports.archive import Archived
     from tallystick.registry.plan import Plan
     from tallystick.registry.sketch import Sketch
@@ -121,6 +123,19 @@ class Parts:
         from tallystick import wiring
 
         return wiring.recorder(stores)
+
+    def run_export(self, stores: Stores) -> RunExport:
+        """What exports runs of open stores."""
+        from tallystick import wiring
+        from tallystick.app.export_runs import RunExport
+
+        return RunExport(stores.traces, wiring.clock())
+
+    def write_parquet(self, target: Path, pairs: Iterable[tuple[Step, Span]]) -> int:
+        """Write steps with their spans into a Parquet file."""
+        from tallystick import wiring
+
+        return wiring.keeping.write_parquet(target, pairs)
 
     def archive(self, stores: Stores, *, days: int, dry_run: bool, say: Callable[[str], None]) -> Archived:
         """Move runs that ended so many days ago into the archive."""

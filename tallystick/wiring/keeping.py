@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -14,6 +14,8 @@ from tallystick.wiring.machine import clock, say
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
     from tallystick.app.retention import Expired
+    from tallystick.model.span import Span
+    from tallystick.model.step import Step
     from tallystick.ports.archive import Archived, ArchivingTraces
     from tallystick.wiring.stores import Stores
 
@@ -44,6 +46,13 @@ def backup(stores: Stores, folder: Path, *, with_key: bool, tell: Callable[[str]
     from tallystick.adapters.backup import back_up
 
     return back_up(stores.path, folder, with_key=with_key, say=tell)
+
+
+def write_parquet(target: Path, pairs: Iterable[tuple[Step, Span]]) -> int:
+    """Write steps with their spans into a Parquet file; how many. Raises StoreFault where DuckDB is not installed."""
+    from tallystick.adapters.parquet.export import write_runs
+
+    return write_runs(target, pairs)
 
 
 def can_archive() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,13 @@ class FakeStores:
         self.closed = True
 
 
+class FakeExport:
+    """Runs that hold nothing."""
+
+    def otlp(self, what: str) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+
 class FakeParts(Parts):
     """Everything the command line asks for, and what it asked."""
 
@@ -238,6 +245,9 @@ class FakeParts(Parts):
 
     def reader(self, stores: Any) -> Any:
         return self.reading
+
+    def run_export(self, stores: Any) -> Any:
+        return FakeExport()
 
     def catalog(self, stores: Any) -> Any:
         return Catalog(stores.control, stores.traces, FakeClock())

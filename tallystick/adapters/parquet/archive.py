@@ -65,17 +65,7 @@ class ParquetArchive:
         return size
 
     def _write(self, file: Path, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
-        table = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
-        fill = ", ".join(f"unnest(${place}::{kind}[])" for place, kind in enumerate(types.values(), 1))
-        with self._engine.cursor(file) as cursor:
-            cursor.execute(f"CREATE OR REPLACE TEMP TABLE made ({table})")
-            for some in _batches(rows):
-                cursor.execute(
-                    f"INSERT INTO made SELECT {fill}", [list(values) for values in zip(*some, strict=True)]
-                )
-            quoted = str(file).replace("'", "''")
-            cursor.execute(f"COPY made TO '{quoted}' {_FORMAT}")
-            cursor.execute("DROP TABLE made")
+        write_table(self._engine, file, types, rows, _FORMAT)
 
     def steps(
         self, segment: str, first: int, count: int, *, after: int = -1, limit: int | None = None,
@@ -153,6 +143,23 @@ class ParquetArchive:
     def close(self) -> None:
         """Let go of DuckDB. Closing twice is allowed."""
         self._engine.close()
+
+
+def write_table(
+    engine: Engine, file: Path, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]], form: str
+) -> None:
+    """Write rows with columns of some types into a file; ``form`` is the end of DuckDB's COPY."""
+    table = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
+    fill = ", ".join(f"unnest(${place}::{kind}[])" for place, kind in enumerate(types.values(), 1))
+    with engine.cursor(file) as cursor:
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE made ({table})")
+        for some in _batches(rows):
+            cursor.execute(
+                f"INSERT INTO made SELECT {fill}", [list(values) for values in zip(*some, strict=True)]
+            )
+        quoted = str(file).replace("'", "''")
+        cursor.execute(f"COPY made TO '{quoted}' {form}")
+        cursor.execute("DROP TABLE made")
 
 
 def _values(step: ArchivedStep) -> tuple[Any, ...]:
