@@ -10,6 +10,9 @@ _WITNESS = (
     "witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0"  # nobody has its private key
 )
 _EXAMPLES = {
+    "keep_days": "365",
+    "redact_fields": '["class:customer_pii=arguments.email"]',
+    "redact_phone_country": '"DE"',
     "store": '".tallystick"',
     "server": '"http://127.0.0.1:4777"',
     "agent": '"refunds"',

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -173,3 +176,23 @@ def test_a_run_that_changes_meanwhile_stays(tmp_path):
     assert list(store.flaws()) == []
     store.close()
     other.close()
+
+
+def test_files_of_the_first_archive_open(tmp_path):
+    """A sealed store as the first Tallystick with an archive wrote it; it must open for ever."""
+    golden = Path(__file__).resolve().parent.parent / "golden"
+    shutil.copytree(golden / "archive-1", tmp_path / "a")
+    expected = json.loads((golden / "archive-1.json").read_text())
+    store = stored(tmp_path / "a")
+    assert {run.run for run in store.runs(EVERYTHING, now=1).runs} == expected["runs"].keys()
+    assert store.info()["archived_steps"] == sum(expected["runs"].values())
+    for run, count in expected["runs"].items():
+        spans = store.spans(run)
+        assert len(spans) == count
+        for span in spans.values():
+            assert sha256(span.attributes["messages"].encode()).hexdigest() == expected["messages"]
+            assert span.attributes["raw"] == b"\x00\xff" * 200
+    assert list(store.flaws()) == []
+    store.bring_back(list(expected["runs"]))
+    assert list(store.flaws()) == []
+    store.close()
