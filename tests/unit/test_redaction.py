@@ -17,7 +17,7 @@ GITHUB = "ghp_" + "a1B2" * 9
 SECRETS = text_redactor(("secrets",))
 ALL = text_redactor(("secrets", "personal"), "US")
 
-MILLION = 600_000
+MILLION = 1_000_000
 HOSTILE = {  # texts of about so many characters
     "tokens": lambda size: "eyJ-" * (size // 4),
     "keys": lambda size: "-----BEGIN PRIVATE KEY-----" * (size // 27),
