@@ -22,8 +22,6 @@ _EXAMPLES = {
     "journal_key": '"/etc/tallystick/journal.key"',
     "journal_origin": '"example.com/agents"',
     "checkpoint_export": '["file:checkpoints.txt", "git:../checkpoints"]',
-    "redact_fields": '["tool:crm.lookup=result.phone", "attr:http.request.header.*"]',
-    "redact_phone_country": '"DE"',
     "witnesses": f'["{_WITNESS} http://127.0.0.1:4779 outside"]',
 }
 
