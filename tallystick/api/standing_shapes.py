@@ -21,7 +21,7 @@ class WholenessRow(TypedDict):
 class WholenessShape(TypedDict):
     """How many runs were recorded whole."""
 
-    by: Literal[agent, day]
+    by: Literal["agent", "day"]
     rows: list[WholenessRow]
 
 
