@@ -60,7 +60,7 @@ def build_app(
     pages = routes(read, answer, shown, book, known, prove)
     return create_app(
         read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
-        feed=store_feed(stores, every_ns=0), loss=loss.loss_book(stores).state,
+        feed=store_feed(stores, every_ns=0), loss=loss.loss_book(stores, settings).state,
         counts=loss.counts(stores.path), extra_routes=pages,
     )  # fmt: skip
 
