@@ -32,7 +32,9 @@ def test_what_a_rule_finds_passes_the_first_look(rule: dict) -> None:
     try:
         pattern = re.compile(rule["regex"])
     except re.error:  # RE2's spelling of flags inside an expression
-        pattern = re.compile(re.sub(r"\(\?-i:", "(?:", rule["regex"].replace("(?i)", "")))
+        pattern = re.compile(
+            re.sub(r"\(\?-i:", "(?:", rule["regex"].replace("(?i)", "").replace(r"\z", r"\Z"))
+        )
     found = expression(rule["regex"])
 
     @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
