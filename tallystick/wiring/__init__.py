@@ -25,7 +25,8 @@ from tallystick.wiring.stores import (
 )
 
 __all__ = [
-    "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "eraser", "exchange",
-    "feed_trouble", "find_store", "flush", "ids", "init", "keeping", "loss", "notary", "open_stores", "plan", "policy_desk",
-    "policy_file", "rate_card", "reader", "recorder", "release", "run_env", "serve", "shutdown", "sketch",
+    "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "eraser",
+    "exchange", "feed_trouble", "find_store", "flush", "ids", "init", "keeping", "loss", "notary",
+    "open_stores", "plan", "policy_desk", "policy_file", "rate_card", "reader", "recorder", "release",
+    "run_env", "serve", "shutdown", "sketch",
 ]  # fmt: skip
