@@ -29,11 +29,18 @@ from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.api.otlp import read_protobuf
 from tallystick.api.unpack import unpack
 from tallystick.app.record import Recorder
+from tallystick.app.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard, load_card
 from tallystick.model.span import Span
 from tallystick.observe.normalise import read_span
+from tallystick.wiring.redacting import text_redactor
 
 START_NS = 1_795_000_000_000_000_000
+REDACTORS: dict[str, SpanRedactor | None] = {
+    "nothing": None,
+    "secrets": SpanRedactor(text_redactor(("secrets",))),
+    "all": SpanRedactor(text_redactor(("secrets", "personal"))),
+}
 SENDERS = 4  # busy at once, as in the spine bench: the server commits what waits together
 
 
@@ -118,15 +125,21 @@ def measure(name: str, bodies: list[bytes], rounds: int) -> None:
         for at in range(0, len(batches), SENDERS)
     ]
     for label, groups in (("commit each request", batches), (f"commit {SENDERS} together", joined)):
-        cost = min(_commit(groups, card) for _ in range(rounds)) / spans / 1_000
-        print(f"  {label:<24}{cost:>8.1f} µs   (read, price, commit)")
+        for told, redactor in REDACTORS.items():
+            cost = min(_commit(groups, card, redactor) for _ in range(rounds)) / spans / 1_000
+            print(f"  {label:<24}{cost:>8.1f} µs   (read, price, commit; redact = {told})")
+    for told, redactor in REDACTORS.items():
+        cost = per_span(
+            lambda by=redactor: [by.spans(batch) for batch in batches] if by else None, spans, rounds
+        )  # type: ignore[misc]
+        print(f"  redact {told:<17}{cost:>8.1f} µs")
 
 
-def _commit(groups: list[list[Span]], card: RateCard) -> int:
+def _commit(groups: list[list[Span]], card: RateCard, redactor: SpanRedactor | None) -> int:
     """Nanoseconds of CPU that recording takes in an empty store; a second record of the same spans is a repeat."""
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteTraces(Path(folder) / "traces.db")
-        recorder = Recorder(store, card, Clock())
+        recorder = Recorder(store, card, Clock(), redactor=redactor)
         gc.collect()
         start = time.process_time_ns()
         for group in groups:

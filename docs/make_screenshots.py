@@ -42,6 +42,7 @@ def pages(url: str) -> list[tuple[str, str]]:
         for name in (
             "runs", "agents", "tools", "models", "data", "prompts", "policies", "budgets", "suites", "workflows",
             "find", "access", "unused", "quarantine", "cost", "approvals", "journal", "keys",
+            "completeness",
         )
     ]  # fmt: skip
     found.append(("registry", "/reach"))
@@ -65,6 +66,9 @@ def pages(url: str) -> list[tuple[str, str]]:
         found.append(("run", f"/runs/{run}?step={telling['step']}"))
         found.append(("run-plain", f"/runs/{run}?plain=1"))
         found.append(("step", f"/runs/{run}/steps/{telling['step']}"))
+    if len(runs) > 1:
+        found.append(("compare", f"/diff?a={runs[0]['run']}&b={runs[1]['run']}"))
+    found.append(("contrast", "/contrast?a=status:failed&b=status:ok"))
     waiting = read(f"{url}/approvals.json")["approvals"]
     if waiting:
         found.append(("approval", f"/approvals/{waiting[0]['approval']}"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tallystick.sdk.marks import handoff, score
     from tallystick.sdk.models import model_call
     from tallystick.sdk.place import carry
+    from tallystick.sdk.propagation import inject, joined
     from tallystick.sdk.running import run
     from tallystick.sdk.tools import guard, outcome, tool
     from tallystick.wiring import flush, init, shutdown
@@ -32,6 +33,8 @@ __all__ = [
     "guard",
     "handoff",
     "init",
+    "inject",
+    "joined",
     "model_call",
     "outcome",
     "run",
@@ -51,6 +54,8 @@ _HOMES = {
     "guard": "sdk.tools",
     "handoff": "sdk.marks",
     "init": "wiring",
+    "inject": "sdk.propagation",
+    "joined": "sdk.propagation",
     "model_call": "sdk.models",
     "outcome": "sdk.tools",
     "run": "sdk.running",

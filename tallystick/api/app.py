@@ -15,7 +15,7 @@ from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 
 from tallystick import __version__
-from tallystick.api import json, shapes
+from tallystick.api import json, standing_shapes
 from tallystick.api.auth import SIGN_IN, Gate
 from tallystick.api.events import Events
 from tallystick.api.ingest import Ingest
@@ -185,16 +185,16 @@ def create_app(
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
 
-    def facts() -> shapes.DoctorShape:
+    def facts() -> standing_shapes.DoctorShape:
         """How the server stands now."""
         _, watermark = reader.events(-1)
         return {
             "version": __version__,
-            "ingest": shapes.IngestShape(**writer.tally.as_json()),  # type: ignore[typeddict-item]
+            "ingest": standing_shapes.IngestShape(**writer.tally.as_json()),  # type: ignore[typeddict-item]
             "pending": {"requests": writer.pending_requests, "bytes": writer.pending_bytes},
             "watermark": max(watermark, 0),
             "listeners": events.clients,
-            "loss": cast(shapes.LossShape, loss()) if loss is not None else None,
+            "loss": cast(standing_shapes.LossShape, loss()) if loss is not None else None,
         }
 
     async def finish() -> None:

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from tallystick.api import shapes
+from tallystick.api import shapes, standing_shapes
 from tallystick.api.compare import compare_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
@@ -21,7 +21,7 @@ from tallystick.app.feed import Feed
 from tallystick.app.questions import Registry
 from tallystick.model.errors import UnknownThing
 
-Facts = Callable[[], shapes.DoctorShape]
+Facts = Callable[[], standing_shapes.DoctorShape]
 _Request = Request[Any, Any, Any]
 
 
@@ -153,9 +153,9 @@ def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
         return cast(shapes.CostShape, reader.cost(by, q))
 
     @get("/api/completeness", summary="How many runs were recorded whole, by agent or by day", **_READ)
-    def completeness(by: WholeBy = "agent", q: Search = "") -> shapes.WholenessShape:
+    def completeness(by: WholeBy = "agent", q: Search = "") -> standing_shapes.WholenessShape:
         """Runs by how they stand, with the steps known to be missing."""
-        return cast(shapes.WholenessShape, reader.completeness(by, q))
+        return cast(standing_shapes.WholenessShape, reader.completeness(by, q))
 
     return [cost, completeness]
 
@@ -192,7 +192,7 @@ def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> li
 
 def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
     @get("/api/doctor", summary="How the server stands", **_READ)
-    def doctor() -> shapes.DoctorShape:
+    def doctor() -> standing_shapes.DoctorShape:
         """What was accepted, rejected and dropped since the start, and how far the store has come."""
         return facts()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -33,6 +33,7 @@ _MOST_CHARACTERS: Final = 2_000  # of all their names together
 _SHOWN: Final = 2_000  # characters of what people are shown of an argument that is not kept
 
 _decode: Final = msgspec.json.decode
+Clean = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Act:
     hold: str | None = None
     entries: tuple[Draft, ...] = ()
     settled: bool = False
+    clean: Clean = mask  # takes out of what is kept what may not be stored; what is judged stays as it is
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -98,34 +100,35 @@ class Act:
         return self
 
 
-def kept(value: Any, salt: bytes, *, largest: int) -> Content:
-    """A content whose opening is stored, unless it holds a credential or has more than ``largest`` bytes.
+def kept(value: Any, salt: bytes, *, largest: int, clean: Clean = mask) -> Content:
+    """A content whose opening is stored, unless ``clean`` takes something out or it has more than ``largest`` bytes.
 
     Raises BadInput for a value without canonical JSON.
     """
     content = Content(value, salt)
     if len(content.bytes) > largest:
         return Content(value, salt, keep=False, why=TOO_LARGE)
-    return Content(value, salt, keep=False, why=MASKED) if mask(value) != value else content
+    return Content(value, salt, keep=False, why=MASKED) if clean(value) != value else content
 
 
-def exact_arguments(arguments: Mapping[str, Any], salt: bytes) -> Exact:
+def exact_arguments(arguments: Mapping[str, Any], salt: bytes, clean: Clean = mask) -> Exact:
     """Commit to the arguments of a call, each with a salt derived from one.
 
     Arguments that one entry cannot name (too many, names too long, or names that hold a credential) are committed to
     together under the name "*". Raises BadInput for what has no canonical JSON.
     """
     if not _nameable(tuple(arguments)):
-        content = kept(dict(arguments), derived_salt(salt, WHOLE), largest=_LARGEST)
-        return Exact(_decode(content.bytes), {WHOLE: content}, _shown({WHOLE: content}, salt))
+        content = kept(dict(arguments), derived_salt(salt, WHOLE), largest=_LARGEST, clean=clean)
+        return Exact(_decode(content.bytes), {WHOLE: content}, _shown({WHOLE: content}, salt, clean))
     contents = {
-        name: kept(value, derived_salt(salt, name), largest=_LARGEST) for name, value in arguments.items()
+        name: kept(value, derived_salt(salt, name), largest=_LARGEST, clean=clean)
+        for name, value in arguments.items()
     }
     values = {
         name: content.value if type(content.value) is str else _decode(content.bytes)
         for name, content in contents.items()
     }
-    return Exact(values, contents, _shown(contents, salt))
+    return Exact(values, contents, _shown(contents, salt, clean))
 
 
 @lru_cache(maxsize=256)
@@ -140,16 +143,16 @@ def _nameable(names: tuple[str, ...]) -> bool:
     )  # fmt: skip
 
 
-def _shown(contents: Mapping[str, Content], salt: bytes) -> dict[str, Content]:
+def _shown(contents: Mapping[str, Content], salt: bytes, clean: Clean) -> dict[str, Content]:
     return {
-        name: Content(_for_people(content), derived_salt(salt, f"{name}\0shown"))
+        name: Content(_for_people(content, clean), derived_salt(salt, f"{name}\0shown"))
         for name, content in contents.items()
         if not content.keep
     }
 
 
-def _for_people(content: Content) -> Any:
+def _for_people(content: Content, clean: Clean) -> Any:
     if content.why == MASKED:
-        return mask(_decode(content.bytes))
-    start = mask(content.bytes[: 4 * _SHOWN].decode("utf-8", "ignore"))[:_SHOWN]
+        return clean(_decode(content.bytes))
+    start = clean(content.bytes[: 4 * _SHOWN].decode("utf-8", "ignore"))[:_SHOWN]
     return f"{start}… ({len(content.bytes):,} bytes)"

@@ -70,7 +70,7 @@ def _write_down(act: Act) -> str | None:
     """Commit to the arguments of a call, and name it. What cannot be written down exactly is said."""
     problem = None
     try:
-        act.exact = exact_arguments(act.call.arguments, act.salt)
+        act.exact = exact_arguments(act.call.arguments, act.salt, act.clean)
     except (BadInput, RecursionError) as error:
         problem = error.message if isinstance(error, BadInput) else "they are nested too deep"
     act.called = called(act)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.app.act import EFFECTS, Act, kept
+from tallystick.app.act import EFFECTS, Act, Clean, kept
 from tallystick.app.spend import Settlement
 from tallystick.model.commitment import Content
 from tallystick.model.control import Decision, ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.journal import Draft
-from tallystick.model.masking import mask_text
+from tallystick.model.masking import mask
 from tallystick.model.step import Effect, EffectOutcome
 from tallystick.ports import Ids
 
@@ -37,15 +37,15 @@ def started(act: Act, decision: Decision, bound: str | None) -> Draft:
 
 def ended(
     call: ToolCall, decision: Decision, effect: Effect | None, outcome: EffectOutcome, *, at: int, result: Any,
-    error: str | None, loop: Mapping[str, Any] | None, ids: Ids,
+    error: str | None, loop: Mapping[str, Any] | None, ids: Ids, clean: Clean = mask,
 ) -> Draft:  # fmt: skip
     """The entry that says what became of a call. Results of calls without consequence stay with their step."""
     name = effect_id(decision.id)
     body = {
         "effect": name, "decision": decision.id, "run": call.run, "tool": call.tool,
         "effect_class": effect.value if effect is not None else None, "outcome": outcome.value,
-        "error": None if error is None else Content(_shown(error), ids.salt()),
-        "result": _result(result, ids) if effect in EFFECTS else None, "at": str(at), "loop": loop,
+        "error": None if error is None else Content(_shown(error, clean), ids.salt()),
+        "result": _result(result, ids, clean) if effect in EFFECTS else None, "at": str(at), "loop": loop,
     }  # fmt: skip
     return Draft("effect.ended", name, body, run=call.run, actor=call.agent or "tallystick")
 
@@ -57,14 +57,14 @@ def settlement(price_nano: int, outcome: EffectOutcome, effect: Effect | None) -
     return Settlement(price_nano, "reported" if outcome is EffectOutcome.LANDED else "assumed")
 
 
-def _shown(error: str) -> str:
-    text = mask_text(error.encode("utf-8", "replace").decode("utf-8"))
+def _shown(error: str, clean: Clean) -> str:
+    text: str = clean(error.encode("utf-8", "replace").decode("utf-8"))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _result(result: Any, ids: Ids) -> Content | None:
+def _result(result: Any, ids: Ids, clean: Clean) -> Content | None:
     """The result as it is committed to; None where it has no canonical JSON."""
     try:
-        return kept(result, ids.salt(), largest=_LARGEST)
+        return kept(result, ids.salt(), largest=_LARGEST, clean=clean)
     except (BadInput, RecursionError):
         return None

@@ -81,10 +81,14 @@ class Eraser:
             seqs, commitments = self._open(run)
             self._say(run, commitments, by, because, subject)
             openings += len(self.control.erase(seqs)) if seqs else 0
+        self._forget(runs)
+        wiped = self.traces.erase(runs)
+        self._forget(runs)  # whoever read a run just before may have put its texts into the index meanwhile
+        return Erased(tuple(runs), wiped.steps, wiped.records, openings, wiped.bytes, True, wiped.log_emptied)
+
+    def _forget(self, runs: Sequence[str]) -> None:
         for forget in self.forget:
             forget(runs)
-        wiped = self.traces.erase(runs)
-        return Erased(tuple(runs), wiped.steps, wiped.records, openings, wiped.bytes, True, wiped.log_emptied)
 
     def _open(self, run: str) -> tuple[list[int], list[str]]:
         """The entries of a run that have contents, and the commitments of those contents."""

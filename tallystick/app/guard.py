@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 
 from tallystick.app import effects
-from tallystick.app.act import EFFECTS, Act
+from tallystick.app.act import EFFECTS, Act, Clean
 from tallystick.app.authorize import Authority, authorize
 from tallystick.app.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
 from tallystick.app.feed import Feed
@@ -31,6 +31,7 @@ from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
 from tallystick.model.errors import Conflict, OverBudget, Stopped
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
+from tallystick.model.masking import mask
 from tallystick.model.step import Effect, EffectOutcome
 from tallystick.model.usage import Usage
 from tallystick.ports import Clock, ControlStore, Ids
@@ -79,13 +80,17 @@ class RunGuard:
 
     def __init__(
         self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
-        waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None,
+        waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
     ) -> None:  # fmt: skip
-        """``feed`` is where the registry's changes come from; without one no registry is asked."""
+        """``feed`` is where the registry's changes come from; without one no registry is asked.
+
+        ``clean`` takes out of arguments and results what the journal may not keep; decisions see them as they are.
+        """
         self._control = control
         self._clock = clock
         self._ids = ids
         self._waiter = waiter
+        self._clean = clean
         self._settings = settings or GuardSettings()
         self._outbox = Outbox(control, clock)
         self._purse = Purse(control, self._outbox, rates, clock, ids)
@@ -169,7 +174,7 @@ class RunGuard:
         memory = self._memory(call.run)
         if memory.stopped or self._house.book.pin(declaration).tool.effect in EFFECTS:
             self._must_not_be_stopped(call.run)
-        act = Act(call, declaration, self._clock.now(), self._ids.salt())
+        act = Act(call, declaration, self._clock.now(), self._ids.salt(), clean=self._clean)
         self._judge(act, memory)
         assert act.ruling is not None
         if act.looping is Rung.REFUSED:
@@ -267,7 +272,9 @@ class RunGuard:
             reasons = (*act.ruling.reasons, word)
             return self._deny(act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory)
         self._must_not_be_stopped(act.call.run)
-        again = Act(act.call, act.given, self._clock.now(), act.salt, frozenset({group}), approval)
+        again = Act(
+            act.call, act.given, self._clock.now(), act.salt, frozenset({group}), approval, clean=self._clean
+        )
         self._judge(again, memory)
         assert again.ruling is not None
         if again.looping is Rung.REFUSED:
@@ -313,7 +320,16 @@ class RunGuard:
         decision = verdict.decision
         drafts = [
             effects.ended(
-                call, decision, effect, outcome, at=at, result=result, error=error, loop=loop, ids=self._ids
+                call,
+                decision,
+                effect,
+                outcome,
+                at=at,
+                result=result,
+                error=error,
+                loop=loop,
+                ids=self._ids,
+                clean=self._clean,
             )
         ]
         if decision.hold is not None:

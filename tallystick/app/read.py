@@ -17,7 +17,8 @@ from tallystick.model.journal import Entry
 from tallystick.model.query import Query, parse_query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.contents import Contents
+from tallystick.observe.asked import asked_arguments, askers, lacks_arguments
+from tallystick.observe.contents import Contents, read_contents
 from tallystick.observe.lineage import with_agents
 from tallystick.observe.logs import joined, told_of
 from tallystick.observe.normalise import mapped_from
@@ -109,9 +110,19 @@ class Reader:
         step = found[0]
         logs = told_of(steps).get(step.span, [])
         spans = self._traces.spans(run, [step.span, *(log.span for log in logs)])
-        return self._whole(
-            step, spans[step.span], joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
-        )
+        contents = joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
+        whole = self._whole(step, spans[step.span], contents)
+        if lacks_arguments(step, contents):
+            near = askers(step, steps)
+            said = self._traces.spans(run, [one.span for one in near]) if near else {}
+            for one in near:
+                held = said.get(one.span)
+                asked = asked_arguments(step, [read_contents(one, held)]) if held is not None else None
+                if asked is not None:
+                    whole["arguments"] = dict(asked)
+                    whole["mapped_from"]["arguments"] = f"the answer of step {one.span}"
+                    break
+        return whole
 
     def _whole(self, step: Step, span: Span, contents: Contents) -> Json:
         return step_json(step, contents) | {

@@ -69,8 +69,9 @@ class Recorder:
         """
         batch: list[tuple[Step, Span]] = []
         rejected: list[Rejection] = []
+        given = len(spans)
         if self._redactor is not None:
-            spans = self._redactor.spans(spans)
+            spans = _redacted(self._redactor, spans, rejected)
         for span in spans:
             started, ended = span.started, span.ended
             if (
@@ -90,7 +91,7 @@ class Recorder:
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._traces.write(batch, at=self._clock.now())
-            receipt = Receipt(len(spans) - len(rejected), written.repeats, tuple(rejected), written.runs)
+            receipt = Receipt(given - len(rejected), written.repeats, tuple(rejected), written.runs)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))
         return receipt
@@ -103,6 +104,18 @@ class Recorder:
         step.cost_nano, step.cost_gap = nano, gap
         if nano is not None and self._notice is not None:
             self._notice.give()
+
+
+def _redacted(redactor: SpanRedactor, spans: Sequence[Span], rejected: list[Rejection]) -> Sequence[Span]:
+    """Spans as they may be stored. One that cannot be looked through to its end is refused, never stored as it is."""
+    try:
+        return redactor.spans(spans)
+    except RecursionError:
+        if len(spans) == 1:
+            rejected.append(Rejection(spans[0].trace, spans[0].span, "its values are nested too deeply"))
+            return ()
+    middle = len(spans) // 2
+    return [*_redacted(redactor, spans[:middle], rejected), *_redacted(redactor, spans[middle:], rejected)]
 
 
 def _tidings(receipt: Receipt, spans: Sequence[Span]) -> Tidings:

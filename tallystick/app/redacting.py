@@ -17,6 +17,7 @@ from tallystick.govern.redaction import Counts, Redactor, is_marked
 from tallystick.model.attributes import REDACTED
 from tallystick.model.masking import mark_of
 from tallystick.model.span import Attributes, Event, Link, Source, Span
+from tallystick.observe.dialects import READERS
 
 _AT_ONCE: Final = (
     128 * 1024
@@ -27,7 +28,12 @@ _NAMES: Final = 2_048  # sets of attribute names remembered
 _MOST_NAMES: Final = 64
 _DEEPEST: Final = 64
 # Whose run it is must stay what it is: it is how the run is found and erased.
-HANDLES: Final = frozenset({"user.id", "enduser.id", "session.id", "gen_ai.conversation.id"})
+HANDLES: Final = frozenset(
+    name
+    for reader in READERS.values()
+    for name, (column, *_) in reader.keys.items()
+    if column in ("subject", "conversation")
+)
 
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 

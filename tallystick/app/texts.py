@@ -9,7 +9,7 @@ from tallystick.observe.texts import Collector
 from tallystick.ports import Clock, Passed, RunTexts, TextLog
 
 AT_ONCE: Final = 200  # runs that are asked for at a time
-TOGETHER: Final = 100_000  # tokens that are written in one transaction
+TOGETHER: Final = 16_000_000  # characters that are written in one transaction
 
 
 class TextIndexer:
@@ -44,7 +44,7 @@ class TextIndexer:
                 steps += count
                 if texts is not None:
                     waiting.append(texts)
-                    size += len(list(texts.tokens))
+                    size += len(texts.text)
                 if size >= TOGETHER or run == due[-1][0]:
                     self._traces.index_texts(waiting, upto=revision)
                     waiting, size = [], 0
@@ -55,9 +55,9 @@ class TextIndexer:
 
     def _read(self, run: str, revision: int) -> tuple[RunTexts, int]:
         unread = self._traces.unread(run, revision)
-        collector = Collector(unread.seen, remember=unread.remember)
+        collector = Collector(unread.seen)
         count = 0
         for step, span in unread.steps:
             collector.add(step, span)
             count += 1
-        return RunTexts(unread, collector.tokens(), collector.scores, collector.seen), count
+        return RunTexts(unread, collector.text(), collector.scores, collector.seen), count

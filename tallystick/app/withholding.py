@@ -272,12 +272,9 @@ def _column(attributes: Attributes, reader: Reader, column: str) -> str | None:
     best: tuple[int, str] | None = None
     for name, value in attributes.items():
         known = reader.keys.get(name)
-        if (
-            known is not None
-            and known[0] == column
-            and isinstance(value, str)
-            and (best is None or known[1] < best[0])
-        ):
+        if known is None or known[0] != column or not isinstance(value, str):
+            continue
+        if best is None or known[1] < best[0]:
             best = (known[1], value)
     return None if best is None else best[1]
 

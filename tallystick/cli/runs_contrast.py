@@ -36,13 +36,21 @@ def _difference(row: Mapping[str, Any]) -> tuple[str, str]:
     return f"{row['difference']:+.0%}", _style(row)
 
 
+def _chance(q: float) -> str:
+    return f"{q:.2g}" if q > 1e-99 else "<1e-99"
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[str, str]:
+    return f"{row['low']:+.0%}…{row['high']:+.0%}", _style(row)
+
+
 _COLUMNS: Final = (
     Column("runs that have", "attribute", _feature, width=56),
     Column("in A", "a", _share("a"), right=True),
     Column("in B", "b", _share("b"), right=True),
     Column("difference", "difference", _difference, right=True),
-    Column("95 %", "low", lambda row: (f"{row['low']:+.0%}…{row['high']:+.0%}", _style(row)), right=True, spare=2),
-    Column("q", "q", lambda row: (f"{row['q']:.2g}", _style(row)), right=True, spare=1),
+    Column("95 %", "low", _ends, right=True, spare=2),
+    Column("q", "q", lambda row: (_chance(row["q"]), _style(row)), right=True, spare=1),
     Column("confidence", "confidence", lambda row: (str(row["confidence"]), _style(row))),
 )  # fmt: skip
 _PIPE: Final = tuple(

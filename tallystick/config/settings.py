@@ -64,7 +64,6 @@ class Settings:
     redact_fields: tuple[str, ...]
     redact_phone_country: str | None
     payloads: str
-    blob_limit_mb: int
     origins: Mapping[str, str]
     project: Path | None
 

@@ -149,10 +149,16 @@ def _rank(one: Separation) -> tuple[int, float, float, Feature]:
 
 
 def _without_mirrors(found: Sequence[Separation]) -> list[Separation]:
-    """Of two values of one attribute that split the runs the other way round, the one that set a has more of."""
+    """Of two values of one attribute that split the runs the other way round, the one that set a has more of; and of
+    a number its best cut."""
     kept: list[Separation] = []
+    cut: set[str] = set()
     seen: dict[tuple[str, int, int], Separation] = {}
     for one in found:
+        if one.feature[1].startswith("> "):  # of a number the cut that separates best says it all
+            if one.feature[0] in cut:
+                continue
+            cut.add(one.feature[0])
         mirror = seen.get((one.feature[0], one.of_a - one.with_a, one.of_b - one.with_b))
         if mirror is not None and abs(mirror.difference + one.difference) < 1e-12:
             if one.difference > mirror.difference:

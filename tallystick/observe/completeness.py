@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tallystick.model.run import Completeness, RunStatus
-from tallystick.observe.numbering import gaps
+from tallystick.observe.numbering import gaps, unsaid
 from tallystick.observe.summary import Root, Tally
 
 SILENT_AFTER_NS = 120 * 1_000_000_000
@@ -40,9 +40,8 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
     if tally.seqs:
         return _rootless(tally) if quiet else _OPEN
     whole = tally.root is not None and not tally.missing and not tally.running
-    if (
-        whole and tally.root is not None and (quiet or tally.root.rank < 2)
-    ):  # log records have no root that ends
+    # A log record as the root ends nothing: only silence says that no more will come.
+    if whole and tally.root is not None and (quiet or tally.root.rank < 2):
         return _ended(tally, 0)
     if not quiet:
         return _OPEN
@@ -54,7 +53,9 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
 def _recorded(tally: Tally, root: Root, *, dead: bool) -> Verdict:
     if not root.ended:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None) if dead else _OPEN
-    return _ended(tally, gaps(tally.numbered) + tally.running)
+    if tally.legs and not dead:
+        return _OPEN  # another process still works for this run
+    return _ended(tally, gaps(tally.numbered) + max(tally.running, unsaid(tally.numbered)))
 
 
 def _ended(tally: Tally, lacking: int) -> Verdict:
@@ -84,6 +85,10 @@ def _status(tally: Tally) -> RunStatus:
 
 
 def watched(tally: Tally) -> str | None:
-    """The process whose death would end this run, while it is open."""
+    """The process whose death would end this run, while it is open: the root's, then that of a leg."""
     root = tally.root
-    return root.process if root is not None and root.rank == 0 and not root.ended else None
+    if root is None or root.rank != 0:
+        return None
+    if not root.ended:
+        return root.process
+    return min(tally.legs.values()) or None if tally.legs else None

@@ -5,6 +5,7 @@ is shown."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,7 +78,7 @@ def read_contents(step: Step, span: Span) -> Contents:
     output = None if tool else _output(attributes, reader, kind, answered)
     return Contents(
         arguments=_tool_value(_told(span, reader, "arguments"), "inputs") if tool else None,
-        result=_tool_value(_told(span, reader, "result"), "output") if tool else None,
+        result=_tool_value(_plain(_told(span, reader, "result"), reader), "output") if tool else None,
         goal=_text(_first(attributes, reader, "goal")),
         system=_system(attributes, reader, asked),
         input_messages=[message for message in asked if message["role"] != "system"],
@@ -156,6 +157,16 @@ def _is_conversation(messages: list[Message]) -> bool:
         any(part.get("type") != "text" for message in messages for part in message["parts"])
         or len(messages) > 1
     )
+
+
+def _plain(value: Any, reader: Reader) -> Any:
+    """A result without the quotes that some write around text."""
+    if reader.dialect.quoted and isinstance(value, str) and value[:1] == value[-1:] == '"':
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _tool_value(value: Any, inside: str) -> Any:
@@ -327,7 +338,7 @@ def _retry(step: Step, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 def _first_chunk(attributes: Mapping[str, Any]) -> int | None:
     for name, unit in FIRST_CHUNK.items():
         value = attributes.get(name)
-        if type(value) in (int, float) and 0 <= value < _DAY:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _DAY:
             return round(value * unit)
     return None
 

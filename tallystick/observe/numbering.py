@@ -14,6 +14,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
+from tallystick.model.step import Step
+from tallystick.observe.values import clean_text
+
 MOST: Final = 256  # processes of one run that are counted apart; those beyond share one count
 _REST: Final = -1
 
@@ -40,6 +43,20 @@ def count_number(numbered: Numbered, origin: int | None, came: int, expected: in
     held[1] += expected
 
 
+def count_leg(legs: dict[str, str], step: Step, sign: int) -> None:
+    """Note that a leg is at work in a process, or take the note away (``sign`` -1); ended legs are not noted."""
+    process = clean_text(step.facts.get("process")) if step.ended is None and step.facts else None
+    if process is not None and sign > 0:
+        legs[step.span] = process
+    elif process is not None:
+        legs.pop(step.span, None)
+
+
 def gaps(numbered: Mapping[int, list[int]]) -> int:
     """How many numbered steps have not come, of the processes that have said how many there are."""
     return sum(max(0, expected - came) for came, expected in numbered.values())
+
+
+def unsaid(numbered: Mapping[int, list[int]]) -> int:
+    """How many processes numbered steps and never said how many there are: the end of what they did is missing."""
+    return sum(came > 0 and not expected for mark, (came, expected) in numbered.items() if mark)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
-from tallystick.observe.numbering import Numbered, count_number
+from tallystick.observe.numbering import Numbered, count_leg, count_number
 from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
@@ -44,8 +44,7 @@ class Part:
 
 @dataclass(slots=True)
 class Root:
-    """What a root step says of its run. ``rank`` 0 was marked by the SDK or an importer; 1 merely has no parent;
-    2 is a log record, which ends nothing."""
+    """What a root step says of its run. ``rank``: 0 marked by SDK or importer, 1 without a parent, 2 a log record."""
 
     rank: int
     order: Order
@@ -76,9 +75,8 @@ class Tally:
         default_factory=lambda: [0] * 5
     )  # ended model calls that did not report the field
     usage_gaps: int = 0
-    session: list[int] = field(
-        default_factory=lambda: [0] * 5
-    )  # totals that agent steps report for a whole session
+    # totals that agent steps report for a whole session
+    session: list[int] = field(default_factory=lambda: [0] * 5)
     session_reports: list[int] = field(default_factory=lambda: [0] * 5)
     cost_nano: int = 0
     cost_gaps: int = 0
@@ -104,6 +102,7 @@ class Tally:
     environment: tuple[Order, str] | None = None
     numbered: Numbered = field(default_factory=dict)
     uncounted: int = 0  # steps that came since a large run was counted anew
+    legs: dict[str, str] = field(default_factory=dict)  # legs at work: span -> process
 
 
 def order_of(step: Step) -> Order:
@@ -138,6 +137,9 @@ def _count(tally: Tally, parts: dict[PartKey, Part], step: Step, sign: int) -> N
         tally.dropped += sign * step.dropped
     if step.facts is not None:
         tally.lost += sign * _whole(step.facts.get("lost"))
+        if "leg" in step.facts:
+            count_leg(tally.legs, step, sign)
+            count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts.get("leg_steps")))
         if not step.derived and "steps" in step.facts:  # a process says how many steps it gave numbers to
             count_number(tally.numbered, step.origin, 0, sign * _whole(step.facts["steps"]))
     error = False

@@ -26,13 +26,17 @@ from tallystick.observe.dialects import READERS
 
 LONGEST_WORD: Final = 40  # characters
 SHORT: Final = 256  # characters of an attribute that has a tag; a longer one is text
-MOST_SEEN: Final = 16_384  # texts of one run that are remembered; beyond, a repeated one is read again
+SEEN: Final = 6  # bytes by which a text is remembered
+MOST_SEEN: Final = 4_096  # texts of one run that are remembered; beyond, a repeated one is read again
 MARK: Final = "·"  # begins every tag: no word can hold it
 
 _KEEP: Final = bytes(
     code + 32 if 65 <= code <= 90 else code if code >= 128 or chr(code).isalnum() else 32
     for code in range(256)
 )
+_SHAPE: Final = bytes(97 if chr(code).isalnum() and code < 128 else 32 for code in range(256))
+_TOO_LONG: Final = b"a" * (LONGEST_WORD + 1)
+_LONG_WORD: Final = re.compile(f"([A-Za-z0-9]{{{LONGEST_WORD}}})[A-Za-z0-9]+")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _SINGLE: Final = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 _OTHER: Final = re.compile(r"[\W_]+")
@@ -78,22 +82,28 @@ def names_text(name: str) -> bool:
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _fold(text: str) -> bytes:
-    """A text as its words, separated by white space."""
-    if not text.isascii():
-        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
-        text = _OTHER.sub(" ", _SINGLE.sub(r" \1 ", text))
-        if not text.isascii():  # cut by characters here: below, a word is bytes
-            text = " ".join([word[:LONGEST_WORD] for word in text.split()])
-    return text.encode("utf-8", "replace").translate(_KEEP)
+def split(text: str) -> list[str]:
+    """The words and tags of a text that is folded, in order. The ``ascii`` tokenizer of SQLite's FTS5 does the same."""
+    return text.encode("utf-8", "replace").translate(_KEEP).decode().split()
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text in order."""
-    found = []
-    for word in _fold(text).split():
-        found.append(word[:LONGEST_WORD].decode() if word.isascii() else word.decode())
-    return found
+    return split(_cut(text) if text.isascii() else _fold(text))
+
+
+def _fold(text: str) -> str:
+    """A text that is not ASCII as its words, separated by white space."""
+    text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    text = _OTHER.sub(" ", _SINGLE.sub(r" \1 ", text))
+    return " ".join([word[:LONGEST_WORD] for word in text.split()])
+
+
+def _cut(text: str) -> str:
+    """An ASCII text without more of its words than counts."""
+    if len(text) <= LONGEST_WORD or _TOO_LONG not in text.encode().translate(_SHAPE):
+        return text
+    return _LONG_WORD.sub(r"\1 ", text)
 
 
 def has_phrase(text: str, phrase: str) -> bool:
@@ -132,17 +142,14 @@ def scalar_text(value: Any) -> str | None:
 class Collector:
     """Collects the tokens and scores of a run, step by step.
 
-    ``seen`` are the texts of the run that earlier passes read (8 bytes each); with ``remember`` those read now are added.
+    ``seen`` are the texts of the run that earlier passes read (``SEEN`` bytes each); those read now join them.
     """
 
-    def __init__(self, seen: Iterable[bytes] = (), *, remember: bool = False) -> None:
+    def __init__(self, seen: Iterable[bytes] = ()) -> None:
         self.seen = set(seen)
-        self._remember = remember or bool(self.seen)
         self.scores: set[tuple[str, float | None, str | None]] = set()
         self._here: set[int] = set()  # of texts that were read in this pass: their hashes
         self._texts: list[str] = []
-        self._size = 0
-        self._words: set[bytes] = set()
         self._facts: set[tuple[str, str, Any]] = set()
         self._sources: list[Mapping[str, Any]] = []
 
@@ -190,20 +197,16 @@ class Collector:
         if step.kind._value_ == "evaluation" or span.events or _MAY_SCORE & span.attributes.keys():
             self.scores.update(scores_of(span))
 
-    def tokens(self) -> set[str]:
-        """All tokens so far."""
-        self._flush()
-        # Other words than ASCII were cut as they were read.
-        found = {
-            word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD]
-            for word in b" ".join(self._words).decode("utf-8", "replace").split()
-        }
-        found.update([tag("a", key) for key in {key for kind, key, _ in self._facts if kind == "a"}])
+    def text(self) -> str:
+        """What the run is found by, as one text: its words as ``split`` reads them, and its tags."""
+        tags = [tag("a", key) for key in {key for kind, key, _ in self._facts if kind == "a"}]
         for kind, key, value in self._facts:
             text = value if type(value) is str else scalar_text(value)
             if text is not None:
-                found.add(tag(kind, key, text))
-        return found
+                tags.append(tag(kind, key, text))
+        plain = [text for text in self._texts if text.isascii()]
+        other = [_fold(text) for text in self._texts if not text.isascii()]
+        return "\n".join([*map(_cut, plain), *other, *tags])
 
     def _parts(self, name: str, value: Any) -> None:
         """A list of scalars: each of them is a value of the attribute."""
@@ -216,10 +219,10 @@ class Collector:
         if known in self._here:
             return False
         self._here.add(known)
-        if not self._remember or len(raw) < 24:
+        if len(raw) < 24:
             return True  # words so few cost less than remembering them over passes
         digest = blake2b(
-            raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"), digest_size=8
+            raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"), digest_size=SEEN
         ).digest()
         if digest in self.seen:
             return False
@@ -272,16 +275,6 @@ class Collector:
 
     def _take(self, text: str) -> None:
         self._texts.append(text)
-        self._size += len(text)
-        if self._size > 262_144:
-            self._flush()
-
-    def _flush(self) -> None:
-        plain = [text for text in self._texts if text.isascii()]
-        self._words.update(_fold("\n".join(plain)).split())
-        if len(plain) < len(self._texts):
-            self._words.update(_fold("\n".join([text for text in self._texts if not text.isascii()])).split())
-        self._texts, self._size = [], 0
 
 
 _SCALARS: Final = frozenset({str, int, float, bool})

@@ -61,10 +61,12 @@ def literal(value: Any) -> Any:
     if type(value) is str and value[:2] in ("{'", '{"', "{}") and len(value) <= _LONGEST_LITERAL:
         try:
             held = ast.literal_eval(value)
+            if isinstance(
+                held, dict
+            ):  # bytes, sets and the like are no values of JSON, which this is shown as
+                return json.loads(json.dumps(held, allow_nan=False))
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return value  # a text like any other
-        if isinstance(held, dict):
-            return held
     return value
 
 

@@ -19,8 +19,8 @@ Score = tuple[str, float | None, str | None]  # name, value, label
 class Unread:
     """The steps of a run that are not in the index.
 
-    ``seen``: the texts of the run that were indexed before (8 bytes each); ``remember``: it goes on, and those that are
-    read now will be wanted. ``mark`` belongs to the store: it goes back
+    ``seen``: the texts of the run that were indexed before (``observe.texts.SEEN`` bytes
+    each). ``mark`` belongs to the store: it goes back
     with what was read. Reading ``steps`` raises UnknownThing where the run is gone, and StoreFault.
     """
 
@@ -29,15 +29,17 @@ class Unread:
     steps: Iterator[tuple[Step, Span]]
     seen: Iterable[bytes]
     mark: Any
-    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunTexts:
-    """What was read of one run: its tokens (see ``observe.texts``) and scores. ``read`` is what it was read from."""
+    """What was read of one run: its words and tags (a text that ``observe.texts.split`` reads) and its scores.
+
+    ``read`` is what it was read from.
+    """
 
     read: Unread
-    tokens: Iterable[str]
+    text: str
     scores: Iterable[Score] = ()
     seen: Iterable[bytes] = ()
 

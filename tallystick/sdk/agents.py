@@ -11,6 +11,7 @@ from tallystick.model.step import Kind
 from tallystick.sdk.active import Recording, recording
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import Place, RunState, here
+from tallystick.sdk.propagation import leg
 from tallystick.sdk.running import close_run, tell_guard
 from tallystick.sdk.stepping import OpenStep, open_run, open_step
 from tallystick.sdk.values import MAX_TEXT, cut_text, recorded_text
@@ -77,6 +78,10 @@ def _begin(
     outer = here()
     if outer is not None:
         place = outer.within(agent=who, version=version)
+        return AgentCall(active, open_step(active, f"invoke_agent {who}", attributes, place=place), None)
+    called = leg(None, active.processor.generation)
+    if called is not None:  # another process's run: this agent works for it
+        place = Place(called, who, version, workflow or active.workflow)
         return AgentCall(active, open_step(active, f"invoke_agent {who}", attributes, place=place), None)
     state = RunState(active.processor.generation)
     place = Place(state, who, version, workflow or active.workflow)

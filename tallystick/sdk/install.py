@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.environment_variables import (
     OTEL_ATTRIBUTE_COUNT_LIMIT,
@@ -30,6 +31,7 @@ from tallystick.sdk.edge import caught, edge
 from tallystick.sdk.instrumentors import switch_on
 from tallystick.sdk.lightspan import ATTRIBUTES_MAX
 from tallystick.sdk.processor import RunProcessor
+from tallystick.sdk.propagation import inherited
 from tallystick.sdk.providers import OpenProvider, welcome_latecomers
 from tallystick.sdk.runtime import Guard, Sink
 from tallystick.sdk.shipping import Shipper
@@ -127,6 +129,11 @@ def install(
         waker = Waker(pulse, shipper)
         processor.agent, processor.workflow, processor.clock = agent, workflow, clock.now
         processor.wake, processor.spool = waker, spool
+        processor.inherited = inherited()
+        if processor.inherited is not None:
+            otel_context.attach(
+                processor.inherited
+            )  # for as long as this process lives: it was started for a run
         made = Recording(
             provider.get_tracer(SCOPE, version), provider, processor, spool, clock, ids, shipper, guard, agent,
             workflow, contents, closed_reads,

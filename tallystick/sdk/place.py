@@ -29,14 +29,16 @@ class RunState:
     """What is known of a run while it is open. ``run`` is None until its root span has begun."""
 
     __slots__ = (
-        "budget_nano", "failed", "generation", "goal", "lock", "output", "pending", "root", "run", "seq", "stopped",
-        "stopped_by",
+        "budget_nano", "failed", "generation", "goal", "lock", "output", "own", "pending", "root", "run", "seq",
+        "stopped", "stopped_by",
     )  # fmt: skip
 
     def __init__(self, generation: int, *, goal: str | None = None, budget_nano: int | None = None) -> None:
         """``generation`` counts forks: only the process that opened a run gives out its sequence numbers."""
         self.run: str | None = None
         self.root: int | None = None  # span id
+        # In a leg (work for a run of another process, see propagation.py): the id that the guard decides under.
+        self.own: str | None = None
         self.seq = 0
         self.lock = threading.Lock()
         self.generation = generation

@@ -24,6 +24,7 @@ from tallystick.sdk.lightspan import UNSET, LightSpan
 from tallystick.sdk.masking import SHORTEST, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
+from tallystick.sdk.propagation import comes_from_outside, leg
 from tallystick.sdk.spool import Spool
 
 _OPEN_MAX = 20_000  # spans that never end must not fill the memory
@@ -63,6 +64,7 @@ class RunProcessor(SpanProcessor):
         self.workflow = workflow
         self.visible = False
         self.generation = 0
+        self.inherited: Context | None = None  # the run that this process was started for, see propagation.py
         self.process = process_name()
         self._open: dict[int, Open] = {}
         self._announced: weakref.WeakKeyDictionary[Span, int] = weakref.WeakKeyDictionary()
@@ -116,6 +118,8 @@ class RunProcessor(SpanProcessor):
             if state.run is None:
                 root = True
                 self._begin_run(place, context.trace_id, span_id)
+            elif state.root is None and state.own is not None:
+                root, state.root = True, span_id  # it opens a leg
             if state.generation == self.generation:
                 with state.lock:
                     seq = state.seq = state.seq + 1
@@ -132,13 +136,21 @@ class RunProcessor(SpanProcessor):
     def _place(self, span: Span, trace: int, parent_context: Context | None) -> Place | None:
         """The place of a span whose own context names none: the current context's, its trace's, or a new run."""
         place = (here() if parent_context is not None else None) or self._traces.get(trace)
-        if place is not None or span.parent is not None or not _begins_run(span):
+        if place is not None:
             return place
-        return Place(RunState(self.generation), self.agent, None, self.workflow)
+        if span.parent is None:
+            if not _begins_run(span):
+                return None
+            state = None if self.inherited is None else leg(self.inherited, self.generation)
+            return Place(state or RunState(self.generation), self.agent, None, self.workflow)
+        if comes_from_outside(span):
+            called = leg(parent_context, self.generation)
+            return None if called is None else Place(called, self.agent, None, self.workflow)
+        around = self._open.get(span.parent.span_id)
+        return None if around is None else around[1]
 
     def _begin_run(self, place: Place, trace: int, span: int) -> None:
-        state = place.state
-        state.run, state.root = f"{trace:032x}", span
+        place.state.run, place.state.root = f"{trace:032x}", span
         place.restamp()
         with self._lock:
             if len(self._traces) >= _TRACES_MAX:  # oldest first; runs that never end must not fill the memory
@@ -175,10 +187,12 @@ class RunProcessor(SpanProcessor):
             self.wake()
 
     def _close_run(self, attributes: dict[str, Any], state: RunState, root: ReadableSpan) -> None:
-        """What only the end of a run knows: how many steps there were, and how it ended."""
-        attributes[names.RUN_ROOT] = True
-        attributes[names.RUN_STEPS] = state.seq
+        """What only the end of a run or a leg knows: how many steps there were, and how it ended."""
         attributes[names.PROCESS] = self.process
+        if state.own is not None:
+            attributes[names.LEG], attributes[names.LEG_STEPS] = True, state.seq
+            return
+        attributes[names.RUN_ROOT], attributes[names.RUN_STEPS] = True, state.seq
         attributes.setdefault(names.RUN_SOURCE, "sdk")
         if state.stopped:
             attributes[names.RUN_STATUS] = "stopped"
@@ -313,7 +327,9 @@ class RunProcessor(SpanProcessor):
         attributes = mask(_attributes(span))
         attributes[names.STARTED] = True
         attributes[names.PROCESS] = self.process
-        if root:
+        if root and place is not None and place.state.own is not None:
+            attributes[names.LEG] = True
+        elif root:
             attributes[names.RUN_ROOT] = True
             attributes.setdefault(names.RUN_SOURCE, "sdk")
         if span in self._announced:

@@ -2,8 +2,8 @@
 
 A 200 can come from something between us and the store, which loses the export afterwards; nobody says so. What such an
 export held of a run that goes on shows as a gap in its numbers, but a whole run in it would leave no trace. So the end
-of each run (it says how many steps there were) goes out again, at once and with the next exports, until the store
-itself has said that it committed one of them. The store takes a repeat for what it is.
+of each run or leg (it says how many steps there were) goes out again, at once and with the next exports, until the
+store itself has said that it committed one of them. The store takes a repeat for what it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from tallystick.model.attributes import RUN_ROOT
+from tallystick.model.attributes import LEG, RUN_ROOT
 from tallystick.model.span import Span
 
 COMMITTED: Final = "tallystick-committed"  # the answer's header that only a store's own door gives
@@ -49,6 +49,9 @@ class Recalled:
         else:
             self._exports.append(
                 tuple(
-                    span for span in spans if span.ended is not None and span.attributes.get(RUN_ROOT) is True
+                    span
+                    for span in spans
+                    if span.ended is not None
+                    and (span.attributes.get(RUN_ROOT) or span.attributes.get(LEG)) is True
                 )
             )

@@ -15,6 +15,7 @@ from tallystick.model.errors import OverBudget, Stopped
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
+from tallystick.sdk.propagation import carrying
 from tallystick.sdk.values import cut_text
 
 _MESSAGE_MAX = 4_000
@@ -35,9 +36,10 @@ class OpenStep:
 
     @property
     def run(self) -> str:
-        """The run's id; for a step outside any run its trace id."""
+        """The id that the guard knows the run by: the run's own; in a leg, where a stranger named the run, the leg's;
+        for a step outside any run its trace id."""
         if self.place is not None and self.place.state.run is not None:
-            return self.place.state.run
+            return self.place.state.own or self.place.state.run
         return f"{self.span.get_span_context().trace_id:032x}"
 
     @property
@@ -92,7 +94,7 @@ def open_run(
         place.restamp()
     _, seq = active.processor.opened(span.get_span_context().span_id)
     # Everything else in the caller's context (baggage, framework values) stays; only span and place are new.
-    inside = otel_context.set_value(PLACE_KEY, place, otel_context.get_current())
+    inside = carrying(otel_context.set_value(PLACE_KEY, place, otel_context.get_current()))
     return OpenStep(span, trace.set_span_in_context(span, inside), place, seq or 0)
 
 

@@ -74,12 +74,11 @@ class ServerSink:
             self._deliver_part(spans[:middle])
             self._deliver_part(spans[middle:])
             return
-        if self._recalled.fresh:  # at once too: this process may be killed before its next export
-            self._send_ends()
-
-    def _send_ends(self) -> None:
-        with contextlib.suppress(BadInput, NotSignedIn, Unreachable):  # they were delivered before
-            self._send(())
+        if (
+            self._recalled.fresh
+        ):  # at once too, as a part of the delivery: until this is answered, the spool keeps all
+            with contextlib.suppress(BadInput):
+                self._send(())
 
     def _deliver_part(self, spans: Sequence[Span]) -> None:
         """A part of a batch of which another part was refused: a single bad span must not stop the rest."""
@@ -184,7 +183,8 @@ class ServerSink:
         """Send the ends of runs once more where nobody vouched for them, and close the connection."""
         for _ in range(EXPORTS):
             if self._recalled.ends():
-                self._send_ends()
+                with contextlib.suppress(BadInput, NotSignedIn, Unreachable):  # they were delivered twice
+                    self._send(())
         with self._lock:
             self._drop()
 

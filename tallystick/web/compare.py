@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.errors import BadInput
 from tallystick.model.query import RUNS
 from tallystick.web import svg
 from tallystick.web.runs import known_words
@@ -79,14 +79,12 @@ def _worded(field: str, value: Any) -> str:
 
 def contrast_view(site: Site, a: str, b: str) -> View:
     """What separates the runs of one query from those of another. A query that cannot be read gives its error."""
-    if site.sets is None:
-        raise UnknownThing("this server does not compare sets of runs")
     a, b = " ".join(a.split()), " ".join(b.split())
     error: BadInput | None = None
     found: Mapping[str, Any] = {"a": None, "b": None, "attributes": [], "tested": 0, "notes": []}
     if a:
         try:
-            found = site.sets.contrast(a, b)
+            found = site.reader.contrast(a, b or None)
         except BadInput as problem:
             error = problem
     rows = [

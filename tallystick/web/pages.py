@@ -29,9 +29,9 @@ from tallystick.web import (
     thing,
     wholeness,
 )
-from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Sets, Site
+from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
 
-__all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "Sets", "routes"]
+__all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
 
 
 def routes(
@@ -41,14 +41,13 @@ def routes(
     book: Journal,
     known: Registry,
     make_evidence: Evidence | None = None,
-    sets: Sets | None = None,
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
     ``book`` tells of the journal, ``known`` of the registry;
-    without ``make_evidence`` run pages offer no evidence to download, without ``sets`` nothing is said of sets of runs.
+    without ``make_evidence`` run pages offer no evidence to download.
     """
-    site = Site(reader, control_answer, settings, book, known, make_evidence, sets)
+    site = Site(reader, control_answer, settings, book, known, make_evidence)
 
     def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return site.failure(request, error)

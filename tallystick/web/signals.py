@@ -18,13 +18,11 @@ STEPS: Final = ("version", "day", "week")
 ROWS: Final = 60
 
 
-def of_agent(site: Site, agent: str, by: str) -> Mapping[str, Any] | None:
-    """``{"by", "rows", "pictures", "error"}`` for the agent's page; None where the server does not compute them."""
-    if site.sets is None:
-        return None
+def of_agent(site: Site, agent: str, by: str) -> Mapping[str, Any]:
+    """``{"by", "rows", "pictures", "more", "error", "choices"}`` for the agent's page."""
     by = by if by in STEPS else "version"
     try:
-        found = site.sets.signals(agent, by, "90d")
+        found = site.registry.catalog.signals_over(agent, by, "90d")
     except TallystickError as error:
         return {"by": by, "rows": [], "pictures": [], "more": 0, "error": error.message, "choices": STEPS}
     rows = list(found["rows"])

@@ -108,6 +108,10 @@ class PageReader(Protocol):
         """Two runs held against each other, step by step."""
         ...
 
+    def contrast(self, a: str, b: str | None = None, /) -> Mapping[str, Any]:
+        """What separates two sets of runs; without a second query, the first set from the rest of its selection."""
+        ...
+
     def completeness(self, by: str, query: str = "", /) -> Mapping[str, Any]:
         """``{"by", "rows"}``: how many runs were recorded whole, by "agent" or "day"."""
         ...
@@ -130,18 +134,6 @@ class PageReader(Protocol):
 
     def recorded(self, run: str, /) -> Mapping[str, Any]:
         """How far a run's record is in the journal: ``{"run", "records", "sealed": {"seq", "at", "records"}}``."""
-        ...
-
-
-class Sets(Protocol):
-    """Questions about many runs at once. Raises BadInput and UnknownThing."""
-
-    def contrast(self, a: str, b: str = "", /) -> Mapping[str, Any]:
-        """What separates two sets of runs; an empty second query means all other runs."""
-        ...
-
-    def signals(self, agent: str, by: str, since: str, /) -> Mapping[str, Any]:
-        """The signals of an agent by "version", "day" or "week"."""
         ...
 
 
@@ -213,10 +205,8 @@ class Site:
         journal: Journal,
         registry: Registry,
         evidence: Evidence | None = None,
-        sets: Sets | None = None,
     ) -> None:
         self.reader = reader
-        self.sets = sets
         self.registry = registry
         self.answer = answer
         self.settings = settings

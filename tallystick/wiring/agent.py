@@ -17,6 +17,7 @@ from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
+from tallystick.wiring.redacting import cleaner
 from tallystick.wiring.stores import (
     SPOOL,
     Stores,
@@ -167,5 +168,5 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
             approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
             tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
         ),
-        feed=heard,
+        feed=heard, clean=cleaner(settings),
     )  # fmt: skip

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tallystick.config.settings import Settings, load
 from tallystick.model.errors import ConfigError, StoreFault
+from tallystick.model.masking import mask
 
 if TYPE_CHECKING:
     from tallystick.app.redacting import SpanRedactor
@@ -45,6 +48,16 @@ def redactor(settings: Settings, stores: Stores) -> SpanRedactor:
             )
         )  # fmt: skip
     return SpanRedactor(text_redactor(settings.redact, settings.redact_phone_country), rules)
+
+
+def cleaner(settings: Settings) -> Callable[[Any], Any]:
+    """What takes out of a value what the journal may not keep; the same patterns as for spans."""
+    by = text_redactor(settings.redact, settings.redact_phone_country)
+
+    def clean(value: Any) -> Any:
+        return mask(by.value(value, Counter()))
+
+    return clean
 
 
 class DeclaredClasses:

@@ -154,8 +154,7 @@ def eraser(stores: Stores) -> Eraser:
 
     from tallystick.app.erasure import Eraser
 
-    forget = getattr(stores.traces, "forget_texts", None)  # the text index, where the store has one
-    return Eraser(stores.traces, stores.control, os.urandom, () if forget is None else (forget,))
+    return Eraser(stores.traces, stores.control, os.urandom, (stores.traces.forget_texts,))
 
 
 def notary(stores: Stores) -> Notary:

@@ -69,9 +69,7 @@ def make_app(
     handlers: list[Any] = [
         find,
         events,
-        *routes(
-            reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence(), reader.sets
-        ),
+        *routes(reader, reader.answer, settings, journal, reader.catalog.registry(), FakeEvidence()),
     ]
     return Litestar(handlers, openapi_config=None)
 

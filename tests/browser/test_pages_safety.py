@@ -33,13 +33,14 @@ CORPUS = [
 
 
 def addresses(reader: FakeReader) -> list[str]:
-    run = str(reader.runs()["runs"][0]["run"])
+    run, other = (str(found["run"]) for found in reader.runs()["runs"][:2])
     approval = str(reader.approvals()["approvals"][0]["approval"])
     return [
         "/", "/runs", "/runs?q=status:failed", f"/runs/{run}", f"/runs/{run}?plain=1",
         f"/runs/{run}/steps/{refund_steps()[5]['step']}", "/agents", "/agent?name=refunds", "/tools", "/models",
         "/cost", f"/approvals/{approval}", "/approvals?state=all", "/keys", "/runs/nosuchrun", "/journal",
-        "/journal/verify",
+        "/journal/verify", f"/diff?a={run}&b={other}", f"/diff?a={run}&b={other}&all=1", "/contrast",
+        "/contrast?a=status:failed&b=status:ok", "/completeness", "/agent?name=refunds&by=day",
     ]  # fmt: skip
 
 
@@ -78,6 +79,18 @@ def test_stored_text_never_runs(open_context: Open, part: int) -> None:
             page.locator(".t-row").nth(number).click()
             page.wait_for_selector(f'[data-panel] article[data-step="{refund_steps()[number]["step"]}"]')
         watched.check(page)
+        page.fill("[data-find]", hostile[:12])
+        page.wait_for_timeout(400)
+        watched.check(page)
+        other = reader.runs()["runs"][1]["run"]
+        page.goto(f"{served.url}/diff?a={run}&b={other}&all=1")
+        page.wait_for_selector(".c-row")
+        for number in range(page.locator(".c-row").count()):
+            page.locator(".c-row").nth(number).click()
+        watched.check(page)
+        for address in ("/contrast?a=status:failed&b=status:ok", "/completeness", "/agent?name=refunds"):
+            page.goto(served.url + address)
+            watched.check(page)
         page.goto(f"{served.url}/runs/{run}/steps/{refund_steps()[8]['step']}")
         watched.check(page)
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Open
 from playwright.sync_api import Page, expect
 from serve_pages import Served
-from web_world import refund_steps
+from web_world import make_step, refund_steps
 
 pytestmark = pytest.mark.browser
 
@@ -191,12 +191,32 @@ def test_a_changed_run_is_read_anew_and_the_choice_stays(own_desk: Served, open_
     with page.expect_response("**/events"):
         open_run(page, own_desk)
     page.keyboard.press(".")
+    chosen_before = chosen(page)
+    tree = page.get_by_role("treegrid")
+    own_desk.reader._steps.pop()
     own_desk.announce("e" * 32)
     own_desk.announce(first_run(own_desk))
-    own_desk.reader._steps.pop()
-    page.locator("[data-run-live]").click()
-    expect(page.get_by_role("treegrid")).to_have_attribute("aria-rowcount", "13")
-    assert chosen(page) == "lookup_customer"
+    expect(tree).to_have_attribute("aria-rowcount", "13")
+    assert chosen(page) == chosen_before
+
+
+def test_new_steps_appear_and_are_counted_without_moving_the_rows(
+    own_desk: Served, open_context: Open
+) -> None:
+    page = open_context(height=520).page()
+    with page.expect_response("**/events"):
+        open_run(page, own_desk)
+    top = page.locator(".t-row").first.inner_text()
+    steps = own_desk.reader._steps
+    for number in range(3):
+        steps.append(make_step(20 + number, steps[0]["step"], "tool", f"late {number}", depth=1))
+    own_desk.announce(first_run(own_desk))
+    pill = page.locator("[data-run-live]")
+    expect(pill).to_have_text("3 new steps")
+    assert page.locator(".t-row").first.inner_text() == top
+    pill.click()
+    expect(pill).to_be_hidden()
+    assert chosen(page) == "late 2"
 
 
 def test_an_approval_is_given_by_keyboard_in_two_keys(own_desk: Served, open_context: Open) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import strategies as st
 
 from tallystick.model.span import Event, Link, Source, Span
@@ -73,6 +75,13 @@ def pair(
     return step, Span(
         *ids, name, begun, ended, source, attributes=attributes or {}, events=events, links=span_links
     )
+
+
+def said(number: int, text: str, *, trace: int | None = None, **more):
+    """A model step that was told a text, in a run of its own."""
+    messages = json.dumps([{"role": "user", "parts": [{"type": "text", "content": text}]}])
+    attributes = {"gen_ai.input.messages": messages, **more.pop("attributes", {})}
+    return pair(number if trace is None else trace, number, kind=Kind.MODEL, attributes=attributes, **more)
 
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=400) | st.sampled_from(

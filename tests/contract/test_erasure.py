@@ -33,7 +33,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Traces]:
 def spans(run: int, subject: str, marker: str = MARKER) -> list[Span]:
     trace, source = f"{run:032x}", Source({"service.name": "desk"}, "tests")
     common = {"user.id": subject, "gen_ai.conversation.id": f"chat-{subject}"}
-    said = f'[{{"role":"user","parts":[{{"type":"text","content":"{LONG}"}}]}}, {{"role":"user","x":"{marker} {LONG}"}}]'
+    first = f'{{"role":"user","parts":[{{"type":"text","content":"{LONG}"}}]}}'
+    said = f'[{first}, {{"role":"user","x":"{marker} {LONG}"}}]'
     root = Span(
         trace, f"{run * 10:016x}", None, "run", NOW, NOW + 9, source, status=2, status_message=f"no {marker} here",
         attributes={

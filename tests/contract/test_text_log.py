@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from store_samples import SECOND, START, Clock, pair
+from store_samples import SECOND, START, Clock, pair, said
 
 from tallystick.app.texts import TextIndexer
 from tallystick.model.errors import BadInput
@@ -14,13 +12,6 @@ from tallystick.model.span import Event, Source
 from tallystick.model.step import Kind, StepStatus
 
 NOW = START + 1000 * SECOND
-
-
-def said(number: int, text: str, *, trace: int | None = None, **more):
-    """A model step that was told a text, in a run of its own."""
-    messages = json.dumps([{"role": "user", "parts": [{"type": "text", "content": text}]}])
-    attributes = {"gen_ai.input.messages": messages, **more.pop("attributes", {})}
-    return pair(number if trace is None else trace, number, kind=Kind.MODEL, attributes=attributes, **more)
 
 
 @pytest.fixture

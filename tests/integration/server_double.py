@@ -92,7 +92,8 @@ STEP: dict[str, Any] = {
 STEP_MORE: dict[str, Any] = {
     "input_messages": [{"role": "user", "parts": []}], "output_messages": None, "system": None,
     "tool_definitions": None,
-    "documents": None, "plan": None, "handoff": None, "retry": None, "guardrail": None, "first_chunk_ns": None, "mapped_from": {},
+    "documents": None, "plan": None, "handoff": None, "retry": None, "guardrail": None, "first_chunk_ns": None,
+    "mapped_from": {},
     "parameters": None, "reasoning": None, "goal": None,
     "input": None,
     "stacktrace": None,

@@ -20,8 +20,9 @@ def folder(tmp_path):
     for run in range(3):
         wiring.recorder(stores).record([
             Span(
-                f"{run + 1:032x}", f"{run * 1000 + number + 1:016x}", None, "chat\x1b[2J‮", 10**18 + number, 10**18 + 1000,
-                SOURCE, attributes={"gen_ai.agent.name": f"agent-{run % 2}", "said": "words " * 100, "odd": b"\xff"},
+                f"{run + 1:032x}", f"{run * 1000 + number + 1:016x}", None, "chat\x1b[2J‮", 10**18 + number,
+                10**18 + 1000, SOURCE,
+                attributes={"gen_ai.agent.name": f"agent-{run % 2}", "said": "words " * 100, "odd": b"\xff"},
             )
             for number in range(600)
         ])  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from test_server_ingest import PROTOBUF, request_of
 
 from tallystick import wiring
-from tallystick.api import compare_shapes, registry_shapes, shapes
+from tallystick.api import compare_shapes, registry_shapes, shapes, standing_shapes
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.app.prove.mirror import content_of
 from tallystick.config import load
@@ -111,7 +111,7 @@ def test_what_was_posted_is_there_in_the_shapes_that_were_promised(wired: Wired)
     wired.ask("/api/contrast?a=steps:5&b=steps:4", compare_shapes.ContrastShape)
     for by in ("agent", "tool", "workflow", "run", "model"):
         wired.ask(f"/api/cost?by={by}", shapes.CostShape)
-    doctor = wired.ask("/api/doctor", shapes.DoctorShape)
+    doctor = wired.ask("/api/doctor", standing_shapes.DoctorShape)
     assert (doctor["ingest"]["accepted"], doctor["ingest"]["repeats"]) == (10, 5)
     assert doctor["watermark"] > 0
 
@@ -183,7 +183,7 @@ def test_recorded_framework_spans_are_taken_whole(wired: Wired) -> None:
         assert wired.call("POST", "/v1/traces", path.read_bytes(), PROTOBUF) == (200, b""), path.name
         again = path.with_suffix(".json").read_bytes()
         assert wired.call("POST", "/v1/traces", again) == (200, b"{}"), path.name
-    ingest = wired.ask("/api/doctor", shapes.DoctorShape)["ingest"]
+    ingest = wired.ask("/api/doctor", standing_shapes.DoctorShape)["ingest"]
     assert ingest["repeats"] * 2 >= ingest["accepted"]  # both encodings say the same
     assert ingest["rejected"] == ingest["faults"] == 0
     for run in wired.ask("/api/runs?limit=1000", shapes.RunsShape)["runs"]:

@@ -37,6 +37,17 @@ KEYS = sorted(
         "traceloop.entity.name",
         "langsmith.metadata.usage_metadata",
         "tool.description",
+        "langfuse.observation.usage_details",
+        "langfuse.observation.level",
+        "langfuse.observation.status_message",
+        "mlflow.chat.tokenUsage",
+        "genkit:metadata:subtype",
+        "genkit:state",
+        "logfire.span_type",
+        "logfire.pending_parent_id",
+        "lk.retry_count",
+        "http.request.resend_count",
+        "ai.response.msToFirstChunk",
     }
 )
 SCOPES = ["", "x", *(scope.rstrip("*") for dialect in DIALECTS for scope in dialect.scopes)]
@@ -65,6 +76,14 @@ JSON = [
     '{"content": [null]}',
     '[{"role": "tool", "tool_call_id": "call_12345", "content": [{}]}]',
     "9" * 5_000,
+    '{"config": {"tools": [{"function_declarations": 5}, 5], "system_instruction": {}}}',
+    '{"usage": {"inputTokens": "x", "outputTokens": -1}, "message": []}',
+    '{"input": 5, "input_x": 3, "total": 1, "prompt_tokens": {"a": {}}}',
+    '{"messages": 5, "tools": 5, "config": {}}',
+    '{"args": [], "kwargs": 5}',
+    "{'a': " * 3_000,
+    "pending_span",
+    "0" * 16,
 ]
 atoms = (
     st.none()

@@ -142,7 +142,7 @@ def test_a_record_is_written_as_the_format_page_says() -> None:
     assert record_leaf(span, reading_of(step), "00" * 32).decode() == (
         '{"content":"' + "00" * 32 + '","ended":"9","parent":null,"span":"cdcdcdcdcdcdcdcd","started":"5",'
         '"step":{"agent":"refunds","cost_nano":0,"dialect":"canonical","facts":{"root":true},"kind":"model","seq":0,'
-        '"status":"ok","usage":{"input_tokens":3,"output_tokens":4}},"trace":"' + "ab" * 16 + '","v":2}'
+        '"status":"ok","usage":{"input_tokens":3,"output_tokens":4}},"trace":"' + "ab" * 16 + '","v":3}'
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -29,7 +30,7 @@ def counts(draw) -> tuple[int, int]:
 
 
 def test_published_values() -> None:
-    # Newcombe (1998), table II, row a: 56/70 and 48/80, method 10: 0.0524 to 0.3339; Wilson for 81/263: 0.2553 to 0.3662
+    # Newcombe (1998), table II, 56/70 and 48/80 by method 10: 0.0524 to 0.3339; Wilson for 81/263: 0.2553 to 0.3662
     told = difference(56, 70, 48, 80)
     assert (round(told.value or 0, 4), round(told.low or 0, 4), round(told.high or 0, 4)) == (
         0.2,
@@ -73,7 +74,7 @@ def test_rates_of_false_discoveries_keep_the_order_and_never_fall_below_p(ps) ->
     qs = discoveries(ps)
     assert all(p <= q + 1e-12 and q <= 1 for p, q in zip(ps, qs, strict=True))
     order = sorted(range(len(ps)), key=lambda at: ps[at])
-    assert all(qs[one] <= qs[two] + 1e-12 for one, two in zip(order, order[1:], strict=False))
+    assert all(qs[one] <= qs[two] + 1e-12 for one, two in itertools.pairwise(order))
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=2, max_size=80))

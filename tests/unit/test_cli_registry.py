@@ -162,7 +162,7 @@ def test_unused_grants_say_since_when(parts: FakeParts) -> None:
 
 def test_signals_that_were_not_measured_say_so(parts: FakeParts) -> None:
     answer = ask(parts, "agents", "signals", "refunds")
-    assert answer["completion"] == {"value": None, "n": 0}
+    assert (answer["completion"]["value"], answer["completion"]["n"]) == (None, 0)
     assert "not measured" in call(parts, "agents", "signals", "refunds").stdout
 
 

@@ -134,6 +134,15 @@ def test_rule_7_messages_and_arguments_as_json_or_as_values() -> None:
         assert contents({**tool, "gen_ai.tool.call.arguments": given}).arguments == {"city": "Paris"}
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["{'a': b'x'}", "{'a': {1, 2}}", "{'a': 1e999}", "{'a': " + "-" * 9_000 + "1}", "{'a': ...}", "{'a"],
+)
+def test_what_is_no_value_of_json_stays_a_text(given: str) -> None:
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}
+    assert contents({**tool, "gen_ai.tool.call.arguments": given}).arguments == given
+
+
 def test_rule_8_what_the_sender_dropped_is_counted() -> None:
     sent = {
         "traceId": "1" * 32,

@@ -99,7 +99,8 @@ def test_personal_data_is_found_with_its_checks() -> None:
     )
     left, counts = taken(text, ALL)
     assert counts == {"email": 1, "phone": 2, "card": 1, "iban": 1, "ip": 2, "ssn": 1}
-    assert "1112" in left and "127.0.0.1" in left and "1.2.3.4" in left
+    for kept in ("1112", "127.0.0.1", "1.2.3.4"):
+        assert kept in left
 
 
 def test_a_number_that_is_a_card_becomes_a_text() -> None:

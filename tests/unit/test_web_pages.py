@@ -31,7 +31,6 @@ def client_of(
         journal or FakeJournal(reader),
         reader.catalog.registry(),
         evidence or FakeEvidence(),
-        reader.sets,
     )
     return TestClient(Litestar(handlers, openapi_config=None), raise_server_exceptions=False)
 
@@ -249,8 +248,14 @@ def test_the_evidence_is_complete(client: Client) -> None:
 )  # fmt: skip
 def test_hostile_text_stays_text(hostile: str) -> None:
     reader = FakeReader(taint=lambda _: hostile)
+    a, b = (run["run"] for run in reader.runs()["runs"][:2])
     with client_of(reader) as client:
         for address in (
+            f"/diff?a={a}&b={b}&all=1",
+            "/contrast?a=status:failed&b=status:ok",
+            "/completeness",
+            f"/runs/{a}",
+            f"/runs/{a}/steps/{refund_steps()[8]['step']}",
             "/",
             "/runs",
             "/agents",

@@ -96,7 +96,9 @@ def test_attributes_go_by_name() -> None:
 def test_digests_leave_counts_times_and_names_and_nothing_that_was_said() -> None:
     told = json.dumps([
         {"role": "user", "name": "Jane", "content": "hello Jane"},
-        {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "look", "arguments": '{"who": "Jane"}'}}]},
+        {"role": "assistant", "tool_calls": [
+            {"id": "c", "function": {"name": "look", "arguments": '{"who": "Jane"}'}},
+        ]},
     ])  # fmt: skip
     model = span(
         gen_ai__operation__name="chat", gen_ai__request__model="gpt-x", gen_ai__usage__input_tokens=7,

@@ -101,8 +101,10 @@ class FakeReader:
         self.answers: list[tuple[str, str, str, str | None]] = []
         if not empty:
             self._bend()
-        self.sets = FakeSets(taint("x") if taint else "")
         self.catalog = FakeCatalog(empty=empty, taint=taint, agents=agents)
+        self.sets = FakeSets(taint("x") if taint else "")
+        self.catalog.signals_over = self.sets.signals_over  # type: ignore[method-assign]
+        self.contrast = self.sets.contrast
         self._entries = [] if empty else self._journal()
         if taint:
             for rows in (

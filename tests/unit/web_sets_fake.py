@@ -86,7 +86,7 @@ class FakeSets:
     def __init__(self, say: str = "") -> None:
         self._say = say
 
-    def contrast(self, a: str, b: str = "") -> Row:
+    def contrast(self, a: str, b: str | None = None) -> Row:
         say = self._say
         rows = [
             ("tool", f"lookup_customer{say}", 18, 22, 9, 108, 0.73, 0.52, 0.86, "strong"),
@@ -94,16 +94,17 @@ class FakeSets:
             ("prompt", None, 3, 22, 5, 108, 0.09, -0.04, 0.29, "weak"),
         ]
         return {
-            "a": {"query": a, "runs": 22, "measured": 22}, "b": {"query": b, "runs": 110, "measured": 108},
+            "a": {"query": a, "runs": 22, "measured": 22}, "b": {"query": b or "", "runs": 110, "measured": 108},
             "attributes": [
                 {"attribute": what + say, "value": value, "a": {"with": aw, "of": ao}, "b": {"with": bw, "of": bo},
-                 "difference": d, "low": low, "high": high, "p": 0.001, "q": 0.004, "confidence": sure}
+                 "difference": d, "low": low, "high": high, "p": 0.001, "q": 0.004, "confidence": sure,
+                 "aliases": [{"attribute": "first tool" + say, "value": f"search{say}"}]}
                 for what, value, aw, ao, bw, bo, d, low, high, sure in rows
             ],
             "tested": 64, "notes": [f"two runs of B were not judged{say}"],
         }  # fmt: skip
 
-    def signals(self, agent: str, by: str, since: str) -> Row:
+    def signals_over(self, agent: str, by: str, since: str | None) -> Row:
         rows = []
         for index in range(4):
             share = None if index == 2 else {"value": 0.8 + index / 20, "low": 0.7, "high": 0.97}

@@ -138,30 +138,8 @@ def haystack() -> None:
     book.write(tools=[], models=[], missing=missing, spans=2)
 
 
-def story() -> None:
-    """Each kind of step by the canonical names, and by those that came before them."""
-    book = Book("canonical", "desk")
-    who = {"gen_ai__conversation__id": "session-0001", "user__id": "u-4711"}
-    root = book.add(
-        "invoke_agent desk", gen_ai__operation__name="invoke_agent", gen_ai__agent__name="desk", **who
-    )
-    book.add("plan", root, gen_ai__operation__name="plan", tallystick__plan=["look up", "answer"])
-    documents = [{"id": "d1", "score": 0.5, "content": "Paris is a city"}]
-    looked = {"gen_ai__operation__name": "retrieval", "gen_ai__retrieval__query__text": "Paris"}
-    book.add("retrieval notes", root, gen_ai__retrieval__documents=documents, **looked)
-    memory = {"gen_ai__operation__name": "search_memory", "gen_ai__memory__query__text": "last city"}
-    book.add("search_memory", root, gen_ai__memory__records=[{"id": "m1", "content": "Paris"}], **memory)
-    guard = {"gen_ai__operation__name": "run_guardrail", "gen_ai__guardrail__name": "polite"}
-    book.add("run_guardrail polite", root, gen_ai__guardrail__decision="pass", **guard)
-    book.add(
-        "run_guardrail secret",
-        root,
-        gen_ai__operation__name="run_guardrail",
-        gen_ai__guardrail__triggered=True,
-    )
-    handed = {"tallystick__handoff__from": "desk", "tallystick__handoff__to": "refunds"}
-    why = {"tallystick__handoff__reason": "money", "tallystick__handoff__payload": {"order": 7}}
-    book.add("handoff", root, gen_ai__operation__name="handoff", **handed, **why)
+def calls(book: Book, root: str) -> None:
+    """A refused call, its retry, a tool, and a call that keeps its messages in an event."""
     chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o-mini"}
     old = {
         "gen_ai__system": "openai",
@@ -200,6 +178,33 @@ def story() -> None:
     }
     more = {"gen_ai__usage__cache_write__input_tokens": 4, "gen_ai__usage__reasoning__output_tokens": 7}
     book.add("chat new", root, events=events, http__request__resend_count=1, **chat, **new, **more)
+
+
+def story() -> None:
+    """Each kind of step by the canonical names, and by those that came before them."""
+    book = Book("canonical", "desk")
+    who = {"gen_ai__conversation__id": "session-0001", "user__id": "u-4711"}
+    root = book.add(
+        "invoke_agent desk", gen_ai__operation__name="invoke_agent", gen_ai__agent__name="desk", **who
+    )
+    book.add("plan", root, gen_ai__operation__name="plan", tallystick__plan=["look up", "answer"])
+    documents = [{"id": "d1", "score": 0.5, "content": "Paris is a city"}]
+    looked = {"gen_ai__operation__name": "retrieval", "gen_ai__retrieval__query__text": "Paris"}
+    book.add("retrieval notes", root, gen_ai__retrieval__documents=documents, **looked)
+    memory = {"gen_ai__operation__name": "search_memory", "gen_ai__memory__query__text": "last city"}
+    book.add("search_memory", root, gen_ai__memory__records=[{"id": "m1", "content": "Paris"}], **memory)
+    guard = {"gen_ai__operation__name": "run_guardrail", "gen_ai__guardrail__name": "polite"}
+    book.add("run_guardrail polite", root, gen_ai__guardrail__decision="pass", **guard)
+    book.add(
+        "run_guardrail secret",
+        root,
+        gen_ai__operation__name="run_guardrail",
+        gen_ai__guardrail__triggered=True,
+    )
+    handed = {"tallystick__handoff__from": "desk", "tallystick__handoff__to": "refunds"}
+    why = {"tallystick__handoff__reason": "money", "tallystick__handoff__payload": {"order": 7}}
+    book.add("handoff", root, gen_ai__operation__name="handoff", **handed, **why)
+    calls(book, root)
     book.write(
         agent="desk",
         conversation="session-0001",

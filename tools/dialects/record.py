@@ -4,7 +4,8 @@
 
 runs ``tools/dialects/with_NAME.py`` with PYTHON (of an environment where the library is installed) and writes
 ``tests/golden/dialects/NAME.json`` and ``NAME.truth.json``. The truth comes from the model server, which counted the
-tokens that it reported, and from the script, never from the spans."""
+tokens that it reported, and from the script, never from the spans. NAME may have a variant: ``vercel-v6`` is recorded
+by ``with_vercel.py``."""
 
 from __future__ import annotations
 
@@ -50,10 +51,14 @@ def main(name: str, python: str) -> int:
             "SPANS_OUT": str(OUT / f"{name}.json"),
             "TOLD_OUT": str(told_at),
             "PYTHONPATH": str(HERE),
+            "FIXTURE": name,
             "HOME": scratch,
         }
         done = subprocess.run(
-            [python, str(HERE / f"with_{name}.py")], env=environment, cwd=scratch, check=False
+            [python, str(HERE / f"with_{name.partition('-')[0]}.py")],
+            env=environment,
+            cwd=scratch,
+            check=False,
         )
         if done.returncode != 0:
             return done.returncode

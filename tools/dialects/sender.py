@@ -60,7 +60,7 @@ def write(*packages: str, **told: Any) -> None:
                         if key in holder:
                             holder[key] = base64.b64decode(holder[key]).hex()
     text = json.dumps(document, indent=1, ensure_ascii=False).replace(str(Path.home()), "/app")
-    text = text.replace(sys.prefix, "/app")
+    text = text.replace(sys.prefix, "/app").replace(str(Path(__file__).resolve().parents[2]), "/app")
     Path(os.environ["SPANS_OUT"]).write_text(text)
     versions = {package: version(package) for package in packages}
     Path(os.environ["TOLD_OUT"]).write_text(json.dumps({"versions": versions, **told}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from typing import Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.memory.held import Held
@@ -15,7 +15,7 @@ from tallystick.ports import Wiped
 class MemoryErasing:
     """What makes ``MemoryTraces`` an ``ErasableTraces``."""
 
-    _lock: AbstractContextManager[bool]
+    _lock: Any
     _logs: MemoryLogs
     _runs: dict[str, Held]
     _keys: dict[str, str]

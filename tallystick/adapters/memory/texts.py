@@ -12,6 +12,7 @@ from tallystick.model.query import Term
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.text_terms import meets_score, score_term, step_meets, wanted
+from tallystick.observe.texts import split
 from tallystick.ports import Indexed, RunTexts, Score, Unread
 
 
@@ -64,7 +65,7 @@ class MemoryTexts:
         with self._lock:
             for one in texts:
                 number, steps = one.read.mark
-                self._said[number] = Said(max(1, steps), set(one.tokens), set(one.scores))
+                self._said[number] = Said(max(1, steps), set(split(one.text)), set(one.scores))
             self._upto = max(self._upto, upto)
 
     def indexed(self) -> Indexed:

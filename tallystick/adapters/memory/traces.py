@@ -48,7 +48,7 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(MemoryTexts, MemoryErasing, OutlineOf, WholenessOf, TalliesOf):
+class MemoryTraces(MemoryErasing, MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(

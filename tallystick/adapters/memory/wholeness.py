@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from tallystick.adapters.memory.held import Held
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class WholenessOf:
     """Counts run summaries; mixed into the store."""
 
-    _lock: threading.RLock
+    _lock: AbstractContextManager[bool]
 
     def _chosen(self, query: Query, now: int) -> list[tuple[Held, Run]]:
         raise NotImplementedError

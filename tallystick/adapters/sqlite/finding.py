@@ -8,38 +8,38 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from tallystick.adapters.sqlite.frames import FrameReader
-from tallystick.adapters.sqlite.payloads import Place, inside_block, places_in
+from tallystick.adapters.sqlite.payloads import Place, Places, inside_block, places_in
 from tallystick.adapters.sqlite.runs import pairs_in
 
 _CHAIN: Final = re.compile("[A-Za-z0-9]+")
 _NUMBER: Final = re.compile("[0-9]+|e|inf|nan|true|false|null|none", re.IGNORECASE)
-_AT_ONCE: Final = 2_000  # steps looked at at a time
+_FIRST: Final = 200  # steps looked at first: an answer is often full soon
+_AT_ONCE: Final = 2_000
 _ROWS = "SELECT id, shape, body FROM step WHERE run=? ORDER BY id"
 _unpack = msgspec.msgpack.Decoder().decode
 _SOURCE, _PLACE = 0, 1  # places in a row's body
 
 
 def may_hold(
-    connection: sqlite3.Connection, frames: FrameReader, run: int, text: str
-) -> Sequence[tuple[int, int]]:
-    """The steps of a run that may hold a text, as (place in order of arrival, row)."""
-    found = connection.execute(_ROWS, (run,)).fetchall()
+    connection: sqlite3.Connection, frames: FrameReader, run: int, text: str, after: int
+) -> Iterator[tuple[int, int]]:
+    """The steps of a run that may hold a text, as (place in order of arrival, row), from place ``after`` on."""
     chains = _CHAIN.findall(text)
-    if not chains:
-        return [(place, row[0]) for place, row in enumerate(found)]
-    chain = max(chains, key=len).lower()
-    looking = _Looking(connection, frames, chain)
-    hits: list[tuple[int, int]] = []
-    for start in range(0, len(found), _AT_ONCE):
-        some = found[start : start + _AT_ONCE]
-        hits += [(start + place, some[place][0]) for place in looking.hits(some)]
-    return hits
+    looking = _Looking(connection, frames, max(chains, key=len).lower()) if chains else None
+    found = connection.execute(_ROWS, (run,)).fetchall()
+    size = _FIRST
+    while after < len(found):
+        some = found[after : after + size]
+        hits = range(len(some)) if looking is None else looking.hits(some)
+        yield from ((after + place, some[place][0]) for place in hits)
+        after, size = after + size, _AT_ONCE
 
 
 class _Looking:
@@ -52,7 +52,8 @@ class _Looking:
             _NUMBER.fullmatch(chain) is not None
         )  # msgpack holds those in another way than text does
         self._known: dict[str, dict[int, bool]] = {"shape": {}, "source": {}}
-        self._held: dict[Place, bool] = {}
+        self._at: dict[int, list[int]] = {}  # where it stands in each frame that was looked through
+        self._open: tuple[int, bytes] = (0, b"")
         self._inside: dict[Place, Sequence[Place]] = {}
 
     def hits(self, rows: Sequence[tuple[int, int, bytes]]) -> list[int]:
@@ -61,17 +62,39 @@ class _Looking:
         places = [(body[_PLACE][0], body[_PLACE][1], body[_PLACE][2]) for body in bodies]
         shapes = self._shared("shape", {row[1] for row in rows})
         sources = self._shared("source", {body[_SOURCE] for body in bodies})
-        held = self._frames.read(self._connection, places)
-        found = []
+        found, rest = [], {}
         for index, (row, body, place) in enumerate(zip(rows, bodies, places, strict=True)):
-            raw = held[place]
-            if (
-                shapes[row[1]] or sources[body[_SOURCE]] or self._raw in raw.lower() or self._raw in row[2].lower()
-                or (self._numbers and self._in_numbers(_unpack(raw)))
-            ):  # fmt: skip
+            if shapes[row[1]] or sources[body[_SOURCE]] or self._stands(place) or self._raw in row[2].lower():
                 found.append(index)
-        rest = sorted(set(range(len(rows))).difference(found))
-        return sorted([*found, *self._in_contents(rest, {index: held[places[index]] for index in rest})])
+                continue
+            raw = self._bytes(place)
+            if self._numbers and self._in_numbers(_unpack(raw)):
+                found.append(index)
+            else:
+                rest[index] = raw
+        return sorted([*found, *self._in_contents(rest)])
+
+    def _bytes(self, place: Place) -> bytes:
+        frame, start, length = place
+        if frame != self._open[0]:
+            self._open = frame, self._frames.whole(self._connection, frame)
+        return self._open[1][start : start + length]
+
+    def _stands(self, place: Place) -> bool:
+        """Whether it stands between these bytes of a frame; each frame is looked through once."""
+        frame, start, length = place
+        at = self._at.get(frame)
+        if at is None:
+            raw = self._frames.whole(self._connection, frame).lower()
+            at = self._at[frame] = []
+            step = raw.find(self._raw)
+            while step >= 0:
+                at.append(step)
+                step = raw.find(self._raw, step + 1)
+        if not at:
+            return False
+        first = bisect_left(at, start)
+        return first < len(at) and at[first] + len(self._raw) <= start + length
 
     def _shared(self, table: str, numbers: Iterable[int]) -> Mapping[int, bool]:
         known = self._known[table]
@@ -82,24 +105,22 @@ class _Looking:
             known[number] = self._raw in body.lower() or (self._numbers and self._in_numbers(_unpack(body)))
         return known
 
-    def _in_contents(self, indexes: Sequence[int], bodies: Mapping[int, bytes]) -> list[int]:
+    def _in_contents(self, bodies: Mapping[int, bytes]) -> list[int]:
         """Those of the steps whose contents, which lie elsewhere, hold it."""
-        named = {index: places_in(bodies[index]) for index in indexes}
-        self._look({place for one in named.values() for place in (*one.contents, *one.blocks)})
-        self._look({place for one in named.values() for block in one.blocks for place in self._inside[block]})
-        return [
-            index for index, one in named.items()
-            if any(self._held[place] for place in (*one.contents, *one.blocks))
-            or any(self._held[place] for block in one.blocks for place in self._inside[block])
-            or any(self._across(pieces) for pieces in one.pieces)
-        ]  # fmt: skip
+        return [index for index, raw in bodies.items() if self._holds(places_in(raw))]
 
-    def _look(self, places: set[Place]) -> None:
-        """Learn of contents whether they hold it, and which others a block of them names."""
-        unknown = places - self._held.keys()
-        for place, raw in self._frames.read(self._connection, unknown).items():
-            self._held[place] = self._raw in raw.lower()
-            self._inside[place] = inside_block(raw)
+    def _holds(self, named: Places) -> bool:
+        return (
+            any(self._stands(place) for place in named.contents)
+            or any(self._stands(place) for block in named.blocks for place in (block, *self._items(block)))
+            or any(self._across(pieces) for pieces in named.pieces)
+        )
+
+    def _items(self, block: Place) -> Sequence[Place]:
+        items = self._inside.get(block)
+        if items is None:
+            items = self._inside[block] = inside_block(self._frames.read(self._connection, [block])[block])
+        return items
 
     def _across(self, pieces: Sequence[Place]) -> bool:
         """Whether it stands where a long text was cut."""

@@ -210,6 +210,11 @@ class FrameReader:
             found[place] = raw
         return found
 
+    def whole(self, connection: sqlite3.Connection, frame: int) -> bytes:
+        """All bytes of a frame. Raises StoreFault where it is missing or damaged."""
+        scrubs = connection.execute("SELECT value FROM meta WHERE key='scrubs'").fetchone()[0]
+        return self._frame(connection, frame, scrubs)
+
     def _frame(self, connection: sqlite3.Connection, frame: int, scrubs: int) -> bytes:
         with self._lock:
             if scrubs > self._scrubs:

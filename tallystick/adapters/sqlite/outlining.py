@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tallystick.adapters.sqlite.rows import Shape, Shapes
+from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.observe.outline import Look, Outline, in_order
 
 # Rows of the index step_run come in the order of arrival: no sorting, no join.
@@ -39,6 +40,7 @@ class OutlineReader:
     """Reads a run's rows into columns; mixed into the store."""
 
     _shapes: Shapes
+    _shelf: Shelf
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         raise NotImplementedError
@@ -55,12 +57,15 @@ class OutlineReader:
     def outline(self, run: str) -> Outline:
         """The run's steps as columns, without making one of them. Raises UnknownThing."""
         with self._reading() as connection:
-            return read_outline(connection, self._number(connection, run), self._shapes)
+            return read_outline(connection, self._number(connection, run), self._shapes, self._shelf)
 
 
-def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes) -> Outline:
-    """The outline of the run with this number. Raises what a damaged row raises (checking.UNREADABLE)."""
+def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes, shelf: Shelf) -> Outline:
+    """The outline of the run with this number, wherever its steps are. Raises what a damaged row raises
+    (checking.UNREADABLE)."""
     found = connection.execute(_READ, (run,)).fetchall()
+    if not found:  # they are in the archive, and a row of it has two columns more in front
+        found = [row[2:] for row in shelf.rows(connection, run)]
     bodies = _decode(b"\xdd" + struct.pack(">I", len(found)) + b"".join(map(itemgetter(3), found)))
     order = in_order([body.started for body in bodies], [body.seq for body in bodies])
     if order is not None:

@@ -2,8 +2,8 @@
 
 A document is what one pass read of one run, as the set of its tokens (``observe.texts``); its row id is the run's
 number and that of the pass. Documents lie in *segments*, each an FTS5 table of its own without contents or places
-(detail=none), so that what must be forgotten costs one segment made anew, from itself, and not the whole index. The
-tokens hold nothing but letters and digits, so the ``ascii`` tokenizer takes them as they are.
+(detail=none), so that what must be forgotten costs one segment made anew, from itself, and not the whole index. Texts
+come folded, so that the ``ascii`` tokenizer is enough: it makes of them what ``observe.texts.split`` makes.
 
 The file can be deleted: it is made anew from the traces.
 """
@@ -20,21 +20,24 @@ import msgspec
 
 from tallystick.adapters.sqlite.database import Database, script
 from tallystick.observe.text_terms import Wanted, meets_score
+from tallystick.observe.texts import SEEN
 from tallystick.ports import Score
 
 APPLICATION: Final = 0x54414C58  # "TALX"
 PASSES: Final = 1 << 20  # of one run, at most
 _MOST_DOCUMENTS: Final = 4_096  # of a segment
-_MOST_TOKENS: Final = 4_000_000
+_MOST_TEXT: Final = 256 * 1_048_576  # characters
+_IN_MEMORY: Final = 32 * 1_048_576
 _SCHEMA = """
 -- What was read of each run: up to which revision and which row of its steps, how many rows that were, how many passes
--- it had, which of these rows had not ended (``pending``), and the texts of a run that goes on (``seen``).
+-- it had, whether it was open, which of these rows had not ended (``pending``), and which texts were read (``seen``).
 CREATE TABLE run (
     no INTEGER PRIMARY KEY, id TEXT NOT NULL, revision INTEGER NOT NULL, steps INTEGER NOT NULL,
-    last INTEGER NOT NULL, count INTEGER NOT NULL, passes INTEGER NOT NULL, pending BLOB, seen BLOB
+    last INTEGER NOT NULL, count INTEGER NOT NULL, passes INTEGER NOT NULL, open INTEGER NOT NULL, pending BLOB,
+    seen BLOB
 );
 CREATE INDEX run_id ON run (id);
-CREATE TABLE segment (no INTEGER PRIMARY KEY AUTOINCREMENT, documents INTEGER NOT NULL, tokens INTEGER NOT NULL);
+CREATE TABLE segment (no INTEGER PRIMARY KEY AUTOINCREMENT, documents INTEGER NOT NULL, size INTEGER NOT NULL);
 CREATE TABLE document (id INTEGER PRIMARY KEY, segment INTEGER NOT NULL);
 -- Documents that a newer reading of their run replaced.
 CREATE TABLE dead (id INTEGER PRIMARY KEY);
@@ -48,8 +51,8 @@ _FTS = (
     "CREATE VIRTUAL TABLE text_{} USING fts5(tokens, content='', detail=none, columnsize=0, tokenize='ascii')"
 )
 _SAVE = (
-    "INSERT OR REPLACE INTO run (no, id, revision, steps, last, count, passes, pending, seen)"
-    " VALUES (?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO run (no, id, revision, steps, last, count, passes, open, pending, seen)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
 _numbers = msgspec.json.Decoder(list[int]).decode
 _pack = msgspec.msgpack.Encoder().encode
@@ -145,7 +148,7 @@ class TextIndex:
 
     def add(
         self,
-        readings: Iterable[tuple[Reading, Iterable[str], Iterable[Score], Iterable[bytes]]],
+        readings: Iterable[tuple[Reading, str, Iterable[Score], Iterable[bytes]]],
         *,
         upto: int,
     ) -> None:
@@ -153,16 +156,16 @@ class TextIndex:
         with self._database.writing() as connection:
             forgotten = _meta(connection, "forgotten")
             whole = True
-            for reading, tokens, scores, seen in readings:
+            for reading, text, scores, seen in readings:
                 if reading.forgotten != forgotten:
                     whole = False
                     continue
-                self._add(connection, reading, tokens, scores, seen)
+                self._add(connection, reading, text, scores, seen)
             if whole:
                 connection.execute("UPDATE meta SET value = max(value, ?) WHERE key='upto'", (upto,))
 
     def _add(
-        self, connection: sqlite3.Connection, reading: Reading, tokens: Iterable[str], scores: Iterable[Score],
+        self, connection: sqlite3.Connection, reading: Reading, text: str, scores: Iterable[Score],
         seen: Iterable[bytes],
     ) -> None:  # fmt: skip
         held = _state(connection, reading.number)
@@ -175,34 +178,33 @@ class TextIndex:
                 (first, first + held.passes),
             )
             connection.execute("DELETE FROM score WHERE run=?", (reading.number,))
-        words = set(tokens)
-        if words:
+        if text:
             document = reading.number * PASSES + held.passes
             segment = self._segment(connection)
-            connection.execute(
-                f"INSERT INTO text_{segment} (rowid, tokens) VALUES (?,?)", (document, " ".join(words))
-            )
+            connection.execute(f"INSERT INTO text_{segment} (rowid, tokens) VALUES (?,?)", (document, text))
             connection.execute("INSERT INTO document VALUES (?,?)", (document, segment))
             connection.execute(
-                "UPDATE segment SET documents = documents + 1, tokens = tokens + ? WHERE no=?",
-                (len(words), segment),
+                "UPDATE segment SET documents = documents + 1, size = size + ? WHERE no=?",
+                (len(text), segment),
             )
         connection.executemany(
             "INSERT INTO score VALUES (?,?,?,?)", [(reading.number, *score) for score in set(scores)]
         )
         state = reading.state
+        # Not "INSERT OR REPLACE": SQLite would open a savepoint for it, at which FTS5 writes out what it holds.
+        connection.execute("DELETE FROM run WHERE no=?", (reading.number,))
         connection.execute(_SAVE, (
             reading.number, reading.run, reading.revision, max(1, reading.steps), state.last, state.count,
-            held.passes + bool(words), _pack(state.rows) if state.rows else None,
-            b"".join(seen) if reading.open else None,
+            held.passes + bool(text), reading.open, _pack(state.rows) if state.rows else None,
+            b"".join(seen),
         ))  # fmt: skip
 
     def _segment(self, connection: sqlite3.Connection) -> int:
         """The segment that is being filled; one that is full is brought into order, and the next one is begun."""
         row = connection.execute(
-            "SELECT no, documents, tokens FROM segment ORDER BY no DESC LIMIT 1"
+            "SELECT no, documents, size FROM segment ORDER BY no DESC LIMIT 1"
         ).fetchone()
-        if row is not None and row[1] < _MOST_DOCUMENTS and row[2] < _MOST_TOKENS:
+        if row is not None and row[1] < _MOST_DOCUMENTS and row[2] < _MOST_TEXT:
             return int(row[0])
         if row is not None:
             connection.execute(f"INSERT INTO text_{row[0]} (text_{row[0]}) VALUES ('optimize')")
@@ -263,22 +265,24 @@ def _meta(connection: sqlite3.Connection, key: str) -> int:
 
 def _state(connection: sqlite3.Connection, run: int) -> State:
     row = connection.execute(
-        "SELECT revision, steps, last, count, passes, pending, seen FROM run WHERE no=?", (run,)
+        "SELECT revision, steps, last, count, passes, pending, seen, open FROM run WHERE no=?", (run,)
     ).fetchone()
     if row is None:
         return State()
     seen = row[6] or b""
     return State(
-        row[0], row[1], row[2], row[3], row[4], tuple(_unpack_rows(row[5])) if row[5] else (), row[6] is not None,
-        frozenset(seen[at : at + 8] for at in range(0, len(seen), 8)),
+        row[0], row[1], row[2], row[3], row[4], tuple(_unpack_rows(row[5])) if row[5] else (), bool(row[7]),
+        frozenset(seen[at : at + SEEN] for at in range(0, len(seen), SEEN)),
     )  # fmt: skip
 
 
 def _new_segment(connection: sqlite3.Connection) -> int:
     number = connection.execute(
-        "INSERT INTO segment (documents, tokens) VALUES (0, 0) RETURNING no"
+        "INSERT INTO segment (documents, size) VALUES (0, 0) RETURNING no"
     ).fetchone()[0]
     connection.execute(_FTS.format(number))
+    # What one transaction brings is sorted in memory, and so written once.
+    connection.execute(f"INSERT INTO text_{number} (text_{number}, rank) VALUES ('hashsize', {_IN_MEMORY})")
     return int(number)
 
 
@@ -300,13 +304,13 @@ def _rebuild(connection: sqlite3.Connection) -> None:
     dead = {row[0] for row in connection.execute("SELECT id FROM dead")}
     for (segment,) in stale:
         fresh = _new_segment(connection)
-        documents = tokens = 0
+        documents = size = 0
         for document, words in _documents(connection, segment, dead):
             connection.execute(
                 f"INSERT INTO text_{fresh} (rowid, tokens) VALUES (?,?)", (document, " ".join(words))
             )
-            documents, tokens = documents + 1, tokens + len(words)
-        connection.execute("UPDATE segment SET documents=?, tokens=? WHERE no=?", (documents, tokens, fresh))
+            documents, size = documents + 1, size + sum(map(len, words))
+        connection.execute("UPDATE segment SET documents=?, size=? WHERE no=?", (documents, size, fresh))
         connection.execute("DELETE FROM document WHERE segment=? AND id IN (SELECT id FROM dead)", (segment,))
         connection.execute("UPDATE document SET segment=? WHERE segment=?", (fresh, segment))
         connection.execute("DELETE FROM segment WHERE no=?", (segment,))

@@ -132,7 +132,7 @@ class SqliteTexts:
         if whole:
             state = State(state.revision, passes=state.passes)
         reading = Reading(number, name, revision, steps, bool(is_open), whole, forgotten, state)
-        return Unread(name, revision, self._read(reading), state.seen, reading, reading.open)
+        return Unread(name, revision, self._read(reading), state.seen, reading)
 
     def _read(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
         """The steps of a run that were not read; those of an open run wait until they end. Notes how far that is."""
@@ -175,7 +175,7 @@ class SqliteTexts:
 
     def index_texts(self, texts: Sequence[RunTexts], *, upto: int) -> None:
         """Add texts to the index."""
-        self.text_index().add([(one.read.mark, one.tokens, one.scores, one.seen) for one in texts], upto=upto)
+        self.text_index().add([(one.read.mark, one.text, one.scores, one.seen) for one in texts], upto=upto)
 
     def forget_texts(self, runs: Iterable[str]) -> None:
         """Take runs out of the index, and with them those that are in the store no more."""
@@ -208,9 +208,8 @@ class SqliteTexts:
                     ((at, *pair) for at, pair in enumerate(self.pairs_of(connection, number))), after, None
                 )
                 return
-            hits = [one for one in may_hold(connection, self._frames, number, text) if one[0] >= after]
-            for start in range(0, len(hits), _READ):
-                places = {row: place for place, row in hits[start : start + _READ]}
+            hits = may_hold(connection, self._frames, number, text, after)
+            while places := {row: place for place, row in islice(hits, _READ)}:
                 found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
                 for row, (step, span) in zip(found, self._pairs(connection, found, run), strict=True):
                     yield places[row[0]], step, span

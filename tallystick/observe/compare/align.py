@@ -19,7 +19,9 @@ _LEAST: Final = 0.3  # two steps that are less alike are two steps
 _AHEAD: Final = 6
 _SMALL: Final = 40_000  # pairs between anchors that are fitted one by one rather than walked through
 _WINDOW: Final = 24  # steps that are looked ahead for the place where two sequences go on alike
-_LOST: Final = 64  # times that no such place was found before walking is given up
+_SURE: Final = 6  # equal steps that make such a place
+_LOST: Final = 64  # times on end that no such place was found before walking is given up
+_TURNS: Final = 5_000  # times that one was looked for
 
 
 class Aligner:
@@ -53,17 +55,20 @@ class Aligner:
             while a0 < a1 and b0 < b1 and of_a(a1 - 1) == of_b(b1 - 1):
                 a1, b1 = a1 - 1, b1 - 1
                 pairs.append((a1, b1))
-            anchors = _anchors([of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)])
-            if not anchors and (a1 - a0) * (b1 - b0) > _SMALL:
-                anchors = _steady([of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)])
+            told_a, told_b = [of_a(at) for at in range(a0, a1)], [of_b(at) for at in range(b0, b1)]
+            anchors, deeper = _anchors(told_a, told_b), level
+            if not anchors:
+                deeper = level + 1
+                if len(told_a) * len(told_b) > _SMALL:
+                    anchors = _steady(told_a, told_b)
             i, j = a0, b0
             for da, db in anchors:
                 pairs.append((a0 + da, b0 + db))
                 # Between anchors the same token may be unique now: look again, but only where there were any.
                 if i < a0 + da and j < b0 + db:
-                    work.append((i, a0 + da, j, b0 + db, level))
+                    work.append((i, a0 + da, j, b0 + db, deeper))
                 i, j = a0 + da + 1, b0 + db + 1
-            work.append((i, a1, j, b1, level if anchors else level + 1))
+            work.append((i, a1, j, b1, deeper))
         pairs.sort()
         return pairs
 
@@ -130,22 +135,23 @@ def _anchors(a: Sequence[Hashable], b: Sequence[Hashable]) -> Pairs:
 def _steady(a: Sequence[Hashable], b: Sequence[Hashable]) -> Pairs:
     """Equal tokens in order, walked through with a bounded look ahead: for long stretches that repeat themselves."""
     pairs: Pairs = []
-    i = j = lost = 0
-    while i < len(a) and j < len(b) and lost < _LOST:
+    i = j = lost = turns = 0
+    while i < len(a) and j < len(b) and lost < _LOST and turns < _TURNS:
         if a[i] == b[j]:
             pairs.append((i, j))
             i, j = i + 1, j + 1
             continue
+        turns += 1
         for far in range(1, _WINDOW):
             place = next(
                 (
                     (x, y) for x in range(i, min(i + far + 1, len(a)))
-                    if (y := j + far - (x - i)) < len(b) and a[x] == b[y] and a[x + 1 : x + 2] == b[y + 1 : y + 2]
+                    if (y := j + far - (x - i)) < len(b) and a[x] == b[y] and a[x : x + _SURE] == b[y : y + _SURE]
                 ),
                 None,
             )  # fmt: skip
             if place is not None:
-                i, j = place
+                i, j, lost = *place, 0
                 break
         else:
             i, j, lost = i + 1, j + 1, lost + 1

@@ -262,7 +262,8 @@ def _places(path: str, a: Any, b: Any, loose: bool, depth: int) -> Iterator[tupl
 def _difference(field: str, a: Any, b: Any, sort: str) -> Difference:
     # An order number in arguments is no noise, even where it looks like an id: somebody chose it.
     chosen = field.startswith("arguments") or field.endswith(" call")
-    noise = a is not None and b is not None and not chosen and same(settled(a), settled(b))
+    key = field.rpartition(".")[2]  # a number is a time only under a name that says so
+    noise = a is not None and b is not None and not chosen and same(settled({key: a}), settled({key: b}))
     one, two = _shown(a, b)
     return Difference(field, one, two, sort, noise)
 

@@ -216,4 +216,6 @@ FACTS: Final = {
     own.ALIVE: ("alive", "count"),
     own.LOST: ("lost", "count"),
     own.LOG_EVENT: ("log", "text"),
+    own.LEG: ("leg", "flag"),
+    own.LEG_STEPS: ("leg_steps", "count"),
 }

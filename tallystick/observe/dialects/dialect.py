@@ -81,6 +81,7 @@ class Dialect:
     history: bool = False
     session_totals: frozenset[str] = frozenset()
     follow_links: bool = False
+    quoted: bool = False
     refine: Callable[[Span, Found], None] | None = None
     json_texts: frozenset[str] = frozenset()
     unfold: Callable[[Attributes], Mapping[str, Any]] | None = None

@@ -83,8 +83,10 @@ function nameCell(tree, i, parent) {
 /** Put what happened into a row that stands already. @param {HTMLElement} element @param {Line} line @param {Snippet} [found] */
 export function tell(element, line, found) {
   const box = element.querySelector(".t-name");
-  if (!box || box.querySelector(".t-told")) return;
+  if (!box || element.dataset.told) return;
+  element.dataset.told = "1";
   for (const tag of line.tags.slice(0, 3)) box.append(span(`t-note tag-${tag.tone}`, oneLine(tag.text, 80)));
+  if (!found && !line.text && line.result === null) return;
   const told = span("t-told", found ? "" : oneLine(line.text, SHOWN));
   if (found) told.append(...lit(found));
   else if (line.result !== null) {
