@@ -67,6 +67,8 @@ class SqliteTraces(
             ).fetchone()
             counts |= {"records": records, "attested": attested} | archive_facts(connection)
             counts["steps"] += counts["archived_steps"]
+        archive = self._shelf.archive
+        counts["can_archive"] = archive is not None and archive.available()
         path = self._database.path
         files = [path, path.with_name(path.name + "-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
