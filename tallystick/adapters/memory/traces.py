@@ -31,6 +31,7 @@ from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
+from tallystick.observe.numbering import lives
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import PART_TYPES, SEEN_TYPES, Tally, count_all, run_of
 from tallystick.ports import (
@@ -179,7 +180,7 @@ class MemoryTraces(MemoryErasing, MemoryTexts, OutlineOf, WholenessOf, TalliesOf
             self._count(held)
             if held.verdict is None or held.verdict.completeness == "open":
                 owner = watched(held.tally)
-                alive = None if owner is None else self._alive(owner)
+                alive = lives(owner, self._alive)
                 verdict = judge(held.tally, now=now, alive=alive, silent_after=self._silent_after)
                 if verdict != held.verdict:
                     self._revision += 1

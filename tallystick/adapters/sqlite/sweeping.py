@@ -16,6 +16,7 @@ from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.runs import NOT_COUNTED, RunRow, RunTable, pairs_in, summary
 from tallystick.adapters.sqlite.writing import WriterMemory
 from tallystick.observe.completeness import judge
+from tallystick.observe.numbering import lives
 
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
 
@@ -43,7 +44,7 @@ class Sweeper:
             if name is None:
                 return None
             if name not in known:
-                known[name] = self._alive(name)
+                known[name] = lives(name, self._alive)
             return known[name]
 
         with self._reading() as connection:
