@@ -57,13 +57,16 @@ class Comparing(FakeReader):
         }
         return {"run": prefix, "query": text, "matches": [match], "searched": 3, "more": "7"}
 
-    def signals(self, agent: str, by: str | None = None, **_: Any) -> Mapping[str, Any]:
+    def signals_over(self, agent: str, by: str, since: str | None = None) -> Mapping[str, Any]:
         row = {"version": HOSTILE, "from": None, "to": None, "runs": 4, **NOBODY_KNOWS}
         return {"agent": agent, "since": None, "by": by, "rows": [row]}
 
 
 class Keeping(FakeParts):
     """Parts that put runs away without a store."""
+
+    def catalog(self, stores: Any) -> Any:
+        return self.reading
 
     def archive(self, stores: Any, *, days: int, dry_run: bool, say: Any) -> Archived:
         return Archived(3, 30, 0 if dry_run else 4096, 1, busy=days == 9)
@@ -96,7 +99,7 @@ COMPARED = {
     "diff": (["runs", "diff", "aaaa", "bbbb"], "diff", ["aaaa", "bbbb"]),
     "contrast": (["runs", "contrast", "status:failed"], "contrast", ["status:failed"]),
     "find": (["runs", "find", "aaaa", "hello"], "find", ["aaaa", "hello"]),
-    "signals": (["agents", "signals", "refunds", "--by", "version"], "signals", ["refunds", "version"]),
+    "signals": (["agents", "signals", "refunds", "--by", "version"], "signals_over", ["refunds", "version"]),
 }
 
 
@@ -162,8 +165,9 @@ def test_a_backup_and_an_erasure_say_what_they_did(parts: FakeParts, tmp_path: P
     assert (told["runs"], told["steps"], told["log_emptied"]) == (["a" * 32], 3, False)
 
 
-def test_the_doctor_tells_each_index_the_journal_and_old_runs(parts: FakeParts) -> None:
-    said = call(parts, "doctor").stdout
+def test_the_doctor_tells_each_index_the_journal_and_old_runs(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    said = call(FakeParts(tmp_path), "doctor").stdout
     for line in (
         "1 runs wait to be indexed for full text", "5 records and the ends of 1 runs are not in the journal yet",
         "runs older than 30 days stay where they are", "nothing could be deleted",
