@@ -16,6 +16,7 @@ from tallystick.adapters.naming import unknown_run
 from tallystick.model.query import Query
 from tallystick.model.run import Run
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
+from tallystick.observe.numbering import lives
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import Tally, count_all, run_of
 
@@ -66,7 +67,7 @@ class HeldRuns:
             self._count(held)
             if held.verdict is None or held.verdict.completeness == "open":
                 owner = watched(held.tally)
-                alive = None if owner is None else self._alive(owner)
+                alive = lives(owner, self._alive)
                 verdict = judge(held.tally, now=now, alive=alive, silent_after=self._silent_after)
                 if verdict != held.verdict:
                     self._revision += 1

@@ -32,6 +32,7 @@ from tallystick.model.query import Query
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge
+from tallystick.observe.numbering import lives
 from tallystick.ports.archive import Archive
 
 TEXT_INDEX: Final = "text.db"
@@ -148,7 +149,7 @@ class TraceFile:
             if name is None:
                 return None
             if name not in known:
-                known[name] = self._alive(name)
+                known[name] = lives(name, self._alive)
             return known[name]
 
         with self._reading() as connection:
