@@ -79,10 +79,10 @@ def linked(count: int) -> Pairs:
     ]  # fmt: skip
 
 
-def answers(store: Any) -> list[Any]:
+def answers(store: Any, now: int = LATER) -> list[Any]:
     """What a store says of its runs; ids of runs that links joined depend on who came first, and are left out."""
     found = []
-    for run in store.runs(EVERYTHING, now=LATER).runs:
+    for run in store.runs(EVERYTHING, now=now).runs:
         steps = sorted(
             (step.trace, step.span, step.same_as, step.ended, step.cost_nano) for step in store.steps(run.run)
         )
@@ -92,7 +92,7 @@ def answers(store: Any) -> list[Any]:
     return [
         sorted(found, key=repr),
         parts,
-        [(row.key, row.cost_nano) for row in store.spend("model", EVERYTHING, now=LATER)],
+        [(row.key, row.cost_nano) for row in store.spend("model", EVERYTHING, now=now)],
     ]
 
 
