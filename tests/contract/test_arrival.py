@@ -86,7 +86,7 @@ def answers(store: Any, now: int = LATER) -> list[Any]:
         steps = sorted(
             (step.trace, step.span, step.same_as, step.ended, step.cost_nano) for step in store.steps(run.run)
         )
-        summary = [getattr(run, name) for name in run.__slots__ if name not in ("run", "seen")]
+        summary = [getattr(run, name) for name in run.__slots__ if name not in ("run", "seen", "archived")]
         found.append((steps, summary))
     parts = [list(store.sightings(kind)) for kind in ("agent", "tool", "model")]
     return [

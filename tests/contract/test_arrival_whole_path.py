@@ -92,12 +92,14 @@ def told(stores: Any) -> Any:
     kept = [
         (span.span, sorted(map(repr, span.attributes.items())), [event.name for event in span.events])
         for run in stores.traces.runs(EVERYTHING, now=later).runs
-        for span in stores.traces.spans(run.run, [step.span for step in stores.traces.steps(run.run)]).values()
+        for span in stores.traces.spans(
+            run.run, [step.span for step in stores.traces.steps(run.run)]
+        ).values()
     ]
     return [answers(stores.traces, later), sorted(kept)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     name=st.sampled_from(NAMES), seed=st.integers(0, 2**32), twice=st.integers(0, 5),
     sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3), how=st.sampled_from(sorted(PACKED)),
