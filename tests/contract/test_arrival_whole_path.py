@@ -12,7 +12,6 @@ import random
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def send(recorder: Any, batch: list[Piece], how: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole() -> Iterator[dict[str, Any]]:
+def whole() -> dict[str, Any]:
     """What each recorded run is when all of it comes at once."""
     found = {}
     for name in NAMES:
@@ -84,7 +83,7 @@ def whole() -> Iterator[dict[str, Any]]:
             send(wiring.recorder(stores), pieces(name), "identity")
             found[name] = told(stores)
             stores.close()
-    yield found
+    return found
 
 
 def told(stores: Any) -> Any:
