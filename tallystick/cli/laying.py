@@ -22,8 +22,10 @@ Line = list[tuple[str, str]]  # texts with their styles
 
 
 def lay(rows: Sequence[Mapping[str, Any]], width: int) -> Iterator[Line]:
-    """The lines of a tree (rows of tree.row) for a terminal of ``width`` cells; wider
-    only where that is less than numbers and 24 cells need."""
+    """The lines of a tree (rows of tree.row) for a terminal of ``width`` cells.
+
+    A line is wider only where that is less than the numbers and 24 cells for the name need.
+    """
     sizes = {key: max((cell_len(one[key]) for one in rows), default=0) for key in _NUMBERS}
     spent = sum(size + _GAP for size in sizes.values() if size)
     longest = max((cell_len(one["what"]) for one in rows), default=0)
