@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,11 @@ def counts(folder: Path) -> Counts:
 
     key = str(folder.absolute())
     if key not in _open:
-        _open[key] = CountsFile(
+        made = _open[key] = CountsFile(
             folder / COUNTS, clock().now, on_fault=lambda error: say(f"counts wait: {error.message}")
         )
+        # a command that writes several batches ends before the next count is due
+        atexit.register(lambda: made.flush() if folder.is_dir() else None)
     return _open[key]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from test_server_ingest import PROTOBUF, request_of
-from test_server_process import serving
+from test_server_process import ROOT, serving
 
 from tallystick import wiring
 from tallystick.api.otlp import read_protobuf
@@ -90,3 +93,19 @@ def test_faults_of_the_sdk_are_kept_where_the_doctor_looks(tmp_path: Path) -> No
     assert kept_faults(tmp_path) == {"a.place": {"count": 4, "since": 7, "last": "RuntimeError: last"}}
     assert spool_losses(tmp_path) == [("sdk", "a fault in a.place was contained: RuntimeError: last", 4, 7)]
     edge.forget_faults()
+
+
+def test_a_command_of_several_batches_counts_them_all(tmp_path: Path) -> None:
+    """Counts are written down once in a while; what waits then is written when the process ends."""
+    work = (
+        "import sys; from pathlib import Path; from tallystick import wiring;"
+        "from tallystick.model.span import Source, Span;"
+        "take = wiring.recorder(wiring.open_stores(Path(sys.argv[1]))).record;"
+        "[take([Span('a' * 32, f'{n:016x}', None, 'x', 1, 2, Source({}, 't'), attributes={})]) for n in range(1, 4)]"
+    )
+    subprocess.run(
+        [sys.executable, "-c", work, str(tmp_path / "store")],
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert json.loads((tmp_path / "store" / "counts.json").read_text())["accepted"] == 3
