@@ -172,5 +172,7 @@ def erase(call: Invocation, subject: str | None, run: str | None, because: str, 
     ])  # fmt: skip
     if not done.done:
         call.out.say("nothing was erased: this was a dry run")
-    elif not done.log_emptied:
+    elif not done.runs:
+        call.out.say("all runs were erased before; what was left of them in files is gone now")
+    if done.done and not done.log_emptied:
         call.out.say("somebody still reads from before: run this again when they are done, to empty the log")

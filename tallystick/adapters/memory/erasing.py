@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tallystick.adapters.blanking import blank
-from tallystick.adapters.memory.held import Held
+from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.model.run import Run
+from tallystick.model.span import Span
+from tallystick.model.step import Step
 from tallystick.ports import Wiped
 
 
@@ -19,6 +21,7 @@ class MemoryErasing:
     _logs: MemoryLogs
     _runs: dict[str, Held]
     _keys: dict[str, str]
+    _aliases: dict[str, tuple[str, int]]
     _revision: int
 
     def _get(self, run: str) -> Held:
@@ -38,6 +41,13 @@ class MemoryErasing:
                 if any(step.subject == subject for _, step, _ in held.steps.values())
             ]  # fmt: skip
 
+    def unfinished(self) -> Sequence[str]:
+        """None: here an erasure is done whole or not at all."""
+        return ()
+
+    def finish_erasing(self) -> None:
+        """Nothing: see ``unfinished``."""
+
     def erase(self, runs: Sequence[str]) -> Wiped:
         """Take the contents out of runs (see ``ports.ErasableTraces``)."""
         steps = records = 0
@@ -51,10 +61,31 @@ class MemoryErasing:
                 self._count(held)
                 self._revision += 1
                 held.revision = self._revision
-                for key in [
-                    one
-                    for one, run in self._keys.items()
-                    if run == held.id and one.startswith("conversation:")
-                ]:
-                    del self._keys[key]
+                self._unlink(held.id)
         return Wiped(steps, records, 0)
+
+    def _unlink(self, run: str) -> None:
+        """No conversation leads to a run any more."""
+        for key in [one for one, led in self._keys.items() if led == run and one.startswith("conversation:")]:
+            del self._keys[key]
+
+    def _bare(self, batch: Sequence[tuple[Step, Span]]) -> Sequence[tuple[Step, Span]]:
+        """The batch without the contents of what comes for erased runs."""
+        if not any(held.erased for held in self._runs.values()):
+            return batch
+        return [
+            blank(step, span) if self._is_erased(step.run or self._keys.get(step.trace)) else (step, span)
+            for step, span in batch
+        ]
+
+    def _is_erased(self, run: str | None) -> bool:
+        if run in self._aliases:
+            run = self._aliases[run][0]
+        return run in self._runs and self._runs[run].erased
+
+    def _bare_late(self, fresh: dict[Pair, tuple[Step, Span]], runs: Sequence[str]) -> None:
+        """The same for what turned out to belong to an erased run when runs were given out."""
+        for pair, run in zip(fresh, runs, strict=True):
+            if self._runs[run].erased:
+                fresh[pair] = blank(*fresh[pair])
+                self._unlink(run)

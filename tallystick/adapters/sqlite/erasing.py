@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.naming import unknown_run
 from tallystick.adapters.recording import HASH, SALT
-from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite import erased, rows
 from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.frames import FrameReader, FrameWriter, Recent, compressor
 from tallystick.adapters.sqlite.payloads import Packer, unpack, unpack_source
 from tallystick.adapters.sqlite.records import logs_of, read_stretches
 from tallystick.adapters.sqlite.runs import RunTable, pairs_in
 from tallystick.adapters.sqlite.scrubbing import erasing, fill, queue, scrub
-from tallystick.adapters.sqlite.tracking import frames_of
+from tallystick.adapters.sqlite.tracking import frames_of, purge
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import Conflict
 from tallystick.model.span import Source, Span
@@ -29,6 +29,7 @@ from tallystick.proof.records import content_bytes, source_digest
 _NAMED = ("subject", "conversation")  # types of parts whose names name somebody
 _NO_SALT = bytes(SALT)
 _SLICE = 512
+_WAIT_S = 30.0
 
 One = tuple[
     int, Step, Span, int, int, rows.Mark | None
@@ -60,6 +61,11 @@ class SqliteErasing:
                 (PART_TYPES.index("subject"), subject),
             )]  # fmt: skip
 
+    def unfinished(self) -> Sequence[str]:
+        """The erased runs, where an erasure did not come to its end."""
+        with self._database.reading() as connection:
+            return erased.unfinished(connection)
+
     def erase(self, runs: Sequence[str]) -> Wiped:
         """Take the contents out of runs (see ``ports.ErasableTraces``)."""
         fill(self._database)
@@ -71,10 +77,29 @@ class SqliteErasing:
             steps, records = steps + done[0], records + done[1]
         scrubbed = scrub(self._database)
         self.tidy(now=time.time_ns())
+        self._wait_for_archiver()
         with self._database.alone:
             self._database.vacuum()
         emptied = self._database.empty_log()
-        return Wiped(steps, records, scrubbed.bytes, emptied)
+        with self._database.reading() as connection:
+            held = connection.execute("SELECT 1 FROM segment WHERE purge").fetchone() is not None
+        return Wiped(steps, records, scrubbed.bytes, emptied and not held and not scrubbed.left)
+
+    def finish_erasing(self) -> None:
+        """No file of the store holds what was erased any more."""
+        with self._database.writing() as connection:
+            erased.end(connection)
+
+    def _wait_for_archiver(self) -> None:
+        """Wait for whoever is writing a segment that may hold what was erased: it takes it away when it is done."""
+        until = time.monotonic() + _WAIT_S
+        while time.monotonic() < until:
+            with self._database.reading() as connection:
+                row = connection.execute("SELECT 1 FROM segment WHERE purge").fetchone()
+            if row is None:
+                return
+            time.sleep(0.05)
+            self.tidy(now=time.time_ns())
 
 
 class _Run:
@@ -102,6 +127,8 @@ class _Run:
     def erase(self) -> tuple[int, int]:
         """Blank the run; how many steps and records that were."""
         connection, no = self._connection, self._no
+        erased.begin(connection)
+        purge(connection, no)
         named = self._named()
         queue(connection, frames_of(connection, [no]))
         frames = FrameWriter(connection, compressor(), Recent())
@@ -201,11 +228,10 @@ class _Run:
         """The summary and the parts anew, from steps that name nobody; then names that nothing uses any more go."""
         row = self._table.by_number(self._no)
         assert row is not None
-        row.recount = True
+        row.recount = row.erased = True
         self._table.recount(row)
         self._table.save([row], [], at=row.tally.seen)
         connection = self._connection
-        connection.execute("UPDATE run SET erased=1 WHERE no=?", (self._no,))
         connection.execute(
             "UPDATE meta SET value=value+1 WHERE key='scrubs'"
         )  # writers forget names and places

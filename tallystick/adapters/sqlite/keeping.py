@@ -33,7 +33,7 @@ class SqliteKeeping:
 
     if TYPE_CHECKING:
 
-        def forget_texts(self, runs: Iterable[str]) -> None:
+        def forget_texts(self, runs: Iterable[str]) -> bool:
             """See ``SqliteTexts``."""
             ...
 
@@ -62,10 +62,6 @@ class SqliteKeeping:
                 number = self._number(connection, run)
                 if self._shelf.place(connection, number) is None:
                     continue
-                connection.execute(
-                    "UPDATE segment SET purge=1 WHERE no=(SELECT segment FROM archived_run WHERE run=?)",
-                    (number,),
-                )
                 bring_back(connection, self._shelf, number, compress, Recent())
 
     def deletable(self, runs: Sequence[str]) -> Sequence[str]:
