@@ -21,9 +21,9 @@ LONGEST_REASON: Final = 2_000  # characters
 _AT_ONCE: Final = 500  # commitments in one entry
 _PAGE: Final = 1_000
 
-Forget = Callable[
-    [Sequence[str]], bool
-]  # takes runs out of what was made of their contents; false: some bytes are in a file until a reader has ended
+# Takes runs, and a subject where one was named, out of what holds contents beside the stores; false: some bytes are in
+# a file until a reader has ended.
+Forget = Callable[[Sequence[str], str | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +87,17 @@ class Eraser:
             self._say(run, commitments, by, because, subject)
             seqs += opened
         openings = len(self.control.erase(seqs))
-        self._forget(runs)
+        self._forget(runs, subject)
         wiped = self.traces.erase(runs)
         # Whoever read a run just before may have put its texts into the index meanwhile.
-        gone = self._forget(list(dict.fromkeys([*runs, *self.traces.unfinished()])))
+        gone = self._forget(list(dict.fromkeys([*runs, *self.traces.unfinished()])), subject)
         emptied = self.control.wipe() and gone and wiped.log_emptied
         if emptied:
             self.traces.finish_erasing()
         return Erased(tuple(runs), wiped.steps, wiped.records, openings, wiped.bytes, True, emptied)
 
-    def _forget(self, runs: Sequence[str]) -> bool:
-        return all([forget(runs) for forget in self.forget])
+    def _forget(self, runs: Sequence[str], subject: str | None) -> bool:
+        return all(forget(runs, subject) for forget in self.forget)
 
     def _open(self, run: str) -> tuple[list[int], list[str]]:
         """The entries of a run that have contents, and the commitments of those contents."""

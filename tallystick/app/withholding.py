@@ -30,7 +30,9 @@ FIELD: Final = "field"
 _CONTENTS: Final = frozenset(
     {own.RUN_GOAL, own.PLAN, own.INPUT, own.OUTPUT, own.HANDOFF_PAYLOAD, own.HANDOFF_REASON}
 )
-_OWN: Final = frozenset(value for name, value in vars(own).items() if name.isupper() and isinstance(value, str))
+_OWN: Final = frozenset(
+    value for name, value in vars(own).items() if name.isupper() and isinstance(value, str)
+)
 _LONGEST_NAME: Final = 128  # characters: what stays because of how its name begins is a name, and no content
 _PLAIN: Final = (
     "gen_ai.usage.", "gen_ai.request.", "gen_ai.response.", "service.", "telemetry.", "otel.", "server.",

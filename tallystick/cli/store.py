@@ -148,7 +148,7 @@ def _days(text: str) -> int:
 def erase(call: Invocation, subject: str | None, run: str | None, because: str, dry_run: bool) -> None:
     """Erase all contents of a subject's runs, everywhere in the store; what happened stays and can be proved.
 
-    Run again after a crash it finishes. Spans that agents deliver later are erased by running it again.
+    Run again after a crash it finishes. What agents deliver later for these runs is stored without contents.
     """
     with call.stores(create=False, writing=True) as stores:
         call.parts.reader(stores)  # takes in what processes that died left in the spool

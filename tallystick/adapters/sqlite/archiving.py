@@ -183,7 +183,9 @@ class Archiver:
         A segment that has no run then goes with the next ``tidy``.
         """
         with self._lock, self._database.writing() as connection:
-            ended = connection.execute("UPDATE segment SET state=1 WHERE no=? RETURNING purge", (segment.no,)).fetchall()
+            ended = connection.execute(
+                "UPDATE segment SET state=1 WHERE no=? RETURNING purge", (segment.no,)
+            ).fetchall()
         return any(purge for (purge,) in ended)
 
     def tidy(self, *, now: int) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Collection
 
 from tallystick.adapters.sqlite.runs import pairs_in
 
-_BEGUN, _RUNS = "erasing", "erased"  # rows of the table meta: only stores in which something was erased have them
+_BEGUN, _RUNS = (
+    "erasing",
+    "erased",
+)  # rows of the table meta: only stores in which something was erased have them
 
 
 def any_erased(connection: sqlite3.Connection) -> bool:
