@@ -20,7 +20,7 @@ def blank(step: Step, span: Span) -> tuple[Step, Span]:
     """The same without what people, models and tools wrote.
 
     Of the step everything that its record covers stays (proof/records.py): without it the proof would not stand. An
-    error stays where the span says that it is the name of a type, and it looks like one. Doing it twice changes nothing.
+    error stays where the span says that it is the name of a type and it looks like one. Done twice, nothing changes.
     """
     typed = step.error in (span.attributes.get("error.type"), *_types(span)) or span.attributes == _BLANK
     error = step.error if typed and step.error is not None and _TYPE.fullmatch(step.error) else None

@@ -124,8 +124,10 @@ class SpanRedactor:
         return size
 
     def _names(self, attributes: Attributes) -> tuple[tuple[str, str | None], ...]:
-        """Names of attributes that say what stands under them, with its kind, and with None those that may hold something
-        themselves. The same sets of names come again."""
+        """Names of attributes that say what stands under them, with its kind; those that may hold something, with None.
+
+        The same sets of names come again.
+        """
         names = tuple(attributes)
         found = self._named.get(names)
         if found is None:
@@ -170,8 +172,8 @@ class SpanRedactor:
             counts: Counts = Counter()
             text = self._redactor.text
             made = Source(
-                self.attributes(source.resource, counts), text(source.scope, counts), text(source.scope_version, counts),
-                text(source.schema_url, counts),
+                self.attributes(source.resource, counts), text(source.scope, counts),
+                text(source.scope_version, counts), text(source.schema_url, counts),
             )  # fmt: skip
             if counts:
                 cleaned[key] = made
