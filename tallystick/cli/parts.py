@@ -48,11 +48,12 @@ class Parts:
 
         return wiring.find_store(settings.store, project=settings.project)
 
-    def open(self, path: Path, *, create: bool, writing: bool) -> Stores:
+    def open(self, path: Path, settings: Settings, *, create: bool, writing: bool) -> Stores:
         """Open the stores of a folder; to write, the journal must lead on from its last checkpoint."""
         from tallystick import wiring
 
-        return wiring.open_stores(path, create=create, writing=writing)
+        silent = settings.crash_after_s
+        return wiring.open_stores(path, create=create, silent_after_s=silent, writing=writing)
 
     def journal_book(self, stores: Stores, settings: Settings) -> JournalBook:
         """The journal as people look at it."""
@@ -280,11 +281,11 @@ class Parts:
 
         return wiring.loss.server_reader(server, settings, say)
 
-    def loss(self, stores: Stores) -> Mapping[str, Any]:
-        """What came into open stores, what was lost on the way, and what is not indexed yet."""
+    def loss(self, stores: Stores, settings: Settings) -> Mapping[str, Any]:
+        """What came into open stores, what was lost on the way, and what is still to be done with it."""
         from tallystick import wiring
 
-        return wiring.loss.loss_book(stores).state()
+        return wiring.loss.loss_book(stores, settings).state()
 
     def feed_trouble(self, settings: Settings) -> str | None:
         """Why the server's registry is not heard; None where it is, or there is no server."""
