@@ -25,6 +25,11 @@ _NESTED_TEXTS: Final = 8  # JSON in a string in JSON in a string …: deeper one
 # A string of JSON, or a number long enough to be something (a card). Numbers may become marks, so they are found too.
 _TOKENS: Final = expression(r'"(?:[^"\\]|\\.)*"|-?[0-9]{7,}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?')
 _COLON: Final = re.compile(r"[ \t\r\n]*:")
+# Letters, digits and signs behind an escape of JSON, where hardly any encoder writes one: only reading the string tells
+# what they say. (Signs of HTML are left out, which some encoders escape everywhere.)
+_ESCAPED: Final = (
+    r"\\u00(?:2[2BbDdEeFf]|3[0-9AaDd]|4[0-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9Aa])|:\\{1,4}/\\{1,4}/"
+)
 _LONGEST_NAME: Final = 128
 _OPENING: Final = frozenset("{[")
 _is_json: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -37,7 +42,8 @@ class Redactor:
 
     def __init__(self, finders: Sequence[Finder]) -> None:
         self._finders = tuple(finders)
-        self._first = expression("|".join(f"(?:{one.first})" for one in finders)) if finders else None
+        looks = [*(one.first for one in finders), _ESCAPED]
+        self._first = expression("|".join(f"(?:{one})" for one in looks)) if finders else None
 
     def may_hold(self, text: bytes) -> bool:
         """Whether UTF-8 may hold something: cheap (about 3 ns a byte), never wrong when it says no."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tallystick.app.record import Recorder
     from tallystick.app.uses import UseLister
     from tallystick.config.settings import Settings
+    from tallystick.model.span import Span
 
 TRACES, CONTROL, SPOOL, ARCHIVE = "traces.db", "control.db", "spool", "archive"
 ASIDE_SECONDS = 2.0
@@ -154,7 +156,28 @@ def eraser(stores: Stores) -> Eraser:
 
     from tallystick.app.erasure import Eraser
 
-    return Eraser(stores.traces, stores.control, os.urandom, (stores.traces.forget_texts,))
+    def forget_texts(runs: Sequence[str], _subject: str | None) -> bool:
+        return stores.traces.forget_texts(runs)
+
+    return Eraser(stores.traces, stores.control, os.urandom, (forget_texts, partial(_forget_refused, stores)))
+
+
+def _forget_refused(stores: Stores, runs: Sequence[str], subject: str | None) -> bool:
+    """Take what was refused out of the spool where it belongs to runs or names a subject."""
+    from tallystick.app.redacting import HANDLES
+    from tallystick.model.attributes import RUN_ID
+    from tallystick.sdk.adoption import REJECTED_NAME
+    from tallystick.sdk.rejects import Rejects
+
+    traces = {*runs, *(record.trace for run in runs for record in stores.traces.records(run))}
+
+    def unwanted(span: Span) -> bool:
+        said = span.attributes
+        named = subject is not None and any(said.get(name) == subject for name in HANDLES)
+        return named or span.trace in traces or said.get(RUN_ID) in traces
+
+    Rejects(stores.path / SPOOL / REJECTED_NAME).drop(unwanted)
+    return True
 
 
 def notary(stores: Stores) -> Notary:
