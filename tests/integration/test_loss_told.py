@@ -15,6 +15,8 @@ from test_server_ingest import PROTOBUF, request_of
 from test_server_process import ROOT, serving
 
 from tallystick import wiring
+from tallystick.api.otlp import read_protobuf
+from tallystick.config import load
 from tallystick.sdk import edge
 from tallystick.sdk.losses import keep_faults, kept_faults, spool_losses
 
@@ -48,9 +50,35 @@ def test_the_account_of_a_server_lives_longer_than_the_server(tmp_path: Path) ->
     with serving(tmp_path) as server:
         again = loss(server.port)
         server.end(signal.SIGTERM)
-    assert {**again, "watermark": 0, "indexed": 0} == {**first, "watermark": 0, "indexed": 0}
+    goes_on = {"watermark": 0, "indexed": 0, "unattested": 0}
+    assert {**again, **goes_on} == {**first, **goes_on}
     stores = wiring.open_stores(tmp_path)
     assert wiring.loss.loss_book(stores).state()["accepted"] == 11
+    stores.close()
+
+
+def test_what_waits_is_told_index_by_index_with_the_last_look_at_old_runs(tmp_path: Path) -> None:
+    stores = wiring.open_stores(tmp_path)
+    settings = load(
+        {"store": str(tmp_path)}, {"TALLYSTICK_HOT_DAYS": "3", "TALLYSTICK_KEEP_DAYS": "36500"}, tmp_path
+    )
+    wiring.recorder(stores, settings).record(
+        [one for run in (1, 2) for one in read_protobuf(request_of(1, 3, trace=run)).spans]
+    )
+    book = wiring.loss.loss_book(stores, settings)
+    told = book.state()
+    assert {name: told["indexed"][name]["behind"] for name in ("uses", "texts")} == {"uses": 2, "texts": 2}
+    assert told["unattested"] == {"records": 6, "runs": 2}
+    assert told["aging"] == {"able": True, "hot_days": 3, "due": 0, "rules": 1, "last": []}
+    wiring.reader(stores).runs("text", limit=1)
+    wiring.keeping.expire(stores, settings)
+    wiring.keeping.archive(stores, days=0, dry_run=False, tell=lambda _: None)
+    told = book.state()
+    assert (told["indexed"]["behind"], told["indexed"]["revision"]) == (0, told["watermark"])
+    assert told["unattested"] == {"records": 0, "runs": 0}
+    assert [(one["what"], one["runs"], one["error"]) for one in told["aging"]["last"]] == [
+        ("archive", 0, None), ("delete", 0, None),
+    ]  # fmt: skip
     stores.close()
 
 
