@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from tallystick.app.shapes import Json, time_text
-from tallystick.ports import Clock, Counts, Loss, TraceStore, UseLog
+from tallystick.ports import Clock, Counts, Loss, TextLog, TraceStore, UseLog
 
 _MOST_BEHIND: Final = 1_000
 
 
-class _Traces(TraceStore, UseLog, Protocol):
+class _Traces(TraceStore, UseLog, TextLog, Protocol):
     """What is asked of the trace store."""
 
 
@@ -30,11 +30,14 @@ class LossBook:
         """``{"accepted", "repeats", "rejected", "dropped", "watermark", "indexed"}``; see docs/reference/json.md.
 
         ``watermark`` is the newest change of the store: everything accepted up to it can be read. ``indexed`` is the
-        change up to which the uses of runs are listed, and how many runs (1,000 at most) are behind it.
+        change up to which the uses of runs are listed and what they said is indexed, and how many runs are behind it
+        (of those whose uses are not listed 1,000 at most).
         """
         whole, dropped = self._counts.read()
         watermark = max(0, self._traces.changes(-1)[0].cursor)
         behind = self._traces.unlisted(now=self._clock.now(), limit=_MOST_BEHIND)
+        texts = self._traces.indexed()
+        listed = max(0, behind[0][1] - 1) if behind else watermark
         rejected = sorted(whole.rejected.items(), key=lambda one: (-one[1], one[0]))
         return {
             "accepted": whole.accepted,
@@ -46,7 +49,7 @@ class LossBook:
             ],
             "watermark": watermark,
             "indexed": {
-                "revision": max(0, behind[0][1] - 1) if behind else watermark,
-                "behind": len(behind),
+                "revision": min(listed, texts.revision) if texts.behind else listed,
+                "behind": max(len(behind), texts.behind),
             },
         }

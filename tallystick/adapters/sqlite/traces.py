@@ -21,6 +21,7 @@ from tallystick.adapters.sqlite.frames import compressor
 from tallystick.adapters.sqlite.keeping import SqliteKeeping
 from tallystick.adapters.sqlite.outlining import OutlineReader
 from tallystick.adapters.sqlite.records import mark_attested, read_unattested
+from tallystick.adapters.sqlite.remembering import Remembered
 from tallystick.adapters.sqlite.runs import READ_RUN, pairs_in, run_from
 from tallystick.adapters.sqlite.searching import choose, page, settled
 from tallystick.adapters.sqlite.shelf import Shelf
@@ -79,6 +80,7 @@ class SqliteTraces(
         self._random_bytes = random_bytes
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
+        self._remembered = Remembered()
         self._shelf = Shelf(archive)
         self._frames = self._shelf.frames
         self._compress = compressor()
@@ -156,7 +158,7 @@ class SqliteTraces(
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
         with self.selected(query, now) as (connection, where, values):
-            return read_spend(connection, by, where, values)
+            return read_spend(connection, by, where, values, self._remembered)
 
     @contextmanager
     def selected(self, query: Query, now: int) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
@@ -169,7 +171,7 @@ class SqliteTraces(
         """What was seen of one type, last seen first."""
         self._settle()
         with self._reading() as connection:
-            return read_sightings(connection, type)
+            return read_sightings(connection, type, self._remembered)
 
     def changes(self, after: int, *, limit: int = 500) -> Sequence[Change]:
         """Runs changed since a cursor, oldest first."""
