@@ -172,7 +172,7 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
                 "journal", "fail", error.message, error.hint or "keep the file as evidence; restore a backup"
             )
         yield from _checkpoints(call, stores)
-        loss = call.parts.loss(stores)
+        loss = call.parts.loss(stores, call.settings)
         told.update(loss)
         yield from loss_findings(loss)
         gaps = [row for row in call.parts.reader(stores).cost("model")["rows"] if row["gaps"]]

@@ -50,7 +50,7 @@ def build_app(
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
-    losses = loss.loss_book(stores).state
+    losses = loss.loss_book(stores, settings).state
     shown = PageSettings(clock().now, store=str(stores.path), address=address, losses=losses)
     prove = journal.evidence_maker(stores, settings, rate_card(), say)
     told = ServerSettings(
