@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tallystick.app.blobs import AT_LEAST, BlobTaker
 from tallystick.govern.redaction import Counts, Redactor, is_marked
 from tallystick.model.attributes import REDACTED
 from tallystick.model.masking import mark_of
@@ -49,8 +50,11 @@ class Rule(Protocol):
 class SpanRedactor:
     """Takes out of spans what a redactor finds in them, after ``rules`` had their turn."""
 
-    def __init__(self, redactor: Redactor, rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, redactor: Redactor, rules: Sequence[Rule] = (), blobs: BlobTaker | None = None
+    ) -> None:
         self._redactor = redactor
+        self._blobs = blobs
         self._rules = tuple(rules)
         self._named: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
 
@@ -64,7 +68,16 @@ class SpanRedactor:
         ends: list[int] = []  # where the texts of each span end
         first = size = 0
         for index, span in enumerate(spans):
-            size += self._collect(span, texts, sources)
+            more = self._collect(span, texts, sources)
+            if more >= AT_LEAST and self._blobs is not None:
+                taken = self._without_blobs(span)
+                if taken is not span:
+                    if made is None:
+                        spans = made = list(spans)
+                    made[index] = taken
+                    del texts[ends[-1] if ends else 0 :]
+                    more = self._collect(taken, texts, sources)
+            size += more
             ends.append(len(texts))
             if size >= _AT_ONCE or index + 1 == len(spans):
                 if self._may_hold(texts):
@@ -76,6 +89,22 @@ class SpanRedactor:
                 ends.clear()
                 first, size = index + 1, 0
         return self._sourced(spans if made is None else made, sources)
+
+    def begin(self) -> None:
+        """A batch begins, whose spans may be given in several parts."""
+        if self._blobs is not None:
+            self._blobs.begin()
+
+    def committed(self) -> None:
+        """The spans that were given since ``begin`` are in the store."""
+        if self._blobs is not None:
+            self._blobs.keep()
+
+    def _without_blobs(self, span: Span) -> Span:
+        assert self._blobs is not None
+        counts: Counts = Counter()
+        made = self._blobs.take(span, counts)
+        return said(made, counts) if counts else made
 
     def attributes(self, attributes: Attributes, counts: Counts) -> Attributes:
         """A mapping of attributes without what was found in it, names included."""

@@ -12,6 +12,7 @@ from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.outline import Outline
+from tallystick.ports.blobs import BlobTraces
 from tallystick.ports.erasure import ErasableTraces
 from tallystick.ports.search import TextLog
 from tallystick.ports.tallies import TallyRow
@@ -315,5 +316,6 @@ class UseLog(Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, Protocol):
-    """A trace store with its log of records, its uses and its index of texts, and whose contents can be erased."""
+class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, BlobTraces, Protocol):
+    """A trace store with its log of records, its uses, its index of texts and its blobs, and whose contents can be
+    erased."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.memory.held import Held
 from tallystick.adapters.memory.records import MemoryLogs
+from tallystick.model.blob import Blob
 from tallystick.model.run import Run
 from tallystick.ports import Wiped
 
@@ -22,6 +23,13 @@ class MemoryErasing:
     _revision: int
 
     def _get(self, run: str) -> Held:
+        raise NotImplementedError
+
+    def blobs(self, run: str) -> Sequence[Blob]:
+        """See ``MemoryBlobbing``."""
+        raise NotImplementedError
+
+    def _drop_blobs(self, named: Iterable[str]) -> None:
         raise NotImplementedError
 
     def _count(self, held: Held) -> None:
@@ -42,6 +50,7 @@ class MemoryErasing:
         """Take the contents out of runs (see ``ports.ErasableTraces``)."""
         steps = records = 0
         with self._lock:
+            named = [blob.sha256 for run in runs for blob in self.blobs(run)]
             for held in [self._get(run) for run in runs]:
                 for pair, (arrived, step, span) in held.steps.items():
                     records += self._logs.erase(pair, span)
@@ -57,4 +66,5 @@ class MemoryErasing:
                     if run == held.id and one.startswith("conversation:")
                 ]:
                     del self._keys[key]
+            self._drop_blobs(named)
         return Wiped(steps, records, 0)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tallystick.adapters import process
 from tallystick.adapters.memory import held as uses_of
+from tallystick.adapters.memory.blobs import MemoryBlobbing, MemoryBlobs
 from tallystick.adapters.memory.erasing import MemoryErasing
 from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches, page_of
@@ -48,16 +49,16 @@ from tallystick.ports import (
 )  # fmt: skip
 
 
-class MemoryTraces(MemoryErasing, MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
+class MemoryTraces(MemoryBlobbing, MemoryErasing, MemoryTexts, OutlineOf, WholenessOf, TalliesOf):
     """Runs, steps and spans of this process. The parameters are those of SqliteTraces."""
 
     def __init__(
         self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
-        random_bytes: Callable[[int], bytes] = os.urandom,
+        random_bytes: Callable[[int], bytes] = os.urandom, blobs: MemoryBlobs | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._logs = MemoryLogs(random_bytes)
-        self._alive = alive
+        self._alive, self._blobs = alive, blobs
         self._silent_after = silent_after
         self._lock = threading.RLock()
         self._runs: dict[str, Held] = {}

@@ -11,6 +11,7 @@ from tallystick.adapters.blanking import blank
 from tallystick.adapters.naming import unknown_run
 from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.blobs import forget
 from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.frames import FrameReader, FrameWriter, Recent, compressor
 from tallystick.adapters.sqlite.payloads import Packer, unpack, unpack_source
@@ -206,6 +207,7 @@ class _Run:
         self._table.save([row], [], at=row.tally.seen)
         connection = self._connection
         connection.execute("UPDATE run SET erased=1 WHERE no=?", (self._no,))
+        forget(connection, self._no)
         connection.execute(
             "UPDATE meta SET value=value+1 WHERE key='scrubs'"
         )  # writers forget names and places

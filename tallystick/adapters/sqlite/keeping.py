@@ -37,6 +37,10 @@ class SqliteKeeping:
             """See ``SqliteTexts``."""
             ...
 
+        def sweep_blobs(self, *, now: int) -> int:
+            """See ``SqliteBlobs``."""
+            ...
+
         def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
         def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
 
@@ -49,6 +53,7 @@ class SqliteKeeping:
     def tidy(self, *, now: int) -> None:
         """Take away what no run needs from the archive, and wipe what is noted out of the frames."""
         self._archiver(_quiet).tidy(now=now)
+        self.sweep_blobs(now=now)
         with self._reading() as connection:
             noted = connection.execute("SELECT 1 FROM unscrubbed LIMIT 1").fetchone() is not None
         if noted:
@@ -86,6 +91,7 @@ class SqliteKeeping:
         if gone:
             scrub(self._database)
             self._archiver(_quiet).tidy(now=now)
+            self.sweep_blobs(now=now)
             self.forget_texts(gone)
         return Deleted(tuple(gone), steps)
 

@@ -14,6 +14,7 @@ from tallystick.adapters import process
 from tallystick.adapters.naming import trace_range, unknown_run
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.archiving import archive_facts
+from tallystick.adapters.sqlite.blobs import SqliteBlobs
 from tallystick.adapters.sqlite.checking import UNREADABLE, Checker
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.erasing import SqliteErasing
@@ -40,7 +41,7 @@ from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS
-from tallystick.ports import Change, Flaw, RunPage, Segment, Sighting, Spend, Written
+from tallystick.ports import Blobs, Change, Flaw, RunPage, Segment, Sighting, Spend, Written
 from tallystick.ports.archive import Archive
 
 
@@ -50,6 +51,7 @@ class SqliteTraces(
     SqliteTexts,
     SqliteKeeping,
     SqliteErasing,
+    SqliteBlobs,
     OutlineReader,
     WholenessReader,
     TallyReader,
@@ -58,7 +60,8 @@ class SqliteTraces(
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
     nanoseconds after which an open run whose process cannot be asked counts as crashed or lossy; ``random_bytes``
-    gives the salts of records; ``archive`` holds the steps of runs that were moved out of the file.
+    gives the salts of records; ``archive`` holds the steps of runs that were moved out of the file, ``blobs`` the
+    bytes of large binaries.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class SqliteTraces(
         busy_seconds: float = BUSY_SECONDS,
         random_bytes: Callable[[int], bytes] = os.urandom,
         archive: Archive | None = None,
+        blobs: Blobs | None = None,
     ) -> None:
         self._database = Database(
             path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
@@ -80,6 +84,7 @@ class SqliteTraces(
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
         self._shelf = Shelf(archive)
+        self._blobs = blobs
         self._frames = self._shelf.frames
         self._compress = compressor()
         self._lock = threading.Lock()
