@@ -80,10 +80,10 @@ class SpanRedactor:
             size += more
             ends.append(len(texts))
             if size >= _AT_ONCE or index + 1 == len(spans):
-                if self._may_hold(texts):
+                if self.may_hold(texts):
                     made = list(spans) if made is None else made
                     for at, begin, end in zip(range(first, index + 1), (0, *ends), ends, strict=False):
-                        if self._may_hold(texts[begin:end]):
+                        if self.may_hold(texts[begin:end]):
                             made[at] = self._one(spans[at])
                 texts.clear()
                 ends.clear()
@@ -123,8 +123,22 @@ class SpanRedactor:
             made[key] = kept
         return made if changed else attributes
 
-    def _may_hold(self, texts: Sequence[str]) -> bool:
+    @property
+    def ruled(self) -> bool:
+        """Whether there are rules beside patterns."""
+        return bool(self._rules)
+
+    def may_hold(self, texts: Sequence[str]) -> bool:
+        """Whether any of some texts may hold something; never wrong when it says no."""
         return bool(texts) and self._redactor.may_hold("\n".join(texts).encode("utf-8", "replace"))
+
+    def is_clean(self, text: str) -> bool:
+        """Whether a text holds nothing, for certain."""
+        return self._redactor.text(text, Counter()) == text
+
+    def tells(self, names: tuple[str, ...]) -> bool:
+        """Whether any of some names of attributes says what stands under it."""
+        return bool(self._names(dict.fromkeys(names)))
 
     def _collect(self, span: Span, texts: list[str], sources: dict[int, Source]) -> int:
         """Put every text of a span that may hold something among ``texts``; how many characters that was."""

@@ -8,11 +8,12 @@ JSON is treated the same.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tallystick.govern.finding import Finder, Place, expression, merged
+from tallystick.govern.finding import Finder, Place, first_look, merged
 from tallystick.govern.json_text import COLON, TOKENS, looks_like_json, quoted
 from tallystick.model.masking import MARK, mark_of
 
@@ -22,6 +23,8 @@ DEEPEST: Final = (
 _NESTED_TEXTS: Final = 8  # JSON in a string in JSON in a string …: deeper ones are read as plain text
 _LONGEST_NAME: Final = 128
 
+_MARKED: Final = re.compile(rf"{MARK}[\w.:-]{{1,64}}›")
+
 Counts = Counter[str]
 
 
@@ -30,7 +33,7 @@ class Redactor:
 
     def __init__(self, finders: Sequence[Finder]) -> None:
         self._finders = tuple(finders)
-        self._first = expression("|".join(f"(?:{one.first})" for one in finders)) if finders else None
+        self._first = first_look("|".join(f"(?:{one.first})" for one in finders)) if finders else None
 
     def may_hold(self, text: bytes) -> bool:
         """Whether UTF-8 may hold something: cheap (about 3 ns a byte), never wrong when it says no."""
@@ -199,5 +202,5 @@ def _free(name: str, taken: Mapping[Any, Any]) -> str:
 
 
 def is_marked(value: Any) -> bool:
-    """Whether a value was taken out already."""
-    return isinstance(value, str) and value.startswith(MARK)
+    """Whether a value was taken out already, all of it: words behind a mark are words."""
+    return isinstance(value, str) and _MARKED.fullmatch(value) is not None
