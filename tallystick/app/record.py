@@ -14,11 +14,12 @@ from tallystick.app.pricing import CardNotice
 from tallystick.app.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard
 from tallystick.model.attributes import LOST
+from tallystick.model.errors import ArchiveFault
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
-from tallystick.ports import Clock, Counts, Tidings, TraceStore
+from tallystick.ports import Clock, Counts, Tidings, TraceStore, Written
 
 _MODEL: Final = Kind.MODEL
 _NO_TRACE: Final = "0" * 32
@@ -91,13 +92,31 @@ class Recorder:
         link_hosted(batch)
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
-            written = self._traces.write(batch, at=self._clock.now())
+            written = self._write(batch, rejected)
             if self._redactor is not None:
                 self._redactor.committed()
             receipt = Receipt(given - len(rejected), written.repeats, tuple(rejected), written.runs)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))
         return receipt
+
+    def _write(self, batch: list[tuple[Step, Span]], rejected: list[Rejection]) -> Written:
+        """Commit a batch; where runs cannot be brought back from the archive, only their spans are refused."""
+        try:
+            return self._traces.write(batch, at=self._clock.now())
+        except ArchiveFault as fault:
+            traces = list(dict.fromkeys(step.trace for step, _ in batch))
+            if len(traces) == 1:
+                reason = f"{fault.message} ({fault.hint})" if fault.hint else fault.message
+                rejected.extend(
+                    Rejection(step.trace, step.span, reason) for step, _ in batch if not step.derived
+                )
+                return Written(0, 0, ())
+        first = set(traces[: len(traces) // 2])
+        parts = [[pair for pair in batch if (pair[0].trace in first) is half] for half in (True, False)]
+        one, other = (self._write(part, rejected) for part in parts)
+        runs = tuple(dict.fromkeys((*one.runs, *other.runs)))
+        return Written(one.steps + other.steps, one.repeats + other.repeats, runs)
 
     def _price(self, step: Step) -> None:
         """Put the price into a step, which nobody else holds yet: a copy would cost more than the price does."""

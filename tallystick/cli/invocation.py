@@ -52,7 +52,7 @@ class Invocation:
         A journal that does not lead on from its last checkpoint may be read, and that is said; with ``writing`` it
         raises StoreFault.
         """
-        stores = self.parts.open(self.store_path, create=create, writing=writing)
+        stores = self.parts.open(self.store_path, self.settings, create=create, writing=writing)
         if stores.doubt is not None:
             self.out.say(f"beware: {stores.doubt.message}")
         try:

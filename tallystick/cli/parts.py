@@ -48,11 +48,12 @@ class Parts:
 
         return wiring.find_store(settings.store, project=settings.project)
 
-    def open(self, path: Path, *, create: bool, writing: bool) -> Stores:
+    def open(self, path: Path, settings: Settings, *, create: bool, writing: bool) -> Stores:
         """Open the stores of a folder; to write, the journal must lead on from its last checkpoint."""
         from tallystick import wiring
 
-        return wiring.open_stores(path, create=create, writing=writing)
+        silent = settings.crash_after_s
+        return wiring.open_stores(path, create=create, silent_after_s=silent, writing=writing)
 
     def journal_book(self, stores: Stores, settings: Settings) -> JournalBook:
         """The journal as people look at it."""

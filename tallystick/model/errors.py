@@ -59,6 +59,12 @@ class StoreFault(Fault):
     code = "store.fault"
 
 
+class ArchiveFault(StoreFault):
+    """What was recorded of a run is in the archive and cannot be read; other runs are not concerned."""
+
+    code = "store.archive"
+
+
 class StoreFull(Fault):
     """No room on the disk; the sender keeps what it has and tries again."""
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tallystick.model.run import Completeness, RunStatus
-from tallystick.observe.numbering import gaps, unsaid
+from tallystick.observe.numbering import gaps, legs_at_work, too_many, unsaid
 from tallystick.observe.summary import Root, Tally
 
 SILENT_AFTER_NS = 120 * 1_000_000_000
+# A leg that is at work in a living process keeps an ended run open for so long: anybody can claim to be one.
+ABANDONED_NS = 24 * 3600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
     """
     quiet = now - tally.seen > silent_after
     if tally.root is not None and tally.root.rank == 0:
-        return _recorded(tally, tally.root, dead=alive is False or (alive is None and quiet))
+        dead = alive is False or (alive is None and quiet)
+        return _recorded(tally, tally.root, dead=dead, left=dead or now - tally.seen > ABANDONED_NS)
     if tally.seqs:
         return _rootless(tally) if quiet else _OPEN
     whole = tally.root is not None and not tally.missing and not tally.running
@@ -50,11 +53,13 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
     return Verdict(Completeness.LOSSY, _status(tally), max(1, len(tally.missing)))
 
 
-def _recorded(tally: Tally, root: Root, *, dead: bool) -> Verdict:
+def _recorded(tally: Tally, root: Root, *, dead: bool, left: bool) -> Verdict:
     if not root.ended:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None) if dead else _OPEN
-    if tally.legs and not dead:
+    if not left and legs_at_work(tally.legs):
         return _OPEN  # another process still works for this run
+    if too_many(tally.numbered):
+        return Verdict(Completeness.LOSSY, _status(tally), None)
     return _ended(tally, gaps(tally.numbered) + max(tally.running, unsaid(tally.numbered)))
 
 
@@ -85,10 +90,10 @@ def _status(tally: Tally) -> RunStatus:
 
 
 def watched(tally: Tally) -> str | None:
-    """The process whose death would end this run, while it is open: the root's, then that of a leg."""
+    """The processes (one to a line) whose death would end this run, while it is open: the root's, then the legs'."""
     root = tally.root
     if root is None or root.rank != 0:
         return None
     if not root.ended:
         return root.process
-    return min(tally.legs.values()) or None if tally.legs else None
+    return "\n".join(legs_at_work(tally.legs)) or None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tallystick.model.attributes import PROCESS, STOPPED
+from tallystick.model.attributes import AGENT, PROCESS, STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
@@ -218,10 +218,8 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
     elif kind is _DECISION:
         decision = get("verdict")
     agent, workflow = get("agent"), get("workflow")
-    if (
-        agent is not None and get("op") == "invoke_workflow"
-    ):  # the workflow's name stands where an agent's does
-        agent, workflow = None, workflow or agent
+    if agent is not None and get("op") == "invoke_workflow" and AGENT not in span.attributes:
+        agent, workflow = None, workflow or agent  # the workflow's name stands where an agent's does
     derived = "derived" in found
     status = get("status") or _status(span, derived, decision, outcome)
     cost = get("cost")

@@ -7,6 +7,7 @@ the span does. What a reader must know of the line itself (it was redacted, its 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -20,8 +21,8 @@ from tallystick.observe.messages import plain_text
 LONGEST: Final = 400  # characters of a text or a result
 _DOCUMENTS: Final = 5
 _REDACTED: Final = "‹redacted:"
-_ERASED: Final = "tallystick.erased"
-_WITHHELD: Final = "tallystick.redacted"
+_DIGEST: Final = re.compile(r"‹digest:([0-9a-f]{8})[0-9a-f]{24}›")
+_WITHHELD: Final = "digest"
 _MEMORY: Final = ("gen_ai.memory.record.id", "gen_ai.memory.store.id")
 
 
@@ -71,28 +72,47 @@ def _tags(
     if step.status is StepStatus.ERROR and (error or step.error):
         parts = [part for part in (error.get("type") or step.error, error.get("message")) if part]
         yield Tag(_cut(": ".join(dict.fromkeys(map(str, parts))), 200), "bad")
-    yield from _retry(span)
-    if step.decision is not None and held_by_journal is False:
-        yield Tag("the sender's claim: the journal has no such decision", "warn")
+    yield from _retry(contents)
+    if contents.guardrail is not None:
+        yield Tag("guardrail", "soft")
+    elif step.decision is not None and held_by_journal is False:
+        yield Tag("claimed by its sender, not in the journal", "warn")
     if span.attributes.get(names.LOOP) is True:
         yield Tag("repeats what was done before", "warn")
-    if span.attributes.get(_ERASED) is True:
+    if span.attributes.get(names.ERASED) is True:
         yield Tag("contents erased", "soft")
-    elif _WITHHELD in span.attributes or any(_REDACTED in one for one in said if one):
-        yield Tag("partly redacted or withheld", "soft")
+    elif names.REDACTED in span.attributes or any(_REDACTED in one for one in said if one):
+        yield Tag(_taken_out(span.attributes.get(names.REDACTED)), "soft")
     if step.dropped:
         yield Tag(f"{step.dropped} dropped by its sender", "warn")
     if step.status is StepStatus.RUNNING:
         yield Tag("no end yet", "soft")
 
 
-def _retry(span: Span) -> Iterable[Tag]:
-    attempt = span.attributes.get(names.RETRY_ATTEMPT)
-    cause = span.attributes.get(names.RETRY_CAUSE)
-    if isinstance(attempt, int) and not isinstance(attempt, bool):
-        yield Tag(_cut(f"attempt {attempt}" + (f": {cause}" if cause else ""), 120), "warn")
-    elif isinstance(cause, str) and cause:
-        yield Tag(_cut(f"tried again: {cause}", 120), "warn")
+def _retry(contents: Contents) -> Iterable[Tag]:
+    if contents.retry is None:
+        return
+    attempt, cause = contents.retry["attempt"], contents.retry["cause"]
+    told = "tried again" if attempt is None else f"attempt {attempt}"
+    yield Tag(_cut(f"{told}: {cause}" if cause else told, 120), "warn")
+
+
+def _taken_out(counts: Any) -> str:
+    """What is not in the step, out of the redactor's counts by kind: "withheld", "redacted: 2 secret, 1 email"."""
+    try:
+        kinds = json.loads(counts)
+        told = [
+            f"{number:,} {_cut(kind, 20)}"
+            for kind, number in kinds.items()
+            if kind != _WITHHELD and number > 0
+        ]
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return "partly redacted"
+    redacted = f"redacted: {', '.join(told[:4])}" if told else ""
+    return (
+        " · ".join(part for part in ("withheld" if _WITHHELD in kinds else "", redacted) if part)
+        or "redacted"
+    )
 
 
 def compact(value: Any, limit: int = LONGEST) -> str:
@@ -117,7 +137,9 @@ def _scalar(value: Any) -> str:
 
 
 def _cut(text: str, limit: int = LONGEST) -> str:
-    text = " ".join(text[: limit * 4].split())
+    text = _DIGEST.sub(
+        r"‹digest:\1…›", " ".join(text[: limit * 4].split())
+    )  # enough to see that two are equal
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -211,6 +233,10 @@ def _handoff(seen: Seen) -> Said:
 
 
 def _decision(seen: Seen) -> Said:
+    if seen.contents.guardrail is not None:
+        guard = seen.contents.guardrail
+        said = compact(guard["said"]) or compact(seen.contents.output)
+        return f"{compact(guard['name'], 120)}: {guard['verdict'] or 'no verdict'}", said or None
     reasons = seen.span.attributes.get(names.DECISION_REASONS)
     rules = ", ".join(map(str, reasons[:6])) if isinstance(reasons, list | tuple) else compact(reasons)
     said, result = _plain(seen)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
-from tallystick.observe.numbering import Numbered, count_leg, count_number
+from tallystick.observe.numbering import Legs, Numbered, count_leg, count_number
 from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
@@ -102,7 +102,7 @@ class Tally:
     environment: tuple[Order, str] | None = None
     numbered: Numbered = field(default_factory=dict)
     uncounted: int = 0  # steps that came since a large run was counted anew
-    legs: dict[str, str] = field(default_factory=dict)  # legs at work: span -> process
+    legs: Legs = field(default_factory=dict)
 
 
 def order_of(step: Step) -> Order:

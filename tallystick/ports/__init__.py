@@ -8,28 +8,14 @@ from tallystick.ports.blobs import Blobs, BlobTraces
 from tallystick.ports.control import ControlStore
 from tallystick.ports.counts import Counts, Loss, Tidings
 from tallystick.ports.erasure import ErasableTraces, Wiped
+from tallystick.ports.records import Account, Charge, Flaw, Kept, Record, RecordLog, Segment
+from tallystick.ports.runs import Change, RunPage, RunReader
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
+from tallystick.ports.steps import StepReader
+from tallystick.ports.sums import TALLY_KEYS, WHOLENESS_KEYS, RunSums, Sighting, Spend, TallyRow, Wholeness
 from tallystick.ports.surroundings import Clock, Ids, Signer
-from tallystick.ports.tallies import TALLY_KEYS, TallyRow
-from tallystick.ports.traces import (
-    WHOLENESS_KEYS,
-    Account,
-    Change,
-    Charge,
-    Flaw,
-    Kept,
-    Record,
-    RecordLog,
-    RunPage,
-    Segment,
-    Sighting,
-    Spend,
-    Traces,
-    TraceStore,
-    UseLog,
-    Wholeness,
-    Written,
-)
+from tallystick.ports.traces import Traces, TraceStore, Written
+from tallystick.ports.uses import UseLog
 
 __all__ = [
     "TALLY_KEYS",
@@ -52,12 +38,15 @@ __all__ = [
     "Record",
     "RecordLog",
     "RunPage",
+    "RunReader",
+    "RunSums",
     "RunTexts",
     "Score",
     "Segment",
     "Sighting",
     "Signer",
     "Spend",
+    "StepReader",
     "TallyRow",
     "TextLog",
     "Tidings",

@@ -20,6 +20,7 @@ from tallystick.sdk.runtime import ModelCall, Permit
 from tallystick.sdk.shapes import Answered, input_messages, read_response, system_text
 from tallystick.sdk.stepping import OpenStep, open_step
 from tallystick.sdk.streams import RecordedAsyncStream, RecordedStream
+from tallystick.sdk.tries import Tries, watching
 from tallystick.sdk.values import bounded_json, plain
 from tallystick.sdk.wrapping import Call as WrappedCall
 from tallystick.sdk.wrapping import beside, wrap
@@ -77,6 +78,9 @@ class ModelStep:
         self._model = request.get("model") if isinstance(request.get("model"), str) else None
         self._swallow_usage = self._ask_for_usage(function)
         self._step: OpenStep | None = self._open()
+        self._tries = Tries()
+        # Where the provider's own spans belong, and what its client sends is noted.
+        self.context = None if self._step is None else watching(function, self._step.context, self._tries)
         self._permit: Permit | None = None
         self._asked: ModelCall | None = None
         self._settled = False
@@ -168,6 +172,7 @@ class ModelStep:
 
     def _end(self, error: BaseException | None) -> None:
         if self._step is not None:
+            self._step.note(self._tries.attributes(error))
             self._step.close(error)
 
     @edge("model.answer", None)
@@ -234,11 +239,6 @@ class ModelStep:
         if hasattr(result, "__next__"):
             return RecordedStream(result, finish, swallow_usage=self._swallow_usage)
         return None
-
-    @property
-    def context(self) -> Any:
-        """Where the provider's own spans belong."""
-        return self._step.context if self._step is not None else None
 
 
 class _Bound(WrappedCall):

@@ -75,7 +75,8 @@ def columns(
             )
         pieces.append(Markup("<g>{}<title>{}: {}</title></g>").format(Markup("").join(bars), label, told))
     return Markup(
-        '<svg class="strip" width="{w}" height="{h}" viewBox="0 0 {w} {h}" aria-hidden="true">{body}</svg>'
+        '<svg class="strip" width="{w}" height="{h}" viewBox="0 0 {w} {h}" preserveAspectRatio="none" '
+        'aria-hidden="true">{body}</svg>'
     ).format(w=len(days) * width, h=height, body=Markup("").join(pieces))
 
 

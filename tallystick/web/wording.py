@@ -32,6 +32,7 @@ _HIDDEN = re.compile(
     "|(?<![\u0600-\u06ff\u0900-\u0dff\ufe0f\u2600-\u27bf\U0001f000-\U0001faff])[\u200c\u200d]"
     "|(?<![#*0-9\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
 )
+_TAKEN_OUT = re.compile(r"‹(?:redacted:[a-z_]{1,40}|digest:[0-9a-f]{32})›")  # what redaction leaves in a text
 _JSON_TOKEN = re.compile(
     r'("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b'
 )
@@ -178,11 +179,23 @@ def payload(value: Any, limit: int = SHOWN_CHARACTERS) -> Markup:
     """A value as safe HTML with JSON lightly coloured; a cut is announced with both lengths."""
     text = pretty(value)
     shown = text[:limit]
-    body = escape(visible(shown)) if isinstance(value, str) else _coloured(shown)
+    body = _text(shown) if isinstance(value, str) else _coloured(shown)
     if len(text) <= limit:
         return body
     note = f"cut here: {limit:,} of {len(text):,} characters shown"
     return body + Markup('<span class="cut">{}</span>').format(note)
+
+
+def _text(text: str) -> Markup:
+    """Stored text as HTML; the marks that stand for what was taken out of it look like no text of its own."""
+    out: list[Markup] = []
+    position = 0
+    for match in _TAKEN_OUT.finditer(text):
+        out.append(escape(visible(text[position : match.start()])))
+        out.append(Markup('<span class="taken">{}</span>').format(match.group()))
+        position = match.end()
+    out.append(escape(visible(text[position:])))
+    return Markup("").join(out)
 
 
 def _coloured(text: str) -> Markup:
@@ -193,7 +206,7 @@ def _coloured(text: str) -> Markup:
         string, colon, number, word = match.groups()
         if string is not None:
             kind = "j-key" if colon else "j-text"
-            out.append(Markup('<span class="{}">{}</span>').format(kind, visible(string)))
+            out.append(Markup('<span class="{}">{}</span>').format(kind, _text(string)))
             out.append(escape(colon or ""))
         else:
             kind = "j-number" if number is not None else "j-word"

@@ -50,7 +50,8 @@ def build_app(
     def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
-    shown = PageSettings(clock().now, store=str(stores.path), address=address)
+    losses = loss.loss_book(stores).state
+    shown = PageSettings(clock().now, store=str(stores.path), address=address, losses=losses)
     prove = journal.evidence_maker(stores, settings, rate_card(), say)
     told = ServerSettings(
         token=settings.token, operator=journal.operator(), otlp_port=otlp_port,
@@ -60,7 +61,7 @@ def build_app(
     pages = routes(read, answer, shown, book, known, prove)
     return create_app(
         read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
-        feed=store_feed(stores, every_ns=0), loss=loss.loss_book(stores).state,
+        feed=store_feed(stores, every_ns=0), loss=losses,
         counts=loss.counts(stores.path), extra_routes=pages,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from tallystick.wiring.stores import open_stores, recorder
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_NS: Final = 1_795_000_000_000_000_000
 RUN: Final = "5eed" * 8
+SHORT: Final = "5a0b" * 8
+SHORT_STEPS: Final = 8
 NEEDLE: Final = "heron-needle-37123"
 NEEDLE_AT: Final = 37_123
 _SOURCE: Final = Source({"service.name": "long", "deployment.environment.name": "production"}, "tallystick")
@@ -29,11 +32,18 @@ def span_id(number: int) -> str:
     return f"{number + 1:016x}"
 
 
-def spans(count: int) -> Iterator[Span]:
-    """The root and ``count - 1`` steps under it: sub-agents with model calls, tools, retrievals and a few errors."""
+def spans(count: int, run: str = RUN) -> Iterator[Span]:
+    """The root and ``count - 1`` steps under it: sub-agents with model calls, tools and a few errors."""
+    for one in _spans(count):
+        told = {**one.attributes, "tallystick.run.id": run}
+        yield replace(one, trace=run, attributes=told) if run != RUN else one
+
+
+def _spans(count: int) -> Iterator[Span]:
     yield _span(0, None, "invoke_agent long", count + 1, {
         "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "long",
-        "tallystick.run.goal": "walk fifty thousand steps",
+        "tallystick.run.goal": "walk fifty thousand steps", "tallystick.run.root": True,
+        "tallystick.run.steps": count, "tallystick.run.status": "ok",
     })  # fmt: skip
     for number in range(1, count):
         place = number % _GROUP
@@ -76,7 +86,7 @@ def _span(
 
 
 def fill(path: Path, count: int) -> None:
-    """Record the run in a new store."""
+    """Record the run in a new store, and a short one beside it."""
     stores = open_stores(path)
     try:
         into = recorder(stores)
@@ -86,18 +96,32 @@ def fill(path: Path, count: int) -> None:
             if len(waiting) == 2_000:
                 assert not into.record(waiting).rejected
                 waiting = []
-        into.record(waiting)
+        into.record([*waiting, *spans(SHORT_STEPS, SHORT)])
     finally:
         stores.close()
 
 
+@dataclass(frozen=True)
+class Up:
+    """A server: the address of its pages, and its process."""
+
+    url: str
+    pid: int
+
+    def cpu_ms(self) -> float:
+        """Processor time of the process until now, in milliseconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return 1_000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def up(store: Path, *flags: str) -> Iterator[str]:
-    """``tally up`` over a store, as a process of its own; gives the address of its pages."""
+def up(store: Path, *flags: str) -> Iterator[Up]:
+    """``tally up`` over a store, as a process of its own."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "TALLYSTICK_OTLP_PORT": "0",
+        "TALLYSTICK_GRPC_PORT": "0",
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, *flags, "-m", "tallystick", "up", "--port", "0", "--store", str(store)]
@@ -106,7 +130,9 @@ def up(store: Path, *flags: str) -> Iterator[str]:
     ) as one:
         assert one.stderr is not None
         try:
-            yield next(line.split()[-1] for line in one.stderr if line.strip().startswith("pages"))
+            yield Up(
+                next(line.split()[-1] for line in one.stderr if line.strip().startswith("pages")), one.pid
+            )
         finally:
             one.send_signal(signal.SIGINT)
             assert one.wait(30) == 0

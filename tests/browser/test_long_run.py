@@ -8,27 +8,28 @@ from pathlib import Path
 
 import pytest
 from conftest import Open
-from long_run import NEEDLE, NEEDLE_AT, RUN, fill, span_id, up
+from long_run import NEEDLE, NEEDLE_AT, RUN, SHORT, Up, fill, span_id, up
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
 STEPS = 50_000
 OPEN_MS = 1_000
+SHORT_MS = 350  # what a run of eight steps takes on a machine that does nothing else
 ELEMENTS = 1_000
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     store = Path(tmp_path_factory.mktemp("long"))
     fill(store, STEPS)
-    with up(store) as address:
-        yield address
+    with up(store) as one:
+        yield one
 
 
-def opened(page: Page, server: str, query: str = "") -> float:
+def opened(page: Page, server: Up, run: str = RUN) -> float:
     """Milliseconds from the start of the navigation until the tree stands."""
-    page.goto(f"{server}/runs/{RUN}{query}")
+    page.goto(f"{server.url}/runs/{run}")
     page.wait_for_selector(".t-row")
     return float(page.evaluate("performance.getEntriesByName('tree-ready')[0].startTime"))
 
@@ -37,15 +38,38 @@ def elements(page: Page) -> int:
     return int(page.evaluate("document.querySelectorAll('*').length"))
 
 
-def test_fifty_thousand_steps_open_within_a_second(server: str, open_context: Open) -> None:
+class Work:
+    """Processor time of the server and of the page's own process, in milliseconds."""
+
+    def __init__(self, page: Page, server: Up) -> None:
+        self._devtools = page.context.new_cdp_session(page)
+        self._devtools.send("Performance.enable")
+        self._server = server
+
+    def until_now(self) -> float:
+        told = self._devtools.send("Performance.getMetrics")["metrics"]
+        process = next(one["value"] for one in told if one["name"] == "ProcessTime")
+        return float(1_000 * process + self._server.cpu_ms())
+
+
+def test_fifty_thousand_steps_open_within_a_second(server: Up, open_context: Open) -> None:
+    """By the clock, and by the work that it is. A machine that is busy with something else is slower at everything:
+    the clock is held against a run of eight steps, opened in between in the same browser from the same server."""
     watched = open_context(width=1440, height=900)
     page = watched.page()
-    opened(page, server)  # the first one also starts the browser's network and warms the server
-    for _ in range(3):  # a machine that is busy with something else gets another chance
-        times = [opened(page, server) for _ in range(5)]
-        if statistics.median(times) < OPEN_MS:
-            break
-    assert statistics.median(times) < OPEN_MS, times
+    for run in (SHORT, RUN):
+        opened(page, server, run)  # the first one also starts the browser's network and warms the server
+    work = Work(page, server)
+    times, floors, works = [], [], []
+    for _ in range(5):
+        floors.append(opened(page, server, SHORT))
+        before = work.until_now()
+        times.append(opened(page, server))
+        works.append(work.until_now() - before)
+    busy = max(1.0, statistics.median(floors) / SHORT_MS)
+    told = f"clock {times}, of eight steps {floors}, work {works}"
+    assert statistics.median(works) < OPEN_MS, told
+    assert statistics.median(times) < OPEN_MS * busy, told
     expect(page.get_by_role("treegrid")).to_have_attribute("aria-rowcount", str(STEPS))
     expect(
         page.locator(".t-told").filter(has_text="record").first
@@ -54,19 +78,19 @@ def test_fifty_thousand_steps_open_within_a_second(server: str, open_context: Op
     watched.check(page)
 
 
-def test_the_whole_answers_in_each_encoding(server: str, open_context: Open) -> None:
+def test_the_whole_answers_in_each_encoding(server: Up, open_context: Open) -> None:
     page = open_context().page()
-    page.goto(server)
+    page.goto(server.url)
     sizes = {}
     for encoding in ("identity", "gzip", "zstd", "zstd;q=0, gzip"):
-        answer = page.request.get(f"{server}/runs/{RUN}/outline", headers={"Accept-Encoding": encoding})
+        answer = page.request.get(f"{server.url}/runs/{RUN}/outline", headers={"Accept-Encoding": encoding})
         assert answer.ok
         sizes[encoding] = (answer.headers.get("content-encoding"), answer.body()[:4])
     assert sizes["identity"] == (None, b"TLO1")
     assert [sizes[one][0] for one in ("gzip", "zstd", "zstd;q=0, gzip")] == ["gzip", "zstd", "gzip"]
 
 
-def test_a_string_in_a_result_is_found(server: str, open_context: Open) -> None:
+def test_a_string_in_a_result_is_found(server: Up, open_context: Open) -> None:
     watched = open_context(width=1440, height=900)
     page = watched.page()
     opened(page, server)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,21 @@ def test_a_run_comes_in_is_shown_and_priced(filled: Tally) -> None:
     text = filled("runs", "show", run["run"][:8])
     assert "\x1b" not in text
     assert "look␛[2J" in text
+
+
+def test_the_silence_that_reads_as_a_crash_is_the_one_that_was_set(
+    tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = _document()
+    del document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["endTimeUnixNano"]
+    (tally.folder / "run.json").write_text(json.dumps(document))
+    monkeypatch.setenv("TALLYSTICK_CRASH_AFTER_S", "1")
+    tally("runs", "import", "otlp", "run.json")
+    deadline = time.monotonic() + 20
+    while tally.json("runs", "ls")["runs"][0]["completeness"] == "open":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert tally.json("runs", "ls")["runs"][0]["completeness"] == "crashed"
 
 
 def test_importing_again_adds_nothing(filled: Tally) -> None:

@@ -295,3 +295,27 @@ def test_an_erased_subject_is_gone_from_the_archive_too(stores):
     assert "Lima" not in str([stores.traces.spans(f"{run + 1:032x}") for run in range(4)])
     assert len(stores.traces.spans(f"{3:032x}")) == 4
     assert sound(stores) == []
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_late_span_of_an_unreadable_archive_holds_up_no_other(tmp_path, harm):
+    stores = wiring.open_stores(tmp_path / "store")
+    fill(stores, range(2))
+    wiring.attest(stores)
+    rest(stores)
+    assert wiring.keeping.archive(stores, days=14, dry_run=False, tell=quiet).runs == 2
+    stores.close()
+    for file in (tmp_path / "store" / "archive").rglob("*.parquet"):
+        if harm == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
+    stores = wiring.open_stores(tmp_path / "store")
+    now = wiring.clock().now()
+    late = [span(run, 9, now) for run in (0, 1, 7)]
+    receipt = wiring.recorder(stores).record([late[0], late[2], late[1]])
+    assert receipt.accepted == 1
+    assert {one.span for one in receipt.rejected} == {late[0].span, late[1].span}
+    assert all("archive" in one.reason for one in receipt.rejected)
+    assert [step.span for step in stores.traces.steps(late[2].trace)] == [late[2].span]
+    stores.close()

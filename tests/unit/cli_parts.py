@@ -238,7 +238,7 @@ class FakeParts(Parts):
     def find_store(self, settings: Any) -> Path:
         return settings.store or self.folder / "store"
 
-    def open(self, path: Path, *, create: bool, writing: bool) -> Any:
+    def open(self, path: Path, settings: Any, *, create: bool, writing: bool) -> Any:
         if writing and self.stores.doubt is not None:
             raise self.stores.doubt
         return self.stores

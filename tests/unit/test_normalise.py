@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from tallystick.model import attributes as own
-from tallystick.model.span import Event, Link, Source, Span
+from tallystick.model.span import Event, Source, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
-from tallystick.observe.dialects import DIALECTS, reader_for
 from tallystick.observe.dialects.canonical import OPERATIONS
 from tallystick.observe.normalise import read_span
-from tallystick.observe.orphans import derived_span_id
 from tallystick.observe.values import LONGEST, clean_count, clean_text
 
 
@@ -128,6 +125,14 @@ def test_a_span_without_a_known_vocabulary_is_shown_as_other() -> None:
 def test_workflow_names_stand_where_agent_names_do() -> None:
     got = step({"gen_ai.operation.name": "invoke_workflow", "gen_ai.agent.name": "refunds"})
     assert (got.agent, got.workflow) == (None, "refunds")
+
+
+def test_an_agent_that_our_own_sender_names_stays_the_agent_of_a_workflow() -> None:
+    got = step({"gen_ai.operation.name": "invoke_workflow", "tallystick.agent.name": "desk"})
+    assert (got.agent, got.workflow) == ("desk", None)
+    named = {"tallystick.agent.name": "desk", "tallystick.workflow.name": "support"}
+    got = step({"gen_ai.operation.name": "invoke_workflow", **named})
+    assert (got.agent, got.workflow) == ("desk", "support")
 
 
 def test_a_frameworks_name_is_no_provider() -> None:
@@ -304,96 +309,3 @@ def test_counts_come_as_int_float_or_digits() -> None:
         42,
         2**63 - 1,
     )
-
-
-def test_conversations_and_ids_join_spans_that_stand_alone() -> None:
-    chat = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.response.id": "chatcmpl-1",
-        "gen_ai.conversation.id": "thread-0001",
-    }
-    assert step(chat, parent=None).links == ("conversation:thread-0001", "response:chatcmpl-1")
-    assert step(chat).links == ("conversation:thread-0001",)
-    short = {"gen_ai.operation.name": "chat", "gen_ai.response.id": "r1", "gen_ai.conversation.id": "t1"}
-    assert step(short, parent=None).links == ()
-
-
-def test_span_links_join_only_where_a_framework_scatters_its_run() -> None:
-    links = (Link("d" * 32, "e" * 16),)
-    runtime = step(
-        {"messaging.operation": "publish"},
-        scope="autogen SingleThreadedAgentRuntime",
-        parent=None,
-        links=links,
-    )
-    assert runtime.links == ("trace:" + "a" * 32, "trace:" + "d" * 32)
-    assert step({"messaging.operation": "publish"}, scope="kafka", parent=None, links=links).links == ()
-
-
-HISTORY = [
-    {"role": "user", "parts": [{"type": "text", "content": "refund order 7"}]},
-    {
-        "role": "assistant",
-        "parts": [{"type": "tool_call", "id": "call_000001", "name": "look_up", "arguments": {"order": 7}}],
-    },
-    {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_000001", "response": "paid"}]},
-    {
-        "role": "assistant",
-        "parts": [{"type": "tool_call", "id": "call_000002", "name": "refund", "arguments": {"order": 7}}],
-    },
-]
-
-
-def test_answered_calls_of_a_history_become_derived_tool_steps() -> None:
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": json.dumps(HISTORY)}
-    (model, _), (tool, made) = read_span(make(attributes, parent=None))
-    assert model.links == ("call:call_000001", "call:call_000002")
-    assert (tool.kind, tool.tool, tool.call_id, tool.derived) == (Kind.TOOL, "look_up", "call_000001", True)
-    assert (tool.status, tool.span) == (StepStatus.UNKNOWN, derived_span_id("call_000001"))
-    assert tool.links == ("call:call_000001",)
-    assert tool.started <= model.started
-    assert made.attributes["gen_ai.tool.call.arguments"] == {"order": 7}
-    later = make(attributes | {"x": 1}, parent=None, trace="f" * 32, span="9" * 16, started=500)
-    again = read_span(later)[1][0]
-    assert (again.trace, again.span) == (
-        tool.trace,
-        tool.span,
-    )  # the same call in a later history is the same step
-
-
-def test_a_history_is_read_only_where_a_span_stands_alone() -> None:
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": json.dumps(HISTORY)}
-    assert len(read_span(make(attributes))) == 1
-    assert len(read_span(make(attributes | {own.RUN_ID: "r"}, parent=None))) == 1
-    assert len(read_span(make(attributes, parent=None, ended=None))) == 1
-
-
-def test_short_call_ids_stay_in_their_own_trace() -> None:
-    text = json.dumps(HISTORY).replace("call_000001", "1")
-    tool = read_span(make({"gen_ai.operation.name": "chat", "gen_ai.input.messages": text}, parent=None))[1][
-        0
-    ]
-    assert (tool.trace, tool.links) == ("a" * 32, ())
-
-
-def test_dialects_are_found_by_scope_resource_and_marker() -> None:
-    assert {d.name for d in DIALECTS} >= {"gen_ai", "openinference", "openllmetry", "agentops", "pydantic_ai"}
-    assert (
-        reader_for(make({}, scope="openinference.instrumentation.anything")).dialect.name == "openinference"
-    )
-    assert (
-        reader_for(make({}, scope="openai", resource={"agentops.project.id": "p"})).dialect.name == "agentops"
-    )
-    assert reader_for(make({"traceloop.span.kind": "tool"}, scope="mine")).dialect.name == "openllmetry"
-    two = {"openinference.span.kind": "LLM", "gen_ai.operation.name": "chat", "langsmith.span.kind": "llm"}
-    assert reader_for(make(two)).dialect.name == "langsmith"  # one answer, whatever the order of the keys
-    assert reader_for(make(dict(reversed(two.items())))).dialect.name == "langsmith"
-
-
-def test_hostile_scope_names_and_keys_do_not_grow_memory_for_ever() -> None:
-    from tallystick.observe import dialects, normalise
-
-    for number in range(5_000):
-        read_span(make({f"key{number}": 1}, scope=f"scope{number}"))
-    assert len(dialects._by_scope) <= dialects._LIMIT
-    assert len(reader_for(make({}, scope="none")).plans) <= normalise._PLANS

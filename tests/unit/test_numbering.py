@@ -88,8 +88,15 @@ def test_a_hostile_number_of_processes_is_bounded() -> None:
     numbered: dict[int, list[int]] = {}
     for number in range(1, 5_000):
         count_number(numbered, number, 1, 2)
-    assert len(numbered) <= MOST + 1
+    assert len(numbered) <= MOST
     assert gaps(numbered) == 4_999
+
+
+def test_with_too_many_processes_a_stranger_could_fill_gaps_so_nothing_is_complete() -> None:
+    joined = [step(1_000 + n, seq=1, origin=1_000 + n, facts={"steps": 1}) for n in range(MOST)]
+    extra = [step(9_000 + n, seq=n, origin=1_000) for n in range(9)]
+    for steps in ([root(5), *joined, *extra], [*reversed(joined), *extra, root(5)]):
+        assert verdict(*steps) == (LOSSY, None)
 
 
 def test_the_process_is_read_from_the_resource() -> None:

@@ -16,6 +16,7 @@ import pytest
 from sdk_kit import Kit, installed
 
 from tallystick.model.errors import BadInput, OverBudget, Stopped
+from tallystick.observe.normalise import read_span
 from tallystick.sdk.agents import agent
 from tallystick.sdk.edge import faults, swallow_under_tests
 from tallystick.sdk.marks import handoff, score
@@ -75,6 +76,15 @@ def test_a_run_fails_stops_or_passes_exceptions_through(kit: Kit) -> None:
 def test_a_budget_that_is_no_amount_is_refused() -> None:
     with pytest.raises(BadInput):
         run(budget="a lot")
+
+
+def test_the_agent_that_was_given_is_the_agent_of_its_workflows_run(kit: Kit) -> None:
+    with run(workflow="support"):
+        agent(name="writer")(lambda: None)()
+    with run(workflow="support", agent="reviewer"):
+        agent(name="writer")(lambda: None)()
+    whose = [read_span(span)[0][0].agent for span in kit.spans() if span.name == "run support"]
+    assert whose == ["desk", "reviewer"]
 
 
 def test_an_agent_opens_a_run_or_joins_the_one_around_it(kit: Kit) -> None:

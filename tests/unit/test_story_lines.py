@@ -75,12 +75,48 @@ def test_what_a_reader_must_know_stands_beside_the_line() -> None:
         gen_ai__tool__call__arguments='{"to": "‹redacted:iban›"}',
     ).tags]  # fmt: skip
     assert tags == [
-        "attempt 2: rate limit", "the sender's claim: the journal has no such decision", "partly redacted or withheld",
+        "attempt 2: rate limit", "claimed by its sender, not in the journal", "partly redacted",
         "3 dropped by its sender",
     ]  # fmt: skip
     assert told(held=True, tallystick__decision="allow").tags == ()
     erased = told(gen_ai__operation__name="chat", tallystick__erased=True)
     assert [tag.text for tag in erased.tags] == ["contents erased"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ('{"digest":3}', "withheld"),
+        ('{"secret":2,"email":1}', "redacted: 2 secret, 1 email"),
+        ('{"digest":1,"field":1200}', "withheld · redacted: 1,200 field"),
+        ("{}", "redacted"),
+        ('{"secret":"many"}', "partly redacted"),
+        ("[" * 2_000, "partly redacted"),
+        (7, "partly redacted"),
+    ],
+)
+def test_what_was_taken_out_is_said_by_kind(counts: object, words: str) -> None:
+    assert [tag.text for tag in told(tallystick__redacted=counts).tags] == [words]
+
+
+def test_withheld_contents_stay_comparable_in_a_line() -> None:
+    digest = "‹digest:" + "0123456789abcdef" * 2 + "›"
+    line = told(gen_ai__operation__name="execute_tool", gen_ai__tool__call__result=digest)
+    assert line.result == "‹digest:01234567…›"
+
+
+def test_retries_of_any_sender_are_told() -> None:
+    assert [tag.text for tag in told(http__request__resend_count=2).tags] == ["attempt 3"]
+    assert [tag.text for tag in told(tallystick__retry__cause="HTTP 429").tags] == ["tried again: HTTP 429"]
+
+
+def test_a_guardrail_says_its_verdict_and_claims_no_decision_of_the_journal() -> None:
+    line = told(
+        held=False, gen_ai__operation__name="apply_guardrail", gen_ai__guardrail__name="no personal data",
+        gen_ai__guardrail__triggered=True, tallystick__output="a street was found",
+    )  # fmt: skip
+    assert (line.text, line.result) == ("no personal data: deny", "a street was found")
+    assert [tag.text for tag in line.tags] == ["guardrail"]
 
 
 def test_an_error_is_told_once() -> None:

@@ -59,6 +59,10 @@ def poison(value: Any, taint: Callable[[str], str]) -> Any:
 
 
 _QUIET = {
+    "retry",
+    "guardrail",
+    "first_chunk_ns",
+    "attempt",
     "value",
     "signals",
     "missing",

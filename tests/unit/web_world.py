@@ -162,6 +162,8 @@ def _research_steps(root: Row) -> list[Row]:
         "policy pages",
         depth=2,
         agent="researcher",
+        retry={"attempt": 2, "cause": "HTTP 429"},
+        guardrail={"name": "pii", "verdict": "deny", "said": None},
         documents=[{"id": "refunds.md", "score": 0.83, "content": "Refunds over 100 USD need finance."}],
     )
     ask = make_step(

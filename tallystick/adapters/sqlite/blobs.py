@@ -7,10 +7,9 @@ commits the steps that name them, and then puts them again: if they went just be
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tallystick.adapters.naming import unknown_blob
 from tallystick.adapters.sqlite.database import Database
@@ -106,34 +105,3 @@ def _key(sha256: str) -> bytes:
 
 def _blob(row: tuple[bytes, int, str, int]) -> Blob:
     return Blob(row[0].hex(), row[1], row[2], bool(row[3]))
-
-
-class SqliteBlobs:
-    """What makes ``SqliteTraces`` a ``ports.BlobTraces``."""
-
-    _database: Database
-    _lock: threading.Lock
-    _blobs: Blobs | None
-
-    if TYPE_CHECKING:
-
-        def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-        def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
-
-    def blobs(self, run: str) -> Sequence[Blob]:
-        """The blobs that a run names, by digest."""
-        with self._reading() as connection:
-            return blobs_of(connection, self._number(connection, run))
-
-    def blob(self, sha256: str) -> tuple[Blob, bytes]:
-        """A blob that some run names."""
-        with self._reading() as connection:
-            found = blob_named(connection, sha256)
-        raw = None if self._blobs is None else self._blobs.read(found.sha256)
-        if raw is None:
-            raise unknown_blob(sha256, kept=found.kept)
-        return found, raw
-
-    def sweep_blobs(self, *, now: int) -> int:
-        """Take away bytes that no run names."""
-        return sweep(self._database, self._lock, self._blobs, now=now)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.naming import unknown_run
 from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.blobs import forget
-from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.frames import FrameReader, FrameWriter, Recent, compressor
 from tallystick.adapters.sqlite.payloads import Packer, unpack, unpack_source
 from tallystick.adapters.sqlite.records import logs_of, read_stretches
 from tallystick.adapters.sqlite.runs import RunTable, pairs_in
-from tallystick.adapters.sqlite.scrubbing import erasing, fill, queue, scrub
+from tallystick.adapters.sqlite.scrubbing import queue
 from tallystick.adapters.sqlite.tracking import frames_of
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import Conflict
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe.summary import PART_TYPES
-from tallystick.ports.erasure import Wiped
 from tallystick.proof.records import content_bytes, source_digest
 
 _NAMED = ("subject", "conversation")  # types of parts whose names name somebody
@@ -36,49 +33,7 @@ One = tuple[
 ]  # row, step, span, number of its source, shape, record
 
 
-class SqliteErasing:
-    """What makes ``SqliteTraces`` an ``ErasableTraces``."""
-
-    _database: Database
-    _silent_after: int
-
-    if TYPE_CHECKING:
-
-        def bring_back(self, runs: Sequence[str]) -> None:
-            """See ``SqliteKeeping``."""
-            ...
-
-        def tidy(self, *, now: int) -> None:
-            """See ``SqliteKeeping``."""
-            ...
-
-    def concerning(self, subject: str) -> Sequence[str]:
-        """Runs that have a step which concerns a subject, oldest first."""
-        with self._database.reading() as connection:
-            return [row[0] for row in connection.execute(
-                "SELECT r.id FROM part p JOIN name n ON n.id = p.name JOIN run r ON r.no = p.run"
-                " WHERE p.type = ? AND n.text = ? ORDER BY r.no",
-                (PART_TYPES.index("subject"), subject),
-            )]  # fmt: skip
-
-    def erase(self, runs: Sequence[str]) -> Wiped:
-        """Take the contents out of runs (see ``ports.ErasableTraces``)."""
-        fill(self._database)
-        self.bring_back(runs)  # out of the archive, whose files lose them below
-        steps = records = 0
-        for run in runs:
-            with erasing(self._database) as connection:
-                done = _Run(connection, run, self._silent_after).erase()
-            steps, records = steps + done[0], records + done[1]
-        scrubbed = scrub(self._database)
-        self.tidy(now=time.time_ns())
-        with self._database.alone:
-            self._database.vacuum()
-        emptied = self._database.empty_log()
-        return Wiped(steps, records, scrubbed.bytes, emptied)
-
-
-class _Run:
+class RunEraser:
     """One run, inside one write transaction."""
 
     def __init__(self, connection: sqlite3.Connection, run: str, silent_after: int) -> None:

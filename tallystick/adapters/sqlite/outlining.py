@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import struct
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from operator import itemgetter
 from typing import Any
 
@@ -34,30 +33,6 @@ class _Body(msgspec.Struct, array_like=True, gc=False):
 
 
 _decode = msgspec.msgpack.Decoder(list[_Body]).decode
-
-
-class OutlineReader:
-    """Reads a run's rows into columns; mixed into the store."""
-
-    _shapes: Shapes
-    _shelf: Shelf
-
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        raise NotImplementedError
-
-    def _number(self, connection: sqlite3.Connection, run: str) -> int:
-        raise NotImplementedError
-
-    def revision(self, run: str) -> int:
-        """A number that grows whenever the run changes. Raises UnknownThing."""
-        with self._reading() as connection:
-            number = self._number(connection, run)
-            return int(connection.execute("SELECT revision FROM run WHERE no=?", (number,)).fetchone()[0])
-
-    def outline(self, run: str) -> Outline:
-        """The run's steps as columns, without making one of them. Raises UnknownThing."""
-        with self._reading() as connection:
-            return read_outline(connection, self._number(connection, run), self._shapes, self._shelf)
 
 
 def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes, shelf: Shelf) -> Outline:

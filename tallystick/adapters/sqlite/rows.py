@@ -265,6 +265,7 @@ _tally_values = attrgetter(*_TALLY)
 _ROOTS = (_TALLY.index("root"), _TALLY.index("last_root"))
 _MISSING = _TALLY.index("missing")
 _NUMBERED = _TALLY.index("numbered")
+_LEGS = _TALLY.index("legs")
 _MARKS = tuple(
     _TALLY.index(name) for name in ("agent", "workflow", "goal", "source", "version", "environment")
 )
@@ -277,6 +278,7 @@ def pack_tally(tally: Tally) -> bytes:
         values[index] = None if values[index] is None else _ROOT(values[index])
     values[_MISSING] = sorted(values[_MISSING])
     values[_NUMBERED] = sorted((by, *counts) for by, counts in values[_NUMBERED].items() if any(counts))
+    values[_LEGS] = sorted((place, *leg) for place, leg in values[_LEGS].items())
     return _pack(values)
 
 
@@ -294,6 +296,8 @@ def unpack_tally(state: bytes) -> Tally:
     values[_MISSING] = set(values[_MISSING])
     if len(values) > _NUMBERED:
         values[_NUMBERED] = {by: counts for by, *counts in values[_NUMBERED]}
+    if len(values) > _LEGS:
+        values[_LEGS] = {place: leg for place, *leg in values[_LEGS]}
     tally = Tally(*values)
     if len(values) <= _NUMBERED:  # a tally of before: one process numbered everything
         expected = (tally.root.expected if tally.root is not None else None) or 0

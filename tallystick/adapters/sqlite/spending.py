@@ -20,12 +20,15 @@ SPEND_KEYS: Final = ("agent", "tool", "workflow", "run", "model", "version", "su
 _OWN: Final = ("agent", "workflow")  # types by which a run is somebody's as a whole
 _EVERY: Final = (1 << len(PART_TYPES)) - 1
 
-# Of which types the parts of a run are not all of it. (Gaps may belong to no step: calls that a crash cut off.)
+# Of which types the parts of a run are not all of it. (Gaps may belong to no step: calls that a crash cut off;
+# and tokens to no part: the totals that an agent step tells of a session whose calls were not recorded.)
 LOOSE: Final = (
     f"{_EVERY} - ifnull((SELECT sum(1 << type) FROM (SELECT p.type AS type, sum(p.steps) AS"
-    " steps, sum(p.cost_gaps) AS cost_gaps, sum(p.token_gaps) AS token_gaps FROM part p"
+    " steps, sum(p.cost_gaps) AS cost_gaps, sum(p.token_gaps) AS token_gaps,"
+    " sum(p.input_tokens) AS input_tokens, sum(p.output_tokens) AS output_tokens FROM part p"
     f" WHERE p.type IN ({', '.join(str(place) for place in range(len(PART_TYPES)))}) AND p.run = run.no"
-    " GROUP BY p.type) s WHERE (s.steps, s.cost_gaps, s.token_gaps) = (run.steps, run.cost_gaps, run.token_gaps)), 0)"
+    " GROUP BY p.type) s WHERE (s.steps, s.cost_gaps, s.token_gaps, s.input_tokens, s.output_tokens)"
+    " = (run.steps, run.cost_gaps, run.token_gaps, run.input_tokens, run.output_tokens)), 0)"
 )
 MARK_LOOSE: Final = f"UPDATE run SET loose = {LOOSE}"  # after a run and its parts were written
 

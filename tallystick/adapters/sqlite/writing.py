@@ -19,6 +19,7 @@ from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
 from tallystick.model.attributes import BLOBS
 from tallystick.model.blob import Blob
+from tallystick.model.errors import ArchiveFault, StoreFault
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
@@ -118,7 +119,12 @@ class BatchWriter:
     def _bring_back(self, runs: Sequence[int]) -> None:
         """Take runs out of the archive: what comes now may repeat, end or join their steps."""
         for number in runs:
-            bring_back(self._connection, self._shelf, number, self._compress, self._memory.recent)
+            try:
+                bring_back(self._connection, self._shelf, number, self._compress, self._memory.recent)
+            except StoreFault as error:
+                raise ArchiveFault(
+                    f"its run is in the archive and cannot be brought back: {error.message}", hint=error.hint
+                ) from error
 
     def _count(self, row: RunRow, group: list[Item], here: dict[str, bool]) -> None:
         steps = [(item.step, item.before) for item in group]

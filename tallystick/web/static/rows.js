@@ -71,7 +71,8 @@ function nameCell(tree, i, parent) {
   box.append(twist, mark(tree.marks, look.status), span(`kind k-${kind}`, kind), span("t-label", oneLine(label || "unnamed", 200)));
   const agent = c.agent(i);
   const above = c.parent[i];
-  if (agent && agent !== label && (above < 0 || c.agent(above) !== agent)) box.append(span("t-agent", oneLine(agent, 60)));
+  // a handoff's own line names both agents
+  if (agent && agent !== label && look.kind !== "handoff" && (above < 0 || c.agent(above) !== agent)) box.append(span("t-agent", oneLine(agent, 60)));
   const trouble = c.trouble(i);
   if (trouble === "warn") box.append(span("t-note", look.status === "stopped" ? "stopped" : "denied"));
   if (trouble === "held") box.append(span("t-note held", "held"));

@@ -81,15 +81,17 @@ function suggest(input, number) {
   input.addEventListener("input", look);
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
+    const chosen = at >= 0 && !list.hidden;
     if (event.key === "Escape" && !list.hidden) {
       close();
       event.stopPropagation();
+      event.preventDefault(); // a search box would be emptied
     } else if (event.key === "ArrowDown" && list.hidden) look();
     else if (event.key === "ArrowDown" && offers.length) move(1);
     else if (event.key === "ArrowUp" && !list.hidden && offers.length) move(-1);
-    else if ((event.key === "Enter" || event.key === "Tab") && at >= 0 && !list.hidden) take(at);
+    else if ((event.key === "Enter" || event.key === "Tab") && chosen) take(at);
     else return;
-    if (event.key.startsWith("Arrow") || at >= 0) event.preventDefault();
+    if (event.key.startsWith("Arrow") || chosen) event.preventDefault(); // taking an offer does not send the query
   });
 }
 

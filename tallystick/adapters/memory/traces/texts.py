@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from tallystick.adapters.memory.held import Held
-from tallystick.model.query import Term
+from tallystick.adapters.memory.said import Said
+from tallystick.adapters.memory.traces.held_runs import HeldRuns
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.text_terms import meets_score, score_term, step_meets, wanted
 from tallystick.observe.texts import split
-from tallystick.ports import Indexed, RunTexts, Score, Unread
+from tallystick.ports import Indexed, RunTexts, Unread
 
 
-@dataclass(slots=True)
-class Said:
-    """What a run said when it was last indexed. ``steps``: how many it had then."""
-
-    steps: int = 0
-    tokens: set[str] = field(default_factory=set)
-    scores: set[Score] = field(default_factory=set)
-
-
-class MemoryTexts:
-    """The part of ``MemoryTraces`` that knows what runs said."""
-
-    _lock: AbstractContextManager[bool]
-    _runs: dict[str, Held]
-
-    if TYPE_CHECKING:
-
-        def _sweep(self, now: int) -> None: ...
-        def _get(self, run: str) -> Held: ...
-
-    def __init__(self) -> None:
-        self._said: dict[int, Said] = {}  # by the run's number
-        self._upto = 0
+class MemoryTexts(HeldRuns):
+    """What of which run is in the index, what is due, and which steps may hold a text."""
 
     def unindexed(self, *, now: int, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Runs whose texts are not indexed as they stand, oldest change first."""
@@ -46,7 +22,7 @@ class MemoryTexts:
             self._sweep(now)
             return [
                 (held.id, held.revision) for held in sorted(self._runs.values(), key=lambda one: one.revision)
-                if held.revision > self._upto
+                if held.revision > self._indexed_upto
                 and (not _is_open(held) or held.tally.steps >= 2 * self._said.get(held.no, Said()).steps)
             ][: max(0, limit)]  # fmt: skip
 
@@ -66,13 +42,13 @@ class MemoryTexts:
             for one in texts:
                 number, steps = one.read.mark
                 self._said[number] = Said(max(1, steps), set(split(one.text)), set(one.scores))
-            self._upto = max(self._upto, upto)
+            self._indexed_upto = max(self._indexed_upto, upto)
 
     def indexed(self) -> Indexed:
         """How far the index is."""
         with self._lock:
-            behind = sum(held.revision > self._upto for held in self._runs.values())
-            return Indexed(len(self._runs), behind, self._upto)
+            behind = sum(held.revision > self._indexed_upto for held in self._runs.values())
+            return Indexed(len(self._runs), behind, self._indexed_upto)
 
     def forget_texts(self, runs: Iterable[str]) -> None:
         """Take runs out of the index."""
@@ -88,25 +64,6 @@ class MemoryTexts:
         for place, (_, step, span) in enumerate(steps):
             if place >= after and text:
                 yield place, step, span
-
-    def says(self, held: Held) -> Callable[[Term], bool]:
-        """Answers for one run whether it meets a term about what it said."""
-        said = self._said.get(held.no, Said())
-
-        def meets(term: Term) -> bool:
-            score = score_term(term)
-            if score is not None:
-                return any(meets_score(score, one) for one in said.scores)
-            asked = wanted(term)
-            if asked is None or not said.tokens.issuperset(asked.tokens):
-                return False
-            if not all(any(token.startswith(one) for token in said.tokens) for one in asked.beginnings):
-                return False
-            return not asked.unsure or any(
-                step_meets(term, step, span) for _, step, span in held.steps.values()
-            )
-
-        return meets
 
 
 def _is_open(held: Held) -> bool:

@@ -3,84 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.finding import may_hold
-from tallystick.adapters.sqlite.frames import FrameReader
-from tallystick.adapters.sqlite.payloads import Place
 from tallystick.adapters.sqlite.runs import pairs_in
-from tallystick.adapters.sqlite.shelf import Shelf
-from tallystick.adapters.sqlite.text_index import Reading, State, TextIndex
+from tallystick.adapters.sqlite.text_index import Reading, State
+from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Indexed, RunTexts, Unread
 
-FILE: Final = "text.db"
 _SLICE: Final = 256  # steps read at a time
 _READ: Final = 64  # steps read at a time where most answers need few of them
 _LOOKED: Final = 1_000  # changed runs looked at at a time
-_OPENING = threading.Lock()
 _LAST = "SELECT ifnull(max(id), 0) FROM step WHERE run=?"
 _CHANGED = "SELECT no, id, revision, open, steps FROM run WHERE revision > ? ORDER BY revision LIMIT ?"
 
 
-class SqliteTexts:
-    """The part of ``SqliteTraces`` that knows the index; it is opened when somebody asks it or writes to it."""
-
-    _database: Database
-    _busy_seconds: float
-    _frames: FrameReader
-    _shelf: Shelf
-    _shapes: rows.Shapes
-    _text_index: TextIndex | None = None
-
-    if TYPE_CHECKING:
-
-        def steps(self, run: str) -> Sequence[Step]:
-            """See ``SqliteTraces``."""
-            ...
-
-        def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
-            """See ``SqliteTraces``."""
-            ...
-
-        def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-        def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
-        def _sweep(self, now: int) -> None: ...
-        def _pairs(
-            self, connection: sqlite3.Connection, found: Sequence[tuple[Any, ...]], run: str
-        ) -> list[tuple[Step, Span]]: ...
-
-    def text_index(self) -> TextIndex:
-        """The index of this store, beside it."""
-        with _OPENING:
-            if self._text_index is None:
-                index = TextIndex(self._database.path.with_name(FILE), busy_seconds=self._busy_seconds)
-                self._check_index(index)
-                self._text_index = index
-            return self._text_index
-
-    def close_texts(self) -> None:
-        """Release the index."""
-        if self._text_index is not None:
-            self._text_index.close()
-
-    def _check_index(self, index: TextIndex) -> None:
-        """An index of another store (a backup was put in place) is made anew."""
-        newest = index.newest()
-        with self._reading() as connection:
-            revision = connection.execute("SELECT value FROM meta WHERE key='revision'").fetchone()[0]
-            row = None if newest is None else connection.execute(
-                "SELECT id FROM run WHERE no=?", (newest[0],)
-            ).fetchone()  # fmt: skip
-        if index.upto() > revision or (newest is not None and row is not None and row[0] != newest[1]):
-            index.reset()
+class SqliteTexts(TraceFile):
+    """What of which run is in the index, what is due, and which steps may hold a text."""
 
     # ── what is due ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,13 +81,11 @@ class SqliteTexts:
     def _read(self, reading: Reading) -> Iterator[tuple[Step, Span]]:
         """The steps of a run that were not read; those of an open run wait until they end. Notes how far that is."""
         with self._reading() as connection:
-            archived = _is_archived(connection, reading.number)
-        if archived and reading.whole:
-            spans = self.spans(reading.run)
-            yield from ((step, spans[step.span]) for step in self.steps(reading.run))
-            with self._reading() as connection:
+            archived = reading.whole and _is_archived(connection, reading.number)
+            if archived:
+                yield from self._pairs_of(connection, reading.number)
                 last = connection.execute(_LAST, (reading.number,)).fetchone()[0]
-        else:
+        if not archived:
             yield from self._read_rows(reading)
             last = reading.state.last
         with self._reading() as connection:
@@ -165,7 +107,7 @@ class SqliteTexts:
                     waiting = []
                 if not found:
                     break
-                pairs = self._pairs(connection, found, reading.run)
+                pairs = self._shelf.pairs(connection, found, reading.run, self._shapes)
             for row, (step, span) in zip(found, pairs, strict=True):
                 if step.ended is None:
                     kept.append(row[0])
@@ -188,30 +130,20 @@ class SqliteTexts:
 
     # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
 
-    def pairs_of(self, connection: sqlite3.Connection, number: int) -> Iterator[tuple[Step, Span]]:
-        """All steps of a run with their spans, some at a time."""
-        run = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-        last, more = -1, True
-        while more:
-            raw: dict[Place, bytes] = {}
-            found = self._shelf.rows(connection, number, after=last, limit=_SLICE, raw=raw)
-            yield from self._shelf.pairs(connection, found, run, self._shapes, raw)
-            more = len(found) == _SLICE
-            last = found[-1][0] if found else last
-
     def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
         """The steps of a run that may hold a text, with their place in order of arrival, from place ``after`` on."""
         with self._reading() as connection:
             number = self._number(connection, run)
             if _is_archived(connection, number):
                 yield from islice(
-                    ((at, *pair) for at, pair in enumerate(self.pairs_of(connection, number))), after, None
+                    ((at, *pair) for at, pair in enumerate(self._pairs_of(connection, number))), after, None
                 )
                 return
-            hits = may_hold(connection, self._frames, number, text, after)
+            hits = may_hold(connection, self._shelf.frames, number, text, after)
             while places := {row: place for place, row in islice(hits, _READ)}:
                 found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
-                for row, (step, span) in zip(found, self._pairs(connection, found, run), strict=True):
+                pairs = self._shelf.pairs(connection, found, run, self._shapes)
+                for row, (step, span) in zip(found, pairs, strict=True):
                     yield places[row[0]], step, span
 
 

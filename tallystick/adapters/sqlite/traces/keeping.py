@@ -1,21 +1,17 @@
-"""How long runs are kept, and where: the part of the trace store that archives and deletes them."""
+"""How long runs are kept, and where (``ports.archive.ArchivingTraces``)."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 from tallystick.adapters import process
 from tallystick.adapters.sqlite.archiving import Archiver
 from tallystick.adapters.sqlite.bringing import bring_back
-from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.deleting import deletable, delete_run, deleted_logs
 from tallystick.adapters.sqlite.frames import Recent, compressor
 from tallystick.adapters.sqlite.scrubbing import erasing, fill, scrub
-from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.traces.blobs import SqliteBlobs
+from tallystick.adapters.sqlite.traces.texts import SqliteTexts
 from tallystick.ports.archive import Archived, Deleted
 
 
@@ -23,26 +19,8 @@ def _quiet(_text: str) -> None:
     """Nobody is told."""
 
 
-class SqliteKeeping:
-    """What makes ``SqliteTraces`` a ``ports.archive.ArchivingTraces``."""
-
-    _database: Database
-    _shelf: Shelf
-    _lock: threading.Lock
-    _alive: Callable[[str], bool | None]
-
-    if TYPE_CHECKING:
-
-        def forget_texts(self, runs: Iterable[str]) -> None:
-            """See ``SqliteTexts``."""
-            ...
-
-        def sweep_blobs(self, *, now: int) -> int:
-            """See ``SqliteBlobs``."""
-            ...
-
-        def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-        def _number(self, connection: sqlite3.Connection, run: str) -> int: ...
+class SqliteKeeping(SqliteTexts, SqliteBlobs):
+    """Archives runs, brings them back, and deletes them; what was deleted is forgotten by the index of texts too."""
 
     def archive(
         self, *, before: int, now: int, dry_run: bool = False, say: Callable[[str], None] = _quiet
@@ -63,7 +41,7 @@ class SqliteKeeping:
         """Take runs out of the archive, for whoever changes what they hold; their segments lose them with ``tidy``."""
         compress = compressor()
         for run in runs:
-            with self._lock, self._database.writing() as connection:
+            with self._writing() as connection:
                 number = self._number(connection, run)
                 if self._shelf.place(connection, number) is None:
                     continue

@@ -1,42 +1,16 @@
-"""Erasure in the trace store in memory (``ports.ErasableTraces``)."""
+"""Contents that are taken out of runs (``ports.ErasableTraces``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tallystick.adapters.blanking import blank
-from tallystick.adapters.memory.held import Held
-from tallystick.adapters.memory.records import MemoryLogs
-from tallystick.model.blob import Blob
-from tallystick.model.run import Run
+from tallystick.adapters.memory.traces.blobs import MemoryBlobbing
 from tallystick.ports import Wiped
 
 
-class MemoryErasing:
-    """What makes ``MemoryTraces`` an ``ErasableTraces``."""
-
-    _lock: Any
-    _logs: MemoryLogs
-    _runs: dict[str, Held]
-    _keys: dict[str, str]
-    _revision: int
-
-    def _get(self, run: str) -> Held:
-        raise NotImplementedError
-
-    def blobs(self, run: str) -> Sequence[Blob]:
-        """See ``MemoryBlobbing``."""
-        raise NotImplementedError
-
-    def _drop_blobs(self, named: Iterable[str]) -> None:
-        raise NotImplementedError
-
-    def _count(self, held: Held) -> None:
-        raise NotImplementedError
-
-    def _summary(self, held: Held) -> Run:
-        raise NotImplementedError
+class MemoryErasing(MemoryBlobbing):
+    """Erases runs."""
 
     def concerning(self, subject: str) -> Sequence[str]:
         """Runs that have a step which concerns a subject, oldest first."""

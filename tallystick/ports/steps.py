@@ -1,0 +1,30 @@
+"""The steps of a run and the spans they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tallystick.model.span import Span
+from tallystick.model.step import Step
+from tallystick.observe.outline import Outline
+
+
+class StepReader(Protocol):
+    """Reads runs step by step, wherever their steps are."""
+
+    def steps(self, run: str) -> Sequence[Step]:
+        """All steps of a run without contents, by start time then sequence number; repeats carry ``same_as``."""
+        ...
+
+    def outline(self, run: str) -> Outline:
+        """What a tree shows of ``steps``, as columns: fast for runs of many thousand steps. Raises UnknownThing."""
+        ...
+
+    def revision(self, run: str) -> int:
+        """A number that grows whenever the run changes: while it stands, so does its outline. Raises UnknownThing."""
+        ...
+
+    def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
+        """The original spans of a run by span id (all of them, or those asked for), attributes byte for byte."""
+        ...
