@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tallystick.app.blobs import AT_LEAST, BlobTaker
 from tallystick.govern.redaction import Counts, Redactor, is_marked
 from tallystick.model.attributes import REDACTED
 from tallystick.model.masking import mark_of
@@ -49,8 +50,11 @@ class Rule(Protocol):
 class SpanRedactor:
     """Takes out of spans what a redactor finds in them, after ``rules`` had their turn."""
 
-    def __init__(self, redactor: Redactor, rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, redactor: Redactor, rules: Sequence[Rule] = (), blobs: BlobTaker | None = None
+    ) -> None:
         self._redactor = redactor
+        self._blobs = blobs
         self._rules = tuple(rules)
         self._named: dict[tuple[str, ...], tuple[tuple[str, str | None], ...]] = {}
 
@@ -64,18 +68,43 @@ class SpanRedactor:
         ends: list[int] = []  # where the texts of each span end
         first = size = 0
         for index, span in enumerate(spans):
-            size += self._collect(span, texts, sources)
+            more = self._collect(span, texts, sources)
+            if more >= AT_LEAST and self._blobs is not None:
+                taken = self._without_blobs(span)
+                if taken is not span:
+                    if made is None:
+                        spans = made = list(spans)
+                    made[index] = taken
+                    del texts[ends[-1] if ends else 0 :]
+                    more = self._collect(taken, texts, sources)
+            size += more
             ends.append(len(texts))
             if size >= _AT_ONCE or index + 1 == len(spans):
-                if self._may_hold(texts):
+                if self.may_hold(texts):
                     made = list(spans) if made is None else made
                     for at, begin, end in zip(range(first, index + 1), (0, *ends), ends, strict=False):
-                        if self._may_hold(texts[begin:end]):
+                        if self.may_hold(texts[begin:end]):
                             made[at] = self._one(spans[at])
                 texts.clear()
                 ends.clear()
                 first, size = index + 1, 0
         return self._sourced(spans if made is None else made, sources)
+
+    def begin(self) -> None:
+        """A batch begins, whose spans may be given in several parts."""
+        if self._blobs is not None:
+            self._blobs.begin()
+
+    def committed(self) -> None:
+        """The spans that were given since ``begin`` are in the store."""
+        if self._blobs is not None:
+            self._blobs.keep()
+
+    def _without_blobs(self, span: Span) -> Span:
+        assert self._blobs is not None
+        counts: Counts = Counter()
+        made = self._blobs.take(span, counts)
+        return said(made, counts) if counts else made
 
     def attributes(self, attributes: Attributes, counts: Counts) -> Attributes:
         """A mapping of attributes without what was found in it, names included."""
@@ -94,8 +123,22 @@ class SpanRedactor:
             made[key] = kept
         return made if changed else attributes
 
-    def _may_hold(self, texts: Sequence[str]) -> bool:
+    @property
+    def ruled(self) -> bool:
+        """Whether there are rules beside patterns."""
+        return bool(self._rules)
+
+    def may_hold(self, texts: Sequence[str]) -> bool:
+        """Whether any of some texts may hold something; never wrong when it says no."""
         return bool(texts) and self._redactor.may_hold("\n".join(texts).encode("utf-8", "replace"))
+
+    def is_clean(self, text: str) -> bool:
+        """Whether a text holds nothing, for certain."""
+        return self._redactor.text(text, Counter()) == text
+
+    def tells(self, names: tuple[str, ...]) -> bool:
+        """Whether any of some names of attributes says what stands under it."""
+        return bool(self._names(dict.fromkeys(names)))
 
     def _collect(self, span: Span, texts: list[str], sources: dict[int, Source]) -> int:
         """Put every text of a span that may hold something among ``texts``; how many characters that was."""
@@ -132,7 +175,7 @@ class SpanRedactor:
         found = self._named.get(names)
         if found is None:
             kinds = ((name, self._redactor.kind_of_name(name[-128:])) for name in names if type(name) is str)
-            found = tuple((name, kind) for name, kind in kinds if kind is not None or self._may_hold([name]))
+            found = tuple((name, kind) for name, kind in kinds if kind is not None or self.may_hold([name]))
             if len(names) <= _MOST_NAMES:
                 if len(self._named) >= _NAMES:
                     self._named.clear()

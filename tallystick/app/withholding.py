@@ -44,6 +44,7 @@ _INSIDE: Final = frozenset({"parts", "tool_calls", "function", "tool_call", "mes
 _GIVEN: Final = ("arguments", "args", "parameters")
 _ANSWERED: Final = ("result", "response", "content", "output")
 _DEEPEST: Final = 32
+_DIGESTED: Final = re.compile("‹digest:[0-9a-f]{32}›")
 
 Digest = Callable[[Any], str]
 Classes = Callable[[str], Sequence[str]]  # tool -> classes of data that its declaration names
@@ -192,8 +193,7 @@ class Withholding:
     def _ruled(self, tool: str, part: str, value: Any, counts: Counts) -> Any:
         for rule in self._rules_for(tool, {}):
             if not rule.paths:
-                counts[DIGEST] += 1
-                return self._digest(value)
+                return self._one(value, counts)
             for path in rule.paths:
                 if path[0] == part:
                     value = _without(value, path[1:], rule.name if rule.about == "class" else FIELD, counts)
@@ -256,7 +256,7 @@ class Withholding:
         return made
 
     def _one(self, value: Any, counts: Counts) -> Any:
-        if value is None or value in ("", [], {}):
+        if value is None or value in ("", [], {}) or _is_digest(value) or is_marked(value):
             return value
         counts[DIGEST] += 1
         return self._digest(value)
@@ -312,6 +312,11 @@ def _without(value: Any, path: Sequence[str], kind: str, counts: Counts) -> Any:
     return {
         key: _without(item, rest, kind, counts) if head in ("*", key) else item for key, item in value.items()
     }
+
+
+def _is_digest(value: Any) -> bool:
+    """Whether a value is a digest already: an agent's process made it before its spool."""
+    return isinstance(value, str) and _DIGESTED.fullmatch(value) is not None
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,7 @@ from tallystick.model.errors import ConfigError, StoreFault, TallystickError, Un
 from tallystick.ports import ControlStore, Traces
 from tallystick.wiring import journal, texts
 from tallystick.wiring.machine import clock, ids, rate_card, say
+from tallystick.wiring.redacting import BLOBS
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
@@ -87,13 +88,17 @@ def open_stores(
 
 def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     """The trace store of a folder; silence of so many seconds counts as a crash."""
+    from tallystick.adapters.blobs import BlobFolder
     from tallystick.adapters.parquet import ParquetArchive
     from tallystick.adapters.sqlite import SqliteTraces
 
     archive = ParquetArchive(path / ARCHIVE)  # costs nothing until somebody reads from it
+    blobs = BlobFolder(path / BLOBS)
     if silent_after_s is None:
-        return SqliteTraces(path / TRACES, archive=archive)
-    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000, archive=archive)
+        return SqliteTraces(path / TRACES, archive=archive, blobs=blobs)
+    return SqliteTraces(
+        path / TRACES, silent_after=silent_after_s * 1_000_000_000, archive=archive, blobs=blobs
+    )
 
 
 def open_aside(path: Path) -> ControlStore:

@@ -10,6 +10,7 @@ from tallystick.adapters.blanking import blank
 from tallystick.adapters.naming import unknown_run
 from tallystick.adapters.recording import HASH, SALT
 from tallystick.adapters.sqlite import erased, rows
+from tallystick.adapters.sqlite.blobs import forget
 from tallystick.adapters.sqlite.frames import FrameReader, FrameWriter, Recent, compressor
 from tallystick.adapters.sqlite.payloads import Packer, unpack, unpack_source
 from tallystick.adapters.sqlite.records import logs_of, read_stretches
@@ -162,6 +163,7 @@ class RunEraser:
         self._table.recount(row)
         self._table.save([row], [], at=row.tally.seen)
         connection = self._connection
+        forget(connection, self._no)
         connection.execute(
             "UPDATE meta SET value=value+1 WHERE key='scrubs'"
         )  # writers forget names and places

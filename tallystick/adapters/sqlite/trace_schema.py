@@ -196,6 +196,13 @@ _FOURTH_ERASURE = """
 CREATE TABLE erased_record (
     log INTEGER NOT NULL, n INTEGER NOT NULL, commitment BLOB NOT NULL, PRIMARY KEY (log, n)
 ) WITHOUT ROWID;
+
+-- Large binaries that left their spans, and which runs name them. Bytes that no run names any more go (blobs.py).
+CREATE TABLE blob (
+    sha256 BLOB PRIMARY KEY, bytes INTEGER NOT NULL, media_type TEXT NOT NULL, kept INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE blob_run (blob BLOB NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (blob, run)) WITHOUT ROWID;
+CREATE INDEX blob_run_run ON blob_run (run);
 """
 
 _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE

@@ -1,4 +1,4 @@
-"""Which runs have something in which frames and in which files of the archive.
+"""Which runs have something in which frames and in which files of the archive, and which blobs they name.
 
 What the writer of a batch puts into frames is noted by ``FrameWriter.track``; here is what happens to runs later.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 def follow(connection: sqlite3.Connection, old: int, new: int, *, moving: bool = False) -> None:
-    """Steps of run number ``old`` went to ``new``: so do their frames, and what the archive still has of them.
+    """Steps of run number ``old`` went to ``new``: so do their frames, blobs and what the archive has of them.
 
     ``moving``: all went, and ``old`` is no more.
     """
@@ -20,9 +20,13 @@ def follow(connection: sqlite3.Connection, old: int, new: int, *, moving: bool =
     connection.execute(
         "INSERT OR IGNORE INTO left_behind SELECT segment, ? FROM left_behind WHERE run=?", (new, old)
     )
+    connection.execute(
+        "INSERT OR IGNORE INTO blob_run (blob, run) SELECT blob, ? FROM blob_run WHERE run=?", (new, old)
+    )
     if moving:
         connection.execute("DELETE FROM frame_run WHERE run=?", (old,))
         connection.execute("DELETE FROM left_behind WHERE run=?", (old,))
+        connection.execute("DELETE FROM blob_run WHERE run=?", (old,))
 
 
 def frames_of(connection: sqlite3.Connection, runs: Iterable[int]) -> set[int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.blobs import named_by, note
 from tallystick.adapters.sqlite.bringing import any_archived, archived_among, archived_of_traces, bring_back
 from tallystick.adapters.sqlite.erased import any_erased, erased_among
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
@@ -18,6 +19,8 @@ from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
+from tallystick.model.attributes import BLOBS
+from tallystick.model.blob import Blob
 from tallystick.model.errors import ArchiveFault, StoreFault
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
@@ -279,6 +282,7 @@ class BatchWriter:
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
         records = RecordWriter(connection, touched, self._random_bytes(RecordWriter.SALT * len(items)))
+        blobs: list[tuple[int, Blob]] = []
         source, source_id, digest = None, 0, ""
         shape_of, to_row, numbers = rows.shape_of, rows.to_row, {run: row.no for run, row in touched.items()}
         for item in items:
@@ -292,6 +296,8 @@ class BatchWriter:
             frames.run = run = numbers[item.run]
             row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
             records.add(step, span, digest)
+            if BLOBS in span.attributes:
+                blobs += [(run, blob) for blob in named_by(span)]
             if item.row is None:
                 new.append(row)
             else:
@@ -300,6 +306,8 @@ class BatchWriter:
         records.flush()
         frames.flush()
         frames.track()
+        if blobs:
+            note(connection, blobs)
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)

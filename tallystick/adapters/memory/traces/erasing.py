@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.memory.held import Pair
-from tallystick.adapters.memory.traces.held_runs import HeldRuns
+from tallystick.adapters.memory.traces.blobs import MemoryBlobbing
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Wiped
 
 
-class MemoryErasing(HeldRuns):
+class MemoryErasing(MemoryBlobbing):
     """Erases runs."""
 
     def concerning(self, subject: str) -> Sequence[str]:
@@ -34,6 +34,7 @@ class MemoryErasing(HeldRuns):
         """Take the contents out of runs (see ``ports.ErasableTraces``)."""
         steps = records = 0
         with self._lock:
+            named = [blob.sha256 for run in runs for blob in self.blobs(run)]
             for held in [self._get(run) for run in runs]:
                 for pair, (arrived, step, span) in held.steps.items():
                     records += self._logs.erase(pair, span)
@@ -44,6 +45,7 @@ class MemoryErasing(HeldRuns):
                 self._revision += 1
                 held.revision = self._revision
                 self._unlink(held.id)
+            self._drop_blobs(named)
         return Wiped(steps, records, 0)
 
     def _unlink(self, run: str) -> None:

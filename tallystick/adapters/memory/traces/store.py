@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tallystick.adapters.memory.held import Held, Pair
+from tallystick.adapters.memory.traces.blobs import MemoryBlobbing
 from tallystick.adapters.memory.traces.erasing import MemoryErasing
 from tallystick.adapters.memory.traces.records import MemoryRecords
 from tallystick.adapters.memory.traces.runs import MemoryRuns
@@ -25,7 +26,7 @@ from tallystick.ports import Written
 
 
 class MemoryTraces(
-    MemoryRuns, MemorySteps, MemorySums, MemoryRecords, MemoryUses, MemoryTexts, MemoryErasing
+    MemoryRuns, MemorySteps, MemorySums, MemoryRecords, MemoryUses, MemoryTexts, MemoryErasing, MemoryBlobbing
 ):
     """Runs, steps and spans of this process. Each of the classes is one port on top of the same ``HeldRuns``."""
 
