@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from tallystick.adapters.blobs import BlobFolder
+from tallystick.adapters.durable import to_disk
 from tallystick.adapters.signer import KEY_FILE
 from tallystick.adapters.sqlite.control_entries import read_body
 from tallystick.model.errors import Conflict, StoreFault
@@ -70,7 +71,7 @@ def back_up(store: Path, target: Path, *, with_key: bool, say: Callable[[str], N
         _take_back(target, seen, revision)
         files = [path for path in target.rglob("*") if path.is_file()]
         for path in (*files, *(path for path in target.rglob("*") if path.is_dir()), target):
-            _to_disk(path)
+            to_disk(path)
     except OSError as error:
         raise StoreFault(
             f"the backup {target} cannot be written: {error}", hint="choose a folder with room"
@@ -154,11 +155,3 @@ def _take_back(target: Path, unsealed: list[str], revision: int) -> None:
                 connection.execute("UPDATE log SET attested=? WHERE id=?", (held.get(run, 0), run))
         connection.executemany("UPDATE run SET sealed=0 WHERE id=?", [(run,) for run in unsealed])
         connection.execute("UPDATE run SET sealed=0 WHERE revision>?", (revision,))
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

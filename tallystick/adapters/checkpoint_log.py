@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from tallystick.adapters.durable import to_disk
 from tallystick.model.errors import StoreFault
 
 LOG_FILE: Final = "checkpoints.log"
@@ -43,7 +44,7 @@ class CheckpointLog:
             finally:
                 os.close(descriptor)
             if not known:
-                _sync_folder(self.path.parent)
+                to_disk(self.path.parent)
         except OSError as error:
             raise StoreFault(
                 f"{self.path} cannot be written: {error.strerror}", hint="free some space on its disk",
@@ -91,7 +92,7 @@ class CheckpointLog:
                 continue
             try:
                 os.rename(self.path, place)
-                _sync_folder(self.path.parent)
+                to_disk(self.path.parent)
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -109,11 +110,3 @@ def _note_of(line: bytes) -> str:
         return msgspec.json.decode(line, type=_Line).note
     except msgspec.MsgspecError:
         return ""
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

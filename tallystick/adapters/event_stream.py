@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from tallystick.model.errors import BadInput, ConfigError, NotSignedIn, Unreachable
+from tallystick.model.errors import BadInput, ConfigError, NotSignedIn, UnknownThing, Unreachable
 
 SILENT_S: Final = 45.0  # three heartbeats
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -52,12 +52,15 @@ class ServerReader:
         self._say = say
         self._sleep = sleep
 
-    def events(self, since: int | None = None) -> Iterator[Told]:
-        """Events for ever, from now or after a cursor. Raises NotSignedIn; a server that is away is waited for."""
+    def events(self, since: int | None = None, *, run: str | None = None) -> Iterator[Told]:
+        """Events for ever, from now or after a cursor, of all runs or of one (an id, or what only it begins with).
+
+        Raises NotSignedIn, and UnknownThing where there is no such run; a server that is away is waited for.
+        """
         last, failures = since, 0
         while True:
             try:
-                for told in self._connected(last):
+                for told in self._connected(last, run):
                     failures = 0
                     if told.event == "change" and last is not None and told.cursor <= last:
                         continue
@@ -71,12 +74,17 @@ class ServerReader:
             self._sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
-    def _connected(self, after: int | None) -> Iterator[Told]:
+    def _connected(self, after: int | None, run: str | None) -> Iterator[Told]:
         connection = self._connect(self._silent_s)
         try:
             more = {} if after is None else {"last-event-id": str(after)}
-            connection.request("GET", f"{self._prefix}/events", headers=self._headers(more))
+            of = "" if run is None else f"?run={quote(run, safe='')}"
+            connection.request("GET", f"{self._prefix}/events{of}", headers=self._headers(more))
             response = connection.getresponse()
+            if response.status == 404 and run is not None:
+                raise UnknownThing(
+                    f"the server has no run {run[:80]!r}, or several", hint="tally runs ls shows ids"
+                )
             _check(response.status)
             event, data = "", b""
             while line := response.readline(_LONGEST):

@@ -3,7 +3,8 @@
 Each event carries the store's cursor as its id, so a browser that reconnects sends Last-Event-ID and gets what it
 missed; when that is too much, or the id is not of this store, it gets one ``resync`` and reads the page anew. The
 store is asked every 250 ms, and only while somebody listens. A client that reads too slowly loses its backlog, and is
-told so by a ``resync``: memory is bounded, and nothing is silent.
+told so by a ``resync``: memory is bounded, and nothing is silent. With ``?run=`` only the changes of one run are told,
+and instead of a heartbeat the cursor, so that who comes back later does not ask for all that was left out.
 
 Spec: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -18,9 +19,9 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from tallystick.api.problems import Receive, Scope, Send
+from tallystick.api.problems import Receive, Scope, Send, respond_error
 from tallystick.api.settings import ReadsRuns, ServerSettings
-from tallystick.model.errors import TallystickError
+from tallystick.model.errors import BadInput, TallystickError, UnknownThing
 from tallystick.ports import Change
 
 _log = logging.getLogger("tallystick.api")
@@ -36,16 +37,29 @@ _HEADERS: Final = [
 
 
 class _Client:
-    """One listener: what is waiting for it, in bytes, never more than its bound."""
+    """One listener: what is waiting for it, in bytes, never more than its bound. ``run``: it hears of no other."""
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, bound: int, run: str | None = None) -> None:
+        self.run = run
+        self.cursor = -1
         self.waiting: list[bytes] = []
         self.size = 0
         self.bound = bound
         self.ready = asyncio.Event()
 
+    def tell(self, changes: Sequence[Change], cursor: int) -> None:
+        """Queue what of some changes concerns this listener."""
+        if self.run is None:
+            self.put(render(changes, cursor), cursor)
+            return
+        own = [change for change in changes if change.run == self.run]
+        self.cursor = cursor
+        if own:
+            self.put(render(own, own[-1].cursor), cursor)
+
     def put(self, message: bytes, cursor: int) -> None:
         """Queue a message; over the bound everything that waits becomes one ``resync``."""
+        self.cursor = cursor
         if self.size + len(message) > self.bound:
             message = resync(cursor)
             self.waiting.clear()
@@ -90,9 +104,13 @@ class Events:
             await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"5")]})
             await send({"type": "http.response.body", "body": b""})
             return
-        after = _last_seen(scope)
-        first, cursor = await self._catch_up(after)
-        client = _Client(self._settings.max_queue)
+        try:
+            run = await self._one_run(scope)
+        except TallystickError as error:
+            await respond_error(send, error)
+            return
+        first, cursor = await self._catch_up(_last_seen(scope), run)
+        client = _Client(self._settings.max_queue, run)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         client.put(b"retry: 2000\n\n" + first, cursor)
         self._clients.add(client)
@@ -128,10 +146,24 @@ class Events:
             if self._closed:
                 await send({"type": "http.response.body", "body": b""})
                 return
-            piece = client.take() or b": heartbeat\n\n"
+            beat = b": heartbeat\n\n" if client.run is None else hello(client.cursor)
+            piece = client.take() or beat
             await send({"type": "http.response.body", "body": piece, "more_body": True})
 
-    async def _catch_up(self, after: int | None) -> tuple[bytes, int]:
+    async def _one_run(self, scope: Scope) -> str | None:
+        """The whole id of the run in ``?run=``. Raises UnknownThing and BadInput."""
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("run", [""])[0]
+        if not asked:
+            return None
+        if '"' in asked or "\\" in asked:
+            raise BadInput(f"{asked[:80]!r} is no id of a run", hint="tally runs ls shows ids")
+        found = await asyncio.to_thread(self._reader.runs, f'run:"{asked}"', limit=2)
+        if len(found["runs"]) != 1:
+            which = "several runs start" if found["runs"] else "no run starts"
+            raise UnknownThing(f"{which} with {asked[:80]!r}", hint="tally runs ls shows ids")
+        return str(found["runs"][0]["run"])
+
+    async def _catch_up(self, after: int | None, run: str | None = None) -> tuple[bytes, int]:
         """What a client that last saw ``after`` missed, and the cursor it then stands at."""
         newest = max((await asyncio.to_thread(self._reader.events, -1))[1], 0)  # -1: the store is empty
         if after is None:
@@ -144,8 +176,8 @@ class Events:
             changes, reached = await asyncio.to_thread(self._reader.events, cursor)
             if reached <= cursor:
                 break
-            pieces.append(render(changes, reached))
             cursor = reached
+            pieces.append(render([one for one in changes if run in (None, one.run)], reached))
         return b"".join(pieces) or hello(cursor), cursor
 
     async def _poll(self) -> None:
@@ -163,9 +195,11 @@ class Events:
             if reached == after:
                 continue
             self._cursor = reached
-            message = render(changes, reached) if reached > after else resync(reached)
             for client in self._clients:
-                client.put(message, reached)
+                if reached > after:
+                    client.tell(changes, reached)
+                else:
+                    client.put(resync(reached), reached)
 
 
 async def _hang_up(receive: Receive) -> None:

@@ -61,11 +61,46 @@ class DroppedShape(TypedDict):
     since: str | None
 
 
-class IndexedShape(TypedDict):
-    """The change up to which everything is indexed, and how many runs are behind it."""
+class ReachedShape(TypedDict):
+    """The change up to which something was done, and how many runs are behind it."""
 
     revision: int
     behind: int
+
+
+class IndexedShape(TypedDict):
+    """The change up to which everything is indexed, and how many runs are behind it; each index by itself."""
+
+    revision: int
+    behind: int
+    uses: ReachedShape
+    texts: ReachedShape
+
+
+class UnattestedShape(TypedDict):
+    """What the journal does not hold yet: records, and ended runs that are not sealed as they stand."""
+
+    records: int
+    runs: int
+
+
+class AgedShape(TypedDict):
+    """The last pass that archived, deleted or tidied: when, how many runs, and why it failed."""
+
+    what: str
+    at: str
+    runs: int
+    error: str | None
+
+
+class AgingShape(TypedDict):
+    """How archiving and deleting stand. ``able``: what archiving needs is installed; ``due``: runs that wait for it."""
+
+    able: bool
+    hot_days: int
+    due: int | None
+    rules: int
+    last: list[AgedShape]
 
 
 class LossShape(TypedDict):
@@ -77,6 +112,8 @@ class LossShape(TypedDict):
     dropped: list[DroppedShape]
     watermark: int
     indexed: IndexedShape
+    unattested: UnattestedShape
+    aging: AgingShape | None
 
 
 class DoctorShape(TypedDict):

@@ -228,15 +228,17 @@ class Writer:
 
 
 def _share_out(jobs: Sequence[_Job], rejected: Sequence[Rejection]) -> None:
-    """Give each request its own rejections: the recorder names them in the order the spans came."""
-    at = 0
+    """Give each request its own rejections. They come in the order of the stages that refuse, not in that of spans."""
+    left: dict[tuple[str, str], list[Rejection]] = {}
+    for one in rejected:
+        left.setdefault((one.trace, one.span), []).append(one)
     for job in jobs:
         mine: list[Rejection] = []
-        if at < len(rejected):
+        if left:
             for span in job.batch.spans:
-                if at < len(rejected) and (rejected[at].trace, rejected[at].span) == (span.trace, span.span):
-                    mine.append(rejected[at])
-                    at += 1
+                same = left.get((span.trace, span.span))
+                if same:
+                    mine.append(same.pop(0))
         job.outcome = Answer(len(job.batch.spans) - len(mine), job.batch.rejected + mine)
 
 

@@ -66,7 +66,8 @@ def contrast_runs(traces: TraceStore, a: str, b: str | None, *, now: int) -> Jso
     asked = {term.field for term in (*first.terms, *second.terms)}
     hidden = asked | {name for field in asked for name in _FOLLOWS.get(field, ())}
     samples = [_samples(traces, runs, hidden) for runs in (runs_a, runs_b)]
-    rows, tested = contrast(*samples, show=_SHOWN)
+    # Every feature is alike where one side has no runs: what differs is not known then, which is not "nothing".
+    rows, tested = contrast(*samples, show=_SHOWN) if runs_a and runs_b else ([], 0)
     return {
         "a": {"query": a, "runs": of_a[1], "measured": len(runs_a)},
         "b": {"query": told, "runs": of_b[1], "measured": len(runs_b)},
@@ -176,7 +177,10 @@ def _notes(a: Sequence[Run], b: Sequence[Run], total_a: int, total_b: int) -> li
             said.append(
                 f"Runs of set {name} with more than {MOST_STEPS:,} steps are known by their sums alone."
             )
-        if len(runs) < FEW:
-            said.append(f"Set {name} has {len(runs)} runs: too few to tell anything from chance.")
+        if not runs:
+            said.append(f"Set {name} has no runs: there is nothing to hold the other against.")
+        elif len(runs) < FEW:
+            had = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+            said.append(f"Set {name} has {had}: too few to tell anything from chance.")
     said.append("What separates two sets need not be the cause.")
     return said

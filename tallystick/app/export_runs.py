@@ -52,7 +52,10 @@ class RunExport:
                 yield from otlp_json([span for step, span in some if not step.derived])["resourceSpans"]
 
     def lines(self, what: str) -> Iterator[Json]:
-        """Each run as ``{"type": "run", …run}``, then its steps in order of arrival as ``{"type": "step", …step}``."""
+        """Each run as ``{"type": "run", …run}``, then its steps in order of arrival as ``{"type": "step", …step}``.
+
+        ``otlp`` of a step is the request that brings it into any store as it was; a derived step was never sent.
+        """
         for run in self.runs(what):
             yield {"type": "run", **run_json(self._traces.run(run, now=self._clock.now()))}
             for some in self._slices(run):
@@ -60,6 +63,7 @@ class RunExport:
                     yield {
                         "type": "step", "run": run, **step_json(step, read_contents(step, span)),
                         "attributes": dict(span.attributes), "resource": dict(span.source.resource),
+                        "otlp": None if step.derived else otlp_json([span]),
                     }  # fmt: skip
 
     def pairs(self, what: str) -> Iterator[tuple[Step, Span]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from tallystick.app.compare import diff_runs
 from tallystick.app.contrast import contrast_runs
@@ -20,7 +20,7 @@ from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.asked import asked_arguments, askers, lacks_arguments
 from tallystick.observe.contents import Contents, read_contents
-from tallystick.observe.lineage import with_agents
+from tallystick.observe.lineage import agent_around, with_agents
 from tallystick.observe.logs import joined, told_of
 from tallystick.observe.normalise import mapped_from
 from tallystick.observe.text_terms import asks_index
@@ -105,14 +105,14 @@ class Reader:
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
         run = self._traces.resolve(prefix)
-        steps = with_agents(self._traces.steps(run))
+        steps = self._traces.steps(run)
         found = [step for step in steps if step.span.startswith(step_id)]
         if len(found) != 1:
             count = "no step" if not found else f"{len(found)} steps"
             raise UnknownThing(
                 f"{count} of run {run[:12]} starts with {step_id!r}", hint=f"tally runs show {run[:12]}"
             )
-        step = found[0]
+        step = replace(found[0], agent=agent_around(found[0], steps))
         logs = told_of(steps).get(step.span, [])
         spans = self._traces.spans(run, [step.span, *(log.span for log in logs)])
         contents = joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])

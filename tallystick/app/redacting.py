@@ -56,7 +56,7 @@ class SpanRedactor:
         self._redactor = redactor
         self._blobs = blobs
         self._rules = tuple(rules)
-        self._named: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+        self._named: dict[tuple[str, ...], tuple[tuple[str, str | None], ...]] = {}
 
     def spans(self, spans: Sequence[Span]) -> Sequence[Span]:
         """The spans as they may be stored, in the same order; those that hold nothing are the same objects."""
@@ -159,19 +159,23 @@ class SpanRedactor:
             texts.append(span.status_message)
             size += len(span.status_message)
         for event in span.events:
+            texts.append(event.name)
             size += _nested(event.attributes, texts, 0)
         for link in span.links:
             size += _nested(link.attributes, texts, 0)
         sources[id(span.source)] = span.source
         return size
 
-    def _names(self, attributes: Attributes) -> tuple[tuple[str, str], ...]:
-        """Names of attributes that say what stands under them, with its kind. The same sets of names come again."""
+    def _names(self, attributes: Attributes) -> tuple[tuple[str, str | None], ...]:
+        """Names of attributes that say what stands under them, with its kind; those that may hold something, with None.
+
+        The same sets of names come again.
+        """
         names = tuple(attributes)
         found = self._named.get(names)
         if found is None:
             kinds = ((name, self._redactor.kind_of_name(name[-128:])) for name in names if type(name) is str)
-            found = tuple((name, kind) for name, kind in kinds if kind is not None)
+            found = tuple((name, kind) for name, kind in kinds if kind is not None or self.may_hold([name]))
             if len(names) <= _MOST_NAMES:
                 if len(self._named) >= _NAMES:
                     self._named.clear()
@@ -184,7 +188,8 @@ class SpanRedactor:
         name = self._redactor.text(span.name, counts)
         message = self._redactor.text(span.status_message, counts)
         events = tuple(
-            Event(one.name, one.at, self.attributes(one.attributes, counts)) for one in span.events
+            Event(self._redactor.text(one.name, counts), one.at, self.attributes(one.attributes, counts))
+            for one in span.events
         )
         links = tuple(
             Link(one.trace, one.span, self.attributes(one.attributes, counts)) for one in span.links
@@ -207,9 +212,14 @@ class SpanRedactor:
         """The same for what a span's sender says of itself, once for each sender."""
         cleaned: dict[int, Source] = {}
         for key, source in sources.items():
-            resource = self.attributes(source.resource, Counter())
-            if resource is not source.resource:
-                cleaned[key] = replace(source, resource=resource)
+            counts: Counts = Counter()
+            text = self._redactor.text
+            made = Source(
+                self.attributes(source.resource, counts), text(source.scope, counts),
+                text(source.scope_version, counts), text(source.schema_url, counts),
+            )  # fmt: skip
+            if counts:
+                cleaned[key] = made
         if not cleaned:
             return spans
         return [replace(one, source=cleaned.get(id(one.source), one.source)) for one in spans]

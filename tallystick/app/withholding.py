@@ -30,8 +30,12 @@ FIELD: Final = "field"
 _CONTENTS: Final = frozenset(
     {own.RUN_GOAL, own.PLAN, own.INPUT, own.OUTPUT, own.HANDOFF_PAYLOAD, own.HANDOFF_REASON}
 )
+_OWN: Final = frozenset(
+    value for name, value in vars(own).items() if name.isupper() and isinstance(value, str)
+)
+_LONGEST_NAME: Final = 128  # characters: what stays because of how its name begins is a name, and no content
 _PLAIN: Final = (
-    "tallystick.", "gen_ai.usage.", "gen_ai.request.", "gen_ai.response.", "service.", "telemetry.", "otel.", "server.",
+    "gen_ai.usage.", "gen_ai.request.", "gen_ai.response.", "service.", "telemetry.", "otel.", "server.",
     "network.", "llm.token_count.", "llm.usage.",
 )  # fmt: skip
 _PLAIN_NAMES: Final = frozenset({"error.type", "exception.type", "gen_ai.tool.definitions"})
@@ -210,7 +214,7 @@ class Withholding:
     def _mapping(self, attributes: Attributes, reader: Reader, counts: Counts) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, value in attributes.items():
-            if value is None or isinstance(value, bool | int | float) or _stays(name, reader):
+            if value is None or isinstance(value, bool | int | float) or _stays(name, value, reader):
                 made[name] = value
             else:
                 made[name] = self._shaped(value, counts)
@@ -258,10 +262,15 @@ class Withholding:
         return self._digest(value)
 
 
-def _stays(name: str, reader: Reader) -> bool:
+def _stays(name: str, value: Any, reader: Reader) -> bool:
     if name in _CONTENTS:
         return False
-    return name in reader.keys or name in HANDLES or name in _PLAIN_NAMES or name.startswith(_PLAIN)
+    if name in reader.keys or name in HANDLES or name in _PLAIN_NAMES or name in _OWN:
+        return True
+    items = value if isinstance(value, list | tuple) else (value,)
+    return name.startswith(_PLAIN) and all(
+        len(one) <= _LONGEST_NAME if isinstance(one, str) else isinstance(one, int | float) for one in items
+    )
 
 
 def _is_content(name: str) -> bool:

@@ -33,6 +33,34 @@ def loss_findings(loss: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("loss", "warn", f"and {count(left)} other reasons", "tally doctor --json has all")
     if not loss["rejected"] and not loss["dropped"]:
         yield Finding("loss", "ok", "nothing was refused or dropped")
-    behind = loss["indexed"]["behind"]
-    if behind:
-        yield Finding("index", "ok", f"{count(behind)} runs wait to be indexed; a server does it by itself")
+    yield from _waiting(loss)
+    if loss["aging"] is not None:
+        yield from _aging(loss["aging"])
+
+
+def _waiting(loss: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, word in (("texts", "be indexed for full text"), ("uses", "have their uses listed")):
+        behind = loss["indexed"][index]["behind"]
+        if behind:
+            yield Finding("index", "ok", f"{count(behind)} runs wait to {word}; a server does it by itself")
+    records, runs = loss["unattested"]["records"], loss["unattested"]["runs"]
+    if records or runs:
+        why = f"{count(records)} records and the ends of {count(runs)} runs are not in the journal yet"
+        yield Finding(
+            "attesting", "warn", why, "tally up, or any tally command that reads; it says what fails"
+        )
+
+
+def _aging(aging: Mapping[str, Any]) -> Iterator[Finding]:
+    if not aging["able"]:
+        why = f"not possible: runs older than {aging['hot_days']} days stay where they are"
+        yield Finding("archive", "warn", why, "pip install 'tallystick[archive]'")
+    elif aging["due"]:
+        why = f"{count(aging['due'])} runs are older than {aging['hot_days']} days"
+        yield Finding("archive", "ok", why, "tally store archive, or a server, which does it by itself")
+    for one in aging["last"]:
+        what = {"archive": "archived", "delete": "deleted", "tidy": "tidied"}[one["what"]]
+        if one["error"]:
+            yield Finding("archive", "warn", f"{one['at'][:16]}: nothing could be {what}: {one['error']}")
+        elif one["what"] != "tidy":
+            yield Finding("archive", "ok", f"last {what} {count(one['runs'])} runs, {one['at'][:16]}")

@@ -281,11 +281,11 @@ class Parts:
 
         return wiring.loss.server_reader(server, settings, say)
 
-    def loss(self, stores: Stores) -> Mapping[str, Any]:
-        """What came into open stores, what was lost on the way, and what is not indexed yet."""
+    def loss(self, stores: Stores, settings: Settings) -> Mapping[str, Any]:
+        """What came into open stores, what was lost on the way, and what is still to be done with it."""
         from tallystick import wiring
 
-        return wiring.loss.loss_book(stores).state()
+        return wiring.loss.loss_book(stores, settings).state()
 
     def feed_trouble(self, settings: Settings) -> str | None:
         """Why the server's registry is not heard; None where it is, or there is no server."""

@@ -109,6 +109,8 @@ def invoke(arguments: Sequence[str]) -> int:
         # The reader went away (`tally runs ls | head`): leave quietly, and keep Python from flushing into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        return _not_installed(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last edge: whatever arrives here is a bug, said as one
         return _unexpected(error, as_json=as_json)
 
@@ -152,6 +154,25 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
         return report(BadInput(error.format_message(), hint=hint), as_json=True)
     error.show()
     return error.exit_code
+
+
+# What an extra brings that a command may miss, by the name it is imported by.
+_EXTRAS = {
+    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2", "markdown_it", "nh3"), "server"),
+    "duckdb": "archive", "grpc": "grpc", "mcp": "mcp", "cyclonedx": "bom", "phonenumbers": "privacy",
+    "openai": "server,demo",
+}  # fmt: skip
+
+
+def _not_installed(error: ModuleNotFoundError, *, as_json: bool) -> int:
+    """A part that is not installed is no fault of ours; anything else that cannot be imported is."""
+    from tallystick.model.errors import Fault
+
+    part = str(error.name).partition(".")[0]
+    if part not in _EXTRAS:
+        return _unexpected(error, as_json=as_json)
+    hint = f"pip install 'tallystick[{_EXTRAS[part]}]'"
+    return report(Fault(f"this needs {part}, which is not installed", hint=hint), as_json=as_json)
 
 
 def _unexpected(error: Exception, *, as_json: bool) -> int:

@@ -176,8 +176,9 @@ def _lines(out: Out, answer: Mapping[str, Any]) -> None:
 
 
 def _tree(out: Out, answer: Mapping[str, Any]) -> None:
-    from rich.table import Table
     from rich.text import Text
+
+    from tallystick.cli.laying import lay
 
     run, totals = answer["run"], answer["totals"]
     title, style = _state(run)
@@ -185,19 +186,11 @@ def _tree(out: Out, answer: Mapping[str, Any]) -> None:
     if run.get("goal"):
         out.line(one_line(run["goal"], 200))
     out.line()
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(overflow="ellipsis", no_wrap=True)
-    for _ in range(3):
-        grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for step, _depth, lasts in depth_first(answer["steps"]):
-        cells = row(step, lasts)
-        tint = "dim" if cells["dim"] else colour(cells["status"]) if cells["status"] != "ok" else ""
-        noted = Text(cells["note"], style=tint or "yellow")
-        grid.add_row(
-            Text(cells["what"], style=tint), *(Text(cells[key]) for key in ("time", "tokens", "cost")), noted
-        )
-    out.console().print(grid)
+    console = out.console()
+    for line in lay(
+        [row(step, lasts) for step, _depth, lasts in depth_first(answer["steps"])], console.width
+    ):
+        console.print(Text.assemble(*line), soft_wrap=True)
     out.line()
     spent = money(totals.get("cost_nano_usd"), totals.get("cost_known_nano_usd"), totals.get("cost_gaps"))
     facts = [

@@ -10,7 +10,7 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
-from tallystick.cli.wording import count
+from tallystick.cli.wording import count, counted
 
 _STYLES: Final = {"strong": "bold", "likely": "", "weak": "dim"}
 
@@ -81,17 +81,18 @@ def contrast(call: Invocation, a: str, b: str | None) -> None:
         for name in ("a", "b"):
             one = answer[name]
             looked = "" if one["measured"] == one["runs"] else f", {count(one['measured'])} looked at"
-            call.out.line(
-                f"{name.upper()}  {one_line(one['query'], 80) or 'all runs'}: {count(one['runs'])} runs{looked}"
-            )
+            asked = one_line(one["query"], 80) or "all runs"
+            if name == "b" and b is None:
+                asked = f"the rest of {asked}"
+            call.out.line(f"{name.upper()}  {asked}: {counted(one['runs'], 'run')}{looked}")
         call.out.line()
         call.out.table(_COLUMNS, rows)
     else:
         pairs = [(key, side) for key in ("with", "of") for side in ("a", "b")]
         flat = [{**row, **{f"{key}_{side}": row[side][key] for key, side in pairs}} for row in rows]
         call.out.table(_PIPE, flat)
-    call.out.say(
-        f"{count(answer['tested'])} features were tested" if rows else "nothing separates these sets"
-    )
+    if answer["a"]["measured"] and answer["b"]["measured"]:
+        tested = f"{counted(answer['tested'], 'feature')} tested"
+        call.out.say(tested if rows else f"{tested}: nothing separates these sets")
     for note in answer["notes"]:
         call.out.say(note)

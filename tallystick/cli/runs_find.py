@@ -13,6 +13,7 @@ from tallystick.cli.output import Column
 from tallystick.cli.wording import count
 
 MOST = 1_000  # matches that the read model gives at once
+_LEAD = 24  # characters that stand before a match in a terminal
 _COLUMNS = (
     Column("step", "step", lambda value: (str(value["step"]), "bold")),
     Column("field", "field", width=32),
@@ -47,7 +48,8 @@ def find(call: Invocation, run: str, text: tuple[str, ...], limit: int, after: s
 
 
 def _marked(match: Mapping[str, Any]) -> str:
-    """The snippet with the match between angle quotes."""
+    """The snippet with the match between angle quotes, and so near its beginning that no terminal cuts it off."""
     text, at = str(match["snippet"]), int(match["at"])
     end = at + int(match["length"])
-    return f"{text[:at]}»{text[at:end]}«{text[end:]}"
+    before = text[:at] if at <= _LEAD else f"…{text[at - _LEAD : at]}"
+    return f"{before}»{text[at:end]}«{text[end:]}"

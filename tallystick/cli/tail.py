@@ -16,6 +16,7 @@ from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Out, json_text
 from tallystick.cli.runs import join, told_cost, told_state
 from tallystick.cli.wording import colour, count, duration, glyph, short
+from tallystick.model.query import parse_query
 
 if TYPE_CHECKING:
     from tallystick.wiring import Stores
@@ -57,7 +58,7 @@ def tail(
     """
     teller = _Teller(call.out, join(query), most, steps=steps)
     try:
-        with _followed(call, server, every, since) as (reads, changes):
+        with _followed(call, server, every, since, join(query)) as (reads, changes):
             for cursor, runs in changes:
                 for run in runs:
                     if not teller.tell(reads, run, cursor):
@@ -71,16 +72,26 @@ Changes = Iterator[tuple[int, list[str]]]  # a cursor, and the runs that changed
 
 @contextmanager
 def _followed(
-    call: Invocation, server: str | None, every: float, since: int | None
+    call: Invocation, server: str | None, every: float, since: int | None, query: str
 ) -> Iterator[tuple[Reads, Changes]]:
     if server is not None:
         reads = call.parts.server_reader(server, call.settings, call.out.say)
         call.out.say(f"following {server}; Ctrl-C ends it")
-        yield reads, _of_server(call.out, reads.events(since))
+        run = _one_run(query)
+        events = reads.events(since) if run is None else reads.events(since, run=run)
+        yield reads, _of_server(call.out, events)
         return
     with call.stores() as stores:
         call.out.say(f"following {stores.path}; Ctrl-C ends it")
         yield call.parts.reader(stores), _of_store(stores, since, every)
+
+
+def _one_run(query: str) -> str | None:
+    """The run that a query asks for by its id: the server then tells of no other."""
+    for term in parse_query(query).terms:
+        if (term.field, term.op, term.negated) == ("run", "=", False):
+            return str(term.value)
+    return None
 
 
 def _of_store(stores: Stores, since: int | None, every: float) -> Changes:

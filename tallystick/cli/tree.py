@@ -60,6 +60,12 @@ def guides(lasts: tuple[bool, ...]) -> str:
     return folded + "".join("   " if last else "│  " for last in inner[:-1]) + ("└─ " if inner[-1] else "├─ ")
 
 
+def under(lasts: tuple[bool, ...]) -> str:
+    """What stands before a line of text below a step, so that the lines of the tree go on past it."""
+    above = guides(lasts)
+    return (above[:-3] + ("   " if lasts[-1] else "│  ") if above else "") + "    "
+
+
 def label(step: Step) -> str:
     """What a step is, in one line: kind and name, and the agent where it is not said already."""
     own = (
@@ -120,7 +126,7 @@ def wrong(error: Any) -> str:
 
 
 def row(step: Step, lasts: tuple[bool, ...]) -> dict[str, Any]:
-    """One line of the tree as cells: what, time, tokens, cost, note."""
+    """One line of the tree as cells: what, time, tokens, cost, note, and what stands before a line below it."""
     usage = step.get("usage") or {}
     used = [usage.get("input_tokens"), usage.get("output_tokens")]
     counted = "" if used == [None, None] else "→".join(count(number) for number in used)
@@ -132,5 +138,6 @@ def row(step: Step, lasts: tuple[bool, ...]) -> dict[str, Any]:
         "tokens": counted,
         "cost": money(step.get("cost_nano_usd")) if priced else "",
         "note": note(step),
+        "under": under(lasts),
         "dim": bool(step.get("same_as")),
     }

@@ -21,6 +21,11 @@ DEEPEST: Final = (
     64  # levels of lists, mappings and JSON in JSON; what lies deeper is taken out whole if it holds anything
 )
 _NESTED_TEXTS: Final = 8  # JSON in a string in JSON in a string …: deeper ones are read as plain text
+# Letters, digits and signs behind an escape of JSON, where hardly any encoder writes one: only reading the string tells
+# what they say. (Signs of HTML are left out, which some encoders escape everywhere.)
+_ESCAPED: Final = (
+    r"\\u00(?:2[2BbDdEeFf]|3[0-9AaDd]|4[0-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9Aa])|:\\{1,4}/\\{1,4}/"
+)
 _LONGEST_NAME: Final = 128
 
 _MARKED: Final = re.compile(rf"{MARK}[\w.:-]{{1,64}}›")
@@ -33,7 +38,8 @@ class Redactor:
 
     def __init__(self, finders: Sequence[Finder]) -> None:
         self._finders = tuple(finders)
-        self._first = first_look("|".join(f"(?:{one.first})" for one in finders)) if finders else None
+        looks = [*(one.first for one in finders), _ESCAPED]
+        self._first = first_look("|".join(f"(?:{one})" for one in looks)) if finders else None
 
     def may_hold(self, text: bytes) -> bool:
         """Whether UTF-8 may hold something: cheap (about 3 ns a byte), never wrong when it says no."""

@@ -20,6 +20,7 @@ from typing import Final
 from tallystick.model.errors import BadInput
 from tallystick.model.money import nano_from_usd
 from tallystick.model.registry import TYPES, Autonomy, Lifecycle
+from tallystick.model.run import Completeness, RunStatus
 from tallystick.model.step import Effect, Kind
 
 TIME_FIELDS = ("since", "until")
@@ -54,7 +55,11 @@ RUNS: Final = Vocabulary(
         "subject", "conversation", "kind", "label", "stopped", "error",
     ),
     ("cost", "steps", "errors", "tokens", "duration"),
-    choices={"kind": tuple(one.value for one in Kind)},
+    choices={
+        "kind": tuple(one.value for one in Kind),
+        "status": tuple(one.value for one in RunStatus),
+        "completeness": tuple(one.value for one in Completeness),
+    },
     also={"env": "environment", "user": "subject", "class": "label"},
     families=("attr.", "score."),
 )  # fmt: skip
@@ -84,6 +89,8 @@ _TERM = re.compile(
 _AGE = re.compile(r"^([0-9]{1,12})(s|m|h|d|w)$")
 _DATE = re.compile(r"^([0-9]{4})-([0-9]{2})-([0-9]{2})$")
 _DECIMAL = re.compile(r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
+_MEANT = re.compile(r"^([a-z_]+)(>=|<=|>|<)")  # a comparison that lacks its colon
+_OPERATORS: Final = (">=", "<=", ">", "<")
 _WHOLE = re.compile(r"^[0-9]{1,18}$")
 _LONGEST_AGE = 2**62  # nanoseconds
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -131,7 +138,18 @@ def _term(words: Vocabulary, minus: str, field: str | None, op: str | None, raw:
     if field is None and value in words.flags and not raw.startswith('"'):
         return Term("flag", "=", value, bool(minus))
     if field is None:
+        meant = _MEANT.match(raw)
+        if meant and meant[1] in words.numbers:
+            hint = f'write {meant[1]}:{raw[meant.end(1) :]}; in quotes, "{raw}", it is text'
+            raise BadInput(f"{raw!r} is no term: the colon is missing", hint=hint, field=meant[1])
+        nameless = next((name for name in words.families if raw.startswith(f"{name}:")), None)
+        if nameless:
+            raise BadInput(
+                f"{nameless}: lacks a name", hint=f"for example {nameless}NAME:value", field=nameless
+            )
         return Term("text", "=", (op or "") + value, bool(minus))
+    if op is None and raw in _OPERATORS:
+        raise BadInput(f"{field}:{raw} lacks a value", hint=f"for example {field}:{raw}0.8", field=field)
     if field.startswith(words.families):
         return _named(field, op, value, bool(minus))
     field = words.also.get(field, field)

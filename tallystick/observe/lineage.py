@@ -31,6 +31,19 @@ def agents_of(steps: Sequence[Step]) -> dict[str, str | None]:
     return known
 
 
+def agent_around(step: Step, steps: Sequence[Step]) -> str | None:
+    """What ``agents_of`` says of one step, without asking for all others of its run."""
+    by_id = {one.span: one for one in steps}
+    passed: set[str] = set()
+    at: Step | None = step
+    while at is not None and at.span not in passed:
+        if at.agent is not None:
+            return at.agent
+        passed.add(at.span)
+        at = by_id.get(at.parent) if at.parent else None
+    return None
+
+
 def with_agents(steps: Sequence[Step]) -> list[Step]:
     """The steps of one run with their agents as ``agents_of`` says; the steps given are not changed."""
     known = agents_of(steps)

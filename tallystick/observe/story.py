@@ -78,7 +78,7 @@ def _tags(
     elif step.decision is not None and held_by_journal is False:
         yield Tag("claimed by its sender, not in the journal", "warn")
     if span.attributes.get(names.LOOP) is True:
-        yield Tag("repeats what was done before", "warn")
+        yield Tag("repeats itself", "warn")
     if span.attributes.get(names.ERASED) is True:
         yield Tag("contents erased", "soft")
     elif names.REDACTED in span.attributes or any(_REDACTED in one for one in said if one):

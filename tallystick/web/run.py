@@ -8,6 +8,7 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from tallystick.model.blob import Blob, references
 from tallystick.model.errors import UnknownThing
 from tallystick.web import packing
 from tallystick.web.proof import proof
@@ -15,6 +16,7 @@ from tallystick.web.site import JSON_SUFFIX, Site, View, asked
 from tallystick.web.wording import term
 
 PLAIN_ROWS: Final = 500
+FILES: Final = 100  # large binaries of one step that get a link
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
@@ -85,7 +87,14 @@ def step_view(site: Site, prefix: str, step: str) -> View:
     tags = [
         tag for tag in (told["tags"] if told else ()) if tag["tone"] != "bad"
     ]  # an error is told beside it already
-    return View("step.html", found, {"here": "runs", "run_id": prefix, "step": found, "tags": tags})
+    extra = {"here": "runs", "run_id": prefix, "step": found, "tags": tags, "files": _files(found)}
+    return View("step.html", found, extra)
+
+
+def _files(step: Mapping[str, Any]) -> list[Blob]:
+    """The large binaries that a step names, each once; they are links to be saved, nothing of them is shown."""
+    told = (step["attributes"], [event["attributes"] for event in step["events"]])
+    return list({one.sha256: one for one in references(told)}.values())[:FILES]
 
 
 def summary(site: Site, prefix: str) -> Mapping[str, Any]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tallystick.config import Settings
-from tallystick.model.errors import TallystickError
+from tallystick.model.errors import StoreFault, TallystickError
 from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
+    from tallystick.adapters.state_file import StateFile
     from tallystick.app.retention import Expired
     from tallystick.model.span import Span
     from tallystick.model.step import Step
     from tallystick.ports.archive import Archived, ArchivingTraces
     from tallystick.wiring.stores import Stores
 
+PASSES: Final = "aging.json"
+_WHAT: Final = ("archive", "delete", "tidy")
 _FIRST_S: Final = 60.0  # after the start of a server
 _EVERY_S: Final = 3_600.0
 
@@ -27,7 +31,12 @@ def archive(stores: Stores, *, days: int, dry_run: bool, tell: Callable[[str], N
     """Archive the runs that ended so many days ago. Raises StoreFault where DuckDB is not installed."""
     from tallystick.app.retention import archive_old
 
-    return archive_old(_traces(stores), clock(), days=days, dry_run=dry_run, say=tell)
+    if dry_run:
+        return archive_old(_traces(stores), clock(), days=days, dry_run=True, say=tell)
+    with _noted(stores, "archive") as note:
+        done = archive_old(_traces(stores), clock(), days=days, say=tell)
+        note["runs"] = done.runs
+    return done
 
 
 def expire(stores: Stores, settings: Settings, *, by: str = "tallystick", dry_run: bool = False) -> Expired:
@@ -36,9 +45,56 @@ def expire(stores: Stores, settings: Settings, *, by: str = "tallystick", dry_ru
     from tallystick.wiring.stores import attest
 
     rules = rules_of(settings.keep_days, settings.retention)
-    if rules and not dry_run:
-        attest(stores)  # what the journal does not hold may not go
-    return Retention(_traces(stores), stores.control, clock(), by=by).expire(rules, dry_run=dry_run)
+    retention = Retention(_traces(stores), stores.control, clock(), by=by)
+    if dry_run:
+        return retention.expire(rules, dry_run=True)
+    with _noted(stores, "delete") as note:
+        if rules:
+            attest(stores)  # what the journal does not hold may not go
+        done = retention.expire(rules)
+        note["runs"] = done.runs
+    return done
+
+
+def standing(stores: Stores, settings: Settings) -> Mapping[str, Any]:
+    """How archiving and deleting stand, see ``aging`` in docs/reference/json.md."""
+    from tallystick.app.retention import archive_old, rules_of
+    from tallystick.app.shapes import time_text
+
+    able, due = can_archive(), None
+    if able:
+        due = archive_old(_traces(stores), clock(), days=settings.hot_days, dry_run=True, say=say).runs
+    passes = _passes(stores).read()
+    return {
+        "able": able, "hot_days": settings.hot_days, "due": due,
+        "rules": len(rules_of(settings.keep_days, settings.retention)),
+        "last": [
+            {"what": what, **passes[what], "at": time_text(passes[what]["at"])}
+            for what in _WHAT if what in passes
+        ],
+    }  # fmt: skip
+
+
+def _passes(stores: Stores) -> StateFile:
+    from tallystick.adapters.state_file import StateFile
+
+    return StateFile(stores.path / PASSES)
+
+
+@contextmanager
+def _noted(stores: Stores, what: str) -> Iterator[dict[str, Any]]:
+    """Remember when a pass over old runs was last made, and how it ended."""
+    note: dict[str, Any] = {"at": clock().now(), "runs": 0, "error": None}
+    try:
+        yield note
+    except Exception as error:
+        note["error"] = error.message if isinstance(error, TallystickError) else repr(error)
+        raise
+    finally:
+        try:
+            _passes(stores).change(lambda found: found.update({what: note}))
+        except StoreFault as fault:  # the pass itself stands; that it was made is worth less
+            say(f"when old runs were looked at could not be kept: {fault.message}")
 
 
 def backup(stores: Stores, folder: Path, *, with_key: bool, tell: Callable[[str], None]) -> BackedUp:
@@ -87,7 +143,8 @@ def _archive(stores: Stores, settings: Settings) -> None:
 
 
 def _tidy(stores: Stores, _settings: Settings) -> None:
-    _traces(stores).tidy(now=clock().now())
+    with _noted(stores, "tidy"):
+        _traces(stores).tidy(now=clock().now())
 
 
 def _traces(stores: Stores) -> ArchivingTraces:

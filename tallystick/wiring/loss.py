@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import atexit
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tallystick.ports import Counts, Loss
 from tallystick.wiring.machine import clock, say
@@ -25,17 +26,23 @@ def counts(folder: Path) -> Counts:
 
     key = str(folder.absolute())
     if key not in _open:
-        _open[key] = CountsFile(
+        made = _open[key] = CountsFile(
             folder / COUNTS, clock().now, on_fault=lambda error: say(f"counts wait: {error.message}")
         )
+        # a command that writes several batches ends before the next count is due
+        atexit.register(lambda: made.flush() if folder.is_dir() else None)
     return _open[key]
 
 
-def loss_book(stores: Stores) -> LossBook:
-    """What came in, what was lost, and what is not indexed yet."""
+def loss_book(stores: Stores, settings: Settings | None = None) -> LossBook:
+    """What came in, what was lost, and what is not indexed yet; with ``settings`` also how archiving stands."""
     from tallystick.app.loss import LossBook
+    from tallystick.wiring.keeping import standing
 
-    return LossBook(stores.traces, counts(stores.path), clock(), also=lambda: spooled(stores))
+    def aging() -> Mapping[str, Any] | None:
+        return None if settings is None else standing(stores, settings)
+
+    return LossBook(stores.traces, counts(stores.path), clock(), also=lambda: spooled(stores), aging=aging)
 
 
 def spooled(stores: Stores) -> Sequence[Loss]:

@@ -147,6 +147,12 @@ def text_redactor(kinds: tuple[str, ...], country: str | None = None) -> Redacto
     return Redactor(finders)
 
 
+def check_redaction(settings: Settings) -> None:
+    """Whether the setting ``redact`` can be done here. Raises ConfigError where a library is missing."""
+    if {"personal", "phone"} & set(settings.redact):
+        _phones(settings.redact_phone_country)
+
+
 @cache
 def _secrets() -> Finder:
     from importlib.resources import files

@@ -101,6 +101,6 @@ def test_a_string_in_a_result_is_found(server: Up, open_context: Open) -> None:
     expect(row.locator("mark")).to_have_text(NEEDLE, timeout=30_000)
     expect(page.locator("[data-found]")).to_have_text("1 of 50,000")
     assert f"step={span_id(NEEDLE_AT)}" in page.url
-    expect(page.locator("[data-panel]")).to_contain_text(NEEDLE)
+    expect(page.locator("[data-panel]")).to_contain_text(NEEDLE, timeout=30_000)
     assert elements(page) < ELEMENTS
     watched.check(page)

@@ -79,20 +79,20 @@ def linked(count: int) -> Pairs:
     ]  # fmt: skip
 
 
-def answers(store: Any) -> list[Any]:
+def answers(store: Any, now: int = LATER) -> list[Any]:
     """What a store says of its runs; ids of runs that links joined depend on who came first, and are left out."""
     found = []
-    for run in store.runs(EVERYTHING, now=LATER).runs:
+    for run in store.runs(EVERYTHING, now=now).runs:
         steps = sorted(
             (step.trace, step.span, step.same_as, step.ended, step.cost_nano) for step in store.steps(run.run)
         )
-        summary = [getattr(run, name) for name in run.__slots__ if name not in ("run", "seen")]
+        summary = [getattr(run, name) for name in run.__slots__ if name not in ("run", "seen", "archived")]
         found.append((steps, summary))
     parts = [list(store.sightings(kind)) for kind in ("agent", "tool", "model")]
     return [
         sorted(found, key=repr),
         parts,
-        [(row.key, row.cost_nano) for row in store.spend("model", EVERYTHING, now=LATER)],
+        [(row.key, row.cost_nano) for row in store.spend("model", EVERYTHING, now=now)],
     ]
 
 

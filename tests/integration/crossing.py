@@ -54,7 +54,8 @@ async def ask_mcp() -> None:
     from mcp import Client
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
-    server = StdioServerParameters(command=sys.executable, args=[__file__, "serve-mcp"], env=dict(os.environ))
+    serve = "serve-mcp-alone" if "alone" in sys.argv else "serve-mcp"
+    server = StdioServerParameters(command=sys.executable, args=[__file__, serve], env=dict(os.environ))
     async with Client(stdio_client(server)) as client:
         answer = await client.call_tool("far_away", {"name": "mcp"})
         assert "hello mcp" in str(answer)
@@ -68,7 +69,7 @@ def serve_mcp() -> None:
     @server.tool()
     def far_away(name: str) -> str:
         """Call the tool of this process."""
-        return far(name)
+        return f"hello {name}" if "serve-mcp-alone" in sys.argv else far(name)
 
     server.run("stdio")
 
@@ -94,10 +95,11 @@ def call(how: str) -> None:
 
 
 if __name__ == "__main__":
-    tallystick.init(agent=sys.argv[1], instrument=False)
+    if sys.argv[1] != "serve-mcp-alone":
+        tallystick.init(agent=sys.argv[1], instrument=False)
     if sys.argv[1] == "serve-http":
         serve()
-    elif sys.argv[1] == "serve-mcp":
+    elif sys.argv[1].startswith("serve-mcp"):
         serve_mcp()
     elif sys.argv[1] == "child":
         far("child")

@@ -1,5 +1,7 @@
 """A bad road to the server: every 7th export is dropped, every 5th answer is lost, the collector is killed.
 
+Each sort of agent has a road of its own, so that what is dropped does not depend on which of them is faster.
+
 The road knows what it dropped, the agents write down what they recorded: so a test knows the truth.
 """
 
@@ -19,6 +21,8 @@ MUTE_EVERY = 5  # committed, but the answer is lost: the sender sends it again
 # What both agents share: each step is written down as "run trace span parent" at the moment it begins.
 _SHARED = """
 import os, random, sys, time
+skew, true = int(os.environ.get("SKEW", "0")), time.time_ns  # a clock that is wrong
+time.time_ns = lambda: true() + skew
 from pathlib import Path
 from opentelemetry import trace
 random.seed(int(sys.argv[1]))
@@ -51,6 +55,8 @@ for number in range(int(sys.argv[3])):
             look(run, root, turn % 3 == 0, turn)
             if number + 1 == int(sys.argv[4]) and turn == 3:
                 os._exit(9)
+    if number % 3:  # else a slow machine would put all runs into one export
+        tallystick.flush(5)
 left = time.monotonic() + 60
 while not tallystick.shutdown() and time.monotonic() < left:
     tallystick.init(agent="teller", instrument=False)
@@ -68,6 +74,13 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 provider = TracerProvider(resource=Resource({"service.name": "stranger"}))
 exporter = OTLPSpanExporter(endpoint=os.environ["ENDPOINT"] + "/v1/traces", timeout=3)
 provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=40, max_export_batch_size=16))
+if os.environ.get("TWICE"):  # another exporter copies the roots to the same server
+    class Roots(BatchSpanProcessor):
+        def on_end(self, span):
+            if span.parent is None:
+                super().on_end(span)
+    copies = OTLPSpanExporter(endpoint=os.environ["ENDPOINT"] + "/v1/traces", timeout=3)
+    provider.add_span_processor(Roots(copies, schedule_delay_millis=90))
 tracer = provider.get_tracer("stranger")
 def step(run, parent, deep):
     with tracer.start_as_current_span("execute_tool", attributes={"gen_ai.operation.name": "execute_tool"}):
@@ -80,6 +93,7 @@ for number in range(int(sys.argv[3])):
         root = note(None)
         for turn in range(random.randint(3, 8)):
             step(None, root, turn % 3)
+    provider.force_flush()
 provider.shutdown()
 """
 )
@@ -88,8 +102,9 @@ provider.shutdown()
 class Road:
     """A proxy in front of ``target``; ``dropped`` are (trace, span, ended) that were thrown away."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_a_row: int = 1) -> None:
         self.target = 0
+        self.in_a_row = in_a_row
         self.exports = self.mute = 0
         self.dropped: list[tuple[str, str, bool]] = []
         self._lock = threading.Lock()
@@ -132,7 +147,7 @@ class Road:
         with self._lock:
             self.exports += 1
             number = self.exports
-        if number % DROP_EVERY == 0:
+        if number >= DROP_EVERY and number % DROP_EVERY < self.in_a_row:
             self._drop(body, headers)
             return 200, b""
         kept = {

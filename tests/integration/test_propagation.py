@@ -49,6 +49,17 @@ def test_a_run_in_two_processes_is_one_run_and_whole(tmp_path: Path, how: str) -
     assert roots == ["run crossing"]
 
 
+@pytest.mark.parametrize("more", [(), ("alone",)], ids=["sdk on both sides", "sdk of the caller"])
+def test_a_call_of_an_mcp_server_is_one_run_and_counted_once(tmp_path: Path, more: tuple[str, ...]) -> None:
+    told = cross(tmp_path, "mcp", *more)
+    calls = [(step["tool"], step["same_as"] is None) for step in told["steps"] if step["tool"] == "far_away"]
+    # the caller's span and the server's say the same call; a server that records nothing says nothing
+    assert sorted(calls) == ([("far_away", True)] if more else [("far_away", False), ("far_away", True)]), (
+        calls
+    )
+    assert told["run"]["tool_calls"] == (1 if more else 2)  # and what the tool called behind the door
+
+
 @pytest.mark.parametrize("how", ["http", "environment"])
 def test_the_death_of_the_second_process_is_told(tmp_path: Path, how: str) -> None:
     run = cross(tmp_path, how, "kill")["run"]

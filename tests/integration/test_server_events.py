@@ -108,6 +108,22 @@ def test_a_client_that_comes_back_gets_what_it_missed(tmp_path: Path) -> None:
             listener.close()
 
 
+def test_one_run_is_followed_and_the_cursor_goes_on_with_the_others(tmp_path: Path) -> None:
+    with Serving(tmp_path, QUICK) as serving:
+        own = serving.reader.runs()["runs"][0]["run"]
+        serving.reader.changes = [
+            Change(number, own if number % 3 == 0 else "b" * 32) for number in range(1, 9)
+        ]
+        listener = Listener(serving, query=f"?run={own}&after=1")
+        told = listener.blocks(lambda event: event.get("id") == "8")
+        assert [event["id"] for event in told if event.get("event") == "change"] == ["3", "6"]
+        serving.reader.changes += [Change(9, "b" * 32), Change(10, own), Change(11, "b" * 32)]
+        told = listener.blocks(lambda event: event.get("id") == "11")
+        assert [event["id"] for event in told if event.get("event") == "change"] == ["10"]
+        assert told[-1]["event"] == "cursor"  # who comes back is not asked to read what was left out
+        listener.close()
+
+
 def test_a_client_too_far_back_or_of_another_store_reads_anew(tmp_path: Path) -> None:
     with Serving(tmp_path, QUICK) as serving:
         serving.reader.changes = [Change(MOST_BEHIND + 10, "a" * 32)]

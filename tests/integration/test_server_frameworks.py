@@ -4,15 +4,13 @@ import contextlib
 import gzip
 import http.client
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import test_framework_spans as dumps
+from real_server import tally_up
 
 pytestmark = dumps.pytestmark
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,14 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("frameworks")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TALLYSTICK_PORT": "0", "TALLYSTICK_OTLP_PORT": "0"}
-    command = [sys.executable, "-m", "tallystick", "up", "--store", str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as process:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "pages" in line).split()[-1]
-        yield int(address.rsplit(":", 1)[1].rstrip("/"))
-        process.terminate()
-        process.wait(20)
+    with tally_up(folder) as number:
+        yield number
 
 
 # Dumps in which nothing saw a model call: every run of theirs must say so.

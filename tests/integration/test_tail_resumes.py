@@ -22,7 +22,7 @@ from tallystick.adapters.event_stream import ServerReader, Told
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.cli.parts import Parts
 from tallystick.cli.root import root
-from tallystick.model.errors import ConfigError
+from tallystick.model.errors import ConfigError, UnknownThing
 
 
 @pytest.fixture
@@ -78,6 +78,10 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, port: int) -> No
                 server = Server(tmp_path, port)
         assert done.wait(60)
         lines = tail(port, "--since", "0", "--most", "8", "--steps")
+        alone = tail(port, "--since", "0", "--most", "3", "--steps", f"run:{7:032x}")
+        gone = CliRunner().invoke(
+            root, ["runs", "tail", "run:nothing", "--server", f"http://127.0.0.1:{port}"], obj=Parts()
+        )
     finally:
         server.end(signal.SIGTERM)
     cursors = [one.cursor for one in told]
@@ -92,6 +96,10 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path, port: int) -> No
         (True, f"{1:032x}"), (True, f"{1:032x}"), (False, f"{1:032x}"),
     ]  # fmt: skip
     assert lines[2]["cursor"] == min(cursors)
+    assert [("step" in line, line["run"]) for line in alone] == [
+        (True, f"{7:032x}"), (True, f"{7:032x}"), (False, f"{7:032x}"),
+    ]  # fmt: skip
+    assert isinstance(gone.exception, UnknownThing)
 
 
 def tail(port: int, *options: str) -> list[dict]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.model.step import Kind, Step, StepStatus
-from tallystick.observe.lineage import with_agents
+from tallystick.observe.lineage import agent_around, with_agents
 
 
 def step(number: int, parent: int | None, agent: str | None) -> Step:
@@ -24,4 +24,5 @@ def test_each_step_has_the_agent_found_by_walking_up(shape: list) -> None:
             seen.add(at.span)
             at = by_id.get(at.parent) if at.parent else None
         assert after.agent == (at.agent if at is not None else None)
+        assert agent_around(before, steps) == after.agent
         assert (after.span, after.parent) == (before.span, before.parent)

@@ -252,11 +252,15 @@ class FakeParts(Parts):
     def catalog(self, stores: Any) -> Any:
         return Catalog(stores.control, stores.traces, FakeClock())
 
-    def loss(self, stores: Any) -> Mapping[str, Any]:
+    def loss(self, stores: Any, settings: Any) -> Mapping[str, Any]:
         return {
             "accepted": 12, "repeats": 2, "rejected": [{"reason": HOSTILE, "count": 3}], "watermark": 9,
             "dropped": [{"where": "agent", "why": "there was no room for a record", "count": 4, "since": None}],
-            "indexed": {"revision": 8, "behind": 1},
+            "indexed": {"revision": 8, "behind": 1, "uses": {"revision": 9, "behind": 0},
+                        "texts": {"revision": 8, "behind": 1}},
+            "unattested": {"records": 5, "runs": 1},
+            "aging": {"able": False, "hot_days": 30, "due": 7, "rules": 1,
+                      "last": [{"what": "delete", "at": "2026-01-02T03:04:05Z", "runs": 2, "error": HOSTILE}]},
         }  # fmt: skip
 
     def policy_desk(self, stores: Any) -> PolicyDesk:

@@ -41,6 +41,35 @@ def _fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(sys.modules[__name__], "broken", broken, raising=False)
 
 
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (
+            "uvicorn",
+            "tally: this needs uvicorn, which is not installed\n  hint: pip install 'tallystick[server]'\n",
+        ),
+        (
+            "openai.types",
+            "tally: this needs openai, which is not installed\n  hint: pip install 'tallystick[server,demo]'\n",
+        ),
+    ],
+)
+def test_a_part_that_is_not_installed_is_named_with_its_extra(
+    module: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _fail(monkeypatch, ModuleNotFoundError(f"No module named {module!r}", name=module))
+    assert invoke(["broken"]) == 1
+    assert capsys.readouterr().err == said
+
+
+def test_a_module_that_no_extra_brings_is_a_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _fail(monkeypatch, ModuleNotFoundError("No module named 'tallystick.x'", name="tallystick.x"))
+    assert invoke(["broken"]) == 1
+    assert "something in Tallystick broke" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("error", [kind for _, kind in error_tree()], ids=lambda kind: kind.__name__)
 def test_each_error_has_its_message_hint_and_exit_code(
     error: type[TallystickError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -6,11 +6,14 @@ import io
 from pathlib import Path
 
 import pytest
-from cli_parts import FakeParts, call
+from cli_parts import FakeParts, call, step_row
 from registry_shop import drafts, sightings, uses
+from rich.cells import cell_len
 
+from tallystick.cli.laying import lay
 from tallystick.cli.output import Column, Out
 from tallystick.cli.things import columns
+from tallystick.cli.tree import depth_first, row
 from tallystick.model.errors import BadInput, UnknownThing
 
 ROW = {
@@ -42,6 +45,43 @@ def test_names_and_standings_are_whole_at_every_width(
     left_out = {one for one in headers if one.replace(" ", "_") not in shown}
     assert all(one in said for one in left_out)
     assert ("left out" in said) == bool(left_out)
+
+
+STOPPED = (
+    "budget run:729dbb99e84a1e990fd14794b10285da has $0.000369 left of $0.00050, and the call needs more"
+)
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 140, 240])
+@pytest.mark.parametrize("name", ["planner", "工具" * 20, "x" * 90])
+def test_the_tree_keeps_its_numbers_and_notes_at_every_width(name: str, width: int) -> None:
+    steps = [
+        step_row("a", None, "goal", "run", status="stopped", error={"type": "OverBudget", "message": STOPPED}),
+        step_row("b", "a", "agent", name), step_row("c", "b", "tool", name, decision="deny"),
+        step_row("d", "c", "model", name, same_as="c"),
+    ]  # fmt: skip
+    rows = [row(step, lasts) for step, _, lasts in depth_first(steps)]
+    lines = ["".join(text for text, _ in line) for line in lay(rows, width)]
+    assert all(cell_len(line) <= width for line in lines) or width < 60
+    said = "".join("".join(lines).replace("│", " ").split())
+    for one in rows:
+        assert one["time"] in said
+        assert one["cost"] in said
+        assert "".join(one["note"].split()) in said
+    assert len(lines) < 16  # a note is never a tower of letters
+
+
+def test_the_lines_of_the_tree_go_on_past_a_note_below_a_step() -> None:
+    steps = [
+        step_row("a", None, "agent", "desk"),
+        step_row("b", "a", "tool", "t" * 30, decision="deny"),
+        step_row("c", "a", "tool", "u"),
+    ]
+    lines = [
+        "".join(text for text, _ in line) for line in lay([row(s, k) for s, _, k in depth_first(steps)], 60)
+    ]
+    assert [line[:7] for line in lines[1:]] == ["├─ ✓ to", "│      ", "└─ ✓ to"]
+    assert lines[2].strip("│ ") == "deny"
 
 
 def test_a_column_that_nobody_can_spare_stays(monkeypatch: pytest.MonkeyPatch) -> None:

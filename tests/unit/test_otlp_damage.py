@@ -207,3 +207,10 @@ def test_any_json_in_a_span_is_read_or_rejected(fields: dict[str, Any]) -> None:
     span = as_json(a_request())["resourceSpans"][0]["scopeSpans"][0]["spans"][0] | fields
     batch = read_json(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode())
     assert len(batch.spans) + len(batch.rejected) == 1
+
+
+@pytest.mark.parametrize("field", ["trace_id", "span_id"])
+def test_an_id_of_a_megabyte_is_refused_in_few_words(field: str) -> None:
+    batch = read_protobuf(a_request({"k": "v"}, **{field: b"\x01" * 1_000_000}).SerializeToString())
+    (refused,) = batch.rejected
+    assert len(refused.trace) + len(refused.span) + len(refused.reason) < 300

@@ -144,11 +144,21 @@ def test_a_value_that_cannot_be_is_refused(query: str) -> None:
         "cost:>1e9999999",
         "cost:>1e999990",
         "cost:>9e99",
+        "cost>3",
+        "score.x:>",
+        "status:bad",
+        "completeness:lost",
+        "attr.:x",
     ],
 )
-def test_a_number_that_nobody_can_mean_is_refused(query: str) -> None:
+def test_a_term_of_runs_that_nobody_can_mean_is_refused(query: str) -> None:
     with pytest.raises(BadInput):
         parse_query(query, RUNS)
+
+
+@pytest.mark.parametrize("text", ['"cost>3"', "goal>3", "->", "<b>", "attr.x:1", "steps-12"])
+def test_what_only_looks_like_a_comparison_is_read(text: str) -> None:
+    assert len(parse_query(text, RUNS).terms) == 1
 
 
 def test_the_longest_age_is_a_time_that_a_store_can_hold() -> None:

@@ -7,13 +7,13 @@ of its own, brought to disk, and renamed: it is there whole or not at all. See d
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from tallystick.adapters.durable import to_disk
 from tallystick.adapters.parquet.engine import Engine, installed, no_engine
 from tallystick.model.errors import StoreFault, StoreFull
 from tallystick.ports.archive import ARCHIVE_COLUMNS, ArchivedStep
@@ -53,10 +53,10 @@ class ParquetArchive:
             self._write(made / CONTENTS, {"position": "INTEGER", "content": "BLOB"}, enumerate(contents))
             size = sum((made / name).stat().st_size for name in (STEPS, CONTENTS))
             for path in (made / STEPS, made / CONTENTS, made):
-                _to_disk(path)
+                to_disk(path)
             made.rename(target)
             for path in (target.parent, self._folder, self._folder.parent):
-                _to_disk(path)
+                to_disk(path)
         except OSError as error:
             raise StoreFull(
                 f"the archive {target} cannot be written: {error.strerror}",
@@ -181,11 +181,3 @@ def _batches(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]
 def _plain(file: Path) -> str:
     """A path in which DuckDB finds no pattern."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(file))
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

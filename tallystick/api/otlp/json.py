@@ -5,6 +5,7 @@ Spec: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from tallystick.api.otlp.batch import Batch, Unreadable, flaw_of_ids, flaw_of_times
@@ -18,7 +19,7 @@ from tallystick.api.otlp.json_values import (
     list_of,
     object_of,
     objects_of,
-    rejection_of,
+    read_part,
     source_of,
     text_of,
 )
@@ -46,26 +47,9 @@ def read_json(body: bytes) -> Batch:
         resource = object_of(get(group, "resource") or {}, f"{place}.resource")
         keys = ("scopeSpans", "instrumentationLibrarySpans")
         for part, where in (found for key in keys for found in objects_of(group, key, place)):
-            _read_part(group, resource, part, where, batch)
+            raws = [raw for raw, _ in objects_of(part, "spans", where)]
+            read_part(raws, partial(source_of, group, part, resource), _read_span, batch)
     return batch
-
-
-def _read_part(
-    group: dict[str, Any], resource: dict[str, Any], part: dict[str, Any], where: str, batch: Batch
-) -> None:
-    """Read the spans of one scope into the batch; a damaged resource or scope rejects each of them by name."""
-    spans = list(objects_of(part, "spans", where))
-    try:
-        source = source_of(group, part, resource)
-    except Unreadable as error:
-        reason = f"its resource or scope cannot be read: {error.message}"
-        batch.rejected.extend(rejection_of(raw, reason) for raw, _ in spans)
-        return
-    for raw, _ in spans:
-        try:
-            batch.spans.append(_read_span(raw, source))
-        except Unreadable as error:
-            batch.rejected.append(rejection_of(raw, error.message))
 
 
 def _read_span(raw: dict[str, Any], source: Source) -> Span:

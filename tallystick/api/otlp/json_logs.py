@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from tallystick.api.otlp.batch import Batch, Unreadable, flaw_of_log_ids
@@ -14,14 +15,13 @@ from tallystick.api.otlp.json_values import (
     integer_of,
     object_of,
     objects_of,
-    rejection_of,
+    read_part,
     source_of,
     text_of,
     value_of,
 )
-from tallystick.model.errors import BadInput
 from tallystick.model.log import LogRecord
-from tallystick.model.span import Source
+from tallystick.model.span import Source, Span
 from tallystick.observe.logs import span_of
 
 _LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
@@ -42,28 +42,12 @@ def read_json_logs(body: bytes) -> Batch:
     for group, place in objects_of(decode(body), "resourceLogs", "the document"):
         resource = object_of(get(group, "resource") or {}, f"{place}.resource")
         for part, where in objects_of(group, "scopeLogs", place):
-            _read_part(group, resource, part, where, batch)
+            raws = [raw for raw, _ in objects_of(part, "logRecords", where)]
+            read_part(raws, partial(source_of, group, part, resource), _read_record, batch)
     return batch
 
 
-def _read_part(
-    group: dict[str, Any], resource: dict[str, Any], part: dict[str, Any], where: str, batch: Batch
-) -> None:
-    records = list(objects_of(part, "logRecords", where))
-    try:
-        source = source_of(group, part, resource)
-    except Unreadable as error:
-        reason = f"its resource or scope cannot be read: {error.message}"
-        batch.rejected.extend(rejection_of(raw, reason) for raw, _ in records)
-        return
-    for raw, _ in records:
-        try:
-            batch.spans.append(span_of(_read_record(raw, source)))
-        except BadInput as error:
-            batch.rejected.append(rejection_of(raw, error.message))
-
-
-def _read_record(raw: dict[str, Any], source: Source) -> LogRecord:
+def _read_record(raw: dict[str, Any], source: Source) -> Span:
     trace, span = id_of(raw, "traceId"), id_of(raw, "spanId")
     flaw = flaw_of_log_ids(trace, span)
     if flaw is not None:
@@ -71,9 +55,10 @@ def _read_record(raw: dict[str, Any], source: Source) -> LogRecord:
     body = get(raw, "body")
     if body is not None and not isinstance(body, dict):
         raise Unreadable("the body is not an object that names its type")
-    return LogRecord(
+    record = LogRecord(
         trace, span, text_of(raw, "eventName"), integer_of(raw, "timeUnixNano"),
         integer_of(raw, "observedTimeUnixNano"), source, enum_of(raw, "severityNumber", _SEVERITIES),
         text_of(raw, "severityText"), None if body is None else value_of(body, 0), attributes_of(raw),
         integer_of(raw, "droppedAttributesCount"),
     )  # fmt: skip
+    return span_of(record)

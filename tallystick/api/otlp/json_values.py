@@ -12,15 +12,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from tallystick.api.otlp.batch import MAX_DEPTH, Unreadable
+from tallystick.api.otlp.batch import MAX_DEPTH, Batch, Unreadable
 from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput
-from tallystick.model.span import Source
+from tallystick.model.span import Source, Span
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]*\Z")
 
@@ -49,6 +49,27 @@ def rejection_of(raw: dict[str, Any], reason: str) -> Rejection:
     """A span or log record that is refused, by the ids that it claims."""
     trace, span = (get(raw, key) for key in ("traceId", "spanId"))
     return Rejection(str(trace or "")[:64], str(span or "")[:64], reason)
+
+
+def read_part(
+    raws: Iterable[dict[str, Any]], source: Callable[[], Source], read: Callable[[dict[str, Any], Source], Span],
+    batch: Batch,
+) -> None:  # fmt: skip
+    """Read the spans or log records of one scope into the batch.
+
+    What cannot be read is rejected by name; a damaged resource or scope (``source`` raises) rejects all of them.
+    """
+    try:
+        sender = source()
+    except Unreadable as error:
+        reason = f"its resource or scope cannot be read: {error.message}"
+        batch.rejected.extend(rejection_of(raw, reason) for raw in raws)
+        return
+    for raw in raws:
+        try:
+            batch.spans.append(read(raw, sender))
+        except BadInput as error:
+            batch.rejected.append(rejection_of(raw, error.message))
 
 
 def attributes_of(holder: dict[str, Any]) -> dict[str, Any]:

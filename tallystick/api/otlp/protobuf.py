@@ -11,10 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
 from tallystick.api.otlp.batch import NO_SPAN, NO_TRACE, Batch, Unreadable, flaw_of_ids, flaw_of_times
-from tallystick.api.otlp.locate import locate_fault
 from tallystick.api.otlp.trimmed import (
     BYTES,
     FIXED64,
@@ -22,15 +19,16 @@ from tallystick.api.otlp.trimmed import (
     MANY,
     MESSAGE,
     ONE,
+    RESOURCE,
     UINT32,
     Schema,
     compile_schema,
+    parse,
+    rejection_of,
     source_of,
     text_of,
 )
 from tallystick.api.otlp.values import known_text, read_attributes, read_status
-from tallystick.app.record import Rejection
-from tallystick.model.errors import BadInput
 from tallystick.model.span import Event, Link, Source, Span
 
 _MESSAGES: Final[Schema] = {
@@ -41,7 +39,7 @@ _MESSAGES: Final[Schema] = {
         ("schema_url", 3, BYTES, ONE, ""),
         ("library_spans", 1000, MESSAGE, MANY, "ScopeSpans"),  # the name before OTLP 0.15: same shape
     ),
-    "Resource": (("attributes", 1, BYTES, MANY, ""),),
+    "Resource": RESOURCE,
     "ScopeSpans": (
         ("scope", 1, BYTES, ONE, ""),
         ("spans", 2, MESSAGE, MANY, "Span"),
@@ -88,14 +86,7 @@ def read_protobuf(body: bytes) -> Batch:
     Raises BadInput, naming the byte and the place, when the framing is broken or cut off; a span whose own content
     is at fault is listed in ``rejected`` and the others are read.
     """
-    try:
-        request = _REQUEST.FromString(body)
-    except DecodeError as error:
-        place = locate_fault(body)
-        raise BadInput(
-            f"not an OTLP trace request: {place or error}",
-            hint="send a serialised ExportTraceServiceRequest, complete and not compressed twice",
-        ) from error
+    request = parse(_REQUEST, body, root="request", what="trace", message="ExportTraceServiceRequest")
     batch = Batch()
     for group in request.resource_spans:
         for part in (*group.scope_spans, *group.library_spans):
@@ -109,7 +100,7 @@ def _read_part(group: Any, part: Any, batch: Batch) -> None:
         source = source_of(group, part)
     except Unreadable as error:
         reason = f"its resource or scope cannot be read: {error.message}"
-        batch.rejected.extend(Rejection(raw.trace_id.hex(), raw.span_id.hex(), reason) for raw in part.spans)
+        batch.rejected.extend(rejection_of(raw, reason) for raw in part.spans)
         return
     spans = batch.spans
     ids: dict[bytes, str] = {}  # traces and parents come many times: one text for all
@@ -117,7 +108,7 @@ def _read_part(group: Any, part: Any, batch: Batch) -> None:
         try:
             spans.append(_read_span(raw, source, ids))
         except Unreadable as error:
-            batch.rejected.append(Rejection(raw.trace_id.hex(), raw.span_id.hex(), error.message))
+            batch.rejected.append(rejection_of(raw, error.message))
 
 
 def _read_span(raw: Any, source: Source, ids: dict[bytes, str]) -> Span:

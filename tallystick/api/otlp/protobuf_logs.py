@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
 from tallystick.api.otlp.batch import Batch, Unreadable, flaw_of_log_ids
-from tallystick.api.otlp.locate import locate_fault
 from tallystick.api.otlp.trimmed import (
     BYTES,
     FIXED64,
@@ -22,11 +19,12 @@ from tallystick.api.otlp.trimmed import (
     UINT32,
     Schema,
     compile_schema,
+    parse,
+    rejection_of,
     source_of,
     text_of,
 )
 from tallystick.api.otlp.values import read_attributes, read_value
-from tallystick.app.record import Rejection
 from tallystick.model.errors import BadInput
 from tallystick.model.log import LogRecord
 from tallystick.model.span import Source
@@ -67,14 +65,7 @@ def read_protobuf_logs(body: bytes) -> Batch:
     Raises BadInput, naming the byte and the place, when the framing is broken or cut off; a record that cannot be
     read, or tells of no run, is listed in ``rejected``.
     """
-    try:
-        request = _REQUEST.FromString(body)
-    except DecodeError as error:
-        place = locate_fault(body, "logs")
-        raise BadInput(
-            f"not an OTLP log request: {place or error}",
-            hint="send a serialised ExportLogsServiceRequest, complete and not compressed twice",
-        ) from error
+    request = parse(_REQUEST, body, root="logs", what="log", message="ExportLogsServiceRequest")
     batch = Batch()
     for group in request.resource_logs:
         for part in group.scope_logs:
@@ -87,17 +78,13 @@ def _read_part(group: Any, part: Any, batch: Batch) -> None:
         source = source_of(group, part)
     except Unreadable as error:
         reason = f"its resource or scope cannot be read: {error.message}"
-        batch.rejected.extend(_rejection(raw, reason) for raw in part.log_records)
+        batch.rejected.extend(rejection_of(raw, reason) for raw in part.log_records)
         return
     for raw in part.log_records:
         try:
             batch.spans.append(span_of(_read_record(raw, source)))
         except BadInput as error:
-            batch.rejected.append(_rejection(raw, error.message))
-
-
-def _rejection(raw: Any, reason: str) -> Rejection:
-    return Rejection(raw.trace_id.hex()[:64], raw.span_id.hex()[:64], reason)
+            batch.rejected.append(rejection_of(raw, error.message))
 
 
 def _read_record(raw: Any, source: Source) -> LogRecord:

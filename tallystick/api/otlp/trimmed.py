@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tallystick.api.otlp.batch import Unreadable
+from tallystick.api.otlp.locate import locate_fault
 from tallystick.api.otlp.values import read_attributes, read_scope, read_text
+from tallystick.app.record import Rejection
+from tallystick.model.errors import BadInput
 from tallystick.model.span import Source
 
 BYTES, FIXED64, UINT32, INT32, MESSAGE = 12, 6, 13, 5, 11
@@ -54,3 +58,20 @@ def text_of(raw: bytes, what: str) -> str:
         return read_text(raw)
     except UnicodeDecodeError as error:
         raise Unreadable(f"{what} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def parse(schema: Any, body: bytes, *, root: str, what: str, message: str) -> Any:
+    """A body as the message ``message`` of OTLP. Raises BadInput that names the byte and the place of the fault."""
+    try:
+        return schema.FromString(body)
+    except DecodeError as error:
+        place = locate_fault(body, root)
+        raise BadInput(
+            f"not an OTLP {what} request: {place or error}",
+            hint=f"send a serialised {message}, complete and not compressed twice",
+        ) from error
+
+
+def rejection_of(raw: Any, reason: str) -> Rejection:
+    """A span or log record that is refused, by the ids that it claims, however long they are."""
+    return Rejection(raw.trace_id[:32].hex(), raw.span_id[:32].hex(), reason)

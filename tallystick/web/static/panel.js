@@ -30,8 +30,9 @@ export class Panel {
     try {
       const answer = await fetch(`${this.base}${encodeURIComponent(step)}?part=1`, { signal: this.asking.signal });
       if (answer.ok) {
-        this.step = step;
-        this.fill(await answer.text());
+        const html = await answer.text();
+        this.step = step; // only now: asked for again while its text comes, it is fetched again
+        this.fill(html);
         return;
       }
       words = `The step could not be read: the server answered ${answer.status}.`;

@@ -21,6 +21,7 @@ from tallystick.adapters.sqlite.checking import UNREADABLE
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import compressor
 from tallystick.adapters.sqlite.payloads import Place
+from tallystick.adapters.sqlite.remembering import Remembered
 from tallystick.adapters.sqlite.runs import NOT_COUNTED, RunRow, RunTable, pairs_in, summary
 from tallystick.adapters.sqlite.searching import choose, settled
 from tallystick.adapters.sqlite.shelf import Shelf
@@ -70,6 +71,7 @@ class TraceFile:
         self._random_bytes = random_bytes
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
+        self._remembered = Remembered()
         self._shelf = Shelf(archive)
         self._blobs = blobs
         self._lock = threading.Lock()

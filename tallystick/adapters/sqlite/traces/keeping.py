@@ -45,10 +45,6 @@ class SqliteKeeping(SqliteTexts, SqliteBlobs):
                 number = self._number(connection, run)
                 if self._shelf.place(connection, number) is None:
                     continue
-                connection.execute(
-                    "UPDATE segment SET purge=1 WHERE no=(SELECT segment FROM archived_run WHERE run=?)",
-                    (number,),
-                )
                 bring_back(connection, self._shelf, number, compress, Recent())
 
     def deletable(self, runs: Sequence[str]) -> Sequence[str]:
