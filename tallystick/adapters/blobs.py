@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from tallystick.adapters.durable import to_disk
 from tallystick.model.blob import is_digest
 from tallystick.model.errors import StoreFault, StoreFull
 
@@ -61,7 +62,7 @@ class BlobFolder:
             draft.unlink(missing_ok=True)
             raise
         for one in (folder, self._path, self._path.parent) if made else (folder,):
-            _to_disk(one)
+            to_disk(one)
 
     def read(self, sha256: str) -> bytes | None:
         """The bytes, or None; see ``ports.Blobs``."""
@@ -78,7 +79,7 @@ class BlobFolder:
         try:
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
-                _to_disk(path.parent)
+                to_disk(path.parent)
         except OSError as error:
             raise StoreFault(
                 f"{path} cannot be removed: {error.strerror}", hint="check permissions, then run it again"
@@ -100,11 +101,3 @@ class BlobFolder:
         if not is_digest(sha256):
             raise StoreFault("a blob was asked for by something that is no digest")
         return self._path / sha256[:2] / sha256[2:]
-
-
-def _to_disk(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -175,6 +175,7 @@ def test_the_document_is_openapi_31_with_real_schemas(serving: Serving) -> None:
     document = call(serving, "GET", "/api/openapi.json")[2]
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
+        "/api/blobs/{sha256}",
         "/api/runs", "/api/runs/{run}", "/api/runs/{run}/skeleton", "/api/runs/{run}/steps/{step}",
         "/api/agents", "/api/tools", "/api/models", "/api/cost", "/api/compare", "/api/completeness",
         "/api/approvals", "/api/approvals/{approval}", "/api/doctor", "/api/health", "/api/journal",
