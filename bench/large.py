@@ -6,7 +6,9 @@ milliseconds, with what the server spent on it of the CPU. *hot*: all steps are 
 sealed into Parquet (``tally store archive``), those that are opened among them. *floor* is the
 smallest request the same server answers (GET /api/health), so that what HTTP costs on this machine can be taken off.
 
-Run: python bench/large.py [--spans 10000 100000 1000000] [--json]
+Run: python bench/large.py [--spans 10000 100000 1000000] [--keep FOLDER] [--json]
+
+With ``--keep`` the stores are made once, in FOLDER/SPANS-hot and FOLDER/SPANS-archived, and used again by later runs.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import argparse
 import http.client
 import json
 import os
+import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -25,6 +29,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -45,19 +51,28 @@ def questions(made: Made) -> dict[str, str]:
     return {
         "floor": "/api/health",
         "list": runs,
-        "filter": runs + quote("agent:agent-3 status:ok tool:tool_4"),
+        "filter": runs + quote("agent:agent-3 status:ok tool:tool_5"),
         "filter by cost and age": runs + quote("cost:>0.001 since:7d -model:none"),
         "text, one run has it": runs + NEEDLE,
         "text, a common word": runs + one,
         "text, a common word and a filter": runs + quote(f"{one} agent:agent-3 status:failed"),
         "text, a phrase that one run has": runs + quote(f'"found {NEEDLE}"'),
         "text, a phrase of common words": runs + quote(f'"{one} {other}"'),
-        "attribute": runs + quote("attr.release:1.4.0"),
+        "attribute": runs + quote("attr.user.id:user-7"),
+        "attribute, compared": runs + quote("attr.llm.token_count.prompt:>3995"),
         "run of 20": f"/api/runs/{made.short}/skeleton",
         "run of 2,000": f"/api/runs/{made.long}/skeleton",
         "find in a run of 2,000": f"/api/runs/{made.long}/find?q={NEEDLE}",
         "cost by agent": "/api/cost?by=agent",
         "cost by model, a week": "/api/cost?by=model&q=" + quote("since:7d"),
+        "cost by tool": "/api/cost?by=tool",
+        "signals by version": "/api/signals?agent=agent-3&by=version",
+        "signals by day": "/api/signals?agent=agent-3&by=day",
+        "completeness by agent": "/api/completeness?by=agent",
+        "page: home": "/",
+        "page: runs": "/runs",
+        "page: runs, filtered": "/runs?q=" + quote("agent:agent-3 status:failed"),
+        "page: run of 2,000": f"/runs/{made.long}",
     }
 
 
@@ -71,7 +86,7 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
     process = start(command, env=dict(os.environ), cwd=folder, log=folder.with_suffix(".log"))
     try:
         _wait(port)
-        _settle(process.pid)
+        _settle(port, process.pid)
         yield port, process.pid
     finally:
         stop(process)
@@ -93,6 +108,8 @@ def ask(port: int, pid: int, path: str) -> dict[str, Any]:
         if answer.status != 200:
             return {"fault": f"HTTP {answer.status}: {body[:200]!r}"}
     connection.close()
+    if path.startswith("/api/runs?") and json.loads(body)["total"] == 0:
+        return {"fault": "nothing was found"}  # then nothing was measured
     spent = (cpu_seconds(pid) - used) * 1e3 / REPEATS
     return {"ms": round(statistics.median(walls[WARM:]), 1), "cpu_ms": round(spent, 1), "bytes": len(body)}
 
@@ -103,32 +120,41 @@ def measure(folder: Path, made: Made) -> dict[str, Any]:
         return {name: ask(port, pid, path) for name, path in questions(made).items()}
 
 
-def scale(total: int) -> Iterator[dict[str, Any]]:
-    """One store, hot and then archived."""
-    with tempfile.TemporaryDirectory(prefix="large-") as name:
-        folder = Path(name)
+def scale(total: int, keep: Path) -> Iterator[dict[str, Any]]:
+    """One store, hot and then archived; what ``keep`` has is used again."""
+    hot, archived = keep / f"{total}-hot", keep / f"{total}-archived"
+    told = keep / f"{total}.json"
+    took: dict[str, float] = {}
+    if told.exists():
+        made = msgspec.json.decode(told.read_bytes(), type=Made)
+    else:
+        shutil.rmtree(hot, ignore_errors=True)
+        hot.mkdir(parents=True)
         begun, used = time.perf_counter(), time.process_time()
-        made = fill(folder, total, clock=SystemClock())
-        filled = {
+        made = fill(hot, total, clock=SystemClock())
+        took = {
             "fill_s": round(time.perf_counter() - begun, 1),
             "fill_cpu_s": round(time.process_time() - used, 1),
         }
-        yield _row(total, "hot", folder, made, measure(folder, made)) | filled
-        command = [
-            sys.executable,
-            "-m",
-            "tallystick",
-            "store",
-            "archive",
-            "--store",
-            str(folder),
-            "--before",
-            "0d",
-        ]
+        told.write_bytes(msgspec.json.encode(made))
+    yield _row(total, "hot", hot, made, measure(hot, made)) | took
+    took = {}
+    if not archived.exists():
+        unfinished = archived.with_suffix(".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(hot, unfinished)
         begun = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        sealed = {"archive_s": round(time.perf_counter() - begun, 1)}
-        yield _row(total, "archived", folder, made, measure(folder, made)) | sealed
+        subprocess.run(
+            [sys.executable, "-m", "tallystick", "store", "archive", "--store", unfinished, "--before", "0d"],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        took = {"archive_s": round(time.perf_counter() - begun, 1)}
+        with sqlite3.connect(unfinished / "traces.db") as connection:
+            left = connection.execute("SELECT count(*) FROM step").fetchone()[0]
+        if left:
+            raise SystemExit(f"{left} steps stayed out of the archive")
+        unfinished.rename(archived)
+    yield _row(total, "archived", archived, made, measure(archived, made)) | took
 
 
 def _row(total: int, state: str, folder: Path, made: Made, found: dict[str, Any]) -> dict[str, Any]:
@@ -159,13 +185,24 @@ def _wait(port: int) -> None:
     raise SystemExit("the server did not start")
 
 
-def _settle(pid: int) -> None:
-    """Until the server is idle: it lists and indexes what was written without it."""
+def _settle(port: int, pid: int) -> None:
+    """Until the server has indexed what was written without it, and is idle."""
     quiet = 0
     while quiet < 3:
         before = cpu_seconds(pid)
         time.sleep(1)
-        quiet = quiet + 1 if cpu_seconds(pid) - before < 0.05 else 0
+        calm = (
+            cpu_seconds(pid) - before < 0.05 and _get(port, "/api/doctor")["loss"]["indexed"]["behind"] == 0
+        )
+        quiet = quiet + 1 if calm else 0
+
+
+def _get(port: int, path: str) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("GET", path)
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    return found
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -187,13 +224,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spans", type=int, nargs="+", default=list(SCALES))
+    parser.add_argument("--keep", type=Path, help="a folder for the stores, which later runs use again")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     rows = []
-    for total in chosen.spans:
-        for row in scale(total):
-            rows.append(row)
-            print(json.dumps(row), file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="large-") as name:
+        for total in chosen.spans:
+            for row in scale(total, chosen.keep or Path(name)):
+                rows.append(row)
+                print(json.dumps(row), file=sys.stderr)
     print(json.dumps(rows, indent=1) if chosen.json else table(rows))
     late = [
         f"{row['spans']:,} {row['state']}: {name}"

@@ -23,6 +23,7 @@ from tallystick.wiring.machine import rate_card
 BATCH = 400
 DAYS = 30
 DAY = 86_400_000_000_000
+SILENT = DAY // 12  # two hours ago the last span came, so that every run may be archived
 NEEDLE = "quetzalcoatlus"
 SOURCE = Source(
     {"service.name": "bench", "deployment.environment.name": "production"}, "openinference.instrumentation.openai",
@@ -42,8 +43,20 @@ class Made:
     common: tuple[str, str]  # two words that nearly every run has
 
 
+class Past:
+    """A clock that is ``SILENT`` behind."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> int:
+        """Unix nanoseconds."""
+        return self._clock.now() - SILENT
+
+
 def fill(folder: Path, total: int, *, clock: Clock) -> Made:
-    """Write ``total`` spans into a new store; the newest run ends now, the oldest began thirty days ago."""
+    """Write ``total`` spans into a new store; the newest run ended two hours ago, the oldest began 30 days before."""
+    clock = Past(clock)
     traces = SqliteTraces(folder / "traces.db")
     SqliteControl(folder / "control.db", clock=clock, ids=CountingIds()).close()
     recorder = Recorder(traces, rate_card(), clock)
@@ -98,6 +111,7 @@ def _attributes(
     made: dict[str, str | int] = {
         "openinference.span.kind": kind, "session.id": f"session-{trace[:4].hex()}", "user.id": f"user-{trace[0]}",
         "metadata": '{"environment": "production", "release": "1.4.0"}', "agent.name": f"agent-{trace[1] % 8}",
+        "gen_ai.agent.version": f"{1 + trace[2] % 4}.0",
     }  # fmt: skip
     if kind == "LLM":
         prompt, completion = chance.randint(200, 4_000), chance.randint(5, 600)

@@ -6,6 +6,8 @@ Tallystick's write each call to a spool on disk before it returns, and ship it t
 - bare:       TracerProvider + BatchSpanProcessor with an exporter that throws everything away
 - tallystick: what ``tallystick.init()`` puts in place where there is no provider yet
 - step:       the same through Tallystick's own door (what its decorators do) instead of start_as_current_span
+- secrets:    as tallystick, with the rules for secrets before the spool (the default); the two above only mask by shape
+- all:        the same with personal data
 - joined:     the SDK's own TracerProvider, which Tallystick joined; nobody else listens
 - both:       the bare one joined by Tallystick (a program that already has an exporter of its own)
 - store:      as tallystick, but shipped into the local store in the same process. What the bare one leaves out (making
@@ -34,15 +36,18 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from tallystick import wiring
+from tallystick.app.redacting import SpanRedactor
 from tallystick.model.span import Span
 from tallystick.sdk.local import StoreSink
 from tallystick.sdk.place import PLACE_KEY, Place, RunState
 from tallystick.sdk.processor import RunProcessor
 from tallystick.sdk.providers import OpenProvider
+from tallystick.sdk.redacting import BeforeSpool
 from tallystick.sdk.runtime import Sink
 from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import Spool
 from tallystick.sdk.stepping import open_step
+from tallystick.wiring.redacting import text_redactor
 
 ATTRIBUTES = {
     "gen_ai.operation.name": "chat",
@@ -99,7 +104,7 @@ class Recorder:
 
     def __init__(
         self, name: str, folder: Path, *, batch: bool, tallystick: bool, own: bool = False,
-        sink: Callable[[], Sink] = NullSink,
+        sink: Callable[[], Sink] = NullSink, redact: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self.provider = (
@@ -118,6 +123,8 @@ class Recorder:
             shipper = Shipper(spool, sink)
             self.processor = processor = RunProcessor(spool, wake=shipper.wake)
             processor.visible = batch
+            if redact:
+                processor.rules = BeforeSpool(SpanRedactor(text_redactor(redact)))
             if isinstance(self.provider, OpenProvider):
                 self.provider.add_own_processor(processor)
             else:
@@ -177,6 +184,10 @@ def measure(blocks: int, calls: int) -> dict[str, dict[str, float]]:
             Recorder("bare", Path(folder), batch=True, tallystick=False),
             Recorder("tallystick", Path(folder), batch=False, tallystick=True, own=True),
             StepRecorder("step", Path(folder), batch=False, tallystick=True, own=True),
+            Recorder("secrets", Path(folder), batch=False, tallystick=True, own=True, redact=("secrets",)),
+            Recorder(
+                "all", Path(folder), batch=False, tallystick=True, own=True, redact=("secrets", "personal")
+            ),
             Recorder("joined", Path(folder), batch=False, tallystick=True),
             Recorder("both", Path(folder), batch=True, tallystick=True),
             Recorder(

@@ -21,6 +21,9 @@ RULES = Path(__file__).resolve().parent.parent / "tallystick" / "govern" / "secr
 LEFT_OUT = {"generic-api-key"}
 # What many rules begin with. It stands before the secret and may be empty, so a search finds the same secret without.
 BEFORE = r"[\w.-]{0,50}?"
+# What many rules end with, made for lines of code: agents write secrets into URLs, sentences and JSON inside JSON too.
+AFTER = r"""(?:[\x60'"\s;]|\\[nr]|$)"""
+BOUND = r"(?:[^A-Za-z0-9_+/=-]|$)"
 SHORT = 4  # characters: a rule with a shorter keyword is looked for by its own expression
 BEHIND = r"""[ \t\w.-]{0,20}[\s'"\\]{0,6}(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)"""
 # Rules with a keyword that is in the secret, and not before the sign of assignment: how the secret looks. A new one is
@@ -65,7 +68,7 @@ def made(rule: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "id": rule["id"],
-        "regex": rule["regex"].replace(BEFORE, ""),
+        "regex": rule["regex"].replace(BEFORE, "").replace(AFTER, BOUND),
         "keywords": sorted(word.lower() for word in rule["keywords"]),
         "group": rule.get("secretGroup", 0),
         "entropy": rule.get("entropy", 0),

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tallystick.adapters.blobs import BlobFolder
 from tallystick.adapters.durable import to_disk
 from tallystick.adapters.signer import KEY_FILE
 from tallystick.adapters.sqlite.control_entries import read_body
 from tallystick.model.errors import Conflict, StoreFault
 
-_TRACES, _CONTROL, _ARCHIVE = "traces.db", "control.db", "archive"
+_TRACES, _CONTROL, _ARCHIVE, _BLOBS = "traces.db", "control.db", "archive", "blobs"
 _FIRST: Final = ("journal.pub", "checkpoints.json", "checkpoints.log")
 _TRIES: Final = 3
 _UNSEALED: Final = "SELECT id FROM run WHERE NOT open AND sealed < revision"
@@ -58,7 +59,7 @@ def back_up(store: Path, target: Path, *, with_key: bool, say: Callable[[str], N
             (target / _TRACES).unlink(missing_ok=True)
             _copy(store / _TRACES, target / _TRACES)
             try:
-                linked = _archive(store, target)
+                linked = _archive(store, target) + _blobs(store, target)
                 break
             except FileNotFoundError as error:  # a segment went meanwhile, and its runs are elsewhere now
                 if left == 1:
@@ -66,6 +67,7 @@ def back_up(store: Path, target: Path, *, with_key: bool, say: Callable[[str], N
                         f"{error.filename} is missing", hint="tally journal verify says which runs it had"
                     ) from error
                 shutil.rmtree(target / _ARCHIVE, ignore_errors=True)
+                shutil.rmtree(target / _BLOBS, ignore_errors=True)
         _take_back(target, seen, revision)
         files = [path for path in target.rglob("*") if path.is_file()]
         for path in (*files, *(path for path in target.rglob("*") if path.is_dir()), target):
@@ -115,6 +117,27 @@ def _archive(store: Path, target: Path) -> int:
                 raise
             except OSError:  # another file system, or one without links
                 shutil.copy2(source, folder / file)
+    return linked
+
+
+def _blobs(store: Path, target: Path) -> int:
+    """The same for the large binaries that its runs name; one that is missing in the store is missing in the copy."""
+    with closing(sqlite3.connect(target / _TRACES)) as connection:
+        digests = [row[0].hex() for row in connection.execute("SELECT DISTINCT blob FROM blob_run")]
+    here, there = BlobFolder(store / _BLOBS), BlobFolder(target / _BLOBS)
+    linked = 0
+    for digest in digests:
+        place = there.place(digest)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.link(here.place(digest), place)
+            linked += 1
+        except FileNotFoundError:
+            continue  # erased meanwhile, or never brought here: the store itself does not have it
+        except OSError:
+            shutil.copy2(here.place(digest), place)
+    if digests:
+        (target / _BLOBS).chmod(0o700)
     return linked
 
 

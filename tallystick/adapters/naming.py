@@ -28,3 +28,13 @@ def trace_range(prefix: str) -> tuple[bytes, bytes]:
     if not text or len(text) > 32 or any(letter not in "0123456789abcdef" for letter in text):
         return b"\xff", b""
     return bytes.fromhex(text.ljust(32, "0")), bytes.fromhex(text.ljust(32, "f"))
+
+
+def unknown_blob(sha256: str, *, kept: bool = True) -> UnknownThing:
+    """The error for a blob that no run names, or of which only the digest was kept."""
+    if not kept:
+        return UnknownThing(
+            "only the digest of this blob was kept: it is larger than blob_limit_mb",
+            hint="raise blob_limit_mb",
+        )
+    return UnknownThing(f"no blob {sha256[:80]!r}", hint="a step that had one names it in tallystick.blob")

@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes, standing_shapes
+from tallystick.api.blobs import blob_handlers
 from tallystick.api.compare import compare_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
@@ -103,6 +104,7 @@ def handlers(
     """
     found = [
         *_run_handlers(reader),
+        *blob_handlers(reader, _FIND),
         *compare_handlers(reader, registry.catalog, _READ, _FIND),
         *_summary_handlers(reader),
         *_approval_handlers(reader, answer),

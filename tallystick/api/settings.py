@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from tallystick.app.record import Receipt
+from tallystick.model.blob import Blob
 from tallystick.model.span import Span
 from tallystick.ports import Change
 
@@ -69,6 +70,10 @@ class ReadsRuns(Protocol):
 
     def step(self, prefix: str, step_id: str) -> Mapping[str, Any]:
         """One step with its contents."""
+        ...
+
+    def blob(self, sha256: str) -> tuple[Blob, bytes]:
+        """A large binary that some run names."""
         ...
 
     def diff(self, a: str, b: str, *, every: bool = False) -> Mapping[str, Any]:

@@ -21,7 +21,9 @@ LONGEST_REASON: Final = 2_000  # characters
 _AT_ONCE: Final = 500  # commitments in one entry
 _PAGE: Final = 1_000
 
-Forget = Callable[[Sequence[str]], None]  # takes runs out of what was made of their contents
+# Takes runs, and a subject where one was named, out of what holds contents beside the stores; false: some bytes are in
+# a file until a reader has ended.
+Forget = Callable[[Sequence[str], str | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,16 @@ class Eraser:
     forget: Sequence[Forget] = ()
 
     def runs_of(self, subject: str | None, run: str | None) -> tuple[str, ...]:
-        """The runs to erase. Raises BadInput without exactly one of both, UnknownThing where there are none."""
+        """The runs to erase. Raises BadInput without exactly one of both, UnknownThing where there are none.
+
+        None where all were erased and only bytes are left in files: ``erase`` takes those away.
+        """
         if (subject is None) == (run is None):
             raise BadInput("name either a subject or a run", hint="--subject ID or --run RUN")
         if run is not None:
             return (self.traces.resolve(run),)
         found = tuple(self.traces.concerning(clean_text(subject) or ""))
-        if not found:
+        if not found and not self.traces.unfinished():
             raise UnknownThing(
                 "no run concerns this subject, or all that did are erased",
                 hint="tally runs ls user:ID shows how a subject's runs are found",
@@ -76,19 +81,23 @@ class Eraser:
         because = mask_text(because.strip())
         if not because or len(because) > LONGEST_REASON:
             raise BadInput("say why, in at most 2,000 characters", hint='--because "request of …"')
-        openings = 0
+        seqs: list[int] = []
         for run in runs:
-            seqs, commitments = self._open(run)
+            opened, commitments = self._open(run)
             self._say(run, commitments, by, because, subject)
-            openings += len(self.control.erase(seqs)) if seqs else 0
-        self._forget(runs)
+            seqs += opened
+        openings = len(self.control.erase(seqs))
+        self._forget(runs, subject)
         wiped = self.traces.erase(runs)
-        self._forget(runs)  # whoever read a run just before may have put its texts into the index meanwhile
-        return Erased(tuple(runs), wiped.steps, wiped.records, openings, wiped.bytes, True, wiped.log_emptied)
+        # Whoever read a run just before may have put its texts into the index meanwhile.
+        gone = self._forget(list(dict.fromkeys([*runs, *self.traces.unfinished()])), subject)
+        emptied = self.control.wipe() and gone and wiped.log_emptied
+        if emptied:
+            self.traces.finish_erasing()
+        return Erased(tuple(runs), wiped.steps, wiped.records, openings, wiped.bytes, True, emptied)
 
-    def _forget(self, runs: Sequence[str]) -> None:
-        for forget in self.forget:
-            forget(runs)
+    def _forget(self, runs: Sequence[str], subject: str | None) -> bool:
+        return all(forget(runs, subject) for forget in self.forget)
 
     def _open(self, run: str) -> tuple[list[int], list[str]]:
         """The entries of a run that have contents, and the commitments of those contents."""

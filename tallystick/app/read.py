@@ -11,6 +11,7 @@ from tallystick.app.finding import find_in_run
 from tallystick.app.outline import Shelf, columns, packed
 from tallystick.app.shapes import Json, approval_json, entry_json, run_json, step_json, time_text, totals_json
 from tallystick.app.story import lines
+from tallystick.model.blob import Blob
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
@@ -92,6 +93,10 @@ class Reader:
             body = packed(self._traces.outline(run.run), run.started, run_json(run))
             self._shelf.put(run.run, revision, body)
         return body
+
+    def blob(self, sha256: str) -> tuple[Blob, bytes]:
+        """A large binary that some run names, and its bytes. Raises UnknownThing."""
+        return self._traces.blob(sha256)
 
     def lines(self, prefix: str, steps: Sequence[str]) -> Json:
         """What happened in some steps, a line each (see app/story.py). Raises UnknownThing and BadInput."""

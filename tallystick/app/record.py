@@ -72,6 +72,7 @@ class Recorder:
         rejected: list[Rejection] = []
         given = len(spans)
         if self._redactor is not None:
+            self._redactor.begin()
             spans = _redacted(self._redactor, spans, rejected)
         for span in spans:
             started, ended = span.started, span.ended
@@ -92,6 +93,8 @@ class Recorder:
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)
+            if self._redactor is not None:
+                self._redactor.committed()
             receipt = Receipt(given - len(rejected), written.repeats, tuple(rejected), written.runs)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))

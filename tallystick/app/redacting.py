@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tallystick.app.blobs import AT_LEAST, BlobTaker
 from tallystick.govern.redaction import Counts, Redactor, is_marked
 from tallystick.model.attributes import REDACTED
 from tallystick.model.masking import mark_of
@@ -49,10 +50,13 @@ class Rule(Protocol):
 class SpanRedactor:
     """Takes out of spans what a redactor finds in them, after ``rules`` had their turn."""
 
-    def __init__(self, redactor: Redactor, rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, redactor: Redactor, rules: Sequence[Rule] = (), blobs: BlobTaker | None = None
+    ) -> None:
         self._redactor = redactor
+        self._blobs = blobs
         self._rules = tuple(rules)
-        self._named: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+        self._named: dict[tuple[str, ...], tuple[tuple[str, str | None], ...]] = {}
 
     def spans(self, spans: Sequence[Span]) -> Sequence[Span]:
         """The spans as they may be stored, in the same order; those that hold nothing are the same objects."""
@@ -64,18 +68,43 @@ class SpanRedactor:
         ends: list[int] = []  # where the texts of each span end
         first = size = 0
         for index, span in enumerate(spans):
-            size += self._collect(span, texts, sources)
+            more = self._collect(span, texts, sources)
+            if more >= AT_LEAST and self._blobs is not None:
+                taken = self._without_blobs(span)
+                if taken is not span:
+                    if made is None:
+                        spans = made = list(spans)
+                    made[index] = taken
+                    del texts[ends[-1] if ends else 0 :]
+                    more = self._collect(taken, texts, sources)
+            size += more
             ends.append(len(texts))
             if size >= _AT_ONCE or index + 1 == len(spans):
-                if self._may_hold(texts):
+                if self.may_hold(texts):
                     made = list(spans) if made is None else made
                     for at, begin, end in zip(range(first, index + 1), (0, *ends), ends, strict=False):
-                        if self._may_hold(texts[begin:end]):
+                        if self.may_hold(texts[begin:end]):
                             made[at] = self._one(spans[at])
                 texts.clear()
                 ends.clear()
                 first, size = index + 1, 0
         return self._sourced(spans if made is None else made, sources)
+
+    def begin(self) -> None:
+        """A batch begins, whose spans may be given in several parts."""
+        if self._blobs is not None:
+            self._blobs.begin()
+
+    def committed(self) -> None:
+        """The spans that were given since ``begin`` are in the store."""
+        if self._blobs is not None:
+            self._blobs.keep()
+
+    def _without_blobs(self, span: Span) -> Span:
+        assert self._blobs is not None
+        counts: Counts = Counter()
+        made = self._blobs.take(span, counts)
+        return said(made, counts) if counts else made
 
     def attributes(self, attributes: Attributes, counts: Counts) -> Attributes:
         """A mapping of attributes without what was found in it, names included."""
@@ -94,8 +123,22 @@ class SpanRedactor:
             made[key] = kept
         return made if changed else attributes
 
-    def _may_hold(self, texts: Sequence[str]) -> bool:
+    @property
+    def ruled(self) -> bool:
+        """Whether there are rules beside patterns."""
+        return bool(self._rules)
+
+    def may_hold(self, texts: Sequence[str]) -> bool:
+        """Whether any of some texts may hold something; never wrong when it says no."""
         return bool(texts) and self._redactor.may_hold("\n".join(texts).encode("utf-8", "replace"))
+
+    def is_clean(self, text: str) -> bool:
+        """Whether a text holds nothing, for certain."""
+        return self._redactor.text(text, Counter()) == text
+
+    def tells(self, names: tuple[str, ...]) -> bool:
+        """Whether any of some names of attributes says what stands under it."""
+        return bool(self._names(dict.fromkeys(names)))
 
     def _collect(self, span: Span, texts: list[str], sources: dict[int, Source]) -> int:
         """Put every text of a span that may hold something among ``texts``; how many characters that was."""
@@ -116,19 +159,23 @@ class SpanRedactor:
             texts.append(span.status_message)
             size += len(span.status_message)
         for event in span.events:
+            texts.append(event.name)
             size += _nested(event.attributes, texts, 0)
         for link in span.links:
             size += _nested(link.attributes, texts, 0)
         sources[id(span.source)] = span.source
         return size
 
-    def _names(self, attributes: Attributes) -> tuple[tuple[str, str], ...]:
-        """Names of attributes that say what stands under them, with its kind. The same sets of names come again."""
+    def _names(self, attributes: Attributes) -> tuple[tuple[str, str | None], ...]:
+        """Names of attributes that say what stands under them, with its kind; those that may hold something, with None.
+
+        The same sets of names come again.
+        """
         names = tuple(attributes)
         found = self._named.get(names)
         if found is None:
             kinds = ((name, self._redactor.kind_of_name(name[-128:])) for name in names if type(name) is str)
-            found = tuple((name, kind) for name, kind in kinds if kind is not None)
+            found = tuple((name, kind) for name, kind in kinds if kind is not None or self.may_hold([name]))
             if len(names) <= _MOST_NAMES:
                 if len(self._named) >= _NAMES:
                     self._named.clear()
@@ -141,7 +188,8 @@ class SpanRedactor:
         name = self._redactor.text(span.name, counts)
         message = self._redactor.text(span.status_message, counts)
         events = tuple(
-            Event(one.name, one.at, self.attributes(one.attributes, counts)) for one in span.events
+            Event(self._redactor.text(one.name, counts), one.at, self.attributes(one.attributes, counts))
+            for one in span.events
         )
         links = tuple(
             Link(one.trace, one.span, self.attributes(one.attributes, counts)) for one in span.links
@@ -164,9 +212,14 @@ class SpanRedactor:
         """The same for what a span's sender says of itself, once for each sender."""
         cleaned: dict[int, Source] = {}
         for key, source in sources.items():
-            resource = self.attributes(source.resource, Counter())
-            if resource is not source.resource:
-                cleaned[key] = replace(source, resource=resource)
+            counts: Counts = Counter()
+            text = self._redactor.text
+            made = Source(
+                self.attributes(source.resource, counts), text(source.scope, counts),
+                text(source.scope_version, counts), text(source.schema_url, counts),
+            )  # fmt: skip
+            if counts:
+                cleaned[key] = made
         if not cleaned:
             return spans
         return [replace(one, source=cleaned.get(id(one.source), one.source)) for one in spans]

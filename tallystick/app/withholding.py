@@ -30,8 +30,12 @@ FIELD: Final = "field"
 _CONTENTS: Final = frozenset(
     {own.RUN_GOAL, own.PLAN, own.INPUT, own.OUTPUT, own.HANDOFF_PAYLOAD, own.HANDOFF_REASON}
 )
+_OWN: Final = frozenset(
+    value for name, value in vars(own).items() if name.isupper() and isinstance(value, str)
+)
+_LONGEST_NAME: Final = 128  # characters: what stays because of how its name begins is a name, and no content
 _PLAIN: Final = (
-    "tallystick.", "gen_ai.usage.", "gen_ai.request.", "gen_ai.response.", "service.", "telemetry.", "otel.", "server.",
+    "gen_ai.usage.", "gen_ai.request.", "gen_ai.response.", "service.", "telemetry.", "otel.", "server.",
     "network.", "llm.token_count.", "llm.usage.",
 )  # fmt: skip
 _PLAIN_NAMES: Final = frozenset({"error.type", "exception.type", "gen_ai.tool.definitions"})
@@ -40,6 +44,7 @@ _INSIDE: Final = frozenset({"parts", "tool_calls", "function", "tool_call", "mes
 _GIVEN: Final = ("arguments", "args", "parameters")
 _ANSWERED: Final = ("result", "response", "content", "output")
 _DEEPEST: Final = 32
+_DIGESTED: Final = re.compile("‹digest:[0-9a-f]{32}›")
 
 Digest = Callable[[Any], str]
 Classes = Callable[[str], Sequence[str]]  # tool -> classes of data that its declaration names
@@ -188,8 +193,7 @@ class Withholding:
     def _ruled(self, tool: str, part: str, value: Any, counts: Counts) -> Any:
         for rule in self._rules_for(tool, {}):
             if not rule.paths:
-                counts[DIGEST] += 1
-                return self._digest(value)
+                return self._one(value, counts)
             for path in rule.paths:
                 if path[0] == part:
                     value = _without(value, path[1:], rule.name if rule.about == "class" else FIELD, counts)
@@ -210,7 +214,7 @@ class Withholding:
     def _mapping(self, attributes: Attributes, reader: Reader, counts: Counts) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, value in attributes.items():
-            if value is None or isinstance(value, bool | int | float) or _stays(name, reader):
+            if value is None or isinstance(value, bool | int | float) or _stays(name, value, reader):
                 made[name] = value
             else:
                 made[name] = self._shaped(value, counts)
@@ -252,16 +256,21 @@ class Withholding:
         return made
 
     def _one(self, value: Any, counts: Counts) -> Any:
-        if value is None or value in ("", [], {}):
+        if value is None or value in ("", [], {}) or _is_digest(value) or is_marked(value):
             return value
         counts[DIGEST] += 1
         return self._digest(value)
 
 
-def _stays(name: str, reader: Reader) -> bool:
+def _stays(name: str, value: Any, reader: Reader) -> bool:
     if name in _CONTENTS:
         return False
-    return name in reader.keys or name in HANDLES or name in _PLAIN_NAMES or name.startswith(_PLAIN)
+    if name in reader.keys or name in HANDLES or name in _PLAIN_NAMES or name in _OWN:
+        return True
+    items = value if isinstance(value, list | tuple) else (value,)
+    return name.startswith(_PLAIN) and all(
+        len(one) <= _LONGEST_NAME if isinstance(one, str) else isinstance(one, int | float) for one in items
+    )
 
 
 def _is_content(name: str) -> bool:
@@ -303,6 +312,11 @@ def _without(value: Any, path: Sequence[str], kind: str, counts: Counts) -> Any:
     return {
         key: _without(item, rest, kind, counts) if head in ("*", key) else item for key, item in value.items()
     }
+
+
+def _is_digest(value: Any) -> bool:
+    """Whether a value is a digest already: an agent's process made it before its spool."""
+    return isinstance(value, str) and _DIGESTED.fullmatch(value) is not None
 
 
 def _text(value: Any) -> str:

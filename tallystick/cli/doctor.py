@@ -12,6 +12,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from tallystick.cli.clean import one_line
 from tallystick.cli.doctor_loss import loss_findings
 from tallystick.cli.doctor_registry import Finding, in_force, registry_findings
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.wording import colour, count, glyph, size
+from tallystick.cli.wording import colour, count, counted, glyph, size
 from tallystick.config.keys import ENV_PREFIX, NOT_SETTINGS, keys, nearest
 from tallystick.model.errors import TallystickError
 
@@ -164,6 +165,10 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
     with call.stores(create=False) as stores:
         total = call.parts.reader(stores).runs("", limit=1)["total"]
         yield Finding("store", "ok", f"{path}: {count(total)} runs")
+        archived = stores.traces.info().get("archived_runs")
+        if archived and find_spec("duckdb") is None:
+            why = f"{counted(archived, 'archived run')} cannot be read: DuckDB is not installed"
+            yield Finding("archive", "warn", why, "pip install 'tallystick[archive]'")
         try:
             entries = stores.control.verify()
             yield Finding("journal", "ok", f"{count(entries)} entries, every digest agrees")

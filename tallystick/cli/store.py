@@ -148,7 +148,7 @@ def _days(text: str) -> int:
 def erase(call: Invocation, subject: str | None, run: str | None, because: str, dry_run: bool) -> None:
     """Erase all contents of a subject's runs, everywhere in the store; what happened stays and can be proved.
 
-    Run again after a crash it finishes. Spans that agents deliver later are erased by running it again.
+    Run again after a crash it finishes. What agents deliver later for these runs is stored without contents.
     """
     with call.stores(create=False, writing=True) as stores:
         call.parts.reader(stores)  # takes in what processes that died left in the spool
@@ -172,5 +172,7 @@ def erase(call: Invocation, subject: str | None, run: str | None, because: str, 
     ])  # fmt: skip
     if not done.done:
         call.out.say("nothing was erased: this was a dry run")
-    elif not done.log_emptied:
+    elif not done.runs:
+        call.out.say("all runs were erased before; what was left of them in files is gone now")
+    if done.done and not done.log_emptied:
         call.out.say("somebody still reads from before: run this again when they are done, to empty the log")

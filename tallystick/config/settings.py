@@ -63,6 +63,7 @@ class Settings:
     redact: tuple[str, ...]
     redact_fields: tuple[str, ...]
     redact_phone_country: str | None
+    blob_limit_mb: int
     payloads: str
     origins: Mapping[str, str]
     project: Path | None

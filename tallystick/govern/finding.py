@@ -43,6 +43,17 @@ class Finder(Protocol):
         ...
 
 
+_PLAIN_OPTIONS: Final = re2.Options()
+_PLAIN_OPTIONS.log_errors = False
+_PLAIN_OPTIONS.max_mem = 64 << 20
+_PLAIN_OPTIONS.never_capture = True
+
+
+def first_look(text: str) -> Any:
+    """A compiled RE2 expression without groups, which is what they cost: it only says whether."""
+    return re2.compile(text, _PLAIN_OPTIONS)
+
+
 def expression(text: str) -> Any:
     """A compiled RE2 expression with groups; it takes texts and UTF-8 alike."""
     return re2.compile(text, _OPTIONS)

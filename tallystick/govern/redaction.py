@@ -13,21 +13,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
-from tallystick.govern.finding import Finder, Place, expression, merged
+from tallystick.govern.finding import Finder, Place, first_look, merged
+from tallystick.govern.json_text import COLON, TOKENS, looks_like_json, quoted
 from tallystick.model.masking import MARK, mark_of
 
 DEEPEST: Final = (
     64  # levels of lists, mappings and JSON in JSON; what lies deeper is taken out whole if it holds anything
 )
 _NESTED_TEXTS: Final = 8  # JSON in a string in JSON in a string …: deeper ones are read as plain text
-# A string of JSON, or a number long enough to be something (a card). Numbers may become marks, so they are found too.
-_TOKENS: Final = expression(r'"(?:[^"\\]|\\.)*"|-?[0-9]{7,}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?')
-_COLON: Final = re.compile(r"[ \t\r\n]*:")
+# Letters, digits and signs behind an escape of JSON, where hardly any encoder writes one: only reading the string tells
+# what they say. (Signs of HTML are left out, which some encoders escape everywhere.)
+_ESCAPED: Final = (
+    r"\\u00(?:2[2BbDdEeFf]|3[0-9AaDd]|4[0-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9Aa])|:\\{1,4}/\\{1,4}/"
+)
 _LONGEST_NAME: Final = 128
-_OPENING: Final = frozenset("{[")
-_is_json: Final = msgspec.json.Decoder(msgspec.Raw).decode
+
+_MARKED: Final = re.compile(rf"{MARK}[\w.:-]{{1,64}}›")
 
 Counts = Counter[str]
 
@@ -37,7 +38,8 @@ class Redactor:
 
     def __init__(self, finders: Sequence[Finder]) -> None:
         self._finders = tuple(finders)
-        self._first = expression("|".join(f"(?:{one.first})" for one in finders)) if finders else None
+        looks = [*(one.first for one in finders), _ESCAPED]
+        self._first = first_look("|".join(f"(?:{one})" for one in looks)) if finders else None
 
     def may_hold(self, text: bytes) -> bool:
         """Whether UTF-8 may hold something: cheap (about 3 ns a byte), never wrong when it says no."""
@@ -101,7 +103,7 @@ class Redactor:
         return raw if made == text else made.encode("utf-8", "surrogateescape")
 
     def _text(self, text: str, counts: Counts, nested: int) -> str:
-        if nested < _NESTED_TEXTS and _looks_like_json(text):
+        if nested < _NESTED_TEXTS and looks_like_json(text):
             return self._json(text, counts, nested)
         return _replaced(text, self._places(text), counts)
 
@@ -121,7 +123,7 @@ class Redactor:
         made: list[str] = []
         at = nth = at_key = 0
         kind: str | None = None  # of a value whose key says what it is
-        for found in _TOKENS.finditer(text):
+        for found in TOKENS.finditer(text):
             start, end = found.span()
             while nth < len(places) and places[nth].end <= start:
                 nth += 1
@@ -136,7 +138,7 @@ class Redactor:
             else:
                 inside = [Place(one.start - start, one.end - start, one.kind) for one in own]
                 new = self._token(token, inside, counts, nested)
-            kind, at_key = self._said_by(token) if _COLON.match(text, end) else None, end
+            kind, at_key = self._said_by(token) if COLON.match(text, end) else None, end
             if new is not token:
                 made += (text[at:start], new)
                 at = end
@@ -161,7 +163,7 @@ class Redactor:
         new = self._text(value, counts, nested + 1)
         if new == value and inside:  # only its surroundings say what it is: all of it is taken out
             return self._whole(token, inside[0].kind, counts)
-        return token if new == value else _quoted(new)
+        return token if new == value else quoted(new)
 
     def _said_by(self, token: str) -> str | None:
         """The kind of whatever stands under a key, where the key says it."""
@@ -171,7 +173,7 @@ class Redactor:
         if len(token) <= 2 or token.startswith(f'"{MARK}') or token.endswith('\\u203a"'):
             return token
         counts[kind] += 1
-        return _quoted(mark_of(kind))
+        return quoted(mark_of(kind))
 
     def kind_of_name(self, name: str) -> str | None:
         """The kind of any text under a name ("password": secret), or None where the name says nothing."""
@@ -180,25 +182,6 @@ class Redactor:
             if kind is not None:
                 return kind
         return None
-
-
-def _quoted(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(text)
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _looks_like_json(text: str) -> bool:
-    head = text[:64].lstrip()
-    if not head or head[0] not in _OPENING:
-        return False
-    try:
-        _is_json(text.encode("utf-8", "surrogatepass"))
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
 
 
 def _replaced(text: str, places: Sequence[Place], counts: Counts) -> str:
@@ -225,5 +208,5 @@ def _free(name: str, taken: Mapping[Any, Any]) -> str:
 
 
 def is_marked(value: Any) -> bool:
-    """Whether a value was taken out already."""
-    return isinstance(value, str) and value.startswith(MARK)
+    """Whether a value was taken out already, all of it: words behind a mark are words."""
+    return isinstance(value, str) and _MARKED.fullmatch(value) is not None

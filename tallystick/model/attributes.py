@@ -50,6 +50,7 @@ DERIVED: Final = "tallystick.derived"
 LEG: Final = "tallystick.leg"  # true on the step that opens a leg: what one process did for a run of another
 LEG_STEPS: Final = "tallystick.leg.steps"  # on its end record: the last sequence number given out in the leg
 REDACTED: Final = "tallystick.redacted"  # what was taken out before storage: counts by kind, as JSON
+BLOBS: Final = "tallystick.blobs"  # how many large binaries of the span lie beside the store
 ERASED: Final = "tallystick.erased"  # true on a span whose contents were removed on somebody's demand
 LOG_EVENT: Final = "tallystick.log.event"  # on a span that stands for a log record: the event's name
 LOG_SEVERITY: Final = "tallystick.log.severity"

@@ -4,6 +4,7 @@ Every port has two real adapters (memory and SQLite) that pass one contract suit
 what a caller may rely on; whatever it does not say, a caller must not infer.
 """
 
+from tallystick.ports.blobs import Blobs, BlobTraces
 from tallystick.ports.control import ControlStore
 from tallystick.ports.counts import Counts, Loss, Tidings
 from tallystick.ports.erasure import ErasableTraces, Wiped
@@ -20,6 +21,8 @@ __all__ = [
     "TALLY_KEYS",
     "WHOLENESS_KEYS",
     "Account",
+    "BlobTraces",
+    "Blobs",
     "Change",
     "Charge",
     "Clock",

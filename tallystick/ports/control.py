@@ -76,6 +76,11 @@ class ControlStore(Protocol):
         """
         ...
 
+    def wipe(self) -> bool:
+        """Write the file anew, so that no byte of what was erased is left in it; false where somebody still reads from
+        before. Costs reading and writing all of it."""
+        ...
+
     def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed checkpoint; of one that is here already, add the signatures that are new.
 

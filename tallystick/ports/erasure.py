@@ -11,7 +11,8 @@ from typing import Protocol
 class Wiped:
     """What an erasure did: steps without contents now, records without salt, bytes overwritten (0: not known).
 
-    ``log_emptied`` false: somebody still reads from before, and the write-ahead log holds old bytes until then.
+    ``log_emptied`` false: somebody still reads from before, or writes a file of the archive, and old bytes are in a
+    file until then; ``unfinished`` says so too.
     """
 
     steps: int
@@ -27,10 +28,19 @@ class ErasableTraces(Protocol):
         """Runs that have a step which concerns a subject, oldest first. What was erased concerns nobody."""
         ...
 
+    def unfinished(self) -> Sequence[str]:
+        """All erased runs, where an erasure was begun and bytes of what it erased may still be in a file; else none."""
+        ...
+
+    def finish_erasing(self) -> None:
+        """No file holds what was erased any more, here and elsewhere in the store: ``unfinished`` is none from now."""
+        ...
+
     def erase(self, runs: Sequence[str]) -> Wiped:
         """Take out of runs all contents: attributes, events, links and messages of spans, goals, errors, subjects.
 
         Kinds, names, times, tokens, costs, decisions stay, and so do the commitments of records, whose salts go. Each
-        run is done whole or not at all; run again after a crash, it finishes what was begun. Raises UnknownThing.
+        run is done whole or not at all; run again after a crash, also with no runs, it finishes what was begun. What is
+        written for these runs later is stored without contents too. Raises UnknownThing.
         """
         ...

@@ -86,8 +86,10 @@ class TextLog(Protocol):
         """How far the index is. Cheap."""
         ...
 
-    def forget_texts(self, runs: Iterable[str]) -> None:
+    def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index, so that nothing of what they said is left in any file of it.
+
+        False where somebody still reads from before: a log holds old bytes until then.
 
         Runs that are still in the store are indexed again when they change. Call it after the contents are gone.
         """

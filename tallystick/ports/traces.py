@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.ports.blobs import BlobTraces
 from tallystick.ports.erasure import ErasableTraces
 from tallystick.ports.records import RecordLog
 from tallystick.ports.runs import RunReader
@@ -47,5 +48,6 @@ class TraceStore(RunReader, StepReader, RunSums, Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, Protocol):
-    """A trace store with its log of records, its uses and its index of texts, and whose contents can be erased."""
+class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, BlobTraces, Protocol):
+    """A trace store with its log of records, its uses, its index of texts and its blobs, and whose contents can be
+    erased."""

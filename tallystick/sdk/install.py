@@ -33,6 +33,7 @@ from tallystick.sdk.lightspan import ATTRIBUTES_MAX
 from tallystick.sdk.processor import RunProcessor
 from tallystick.sdk.propagation import inherited
 from tallystick.sdk.providers import OpenProvider, welcome_latecomers
+from tallystick.sdk.redacting import BeforeSpool, Redacts
 from tallystick.sdk.runtime import Guard, Sink
 from tallystick.sdk.shipping import Shipper
 from tallystick.sdk.spool import LIMIT_BYTES, SEGMENT_BYTES, Spool
@@ -110,7 +111,7 @@ def install(
     *, spool_dir: Path, clock: Clock, ids: Ids, sink: Sink | Callable[[], Sink] | None = None,
     guard: Guard | None = None, agent: str | None = None, workflow: str | None = None, version: str = "",
     contents: bool = True, closed_reads: bool = False, instrument: bool = True, spool_limit: int = LIMIT_BYTES,
-    segment: int = SEGMENT_BYTES,
+    segment: int = SEGMENT_BYTES, rules: Redacts | None = None,
 ) -> Recording:  # fmt: skip
     """Switch recording on and return what was put in place.
 
@@ -118,6 +119,7 @@ def install(
     process only (a forked child then spools, and its records are adopted later). None: records stay in the spool.
     ``agent`` and ``workflow`` name runs that name themselves not. ``contents=False`` leaves arguments, results and
     messages out. ``closed_reads``: a failing guard refuses reads too. ``spool_limit`` and ``segment`` are bytes.
+    ``rules`` say what may not be spooled; without them credentials with a shape are masked.
     """
     with _lock:
         uninstall(flush=EXIT_SECONDS)
@@ -128,6 +130,7 @@ def install(
         pulse = Pulse(processor)
         waker = Waker(pulse, shipper)
         processor.agent, processor.workflow, processor.clock = agent, workflow, clock.now
+        processor.rules = None if rules is None else BeforeSpool(rules)
         processor.wake, processor.spool = waker, spool
         processor.inherited = inherited()
         if processor.inherited is not None:

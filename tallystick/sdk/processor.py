@@ -1,7 +1,7 @@
 """The span processor: stamps every span that starts, and puts every span that ends into the spool.
 
-It works on any TracerProvider. When another processor can see the spans too, the stamps are also set on the span
-itself; otherwise they are only written to the record, which is cheaper and cannot be pushed out by attribute limits.
+When another processor can see the spans too, the stamps are also set on the span itself; otherwise they are only
+written to the record, which is cheaper and cannot be pushed out by attribute limits.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from tallystick.sdk.masking import SHORTEST, suspicious
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
 from tallystick.sdk.process import process_name
 from tallystick.sdk.propagation import comes_from_outside, leg
+from tallystick.sdk.redacting import BeforeSpool
+from tallystick.sdk.spanparts import attributes_of, events_of, link_of, scope_of
 from tallystick.sdk.spool import Spool
 
 _OPEN_MAX = 20_000  # spans that never end must not fill the memory
@@ -62,6 +64,7 @@ class RunProcessor(SpanProcessor):
         self.clock = clock
         self.agent = agent
         self.workflow = workflow
+        self.rules: BeforeSpool | None = None  # without them, credentials by their shape
         self.visible = False
         self.generation = 0
         self.inherited: Context | None = None  # the run that this process was started for, see propagation.py
@@ -166,8 +169,11 @@ class RunProcessor(SpanProcessor):
         span_id = context.span_id
         entry = self._open.pop(span_id, None)
         light = type(span) is LightSpan
-        attributes = span.facts if light else _attributes(span)  # a light span's are final and need no copy
-        if suspicious(attributes.values()):
+        attributes = span.facts if light else attributes_of(span)  # a light span's are final and need no copy
+        rules, found = self.rules, False
+        if rules is not None:
+            found = rules.look(attributes, span.title if light else span.name)
+        elif suspicious(attributes.values()):
             attributes = mask(attributes)
         place = seq = None
         last = False
@@ -182,6 +188,8 @@ class RunProcessor(SpanProcessor):
             record = self._record(
                 spool, span, context.trace_id, span_id, attributes, span.end_time, place, seq
             )
+        if rules is not None and (found or record[10] or record[12] or record[13]):
+            record = rules.record(record, scope_of(span))
         spool.append(record, last=last)
         if spool.asleep:
             self.wake()
@@ -238,8 +246,8 @@ class RunProcessor(SpanProcessor):
             code,
             message,
             attributes,
-            _events(events) if events else _EMPTY,
-            [_link(link) for link in links] if links else _EMPTY,
+            events_of(events) if events else _EMPTY,
+            [link_of(link) for link in links] if links else _EMPTY,
             dropped,
             None if place is None else place.packed,
             seq,
@@ -260,9 +268,9 @@ class RunProcessor(SpanProcessor):
             name, message = mask_text(name), mask_text(message)
         dropped, events, links = span.cut, _EMPTY, _EMPTY
         if span.happened is not None:
-            events, dropped = tuple(_events(span.happened.kept)), dropped + span.happened.dropped
+            events, dropped = tuple(events_of(span.happened.kept)), dropped + span.happened.dropped
         if span.pointers is not None:
-            links, dropped = tuple(map(_link, span.pointers.kept)), dropped + span.pointers.dropped
+            links, dropped = tuple(map(link_of, span.pointers.kept)), dropped + span.pointers.dropped
         return (
             SPAN,
             source,
@@ -296,7 +304,10 @@ class RunProcessor(SpanProcessor):
             name, version, schema = (scope.name, scope.version, scope.schema_url) if scope else ("", "", "")
             # The process that gives out the numbers is named here, where it costs nothing a span.
             key = (name, version, schema, id(resource), self.process)
-            told = {**_plain(resource.attributes), names.PROCESS: self.process}
+            told = dict(resource.attributes or {})
+            told = (self.rules.resource(told) if self.rules is not None else told) | {
+                names.PROCESS: self.process
+            }
             index = spool.source(key, told, name, version or "", schema or "")
             if len(self._sources) >= _SOURCES_MAX:
                 self._sources.clear()
@@ -324,7 +335,7 @@ class RunProcessor(SpanProcessor):
         context = span.get_span_context()
         if spool is None or context is None:
             return
-        attributes = mask(_attributes(span))
+        attributes = mask(attributes_of(span))
         attributes[names.STARTED] = True
         attributes[names.PROCESS] = self.process
         if root and place is not None and place.state.own is not None:
@@ -335,9 +346,8 @@ class RunProcessor(SpanProcessor):
         if span in self._announced:
             attributes[names.ALIVE] = now
         self._announced[span] = now
-        spool.append(
-            self._record(spool, span, context.trace_id, context.span_id, attributes, None, place, seq)
-        )
+        record = self._record(spool, span, context.trace_id, context.span_id, attributes, None, place, seq)
+        spool.append(record if self.rules is None else self.rules.record(record, scope_of(span)))
         if spool.asleep:
             self.wake()
 
@@ -365,36 +375,3 @@ def _begins_run(span: Span) -> bool:
     if any(attributes.get(name) in words for name, words in _MODEL_WORDS.items()):
         return False
     return not any(name in attributes for name in _JOINING)
-
-
-def _attributes(span: ReadableSpan | Span) -> dict[str, Any]:
-    """A fresh plain dict of a span's attributes; the public mapping's own copy() is ten times cheaper than dict()."""
-    found: Any = span.attributes
-    try:
-        copied = found.copy()
-    except AttributeError:  # an older or foreign mapping without copy(), or none at all
-        copied = found or {}
-    return copied if type(copied) is dict else dict(copied)
-
-
-def _events(events: Any) -> list[tuple[str, int, dict[str, Any]]]:
-    found = []
-    for event in events:
-        attributes = dict(event.attributes or {})
-        if suspicious(attributes.values()):
-            attributes = mask(attributes)
-        found.append((event.name, event.timestamp, attributes))
-    return found
-
-
-def _plain(attributes: Any) -> dict[str, Any]:
-    return dict(attributes or {})
-
-
-def _link(link: Any) -> tuple[bytes, bytes, dict[str, Any]]:
-    context = link.context
-    return (
-        context.trace_id.to_bytes(16, "big"),
-        context.span_id.to_bytes(8, "big"),
-        dict(link.attributes or {}),
-    )

@@ -6,9 +6,10 @@ everything that was set aside once more.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Rejects:
         data = frame(_encoder.encode([reason[:500], _packed(span)]), 0)
         with _lock:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = _locked(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 if os.fstat(descriptor).st_size + len(data) > MAX_BYTES:
                     raise StoreFull(f"too many records were refused; the newest reason: {reason[:200]}")
@@ -77,9 +78,49 @@ class Rejects:
         self._taken.unlink(missing_ok=True)
         return len(kept) - len(refused), len(refused)
 
+    def drop(self, unwanted: Callable[[Span], bool]) -> int:
+        """Take records out for good; how many. The others stay in their order."""
+        with _lock:
+            return sum(_drop(path, unwanted) for path in (self._taken, self._path) if path.exists())
+
     def _read(self) -> Iterator[tuple[str, Span]]:
         yield from _read(self._taken)  # left by a retry that was cut short
         yield from _read(self._path)
+
+
+def _locked(path: Path, flags: int) -> int:
+    """A descriptor of the file that bears the name now, locked against other processes."""
+    while True:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_ino == os.stat(path).st_ino:
+                return descriptor
+        except FileNotFoundError:
+            pass  # it went away in between: a new one is made
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _drop(path: Path, unwanted: Callable[[Span], bool]) -> int:
+    descriptor = _locked(path, os.O_RDWR | os.O_CREAT)
+    try:
+        held = list(_read(path))
+        kept = [(reason, span) for reason, span in held if not unwanted(span)]
+        if len(kept) < len(held):
+            fresh = path.with_suffix(".new")
+            with open(
+                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
+            ) as file:
+                file.writelines(frame(_encoder.encode([reason, _packed(span)]), 0) for reason, span in kept)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        return len(held) - len(kept)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> Iterator[tuple[str, Span]]:

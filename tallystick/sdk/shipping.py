@@ -173,13 +173,19 @@ class Shipper:
         now = time.monotonic()
         if self._kept_house is not None and now - self._kept_house < _HOUSEKEEPING:
             return
-        self._kept_house = now
+        timed, self._kept_house = self._kept_house is not None, now
         folder, own = self._spool.folder, self._spool.own
         remove_unfinished(folder, now=time.time())
         if waiting_bytes(folder, keep=own):
             done = adopt(folder, _Through(self._deliver), keep=own)
             self._spool.count_lost(done.lost)
         self._spool.others = waiting_bytes(folder, keep=own)
+        # What was delivered goes from the disk now, and not when the segment is full: a process that records little
+        # would hold for weeks what the store was told to erase.
+        if timed:
+            self._spool.seal()
+            while self._one_batch():
+                pass
         keep_faults(folder, now=time.time_ns())
 
     def flush(self, timeout: float) -> bool:

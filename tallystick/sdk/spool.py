@@ -304,10 +304,10 @@ def encode_record(record: tuple[Any, ...]) -> bytes:
     try:
         return _encode(record)
     except _REFUSALS:
-        return _encode(_encodable(record))
+        return _encode(encodable(record))
 
 
-def _encodable(value: Any, depth: int = 0) -> Any:
+def encodable(value: Any, depth: int = 0) -> Any:
     """The value with what msgpack refuses (huge integers, lone surrogates, foreign objects) turned into text."""
     if value is None or isinstance(value, bool | float | bytes | msgspec.Raw):
         return value
@@ -318,7 +318,7 @@ def _encodable(value: Any, depth: int = 0) -> Any:
     if depth > 64:
         return "[cut: nested deeper than 64]"
     if isinstance(value, Mapping):
-        return {str(_encodable(key)): _encodable(item, depth + 1) for key, item in value.items()}
+        return {str(encodable(key)): encodable(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_encodable(item, depth + 1) for item in value]
+        return [encodable(item, depth + 1) for item in value]
     return str(value)

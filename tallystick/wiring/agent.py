@@ -17,7 +17,7 @@ from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
-from tallystick.wiring.redacting import cleaner
+from tallystick.wiring.redacting import check_redaction, cleaner, redactor
 from tallystick.wiring.stores import (
     SPOOL,
     Stores,
@@ -74,7 +74,7 @@ def init(
         spool_dir=stores.path / SPOOL, clock=clock(), ids=ids(), sink=_sink(stores, settings), guard=guard,
         agent=agent or settings.agent, workflow=workflow, version=version,
         contents=settings.capture_content == "full", instrument=instrument,
-        spool_limit=settings.spool_limit_mb * 1_048_576,
+        spool_limit=settings.spool_limit_mb * 1_048_576, rules=redactor(settings, stores, blobs=False),
     )  # fmt: skip
 
 
@@ -96,7 +96,11 @@ def shutdown(timeout: float = 5.0) -> bool:
 
 
 def run_env(settings: Settings) -> Mapping[str, str]:
-    """Environment for a child process that records itself (``tally run``)."""
+    """Environment for a child process that records itself (``tally run``).
+
+    Raises ConfigError where the settings ask for a redaction that cannot be done here: the program would only fail.
+    """
+    check_redaction(settings)
     from tallystick.sdk.autostart import autostart_env
 
     told = {"TALLYSTICK_STORE": str(find_store(settings.store, project=settings.project).resolve())}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tallystick.ports import ControlStore
     from tallystick.wiring.stores import Stores
 
+BLOBS = "blobs"  # the folder in a store's folder
 _PERSONAL = ("email", "phone", "card", "iban", "ip", "ssn")
 
 
@@ -33,8 +34,13 @@ def settings_of(store: Path) -> Settings:
     return load({}, os.environ, store.parent)
 
 
-def redactor(settings: Settings, stores: Stores) -> SpanRedactor:
-    """What takes out of spans what may not be stored. Raises ConfigError where a library is missing."""
+def redactor(settings: Settings, stores: Stores, *, blobs: bool = True) -> SpanRedactor:
+    """What takes out of spans what may not be stored. Raises ConfigError where a library is missing.
+
+    Without ``blobs`` large binaries stay where they are: in a spool nothing would say that a run needs their bytes.
+    """
+    from tallystick.adapters.blobs import BlobFolder
+    from tallystick.app.blobs import BlobTaker
     from tallystick.app.redacting import Rule, SpanRedactor
 
     rules: list[Rule] = []
@@ -47,7 +53,11 @@ def redactor(settings: Settings, stores: Stores) -> SpanRedactor:
                 everything=settings.payloads == "digest", classes=DeclaredClasses(stores.control).of,
             )
         )  # fmt: skip
-    return SpanRedactor(text_redactor(settings.redact, settings.redact_phone_country), rules)
+    by = text_redactor(settings.redact, settings.redact_phone_country)
+    if not blobs:
+        return SpanRedactor(by, rules)
+    taker = BlobTaker(BlobFolder(stores.path / BLOBS), by, limit=settings.blob_limit_mb * 1_048_576)
+    return SpanRedactor(by, rules, taker)
 
 
 def cleaner(settings: Settings) -> Callable[[Any], Any]:
@@ -135,6 +145,12 @@ def text_redactor(kinds: tuple[str, ...], country: str | None = None) -> Redacto
     if wanted:
         finders.append(Personal(wanted, _phones(country) if "phone" in wanted else None))
     return Redactor(finders)
+
+
+def check_redaction(settings: Settings) -> None:
+    """Whether the setting ``redact`` can be done here. Raises ConfigError where a library is missing."""
+    if {"personal", "phone"} & set(settings.redact):
+        _phones(settings.redact_phone_country)
 
 
 @cache

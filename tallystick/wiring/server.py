@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tallystick.app.signins import SignIns
 
 _KEEP_UP_EVERY_S = 5.0
+_MOST_TOLD = 1_000  # different faults that this process tells of
 
 
 def build_app(
@@ -121,17 +122,29 @@ def serve(path: Path, settings: Settings) -> None:
 def _keep_up(stores: Stores, stopping: threading.Event) -> None:
     """Every few seconds: take in what dead processes left, bring the journal up to the trace store, list uses, and
     index what runs said."""
-    by = lister(stores)
+    by, tell = lister(stores), _anew()
     while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
             adopt(stores)
         except Exception as error:  # noqa: BLE001 - this thread keeps up with what comes later
             said = error.message if isinstance(error, TallystickError) else repr(error)
-            say(f"the spool could not be taken in: {said}")
-        attest(stores)
-        list_uses(by)
+            tell(f"the spool could not be taken in: {said}")
+        attest(stores, tell)
+        list_uses(by, tell=tell)
         texts.index_due(stores.traces, clock(), stopping)
         loss.counts(stores.path).flush()
+
+
+def _anew() -> Callable[[str], None]:
+    """Says each thing once: what stays wrong would be said again every few seconds."""
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told and len(told) < _MOST_TOLD:
+            told.add(text)
+            say(text)
+
+    return tell
 
 
 def _listen_grpc(app: App, settings: Settings) -> int | None:

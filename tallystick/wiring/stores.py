@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tallystick.model.errors import StoreFault, TallystickError, UnknownThing
+from tallystick.model.errors import ConfigError, StoreFault, TallystickError, UnknownThing
 from tallystick.ports import ControlStore, Traces
 from tallystick.wiring import journal, texts
 from tallystick.wiring.machine import clock, ids, rate_card, say
+from tallystick.wiring.redacting import BLOBS
 
 if TYPE_CHECKING:
     from tallystick.app.catalog import Catalog
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from tallystick.app.record import Recorder
     from tallystick.app.uses import UseLister
     from tallystick.config.settings import Settings
+    from tallystick.model.span import Span
 
 TRACES, CONTROL, SPOOL, ARCHIVE = "traces.db", "control.db", "spool", "archive"
 ASIDE_SECONDS = 2.0
@@ -84,13 +88,17 @@ def open_stores(
 
 def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
     """The trace store of a folder; silence of so many seconds counts as a crash."""
+    from tallystick.adapters.blobs import BlobFolder
     from tallystick.adapters.parquet import ParquetArchive
     from tallystick.adapters.sqlite import SqliteTraces
 
     archive = ParquetArchive(path / ARCHIVE)  # costs nothing until somebody reads from it
+    blobs = BlobFolder(path / BLOBS)
     if silent_after_s is None:
-        return SqliteTraces(path / TRACES, archive=archive)
-    return SqliteTraces(path / TRACES, silent_after=silent_after_s * 1_000_000_000, archive=archive)
+        return SqliteTraces(path / TRACES, archive=archive, blobs=blobs)
+    return SqliteTraces(
+        path / TRACES, silent_after=silent_after_s * 1_000_000_000, archive=archive, blobs=blobs
+    )
 
 
 def open_aside(path: Path) -> ControlStore:
@@ -126,7 +134,12 @@ def catalog(stores: Stores) -> Catalog:
 
 def catch_up(stores: Stores) -> None:
     """Take in what dead processes left, attest what is recorded, and list what it used."""
-    adopt(stores)
+    try:
+        adopt(stores)
+    except (
+        ConfigError
+    ) as error:  # what waits keeps waiting until it can be redacted; what is stored can be read
+        say(f"the spool could not be taken in: {error.message}\n  hint: {error.hint}")
     attest(stores)
     list_uses(lister(stores), most=MOST_LISTED)
 
@@ -154,7 +167,28 @@ def eraser(stores: Stores) -> Eraser:
 
     from tallystick.app.erasure import Eraser
 
-    return Eraser(stores.traces, stores.control, os.urandom, (stores.traces.forget_texts,))
+    def forget_texts(runs: Sequence[str], _subject: str | None) -> bool:
+        return stores.traces.forget_texts(runs)
+
+    return Eraser(stores.traces, stores.control, os.urandom, (forget_texts, partial(_forget_refused, stores)))
+
+
+def _forget_refused(stores: Stores, runs: Sequence[str], subject: str | None) -> bool:
+    """Take what was refused out of the spool where it belongs to runs or names a subject."""
+    from tallystick.app.redacting import HANDLES
+    from tallystick.model.attributes import RUN_ID
+    from tallystick.sdk.adoption import REJECTED_NAME
+    from tallystick.sdk.rejects import Rejects
+
+    traces = {*runs, *(record.trace for run in runs for record in stores.traces.records(run))}
+
+    def unwanted(span: Span) -> bool:
+        said = span.attributes
+        named = subject is not None and any(said.get(name) == subject for name in HANDLES)
+        return named or span.trace in traces or said.get(RUN_ID) in traces
+
+    Rejects(stores.path / SPOOL / REJECTED_NAME).drop(unwanted)
+    return True
 
 
 def notary(stores: Stores) -> Notary:
@@ -162,13 +196,13 @@ def notary(stores: Stores) -> Notary:
     return journal.notary(stores.traces, stores.control, clock())
 
 
-def attest(stores: Stores) -> None:
+def attest(stores: Stores, tell: Callable[[str], None] = say) -> None:
     """Bring the journal up to the trace store. Where that fails it is said, and reading goes on."""
     try:
         notary(stores).attest()
     except Exception as error:  # noqa: BLE001 - a fault in attesting must stop neither a reader nor the server
         said = error.message if isinstance(error, TallystickError) else repr(error)
-        say(f"records could not be attested: {said}")
+        tell(f"records could not be attested: {said}")
 
 
 def lister(stores: Stores) -> UseLister:
@@ -178,16 +212,17 @@ def lister(stores: Stores) -> UseLister:
     return UseLister(stores.traces, stores.control, clock())
 
 
-def list_uses(by: UseLister, *, most: int | None = None) -> None:
+def list_uses(by: UseLister, *, most: int | None = None, tell: Callable[[str], None] = say) -> None:
     """List the uses of runs that are due, at most ``most``. Where that fails it is said, and reading goes on."""
     try:
         done = by.list_due(most=most)
     except Exception as error:  # noqa: BLE001 - a fault in listing must stop neither a reader nor the server
         said = error.message if isinstance(error, TallystickError) else repr(error)
-        say(f"what agents use could not be listed: {said}")
+        tell(f"what agents use could not be listed: {said}")
         return
-    for fault in done.faults:
-        say(f"what a run used could not be listed: {fault.message}")
+    # Runs that fail for one reason (a file of the archive, a library) are told of in one line.
+    for why, runs in Counter(fault.message for fault in done.faults).items():
+        tell(f"what {'a run' if runs == 1 else f'{runs} runs'} used could not be listed: {why}")
     if most is not None and done.runs >= most:
         say(f"what agents used in {done.runs} runs was listed, and more runs are left (tally up lists all)")
 

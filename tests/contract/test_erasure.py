@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,16 +121,59 @@ def test_a_run_that_is_erased_twice_is_as_after_the_first_time(store: Traces) ->
     assert [(one.step, one.span, one.record) for one in store.kept(run)] == once
 
 
-def test_what_comes_after_an_erasure_is_stored_beside_it(store: Traces) -> None:
-    write(store, spans(1, MARKER))
+def test_what_comes_for_an_erased_run_comes_without_contents(store: Traces) -> None:
+    first, call = spans(1, MARKER)
+    begun = Span(
+        first.trace, f"{7:016x}", first.span, "chat", NOW + 1, None, first.source,
+        attributes={**call.attributes, "tallystick.record": "start", "tallystick.seq": 3},
+    )  # fmt: skip
+    write(store, [first, call, begun])
     run = f"{1:032x}"
     store.erase([run])
-    late = spans(1, MARKER)[1]
-    late.span = f"{99:016x}"
-    write(store, [late])
-    assert store.concerning(MARKER) == [run]
-    assert store.erase([run]).records == 1
-    assert MARKER not in repr([(one.step, one.span) for one in store.kept(run)])
+    late = replace(call, span=f"{99:016x}", attributes={**call.attributes, "tallystick.seq": 4})
+    write(store, [first, call, late, replace(begun, ended=NOW + 6, attributes=call.attributes)])
+    write(store, [first, call, late])  # delivered again
+    kept = list(store.kept(run))
+    assert len(kept) == 4
+    assert MARKER not in repr([(one.step, one.span) for one in kept])
+    assert store.concerning(MARKER) == []
+    for one in kept:
+        assert one.record is not None
+        made = one.record.commitment
+        if made is None:
+            assert one.record.salt is not None
+            made = bytes.fromhex(
+                commitment(content_bytes(one.span, source_digest(one.span.source)), one.record.salt)
+            )
+        assert record_hash(record_leaf(one.span, reading_of(one.step), made.hex())) == one.record.hash
+    assert list(store.flaws()) == []
+
+
+def unstamped(trace: int, number: int, chat: str) -> Span:
+    return Span(
+        f"{trace:032x}", f"{number:016x}", None, f"chat {number}", NOW, NOW + 5, Source({}, "tests"),
+        attributes={"gen_ai.operation.name": "chat", "gen_ai.conversation.id": chat, "user.id": MARKER, "x": MARKER},
+    )  # fmt: skip
+
+
+def test_a_subject_that_comes_back_has_runs_of_its_own(store: Traces) -> None:
+    """The conversation of an erased run leads nowhere; what comes late in its trace must not lead there again."""
+    write(store, [unstamped(1, 1, "talk")])
+    store.erase([f"{1:032x}"])
+    write(store, [unstamped(2, 2, "talk")])
+    write(store, [unstamped(1, 3, "talk")])
+    assert store.concerning(MARKER) == [f"{2:032x}"]
+    assert "talk" in repr(store.steps(f"{2:032x}"))
+    assert MARKER not in repr([(one.step, one.span) for one in store.kept(f"{1:032x}")])
+    assert len(store.steps(f"{1:032x}")) == 2
+    assert list(store.flaws()) == []
+
+
+def test_a_word_as_a_message_is_no_type_of_error(store: Traces) -> None:
+    span = unstamped(1, 1, "talk")
+    write(store, [replace(span, status=2, status_message="JaneDoe")])
+    store.erase([f"{1:032x}"])
+    assert store.steps(f"{1:032x}")[0].error is None
 
 
 def test_a_run_that_is_not_here_cannot_be_erased(store: Traces) -> None:

@@ -8,6 +8,7 @@ from store_samples import SECOND, START, pair
 from tallystick.model.errors import BadInput
 from tallystick.model.query import parse_query
 from tallystick.model.step import Kind, StepStatus
+from tallystick.model.usage import Usage
 from tallystick.ports import TallyRow
 
 DAY = 86_400 * SECOND
@@ -72,3 +73,12 @@ def test_only_runs_of_the_owner_that_match(traces):
     assert [(row.key, row.runs) for row in rows(traces, "agent", owner=None)] == [("clerk", 1), ("desk", 2)]
     with pytest.raises(BadInput):
         rows(traces, "colour")
+
+
+def test_tokens_of_a_step_that_calls_a_tool_and_a_model_are_not_lost(traces):
+    traces.write(
+        [pair(1, 1, kind=Kind.AGENT, tool="refund", started=START, usage=Usage(0, 1), facts={"root": True})],
+        at=NOW,
+    )
+    found = traces.spend("tool", parse_query(""), now=NOW)
+    assert sum(row.output_tokens for row in found) == 1

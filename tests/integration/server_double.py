@@ -20,6 +20,7 @@ from tallystick.api.app import App, create_app
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.api.settings import ServerSettings
 from tallystick.app.record import Receipt, Rejection
+from tallystick.model.blob import Blob
 from tallystick.model.errors import Conflict, StoreFull, UnknownThing
 from tallystick.model.span import Span
 from tallystick.ports import Change
@@ -164,6 +165,9 @@ class CannedReader(CannedComparing):
             "run": RUN,
             "columns": columns | {"parent": [-1], "depth": [0], "started_ns": [0], "tokens": [None]},
         }
+
+    def blob(self, sha256: str) -> tuple[Blob, bytes]:
+        raise UnknownThing(f"no blob {sha256!r}")
 
     def step(self, prefix: str, step_id: str) -> Mapping[str, Any]:
         self._known(prefix, RUN["run"])

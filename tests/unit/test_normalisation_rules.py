@@ -215,3 +215,11 @@ def test_a_pending_span_that_is_none_is_read_as_it_is(parent: Any) -> None:
     assert (real[0].span, real[0].parent, real[0].ended) == ("3" * 16, "4" * 16, None)
     again = read_span(real[1])[0]  # what is kept is read again as the same
     assert again[0] == real[0]
+
+
+def test_an_agent_that_our_own_sender_names_stays_the_agent_of_a_workflow() -> None:
+    got = step({"gen_ai.operation.name": "invoke_workflow", "tallystick.agent.name": "desk"})
+    assert (got.agent, got.workflow) == ("desk", None)
+    named = {"tallystick.agent.name": "desk", "tallystick.workflow.name": "support"}
+    got = step({"gen_ai.operation.name": "invoke_workflow", **named})
+    assert (got.agent, got.workflow) == ("desk", "support")

@@ -127,14 +127,6 @@ def test_workflow_names_stand_where_agent_names_do() -> None:
     assert (got.agent, got.workflow) == (None, "refunds")
 
 
-def test_an_agent_that_our_own_sender_names_stays_the_agent_of_a_workflow() -> None:
-    got = step({"gen_ai.operation.name": "invoke_workflow", "tallystick.agent.name": "desk"})
-    assert (got.agent, got.workflow) == ("desk", None)
-    named = {"tallystick.agent.name": "desk", "tallystick.workflow.name": "support"}
-    got = step({"gen_ai.operation.name": "invoke_workflow", **named})
-    assert (got.agent, got.workflow) == ("desk", "support")
-
-
 def test_a_frameworks_name_is_no_provider() -> None:
     got = step({"gen_ai.operation.name": "chat", "gen_ai.system": "langchain"})
     assert got.provider is None

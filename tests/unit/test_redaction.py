@@ -114,10 +114,13 @@ def test_a_hostile_text_takes_linear_time(name: str) -> None:
     """Twice the text takes about twice the time: four times as much would be an engine that goes back."""
     spent = []
     for text in (HOSTILE[name](MILLION // 2), HOSTILE[name](MILLION)):
-        began = time.process_time()
-        taken(text, ALL if name in ("mails", "digits", "points") else SECRETS)
-        spent.append(time.process_time() - began)
-    assert spent[1] < max(3.2 * spent[0], 0.5), spent
+        tries = []
+        for _ in range(2):  # the quicker of two: others use the processor's caches too
+            began = time.process_time()
+            taken(text, ALL if name in ("mails", "digits", "points") else SECRETS)
+            tries.append(time.process_time() - began)
+        spent.append(min(tries))
+    assert spent[1] < max(3.5 * spent[0], 0.5), spent
     assert spent[1] < 20
 
 

@@ -159,3 +159,11 @@ def test_spans_of_any_shape_pass_and_say_what_was_taken() -> None:
         "secret": 10
     }
     assert Counter(redacted({"tallystick.redacted": "no json"})) == Counter()
+
+
+def test_words_behind_a_mark_are_withheld_as_well() -> None:
+    counts: Counter[str] = Counter()
+    redactor = text_redactor(("secrets",))
+    made = redactor.value({"password": "‹redacted:email› Tr0ub4dor"}, counts)
+    assert made == {"password": "‹redacted:secret›"}
+    assert redactor.value(made, counts) is made

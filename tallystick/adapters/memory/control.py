@@ -193,6 +193,10 @@ class MemoryControl:
                 forget(self._views, self._journal[seq - 1], self._openings[seq])
         return gone
 
+    def wipe(self) -> bool:
+        """Nothing: no file holds what was erased."""
+        return True
+
     def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed checkpoint, or the signatures it did not have (see ``ports.ControlStore``)."""
         given = read_checkpoint(note)

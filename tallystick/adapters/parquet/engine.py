@@ -43,7 +43,7 @@ class Engine:
     def cursor(self, file: Path) -> Iterator[Any]:
         """A connection for one job; DuckDB's errors become a StoreFault that names ``file``."""
         if not installed():
-            raise no_engine(f"the archived runs in {file.parent}")
+            raise no_engine(f"reading the archived runs in {file.parent}")
         import duckdb
 
         cursor = self._start().cursor()

@@ -105,7 +105,8 @@ class Archiver:
                 size = archive.write(segment.name, self._steps(segment, some), segment.contents)
                 runs, steps = self._mark(segment, size)
             finally:
-                self._end(segment)
+                if self._end(segment):
+                    self.tidy(now=now)
             done = Archived(done.runs + runs, done.steps + steps, done.bytes + size, done.segments + 1)
         scrub(self._database, self._say)
         return done
@@ -176,10 +177,16 @@ class Archiver:
             runs, steps = runs + len(gone), steps + sum(run.steps for run in gone)
         return runs, steps
 
-    def _end(self, segment: _Segment) -> None:
-        """Let go of the archive's lock. A segment that has no run then goes with the next ``tidy``."""
+    def _end(self, segment: _Segment) -> bool:
+        """Let go of the archive's lock; whether the segment holds what somebody erased or deleted meanwhile.
+
+        A segment that has no run then goes with the next ``tidy``.
+        """
         with self._lock, self._database.writing() as connection:
-            connection.execute("UPDATE segment SET state=1 WHERE no=?", (segment.no,))
+            ended = connection.execute(
+                "UPDATE segment SET state=1 WHERE no=? RETURNING purge", (segment.no,)
+            ).fetchall()
+        return any(purge for (purge,) in ended)
 
     def tidy(self, *, now: int) -> None:
         """Take away what no run needs: leftovers of processes that died, segments without runs, and wiped ones."""
@@ -198,6 +205,7 @@ class Archiver:
                 (now,),
             )
             connection.execute("DELETE FROM segment WHERE state=2 AND (purge OR at<?)", (now - _GRACE_NS,))
+            connection.execute("DELETE FROM left_behind WHERE segment NOT IN (SELECT no FROM segment)")
             known = {row[0] for row in connection.execute("SELECT name FROM segment")}
         if archive is not None:
             for name in archive.found().keys() - known:

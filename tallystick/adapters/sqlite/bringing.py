@@ -10,6 +10,7 @@ from tallystick.adapters.sqlite.frames import FrameWriter, Recent
 from tallystick.adapters.sqlite.payloads import Packer, Place
 from tallystick.adapters.sqlite.runs import pairs_in
 from tallystick.adapters.sqlite.shelf import Shelf, placed
+from tallystick.adapters.sqlite.tracking import leave_behind
 
 _SLICE = 512
 _INSERT = "INSERT INTO step (id, run, trace, span, flags, response, same_as, shape, body) VALUES (?,?,?,?,?,?,?,?,?)"
@@ -71,6 +72,7 @@ def bring_back(
         after = found[-1][0] if found else after
     frames.flush()
     frames.track()
+    leave_behind(connection, number)
     connection.execute("DELETE FROM archived_run WHERE run=?", (number,))
     connection.execute("DELETE FROM archived_trace WHERE run=?", (number,))
     connection.execute("UPDATE run SET archived=0 WHERE no=?", (number,))

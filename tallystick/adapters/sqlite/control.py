@@ -80,10 +80,7 @@ class SqliteControl(ControlReader):
             self._growth = growth  # committed, and still nobody else's turn
 
     def erase(self, seqs: Sequence[int]) -> Sequence[str]:
-        """Erase the openings of entries, and what the views had of them; the commitments opened until now.
-
-        The bytes are overwritten in the file, and the write-ahead log is emptied once nobody reads from it.
-        """
+        """Erase the openings of entries, and what the views had of them; the commitments opened until now."""
         with self._growing() as (connection, growth):
             connection.execute("PRAGMA secure_delete=ON")
             gone = erase_openings(connection, growth, seqs)
@@ -92,9 +89,13 @@ class SqliteControl(ControlReader):
                 sql = f"SELECT {COLUMNS} FROM journal WHERE seq = ?"
                 entry = entry_of(connection.execute(sql, (seq,)).fetchone())
                 forget(views, entry, read_openings(connection, seq))
-        if gone:
-            self._database.empty_log()
         return [one for commitments in gone.values() for one in commitments]
+
+    def wipe(self) -> bool:
+        """Write the file anew without what was erased, and empty the write-ahead log."""
+        with self._database.alone:
+            self._database.vacuum()
+        return self._database.empty_log()
 
     def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed checkpoint, or the signatures it did not have (see ``ports.ControlStore``)."""

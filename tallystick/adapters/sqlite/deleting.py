@@ -11,7 +11,7 @@ from tallystick.adapters.sqlite.records import logs_of
 from tallystick.adapters.sqlite.runs import pairs_in
 from tallystick.adapters.sqlite.scrubbing import queue
 from tallystick.adapters.sqlite.shelf import Shelf
-from tallystick.adapters.sqlite.tracking import frames_of
+from tallystick.adapters.sqlite.tracking import frames_of, purge
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.observe.summary import PART_TYPES
 
@@ -52,7 +52,7 @@ def delete_run(connection: sqlite3.Connection, number: int, run: str, *, at: int
     """
     ask = connection.execute
     logs = logs_of(connection, number, run, ())
-    ask("UPDATE segment SET purge=1 WHERE no IN (SELECT segment FROM archived_run WHERE run=?)", (number,))
+    purge(connection, number)
     cold = ask("SELECT ifnull(sum(steps), 0) FROM archived_run WHERE run=?", (number,)).fetchone()[0]
     queue(connection, frames_of(connection, [number]))
     steps = drop_steps(connection, number) + int(cold)
@@ -65,7 +65,7 @@ def delete_run(connection: sqlite3.Connection, number: int, run: str, *, at: int
     connection.executemany(
         "DELETE FROM part WHERE type=? AND run=?", [(kind, number) for kind in range(len(PART_TYPES))]
     )
-    for table in ("trace", "link", "alias", "archived_run", "archived_trace"):
+    for table in ("trace", "link", "alias", "archived_run", "archived_trace", "blob_run"):
         ask(f"DELETE FROM {table} WHERE run=?", (number,))
     ask("DELETE FROM run WHERE no=?", (number,))
     return steps

@@ -9,13 +9,14 @@ from typing import Any
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.naming import unknown_run
 from tallystick.adapters.recording import HASH, SALT
-from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite import erased, rows
+from tallystick.adapters.sqlite.blobs import forget
 from tallystick.adapters.sqlite.frames import FrameReader, FrameWriter, Recent, compressor
 from tallystick.adapters.sqlite.payloads import Packer, unpack, unpack_source
 from tallystick.adapters.sqlite.records import logs_of, read_stretches
 from tallystick.adapters.sqlite.runs import RunTable, pairs_in
 from tallystick.adapters.sqlite.scrubbing import queue
-from tallystick.adapters.sqlite.tracking import frames_of
+from tallystick.adapters.sqlite.tracking import frames_of, purge
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import Conflict
 from tallystick.model.span import Source, Span
@@ -57,6 +58,8 @@ class RunEraser:
     def erase(self) -> tuple[int, int]:
         """Blank the run; how many steps and records that were."""
         connection, no = self._connection, self._no
+        erased.begin(connection)
+        purge(connection, no)
         named = self._named()
         queue(connection, frames_of(connection, [no]))
         frames = FrameWriter(connection, compressor(), Recent())
@@ -156,11 +159,11 @@ class RunEraser:
         """The summary and the parts anew, from steps that name nobody; then names that nothing uses any more go."""
         row = self._table.by_number(self._no)
         assert row is not None
-        row.recount = True
+        row.recount = row.erased = True
         self._table.recount(row)
         self._table.save([row], [], at=row.tally.seen)
         connection = self._connection
-        connection.execute("UPDATE run SET erased=1 WHERE no=?", (self._no,))
+        forget(connection, self._no)
         connection.execute(
             "UPDATE meta SET value=value+1 WHERE key='scrubs'"
         )  # writers forget names and places

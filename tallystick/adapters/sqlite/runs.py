@@ -34,8 +34,9 @@ _LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _MARKS = {length: ",".join("?" * length) for length in _LENGTHS}
 _BIGGEST = 2**63 - 1
 _COUNTED_AT_ONCE = 2_000  # steps of a run that is counted anew with each batch, where that is needed
+CONVERSATION = "conversation:"  # how a key begins that names one
 NOT_COUNTED = -1  # ``due`` of a run that has grown since it was counted
-_RUN = "SELECT no, id, stamped, state FROM run WHERE "
+_RUN = "SELECT no, id, stamped, state, erased FROM run WHERE "
 _SUMMARY = (
     "stamped", "revision", "open", "due", "process", "sort", "agent", "workflow", "goal", "source", "status",
     "completeness", "missing", "steps", "errors", "tokens", "token_gaps", "cost_nano", "cost_gaps", "input_tokens",
@@ -73,6 +74,7 @@ class RunRow:
     fresh: bool = False  # none of its steps were here before this batch
     recount: bool = False
     stored: bool = True  # it has a row already
+    erased: bool = False  # its contents were erased: what comes for it is stored without any
     parts: dict[PartKey, Part] = field(default_factory=dict)
 
 
@@ -101,7 +103,7 @@ class RunTable:
     def by_number(self, number: int) -> RunRow | None:
         """A run by row number, or None when it is there no more."""
         row = self._connection.execute(_RUN + "no=?", (number,)).fetchone()
-        return None if row is None else RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3]))
+        return None if row is None else _run_row(row)
 
     def known(
         self, keys: set[str], traces: Mapping[str, int], ids: set[str]
@@ -114,11 +116,11 @@ class RunTable:
         )
         numbers = sorted({*traces.values(), *links.values()})
         found = pairs_in(self._connection, _RUN + "no IN ({})", numbers)
-        by_no = {row[0]: RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3])) for row in found}
+        by_no = {row[0]: _run_row(row) for row in found}
         by_id = {row.id: row for row in by_no.values()}
         unseen = sorted((ids | keys) - by_id.keys() - traces.keys())
         for row in pairs_in(self._connection, _RUN + "id IN ({})", unseen):
-            by_id[row[1]] = RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3]))
+            by_id[row[1]] = _run_row(row)
         return stitch.Known(
             {key: by_no[number].id for key, number in [*traces.items(), *links.items()]},
             frozenset(run for run, row in by_id.items() if row.stamped),
@@ -154,6 +156,7 @@ class RunTable:
             tally.seen = max(tally.seen, gone.tally.seen)
             tally.recount = keeps.recount = True
             keeps.fresh = False
+            keeps.erased |= gone.erased
             moved.append((old, keeps.no))
         return moved
 
@@ -175,7 +178,7 @@ class RunTable:
             elif key in batch_traces:
                 traces[key] = last = last + 1
                 new.append((last, bytes.fromhex(key), number))
-            else:
+            elif not (touched[run].erased and key.startswith(CONVERSATION)):
                 links.append((key, number))
         self._connection.executemany("INSERT INTO trace (no, id, run) VALUES (?,?,?)", new)
         self._connection.executemany("INSERT OR REPLACE INTO link (key, run) VALUES (?,?)", links)
@@ -274,11 +277,19 @@ class RunTable:
             self._connection.executemany(_SAVE, summaries)
         self._connection.executemany(ADD_PART, parts)
         self._connection.executemany(_MARK_LOOSE, [(row.no,) for row in touched])
+        if any(row.erased for row in touched):
+            erased = [(row.no,) for row in touched if row.erased]
+            self._connection.executemany("UPDATE run SET erased=1 WHERE no=?", erased)
 
     def update(self, values: tuple[Any, ...]) -> None:
         """Write one run's row (the values of ``summary``)."""
         self._connection.execute(_SAVE, values)
         self._connection.execute(_MARK_LOOSE, values[-1:])
+
+
+def _run_row(row: Sequence[Any]) -> RunRow:
+    """A row of ``_RUN``."""
+    return RunRow(row[0], row[1], bool(row[2]), rows.unpack_tally(row[3]), erased=bool(row[4]))
 
 
 def summary(row: RunRow, verdict: Verdict, revision: int, silent_after: int) -> tuple[Any, ...]:

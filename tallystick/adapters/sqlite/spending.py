@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tallystick.adapters.sqlite.remembering import Remembered, merged
 from tallystick.model.errors import BadInput
 from tallystick.observe.summary import PART_TYPES, SEEN_TYPES
 from tallystick.ports import Sighting, Spend
@@ -38,12 +39,9 @@ _SUMS: Final = (
 )
 _NAMED: Final = f"""
 SELECT {{own}}, p.name, {_SUMS}, count(*)
-FROM run r JOIN part p ON p.type = {{type}} AND p.run = r.no WHERE {{where}} GROUP BY 1, 2
+FROM run r JOIN part p ON p.type = {{type}} AND p.run = r.no WHERE {{where}} GROUP BY {{key}}p.name
 """
-_EVERY_NAMED: Final = (
-    f"SELECT NULL, p.name, {_SUMS}, count(*) FROM part p WHERE p.type = {{type}} GROUP BY p.name"
-)
-_WHOLE: Final = f"SELECT {{own}}, {_SUMS.replace('p.', 'r.')} FROM run r WHERE {{where}} GROUP BY 1"
+_WHOLE: Final = f"SELECT {{own}}, {_SUMS.replace('p.', 'r.')} FROM run r WHERE {{where}} {{group}}"
 _LOOSE_RUNS: Final = """
 SELECT {own}, count(*), sum({apart}) FROM run r WHERE r.loose & {bit} AND ({where}) GROUP BY 1
 """
@@ -57,8 +55,13 @@ FROM run r WHERE {where} ORDER BY 2 DESC, 3 DESC, 1
 """
 
 
-def read_spend(connection: sqlite3.Connection, by: str, where: str, values: Sequence[Any]) -> list[Spend]:
-    """Money by a key over the runs ``r`` that meet a condition, dearest first. Raises BadInput."""
+def read_spend(
+    connection: sqlite3.Connection, by: str, where: str, values: Sequence[Any], remembered: Remembered
+) -> list[Spend]:
+    """Money by a key over the runs ``r`` that meet a condition, dearest first. Raises BadInput.
+
+    ``remembered`` has the sums over all runs.
+    """
     if by == "run":
         return [Spend(*row) for row in connection.execute(_BY_RUN.format(where=where), values)]
     if by not in SPEND_KEYS:
@@ -66,19 +69,26 @@ def read_spend(connection: sqlite3.Connection, by: str, where: str, values: Sequ
     place, own = PART_TYPES.index(by), f"r.{by}" if by in _OWN else "NULL"
     sums: dict[str | None, list[int]] = {}
     rest: dict[str | None, list[int]] = {}
-    for key, *totals in connection.execute(_WHOLE.format(own=own, where=where), values):
-        rest[key] = totals
-    asked = (
-        _EVERY_NAMED if where == "1" and by not in _OWN else _NAMED
-    )  # all runs need not be looked up one by one
-    named = connection.execute(asked.format(own=own, type=place, where=where), values).fetchall()
+    apart = _APART.format(type=place, own=own) if by in _OWN else "1"
+    per, group = (
+        (f"{own}, ", "GROUP BY 1") if by in _OWN else ("", "")
+    )  # nothing to group by would be sorted too
+    fit = {"own": own, "type": place, "apart": apart, "bit": 1 << place, "where": "{where}", "key": per,
+           "group": group}  # fmt: skip
+
+    def ask(sql: str, keys: int) -> Sequence[tuple[Any, ...]]:
+        if where == "1":
+            return merged(remembered.ask(connection, sql.format(**fit)), keys)
+        return connection.execute(sql.format(**fit).format(where=where), values).fetchall()
+
+    for key, *totals in ask(_WHOLE, 1):
+        rest[key] = [total or 0 for total in totals]  # of no run there are no sums
+    named = ask(_NAMED, 2)
     names = _names(connection, {row[1] for row in named})
     for key, name, *totals, runs in named:
         _add(sums.setdefault(names[name], [0] * 7), (*totals, runs))
         rest[key] = [one - other for one, other in zip(rest[key], totals, strict=True)]
-    apart = _APART.format(type=place, own=own) if by in _OWN else "1"
-    loose = _LOOSE_RUNS.format(own=own, apart=apart, bit=1 << place, where=where)
-    for key, _, runs in connection.execute(loose, values):
+    for key, _, runs in ask(_LOOSE_RUNS, 1):
         _add(sums.setdefault(key, [0] * 7), (*rest[key], runs))
     rows = [
         Spend(key, cost, gaps, steps, runs, tokens_in, tokens_out, token_gaps)
@@ -91,39 +101,44 @@ _SEEN: Final = """
 SELECT p.name, min(CASE WHEN p.first THEN p.first ELSE (SELECT sort FROM run WHERE no = p.run) END),
     max(CASE WHEN p.last THEN p.last ELSE (SELECT sort FROM run WHERE no = p.run) END),
     count(*), sum(p.steps), sum(p.errors), sum(p.cost_nano), sum(p.cost_gaps)
-FROM part p WHERE p.type = {type} GROUP BY p.name
+FROM run r JOIN part p ON p.type = {type} AND p.run = r.no WHERE {where} GROUP BY p.name
 """
 _SEEN_WHOLE: Final = """
 SELECT {own}, sum(r.steps), sum(r.errors), sum(r.cost_nano), sum(r.cost_gaps) FROM run r
-WHERE r.loose & {bit} AND {own} IS NOT NULL GROUP BY 1
+WHERE r.loose & {bit} AND {own} IS NOT NULL AND {where} GROUP BY 1
 """
 _SEEN_CLAIMED: Final = """
 SELECT {own}, sum(p.steps), sum(p.errors), sum(p.cost_nano), sum(p.cost_gaps) FROM run r
-JOIN part p ON p.type = {type} AND p.run = r.no WHERE r.loose & {bit} AND {own} IS NOT NULL GROUP BY 1
+JOIN part p ON p.type = {type} AND p.run = r.no WHERE r.loose & {bit} AND {own} IS NOT NULL AND {where} GROUP BY 1
 """
 _SEEN_LOOSE: Final = """
 SELECT {own}, min(r.sort), max(r.sort), sum({apart}) FROM run r
-WHERE r.loose & {bit} AND {own} IS NOT NULL AND r.steps + r.cost_gaps >
+WHERE r.loose & {bit} AND {own} IS NOT NULL AND {where} AND r.steps + r.cost_gaps >
     (SELECT ifnull(sum(p.steps) + sum(p.cost_gaps), 0) FROM part p WHERE p.type = {type} AND p.run = r.no)
 GROUP BY 1
 """
 
 
-def read_sightings(connection: sqlite3.Connection, type: str) -> list[Sighting]:
-    """What was seen of one type, last seen first. Raises BadInput."""
+def read_sightings(connection: sqlite3.Connection, type: str, remembered: Remembered) -> list[Sighting]:
+    """What was seen of one type, last seen first; ``remembered`` has the sums over all runs. Raises BadInput."""
     if type not in SEEN_TYPES:
         raise BadInput(f"nothing is sighted by {type!r}", hint="types: " + ", ".join(SEEN_TYPES))
     place = PART_TYPES.index(type)
-    found = connection.execute(_SEEN.format(type=place)).fetchall()
+    own = f"r.{type}"
+    fit = {"own": own, "type": place, "bit": 1 << place, "apart": _APART.format(type=place, own=own),
+           "where": "{where}"}  # fmt: skip
+
+    def ask(sql: str, *, least: int = -1, most: int = -1) -> Sequence[tuple[Any, ...]]:
+        return merged(remembered.ask(connection, sql.format(**fit)), 1, least=least, most=most)
+
+    found = ask(_SEEN, least=1, most=2)
     names = _names(connection, {row[0] for row in found})
     seen: dict[str, list[int]] = {names[row[0]]: list(row[1:]) for row in found}
     if type in _OWN:
-        own = f"r.{type}"
-        fit = {"own": own, "type": place, "bit": 1 << place, "apart": _APART.format(type=place, own=own)}
-        rest = {key: list(sums) for key, *sums in connection.execute(_SEEN_WHOLE.format(**fit))}
-        for key, *sums in connection.execute(_SEEN_CLAIMED.format(**fit)):
+        rest = {key: list(sums) for key, *sums in ask(_SEEN_WHOLE)}
+        for key, *sums in ask(_SEEN_CLAIMED):
             rest[key] = [one - other for one, other in zip(rest[key], sums, strict=True)]
-        for key, first, last, runs in connection.execute(_SEEN_LOOSE.format(**fit)):
+        for key, first, last, runs in ask(_SEEN_LOOSE, least=1, most=2):
             held = seen.setdefault(key, [first, last, 0, 0, 0, 0, 0])
             held[:3] = min(held[0], first), max(held[1], last), held[2] + runs
             held[3:] = [one + other for one, other in zip(held[3:], rest[key], strict=True)]

@@ -243,8 +243,11 @@ class TextIndex:
         with self._database.reading() as connection:
             return dict(connection.execute("SELECT id, no FROM run"))
 
-    def forget(self, runs: Iterable[int]) -> None:
-        """Take runs out: their tokens are in no page of the file afterwards. Costs the segments that they lie in."""
+    def forget(self, runs: Iterable[int]) -> bool:
+        """Take runs out: their tokens are in no page of the file afterwards. Costs the segments that they lie in.
+
+        False where somebody still reads from before, and the log could not be emptied.
+        """
         with self._database.writing() as connection:
             for run in runs:
                 first = run * PASSES
@@ -257,6 +260,7 @@ class TextIndex:
             connection.execute("UPDATE meta SET value = value + 1 WHERE key='forgotten'")
             _rebuild(connection)
         self._database.vacuum()
+        return self._database.empty_log()
 
 
 def _meta(connection: sqlite3.Connection, key: str) -> int:

@@ -180,6 +180,10 @@ CREATE INDEX archived_run_segment ON archived_run (segment);
 -- Traces of archived steps whose trace does not lead to their run.
 CREATE TABLE archived_trace (trace INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (trace, run)) WITHOUT ROWID;
 
+-- Segments whose files still have steps of a run that was brought back out of them: they go when the run's contents go.
+CREATE TABLE left_behind (segment INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (segment, run)) WITHOUT ROWID;
+CREATE INDEX left_behind_run ON left_behind (run);
+
 -- Logs of runs that were deleted: their first ``records`` have their hashes still, and no salts.
 CREATE TABLE deleted_log (log INTEGER PRIMARY KEY, records INTEGER NOT NULL, at INTEGER NOT NULL);
 
@@ -192,6 +196,13 @@ _FOURTH_ERASURE = """
 CREATE TABLE erased_record (
     log INTEGER NOT NULL, n INTEGER NOT NULL, commitment BLOB NOT NULL, PRIMARY KEY (log, n)
 ) WITHOUT ROWID;
+
+-- Large binaries that left their spans, and which runs name them. Bytes that no run names any more go (blobs.py).
+CREATE TABLE blob (
+    sha256 BLOB PRIMARY KEY, bytes INTEGER NOT NULL, media_type TEXT NOT NULL, kept INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE blob_run (blob BLOB NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (blob, run)) WITHOUT ROWID;
+CREATE INDEX blob_run_run ON blob_run (run);
 """
 
 _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE

@@ -8,14 +8,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from tallystick.adapters.blanking import blank
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.blobs import named_by, note
 from tallystick.adapters.sqlite.bringing import any_archived, archived_among, archived_of_traces, bring_back
+from tallystick.adapters.sqlite.erased import any_erased, erased_among
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
 from tallystick.adapters.sqlite.payloads import Packer, pack_source
 from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
+from tallystick.model.attributes import BLOBS
+from tallystick.model.blob import Blob
 from tallystick.model.errors import ArchiveFault, StoreFault
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
@@ -94,11 +99,16 @@ class BatchWriter:
         self._archived = any_archived(self._connection)
         if self._archived and known:
             self._bring_back(archived_of_traces(self._connection, known.values()))
+        if any_erased(self._connection):
+            batch = self._bare(batch, known)
         here, fresh = self._sift(batch, known)
         items = fresh.items
         if not items:
             return Written(0, fresh.repeats, ())
         touched, moved, traces = self._assign(items, known, at)
+        for item in items:
+            if touched[item.run].erased:
+                item.step, item.span = blank(item.step, item.span)
         self._leave(items, touched)
         groups: dict[str, list[Item]] = {}
         for item in items:
@@ -122,6 +132,24 @@ class BatchWriter:
                 raise ArchiveFault(
                     f"its run is in the archive and cannot be brought back: {error.message}", hint=error.hint
                 ) from error
+
+    def _bare(
+        self, batch: Sequence[tuple[Step, Span]], traces: dict[str, tuple[int, int]]
+    ) -> Sequence[tuple[Step, Span]]:
+        """The batch without the contents of what comes for erased runs: who sends again must not bring them back.
+
+        It is done before the batch is looked at, because a conversation that an erased run had leads nowhere any more.
+        """
+        numbers, ids = erased_among(
+            self._connection, {run for _, run in traces.values()}, {step.run for step, _ in batch if step.run}
+        )
+        if not numbers and not ids:
+            return batch
+        gone = {trace for trace, (_, run) in traces.items() if run in numbers}
+        return [
+            blank(step, span) if (step.run in ids if step.run else step.trace in gone) else (step, span)
+            for step, span in batch
+        ]
 
     def _count(self, row: RunRow, group: list[Item], here: dict[str, bool]) -> None:
         steps = [(item.step, item.before) for item in group]
@@ -254,6 +282,7 @@ class BatchWriter:
         new: list[tuple[Any, ...]] = []
         changed: list[tuple[Any, ...]] = []
         records = RecordWriter(connection, touched, self._random_bytes(RecordWriter.SALT * len(items)))
+        blobs: list[tuple[int, Blob]] = []
         source, source_id, digest = None, 0, ""
         shape_of, to_row, numbers = rows.shape_of, rows.to_row, {run: row.no for run, row in touched.items()}
         for item in items:
@@ -267,6 +296,8 @@ class BatchWriter:
             frames.run = run = numbers[item.run]
             row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
             records.add(step, span, digest)
+            if BLOBS in span.attributes:
+                blobs += [(run, blob) for blob in named_by(span)]
             if item.row is None:
                 new.append(row)
             else:
@@ -275,6 +306,8 @@ class BatchWriter:
         records.flush()
         frames.flush()
         frames.track()
+        if blobs:
+            note(connection, blobs)
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)

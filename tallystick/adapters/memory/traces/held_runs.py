@@ -19,6 +19,7 @@ from tallystick.observe.completeness import SILENT_AFTER_NS, judge, watched
 from tallystick.observe.numbering import lives
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import Tally, count_all, run_of
+from tallystick.ports import Blobs
 
 
 class HeldRuns:
@@ -26,10 +27,10 @@ class HeldRuns:
 
     def __init__(
         self, *, alive: Callable[[str], bool | None] = process.alive, silent_after: int = SILENT_AFTER_NS,
-        random_bytes: Callable[[int], bytes] = os.urandom,
+        random_bytes: Callable[[int], bytes] = os.urandom, blobs: Blobs | None = None,
     ) -> None:  # fmt: skip
         self._logs = MemoryLogs(random_bytes)
-        self._alive = alive
+        self._alive, self._blobs = alive, blobs
         self._silent_after = silent_after
         self._lock = threading.RLock()
         self._runs: dict[str, Held] = {}

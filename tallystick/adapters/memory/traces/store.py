@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tallystick.adapters.memory.held import Held, Pair
+from tallystick.adapters.memory.traces.blobs import MemoryBlobbing
 from tallystick.adapters.memory.traces.erasing import MemoryErasing
 from tallystick.adapters.memory.traces.records import MemoryRecords
 from tallystick.adapters.memory.traces.runs import MemoryRuns
@@ -25,18 +26,19 @@ from tallystick.ports import Written
 
 
 class MemoryTraces(
-    MemoryRuns, MemorySteps, MemorySums, MemoryRecords, MemoryUses, MemoryTexts, MemoryErasing
+    MemoryRuns, MemorySteps, MemorySums, MemoryRecords, MemoryUses, MemoryTexts, MemoryErasing, MemoryBlobbing
 ):
     """Runs, steps and spans of this process. Each of the classes is one port on top of the same ``HeldRuns``."""
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Take a batch (see ``ports.TraceStore.write``)."""
         with self._lock:
-            fresh, repeated = self._sift(batch)
+            fresh, repeated = self._sift(self._bare(batch))
             if not fresh:
                 return Written(0, repeated, ())
-            made = self._logs.made(fresh.values())
             decided = self._assign([step for step, _ in fresh.values()], at)
+            self._bare_late(fresh, decided.runs)
+            made = self._logs.made(fresh.values())
             written = 0
             left: dict[str, None] = {}  # runs that a start record leaves because its end names another one
             for (pair, (step, span)), run, record in zip(fresh.items(), decided.runs, made, strict=True):
@@ -111,6 +113,7 @@ class MemoryTraces(
             self._home[pair] = new
         self._uses_revision += 1
         keeps.listed_steps = 0  # it is listed anew, with what came to it
+        keeps.erased |= gone.erased
         keeps.created, keeps.seen = min(keeps.created, gone.created), max(keeps.seen, gone.seen)
         for key, run in self._keys.items():
             if run == old:

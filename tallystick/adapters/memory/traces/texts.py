@@ -50,12 +50,13 @@ class MemoryTexts(HeldRuns):
             behind = sum(held.revision > self._indexed_upto for held in self._runs.values())
             return Indexed(len(self._runs), behind, self._indexed_upto)
 
-    def forget_texts(self, runs: Iterable[str]) -> None:
+    def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index."""
         wanted_runs = set(runs)
         with self._lock:
             here = {held.no for run, held in self._runs.items() if run not in wanted_runs}
             self._said = {number: said for number, said in self._said.items() if number in here}
+        return True
 
     def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
         """All steps of a run from a place on, with their place: nothing here is quicker than reading them."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tallystick.adapters.sqlite import erased
 from tallystick.adapters.sqlite.erasing import RunEraser
 from tallystick.adapters.sqlite.scrubbing import erasing, fill, scrub
 from tallystick.adapters.sqlite.traces.keeping import SqliteKeeping
 from tallystick.observe.summary import PART_TYPES
 from tallystick.ports import Wiped
+
+_WAIT_S = 30.0  # an erasure waits so long for the archiver of another process
 
 
 class SqliteErasing(SqliteKeeping):
@@ -24,6 +27,11 @@ class SqliteErasing(SqliteKeeping):
                 (PART_TYPES.index("subject"), subject),
             )]  # fmt: skip
 
+    def unfinished(self) -> Sequence[str]:
+        """The erased runs, where an erasure did not come to its end."""
+        with self._database.reading() as connection:
+            return erased.unfinished(connection)
+
     def erase(self, runs: Sequence[str]) -> Wiped:
         """Take the contents out of runs (see ``ports.ErasableTraces``)."""
         fill(self._database)
@@ -35,7 +43,26 @@ class SqliteErasing(SqliteKeeping):
             steps, records = steps + done[0], records + done[1]
         scrubbed = scrub(self._database)
         self.tidy(now=time.time_ns())
+        self._wait_for_archiver()
         with self._database.alone:
             self._database.vacuum()
         emptied = self._database.empty_log()
-        return Wiped(steps, records, scrubbed.bytes, emptied)
+        with self._database.reading() as connection:
+            held = connection.execute("SELECT 1 FROM segment WHERE purge").fetchone() is not None
+        return Wiped(steps, records, scrubbed.bytes, emptied and not held and not scrubbed.left)
+
+    def finish_erasing(self) -> None:
+        """No file of the store holds what was erased any more."""
+        with self._writing() as connection:
+            erased.end(connection)
+
+    def _wait_for_archiver(self) -> None:
+        """Wait for whoever is writing a segment that may hold what was erased: it takes it away when it is done."""
+        until = time.monotonic() + _WAIT_S
+        while time.monotonic() < until:
+            with self._database.reading() as connection:
+                row = connection.execute("SELECT 1 FROM segment WHERE purge").fetchone()
+            if row is None:
+                return
+            time.sleep(0.05)
+            self.tidy(now=time.time_ns())

@@ -21,6 +21,7 @@ from tallystick.adapters.sqlite.checking import UNREADABLE
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import compressor
 from tallystick.adapters.sqlite.payloads import Place
+from tallystick.adapters.sqlite.remembering import Remembered
 from tallystick.adapters.sqlite.runs import NOT_COUNTED, RunRow, RunTable, pairs_in, summary
 from tallystick.adapters.sqlite.searching import choose, settled
 from tallystick.adapters.sqlite.shelf import Shelf
@@ -34,6 +35,7 @@ from tallystick.model.step import Step
 from tallystick.observe.completeness import SILENT_AFTER_NS, judge
 from tallystick.observe.numbering import lives
 from tallystick.ports.archive import Archive
+from tallystick.ports.blobs import Blobs
 
 TEXT_INDEX: Final = "text.db"
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
@@ -46,7 +48,8 @@ class TraceFile:
 
     ``alive`` tells whether a process ("host/boot/pid/start") lives, None when unknown; ``silent_after`` is the age in
     nanoseconds after which an open run whose process cannot be asked counts as crashed or lossy; ``random_bytes``
-    gives the salts of records; ``archive`` holds the steps of runs that were moved out of the file.
+    gives the salts of records; ``archive`` holds the steps of runs that were moved out of the file, ``blobs`` the
+    bytes of large binaries.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class TraceFile:
         busy_seconds: float = BUSY_SECONDS,
         random_bytes: Callable[[int], bytes] = os.urandom,
         archive: Archive | None = None,
+        blobs: Blobs | None = None,
     ) -> None:
         self._database = Database(
             path, application=APPLICATION, migrations=MIGRATIONS, synchronous="NORMAL", busy_seconds=busy_seconds,
@@ -67,7 +71,9 @@ class TraceFile:
         self._random_bytes = random_bytes
         self._memory = WriterMemory()
         self._shapes = rows.Shapes()
+        self._remembered = Remembered()
         self._shelf = Shelf(archive)
+        self._blobs = blobs
         self._lock = threading.Lock()
         self._compress = compressor()
         self._busy_seconds = busy_seconds

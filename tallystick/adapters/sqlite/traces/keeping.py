@@ -10,6 +10,7 @@ from tallystick.adapters.sqlite.bringing import bring_back
 from tallystick.adapters.sqlite.deleting import deletable, delete_run, deleted_logs
 from tallystick.adapters.sqlite.frames import Recent, compressor
 from tallystick.adapters.sqlite.scrubbing import erasing, fill, scrub
+from tallystick.adapters.sqlite.traces.blobs import SqliteBlobs
 from tallystick.adapters.sqlite.traces.texts import SqliteTexts
 from tallystick.ports.archive import Archived, Deleted
 
@@ -18,7 +19,7 @@ def _quiet(_text: str) -> None:
     """Nobody is told."""
 
 
-class SqliteKeeping(SqliteTexts):
+class SqliteKeeping(SqliteTexts, SqliteBlobs):
     """Archives runs, brings them back, and deletes them; what was deleted is forgotten by the index of texts too."""
 
     def archive(
@@ -30,6 +31,7 @@ class SqliteKeeping(SqliteTexts):
     def tidy(self, *, now: int) -> None:
         """Take away what no run needs from the archive, and wipe what is noted out of the frames."""
         self._archiver(_quiet).tidy(now=now)
+        self.sweep_blobs(now=now)
         with self._reading() as connection:
             noted = connection.execute("SELECT 1 FROM unscrubbed LIMIT 1").fetchone() is not None
         if noted:
@@ -43,10 +45,6 @@ class SqliteKeeping(SqliteTexts):
                 number = self._number(connection, run)
                 if self._shelf.place(connection, number) is None:
                     continue
-                connection.execute(
-                    "UPDATE segment SET purge=1 WHERE no=(SELECT segment FROM archived_run WHERE run=?)",
-                    (number,),
-                )
                 bring_back(connection, self._shelf, number, compress, Recent())
 
     def deletable(self, runs: Sequence[str]) -> Sequence[str]:
@@ -67,6 +65,7 @@ class SqliteKeeping(SqliteTexts):
         if gone:
             scrub(self._database)
             self._archiver(_quiet).tidy(now=now)
+            self.sweep_blobs(now=now)
             self.forget_texts(gone)
         return Deleted(tuple(gone), steps)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.archiving import archive_facts
+from tallystick.adapters.sqlite.traces.blobs import SqliteBlobs
 from tallystick.adapters.sqlite.traces.erasing import SqliteErasing
 from tallystick.adapters.sqlite.traces.keeping import SqliteKeeping
 from tallystick.adapters.sqlite.traces.records import SqliteRecords
@@ -22,7 +23,15 @@ from tallystick.ports import Written
 
 
 class SqliteTraces(
-    SqliteRuns, SqliteSteps, SqliteSums, SqliteRecords, SqliteUses, SqliteErasing, SqliteKeeping, SqliteTexts
+    SqliteRuns,
+    SqliteSteps,
+    SqliteSums,
+    SqliteRecords,
+    SqliteUses,
+    SqliteErasing,
+    SqliteKeeping,
+    SqliteTexts,
+    SqliteBlobs,
 ):
     """Runs, steps and spans in ``path``. Threads and processes may share the file; each process opens its own store.
 

@@ -44,13 +44,13 @@ class SqliteSums(TraceFile):
         """Cost by agent, tool, workflow, run or model, dearest first; the rows add up to the total of the runs."""
         self._sweep(now)
         with self._selected(query, now) as (connection, where, values):
-            return read_spend(connection, by, where, values)
+            return read_spend(connection, by, where, values, self._remembered)
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""
         self._settle()
         with self._reading() as connection:
-            return read_sightings(connection, type)
+            return read_sightings(connection, type, self._remembered)
 
     def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:
         """How the runs that match stand, by agent or by day of their start. Raises BadInput for another ``by``."""

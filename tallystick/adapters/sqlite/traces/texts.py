@@ -119,14 +119,14 @@ class SqliteTexts(TraceFile):
         """Add texts to the index."""
         self.text_index().add([(one.read.mark, one.text, one.scores, one.seen) for one in texts], upto=upto)
 
-    def forget_texts(self, runs: Iterable[str]) -> None:
+    def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index, and with them those that are in the store no more."""
         index = self.text_index()
         known = index.known()
         with self._reading() as connection:
             here = {row[0] for row in connection.execute("SELECT no FROM run")}
         wanted = set(runs)
-        index.forget([number for run, number in known.items() if run in wanted or number not in here])
+        return index.forget([number for run, number in known.items() if run in wanted or number not in here])
 
     # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
 
