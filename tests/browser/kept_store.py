@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -18,6 +19,9 @@ from tallystick.wiring.stores import Stores, eraser, open_stores, recorder
 START_NS: Final = 1_795_100_000_000_000_000
 SUBJECT: Final = "u-4711"
 SECRET: Final = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+PICTURE: Final = (
+    b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script>" + b" " * 20_000 + b"</svg>"
+)
 ARCHIVED_STEPS: Final = 300
 ARCHIVED: Final = long_run.RUN
 ERASED, WITHHELD, MARKED = (f"{number:032x}" for number in (0xE1, 0xE2, 0xE3))
@@ -46,6 +50,7 @@ def spans(run: str, told: dict[str, Any]) -> list[Span]:
             "gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 40,
             "gen_ai.input.messages": json.dumps([{"role": "user", "content": f"my name is Jane Doe, key {SECRET}"}]),
             "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": "I look you up, Jane Doe"}]),
+            "picture": f"data:image/svg+xml;base64,{base64.b64encode(PICTURE).decode()}",
         }),
         one(2, "chat gpt-4.1-mini", {
             "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4.1-mini", "gen_ai.provider.name": "openai",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Open
-from kept_store import ARCHIVED, ARCHIVED_STEPS, ERASED, MARKED, SECRET, WITHHELD, fill
+from kept_store import ARCHIVED, ARCHIVED_STEPS, ERASED, MARKED, PICTURE, SECRET, WITHHELD, fill
 from long_run import Up, span_id, up
 from playwright.sync_api import Locator, Page, expect
 
@@ -89,6 +89,22 @@ def test_redaction_retries_guardrails_and_loss_are_told(kept: Up, open_context: 
     assert SECRET not in page.content()
     guard.click()
     expect(page.locator("[data-panel] .pairs")).to_contain_text("no personal data")
+    watched.check(page)
+
+
+def test_a_large_binary_is_a_link_to_be_saved(kept: Up, open_context: Open) -> None:
+    watched = open_context()
+    page = watched.page()
+    open_run(page, kept, MARKED)
+    row(page, "I look you up").click()
+    link = page.locator("[data-panel]").get_by_role("link", name="image/svg+xml")
+    with page.expect_download() as waiting:
+        link.click()
+    assert Path(waiting.value.path()).read_bytes() == PICTURE
+    answer = page.request.get(f"{kept.url}{link.get_attribute('href')}")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
     watched.check(page)
 
 
