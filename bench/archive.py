@@ -19,7 +19,7 @@ from bench.ingest_core import START_NS, Clock
 from tallystick.adapters.parquet import ParquetArchive
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.api.otlp import read_protobuf
-from tallystick.app.record import Recorder
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.rates import load_card
 from tallystick.model.query import EVERYTHING
 

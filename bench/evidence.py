@@ -20,14 +20,14 @@ from typing import Any
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.signer import open_signer
 from tallystick.adapters.sqlite import SqliteControl, SqliteTraces
-from tallystick.app.guard import GuardSettings, RunGuard
-from tallystick.app.policies import PolicyBook
-from tallystick.app.pricing import CardNotice
+from tallystick.app.acting.guard import GuardSettings, RunGuard
+from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.prove.checkpoints import Signed
 from tallystick.app.prove.evidence import EvidenceDesk
 from tallystick.app.prove.notary import Notary
 from tallystick.app.prove.verification import HouseJudge
-from tallystick.app.record import Recorder
+from tallystick.app.recording.pricing import CardNotice
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.loops import LoopLimits
 from tallystick.cost.rates import load_card
 from tallystick.govern.policy import PolicyFile

@@ -28,8 +28,8 @@ from bench import load
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.api.otlp import read_protobuf
 from tallystick.api.unpack import unpack
-from tallystick.app.record import Recorder
-from tallystick.app.redacting import SpanRedactor
+from tallystick.app.recording.record import Recorder
+from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard, load_card
 from tallystick.model.span import Span
 from tallystick.observe.normalise import read_span

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.load import KINDS, LONG_RUN, Text, _sizes
 from tallystick.adapters.sqlite import SqliteControl, SqliteTraces
-from tallystick.app.record import Recorder
+from tallystick.app.recording.record import Recorder
 from tallystick.model.span import Source, Span
 from tallystick.ports import Clock
 from tallystick.testing.ids import CountingIds

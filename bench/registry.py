@@ -33,7 +33,7 @@ import msgspec
 from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl, SqliteTraces
-from tallystick.app.catalog import Catalog
+from tallystick.app.registry.catalog import Catalog
 from tallystick.cli.root import spare_collector
 
 if __package__ in (None, ""):

@@ -36,7 +36,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from tallystick import wiring
-from tallystick.app.redacting import SpanRedactor
+from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.model.span import Span
 from tallystick.sdk.local import StoreSink
 from tallystick.sdk.place import PLACE_KEY, Place, RunState

@@ -118,7 +118,7 @@ def errors_page() -> str:
 
 def shapes() -> Mapping[str, Mapping[str, Any]]:
     """One example of each JSON shape, made by the code that makes the real ones."""
-    from tallystick.app.shapes import approval_json, run_json, step_json, totals_json
+    from tallystick.app.reading.shapes import approval_json, run_json, step_json, totals_json
     from tallystick.model.control import Approval, ApprovalState
     from tallystick.model.run import Completeness, Run, RunStatus
     from tallystick.model.span import Source, Span

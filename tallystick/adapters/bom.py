@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from tallystick.app.bill import Bill, Item
+from tallystick.app.registry.bill import Bill, Item
 from tallystick.model.canonical import digest
 from tallystick.model.errors import BadInput
 from tallystick.registry.addresses import is_web

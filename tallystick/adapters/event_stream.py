@@ -102,11 +102,11 @@ class ServerReader:
             connection.close()
 
     def runs(self, query: str = "", *, limit: int = 50) -> Mapping[str, Any]:
-        """As ``app.read.Reader.runs``."""
+        """As ``app.reading.read.Reader.runs``."""
         return self._ask(f"/api/runs?limit={limit}&q={quote(query)}")
 
     def skeleton(self, run: str) -> Mapping[str, Any]:
-        """As ``app.read.Reader.skeleton``."""
+        """As ``app.reading.read.Reader.skeleton``."""
         return self._ask(f"/api/runs/{quote(run, safe='')}/skeleton")
 
     def _ask(self, path: str) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.adapters.project_disk import ProjectFolder, read_text, shown_path
-from tallystick.app.policies import PolicyBook
+from tallystick.app.acting.policies import PolicyBook
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.guarding import ToolDeclaration

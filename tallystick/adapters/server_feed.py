@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tallystick.adapters.state_file import StateFile
-from tallystick.app.feed import Heard, Known, known_from
+from tallystick.app.acting.feed import Heard, Known, known_from
 from tallystick.model.errors import BadInput, StoreFault, Unreachable
 
 EVERY_S: Final = 2.0
@@ -29,7 +29,7 @@ _TOO_OLD: Final = (404, 405, 501)
 
 
 class ServerFeed:
-    """A server's registry (``app.feed.Feed``)."""
+    """A server's registry (``app.acting.feed.Feed``)."""
 
     def __init__(
         self, server: str, *, token: str | None, folder: Path, say: Callable[[str], None], every_s: float = EVERY_S

@@ -42,8 +42,8 @@ from tallystick.api.settings import (
 )
 from tallystick.api.signin import SignIn, page
 from tallystick.api.writer import Writer
-from tallystick.app.feed import Feed
-from tallystick.app.questions import Registry
+from tallystick.app.acting.feed import Feed
+from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
 from tallystick.ports import Clock, Counts
 

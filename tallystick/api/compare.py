@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from tallystick.api import compare_shapes as shapes
 from tallystick.api.registry import Agent
 from tallystick.api.settings import ReadsRuns
-from tallystick.app.questions import AsksRegistry
+from tallystick.app.reading.questions import AsksRegistry
 
 RunA = Annotated[
     str,

@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from tallystick.app.feed import Feed, Heard, feed_document
+from tallystick.app.acting.feed import Feed, Heard, feed_document
 
 _JSON = "application/json"
 

@@ -42,7 +42,7 @@ from tallystick.api.problems import (
 from tallystick.api.settings import ServerSettings
 from tallystick.api.unpack import unpack
 from tallystick.api.writer import Answer, Tally, Writer
-from tallystick.app.record import Rejection
+from tallystick.app.recording.record import Rejection
 from tallystick.model.errors import BadInput, StoreFault, TallystickError, TooLarge
 from tallystick.ports import Counts, Tidings
 

@@ -18,8 +18,8 @@ from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
-from tallystick.app.feed import Feed
-from tallystick.app.questions import Registry
+from tallystick.app.acting.feed import Feed
+from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import UnknownThing
 
 Facts = Callable[[], standing_shapes.DoctorShape]

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
 
 from tallystick.api import registry_shapes as shapes
-from tallystick.app.questions import AsksRegistry, Registry
+from tallystick.app.reading.questions import AsksRegistry, Registry
 from tallystick.model.errors import UnknownThing
 
 MOST: Final = 1000

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from tallystick.app.record import Receipt
+from tallystick.app.recording.record import Receipt
 from tallystick.model.blob import Blob
 from tallystick.model.span import Span
 from tallystick.ports import Change
@@ -42,7 +42,7 @@ class ServerSettings:
 
 
 class RecordsSpans(Protocol):
-    """The way into the store (``app.record.Recorder``)."""
+    """The way into the store (``app.recording.record.Recorder``)."""
 
     def record(self, spans: Sequence[Span]) -> Receipt:
         """Commit the good spans and name the bad ones. Raises StoreFull or StoreFault when nothing was committed."""
@@ -50,7 +50,7 @@ class RecordsSpans(Protocol):
 
 
 class ReadsRuns(Protocol):
-    """The read model (``app.read.Reader``); every answer is JSON-ready. Raises BadInput and UnknownThing."""
+    """The read model (``app.reading.read.Reader``); every answer is JSON-ready. Raises BadInput and UnknownThing."""
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
         """Runs that match, newest first."""

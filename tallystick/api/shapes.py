@@ -1,5 +1,5 @@
 """The shapes of the JSON API, from which its OpenAPI document is made. Times are RFC 3339 UTC text, money integer
-nano-dollars, unknown is null. The read model fills them in (``app.read``); a test holds its answers against them.
+nano-dollars, unknown is null. The read model fills them in (``reading.read``); a test holds its answers against them.
 """
 
 from __future__ import annotations

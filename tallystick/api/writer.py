@@ -19,7 +19,7 @@ from typing import Final
 
 from tallystick.api.otlp import Batch
 from tallystick.api.settings import RecordsSpans
-from tallystick.app.record import Rejection
+from tallystick.app.recording.record import Rejection
 from tallystick.model.errors import BadInput, Conflict, Fault, TallystickError, Unreachable
 from tallystick.model.span import Span
 from tallystick.ports import Counts, Tidings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tallystick.app.cards import BINDINGS, card_text
+from tallystick.app.registry.cards import BINDINGS, card_text
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.person import this_person

@@ -13,7 +13,7 @@ from tallystick.cli.output import json_text
 from tallystick.model.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
-    from tallystick.app.export_runs import RunExport
+    from tallystick.app.keeping.export_runs import RunExport
 
 
 @click.command()

@@ -15,8 +15,8 @@ from tallystick.cli.parts import Parts
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
-    from tallystick.app.catalog import Catalog
-    from tallystick.app.read import Reader
+    from tallystick.app.reading.read import Reader
+    from tallystick.app.registry.catalog import Catalog
     from tallystick.wiring import Stores
 
 

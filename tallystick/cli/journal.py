@@ -130,7 +130,7 @@ def checkpoint(call: Invocation) -> int:
 
 def row(entry: Entry) -> dict[str, Any]:
     """One entry as JSON; ``at`` is RFC 3339."""
-    from tallystick.app.shapes import entry_json
+    from tallystick.app.reading.shapes import entry_json
 
     return entry_json(entry)
 

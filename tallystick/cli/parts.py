@@ -15,15 +15,15 @@ from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
-    from tallystick.app.catalog import Catalog
-    from tallystick.app.export_runs import RunExport
-    from tallystick.app.promote import Wish
+    from tallystick.app.keeping.export_runs import RunExport
+    from tallystick.app.keeping.retention import Expired
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
-    from tallystick.app.push import PolicyDesk
-    from tallystick.app.read import Reader
-    from tallystick.app.ready import Ready
-    from tallystick.app.retention import Expired
+    from tallystick.app.reading.read import Reader
+    from tallystick.app.registry.catalog import Catalog
+    from tallystick.app.registry.promote import Wish
+    from tallystick.app.registry.push import PolicyDesk
+    from tallystick.app.registry.ready import Ready
     from tallystick.govern.policy import PolicyFile
     from tallystick.model.span import Span
     from tallystick.model.step import Step
@@ -128,7 +128,7 @@ class Parts:
     def run_export(self, stores: Stores) -> RunExport:
         """What exports runs of open stores."""
         from tallystick import wiring
-        from tallystick.app.export_runs import RunExport
+        from tallystick.app.keeping.export_runs import RunExport
 
         return RunExport(stores.traces, wiring.clock())
 
@@ -172,7 +172,7 @@ class Parts:
         self, recorder: Any, name: str, format: str, content: bytes, progress: Callable[[int, int], None]
     ) -> Mapping[str, Any]:
         """Import one file of recorded runs; importing it again adds nothing."""
-        from tallystick.app.importing import import_file
+        from tallystick.app.recording.importing import import_file
         from tallystick.cli.otlp_files import read_otlp
 
         unreadable: list[dict[str, str]] = []
@@ -192,7 +192,7 @@ class Parts:
     ) -> Mapping[str, Any]:
         """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
         from tallystick import wiring
-        from tallystick.app.approvals import answer as give
+        from tallystick.app.acting.approvals import answer as give
 
         sign = wiring.journal.sign_answers(stores.path, settings)
         return give(
@@ -240,13 +240,13 @@ class Parts:
         return wiring.exchange.import_tools(stores, target, **options)
 
     def import_card(self, stores: Stores, document: bytes, **options: Any) -> Mapping[str, Any]:
-        """Declare an agent from its card; options as of ``app.cards.import_card``."""
-        from tallystick.app.cards import import_card
+        """Declare an agent from its card; options as of ``app.registry.cards.import_card``."""
+        from tallystick.app.registry.cards import import_card
 
         return import_card(stores.control, document, **options)
 
     def export_card(self, stores: Stores, agent: str, **options: Any) -> Mapping[str, Any]:
-        """The card of a declared agent; options as of ``app.cards.export_card``."""
+        """The card of a declared agent; options as of ``app.registry.cards.export_card``."""
         from tallystick import wiring
 
         return wiring.exchange.export_card(stores, agent, **options)
@@ -297,7 +297,7 @@ class Parts:
         self, stores: Stores, tool: str, definition: str | None, *, by: str, because: str | None
     ) -> Mapping[str, Any]:
         """Accept what a tool says of itself. Raises UnknownThing where nothing waits."""
-        from tallystick.app.accept import accept
+        from tallystick.app.registry.accept import accept
 
         return accept(stores.control, tool, definition, by=by, because=because).as_json()
 

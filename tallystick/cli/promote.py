@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tallystick.app.promote import Wish
+from tallystick.app.registry.promote import Wish
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.person import this_person

@@ -16,7 +16,7 @@ from tallystick.cli.tree import depth_first, row
 from tallystick.cli.wording import colour, count, duration, glyph, moment, money, short, tokens
 
 if TYPE_CHECKING:
-    from tallystick.app.read import Reader
+    from tallystick.app.reading.read import Reader
 
 PAGE = 1000  # most runs that the read model gives at once
 LAZY = {

@@ -222,7 +222,7 @@ def _alias(key: Key, raw: Any, folder: Path) -> str:
 
 def _retention(key: Key, raw: Any, folder: Path) -> str:
     """A rule that says when runs are deleted, in its normal form."""
-    from tallystick.app.retention import parse_rule
+    from tallystick.app.keeping.retention import parse_rule
 
     return parse_rule(_text(key, raw, folder)).text
 

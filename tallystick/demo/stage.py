@@ -10,7 +10,7 @@ from typing import Any
 
 import tallystick
 from tallystick import wiring
-from tallystick.app.approvals import answer as answer_approval
+from tallystick.app.acting.approvals import answer as answer_approval
 from tallystick.config import load
 from tallystick.demo import facts
 from tallystick.demo.child import Child

@@ -2,7 +2,7 @@
 
 A pattern finds a candidate and a check decides: Luhn's digit for cards, ISO 7064 for IBANs, the numbering plans of all
 countries (the library phonenumbers) for telephone numbers. Names and street addresses have no shape: rules by field
-(``app.redacting``) are the way to keep those out.
+(``app.recording.redacting``) are the way to keep those out.
 """
 
 from __future__ import annotations

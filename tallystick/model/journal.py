@@ -26,7 +26,7 @@ policy.loaded          state, digest, files [{name, text}], tools, evaluator, pr
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, loop, approval, hold       (see app/decided.py and proof-format.md)
+                       because, group, loop, approval, hold       (see app/acting/decided.py and proof-format.md)
                        (stage: pin | arguments | loop | policy | budget | approval | binding)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tallystick.app.record import Receipt
+from tallystick.app.recording.record import Receipt
 from tallystick.model.span import Span
 from tallystick.sdk.edge import caught
 
@@ -14,7 +14,7 @@ ATTEST_EVERY_S = 5.0
 
 
 class Records(Protocol):
-    """The way into the store (``app.record.Recorder``)."""
+    """The way into the store (``app.recording.record.Recorder``)."""
 
     def record(self, spans: Sequence[Span]) -> Receipt:
         """Commit the good spans and name the bad ones. Raises StoreFull or StoreFault when nothing was committed."""

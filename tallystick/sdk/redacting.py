@@ -21,7 +21,7 @@ _KNOWN: Final = _PLAIN | {str}
 
 
 class Redacts(Protocol):
-    """Rules for what may be kept (``app.redacting.SpanRedactor``)."""
+    """Rules for what may be kept (``app.recording.redacting.SpanRedactor``)."""
 
     @property
     def ruled(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.exceptions import HTTPException
 
-from tallystick.app.questions import Registry
+from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import TallystickError, UnknownThing
 from tallystick.web import (
     approvals,

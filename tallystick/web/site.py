@@ -20,7 +20,7 @@ from litestar.exceptions import HTTPException
 from litestar.response import Stream
 
 from tallystick import __version__
-from tallystick.app.questions import Registry
+from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import Denied, Fault, TallystickError
 from tallystick.web import assets, changes, facets, graph_svg, svg, wording
 from tallystick.web.stream import sent
@@ -93,7 +93,7 @@ class PageReader(Protocol):
         ...
 
     def outline(self, prefix: str, /) -> bytes:
-        """The skeleton packed for a browser (app/outline.py)."""
+        """The skeleton packed for a browser (app/reading/outline.py)."""
         ...
 
     def lines(self, prefix: str, steps: Sequence[str], /) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ from tallystick.wiring.stores import (
 )
 
 if TYPE_CHECKING:
-    from tallystick.app.guard import RunGuard
+    from tallystick.app.acting.guard import RunGuard
     from tallystick.sdk.runtime import Sink
 
 _MOST_LISTED = 50  # runs at a time: a server, or who reads the store, lists the rest
@@ -147,8 +147,8 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
     import time
 
     from tallystick.adapters.project import open_book
-    from tallystick.app.guard import GuardSettings, RunGuard
-    from tallystick.app.registrar import known_sources
+    from tallystick.app.acting.guard import GuardSettings, RunGuard
+    from tallystick.app.registry.registrar import known_sources
     from tallystick.cost.loops import LoopLimits
 
     if folder is not None:

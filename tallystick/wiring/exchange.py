@@ -21,8 +21,8 @@ def import_tools(
     """
     from tallystick.adapters.mcp_client import Limits, Server, list_tools
     from tallystick.adapters.tool_files import write_tool_files
-    from tallystick.app.import_tools import Source
-    from tallystick.app.import_tools import import_tools as take
+    from tallystick.app.registry.import_tools import Source
+    from tallystick.app.registry.import_tools import import_tools as take
     from tallystick.registry import servers
 
     url = target[0] if len(target) == 1 and "://" in target[0] else None
@@ -41,8 +41,8 @@ def import_tools(
 
 
 def export_card(stores: Stores, agent: str, **options: Any) -> Mapping[str, Any]:
-    """The card of a declared agent; options as of ``app.cards.export_card``."""
-    from tallystick.app.cards import export_card as export
+    """The card of a declared agent; options as of ``app.registry.cards.export_card``."""
+    from tallystick.app.registry.cards import export_card as export
 
     return export(catalog(stores), stores.control, agent, **options)
 
@@ -50,6 +50,6 @@ def export_card(stores: Stores, agent: str, **options: Any) -> Mapping[str, Any]
 def bill(stores: Stores, what: str) -> str:
     """The bill of materials of agents, as CycloneDX JSON. Raises BadInput without the extra."""
     from tallystick.adapters.bom import render
-    from tallystick.app.bill import gather
+    from tallystick.app.registry.bill import gather
 
     return render(gather(catalog(stores), what, now=clock().now()))

@@ -11,7 +11,7 @@ from tallystick.config import Settings
 from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
-    from tallystick.app.feed import Feed, StoreFeed
+    from tallystick.app.acting.feed import Feed, StoreFeed
     from tallystick.wiring.stores import Stores
 
 PROBE_S = 6.0  # a doctor waits longer than the feed's own timeout
@@ -24,7 +24,7 @@ def feed(stores: Stores, settings: Settings) -> tuple[Feed, Callable[[], None]]:
     if settings.server is None:
         return own, _nothing
     from tallystick.adapters.server_feed import ServerFeed
-    from tallystick.app.feed import JoinedFeed
+    from tallystick.app.acting.feed import JoinedFeed
 
     server = ServerFeed(settings.server, token=settings.token, folder=stores.path, say=say)
     server.wait(FIRST_ANSWER_S)
@@ -52,7 +52,7 @@ def feed_trouble(settings: Settings) -> str | None:
 
 def store_feed(stores: Stores, *, every_ns: int | None = None) -> StoreFeed:
     """The feed of the registry of open stores; ``every_ns``: how often it looks, by default once a second."""
-    from tallystick.app.feed import POLL_NS, StoreFeed
+    from tallystick.app.acting.feed import POLL_NS, StoreFeed
 
     every = POLL_NS if every_ns is None else every_ns
     return StoreFeed(stores.control, clock(), stores.traces.uses, every_ns=every)

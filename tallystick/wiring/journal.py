@@ -60,7 +60,7 @@ def signer(path: Path, settings: Settings) -> Signer:
 
 
 def sign_answers(path: Path, settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-    """Puts the journal's signature to answers to approvals, as a DSSE envelope; see ``app.approvals.answer``."""
+    """Puts the journal's signature to answers to approvals, as a DSSE envelope; see ``app.acting.approvals.answer``."""
 
     def sign(given: Mapping[str, Any]) -> Mapping[str, Any]:
         """An envelope over one answer. Raises StoreFault where the key cannot be used: then nothing is answered."""

@@ -15,7 +15,7 @@ from tallystick.wiring.machine import clock, say
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
     from tallystick.adapters.state_file import StateFile
-    from tallystick.app.retention import Expired
+    from tallystick.app.keeping.retention import Expired
     from tallystick.model.span import Span
     from tallystick.model.step import Step
     from tallystick.ports.archive import Archived, ArchivingTraces
@@ -29,7 +29,7 @@ _EVERY_S: Final = 3_600.0
 
 def archive(stores: Stores, *, days: int, dry_run: bool, tell: Callable[[str], None]) -> Archived:
     """Archive the runs that ended so many days ago. Raises StoreFault where DuckDB is not installed."""
-    from tallystick.app.retention import archive_old
+    from tallystick.app.keeping.retention import archive_old
 
     if dry_run:
         return archive_old(_traces(stores), clock(), days=days, dry_run=True, say=tell)
@@ -41,7 +41,7 @@ def archive(stores: Stores, *, days: int, dry_run: bool, tell: Callable[[str], N
 
 def expire(stores: Stores, settings: Settings, *, by: str = "tallystick", dry_run: bool = False) -> Expired:
     """Delete the runs that ``keep_days`` and ``retention`` let go."""
-    from tallystick.app.retention import Retention, rules_of
+    from tallystick.app.keeping.retention import Retention, rules_of
     from tallystick.wiring.stores import attest
 
     rules = rules_of(settings.keep_days, settings.retention)
@@ -58,8 +58,8 @@ def expire(stores: Stores, settings: Settings, *, by: str = "tallystick", dry_ru
 
 def standing(stores: Stores, settings: Settings) -> Mapping[str, Any]:
     """How archiving and deleting stand, see ``aging`` in docs/reference/json.md."""
-    from tallystick.app.retention import archive_old, rules_of
-    from tallystick.app.shapes import time_text
+    from tallystick.app.keeping.retention import archive_old, rules_of
+    from tallystick.app.reading.shapes import time_text
 
     able, due = can_archive(), None
     if able:

@@ -12,7 +12,7 @@ from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
     from tallystick.adapters.event_stream import ServerReader
-    from tallystick.app.loss import LossBook
+    from tallystick.app.reading.loss import LossBook
     from tallystick.config import Settings
     from tallystick.wiring.stores import Stores
 
@@ -36,7 +36,7 @@ def counts(folder: Path) -> Counts:
 
 def loss_book(stores: Stores, settings: Settings | None = None) -> LossBook:
     """What came in, what was lost, and what is not indexed yet; with ``settings`` also how archiving stands."""
-    from tallystick.app.loss import LossBook
+    from tallystick.app.reading.loss import LossBook
     from tallystick.wiring.keeping import standing
 
     def aging() -> Mapping[str, Any] | None:

@@ -14,7 +14,7 @@ from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
     from tallystick.adapters.project import Project
-    from tallystick.app.push import PolicyDesk
+    from tallystick.app.registry.push import PolicyDesk
     from tallystick.govern.policy import PolicyFile
     from tallystick.registry.plan import Plan
     from tallystick.registry.sketch import Sketch
@@ -28,7 +28,7 @@ def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
 
     Raises ConfigError with file and line.
     """
-    from tallystick.app.observing import observed_rows
+    from tallystick.app.registry.observing import observed_rows
     from tallystick.registry.plan import Action
     from tallystick.wiring.stores import catalog
 
@@ -39,7 +39,7 @@ def plan(stores: Stores, settings: Settings, *, prune: bool = False) -> Plan:
 
 def _plan(stores: Stores, settings: Settings, *, prune: bool) -> Plan:
     from tallystick.adapters.project import read_project
-    from tallystick.app import registrar
+    from tallystick.app.registry import registrar
 
     project = settings.project or Path.cwd()
     found = read_project(project, policies=elsewhere(settings), known=stores.control.declared())
@@ -50,8 +50,8 @@ def _plan(stores: Stores, settings: Settings, *, prune: bool) -> Plan:
 
 def _judge(found: Project, stores: Stores | None) -> Mapping[str, Any]:
     """Check policies against the project's tools and the registry's, which every process knows. Raises ConfigError."""
-    from tallystick.app.policies import check_policies as check
-    from tallystick.app.registrar import known_tools
+    from tallystick.app.acting.policies import check_policies as check
+    from tallystick.app.registry.registrar import known_tools
 
     tools = {} if stores is None else {one.name: one for one in known_tools(stores.control)}
     return check(found.policies or (), {**tools, **{one.name: one for one in found.declarations}}.values())
@@ -61,7 +61,7 @@ def apply(
     stores: Stores, settings: Settings, *, actor: str, prune: bool = False, because: str | None = None
 ) -> Mapping[str, Any]:
     """Make the registry what the project of these settings declares. Raises ConfigError, and Conflict."""
-    from tallystick.app import registrar
+    from tallystick.app.registry import registrar
 
     made = _plan(stores, settings, prune=prune)
     entries = registrar.carry_out(stores.control, made, actor=actor, because=because)
@@ -89,7 +89,7 @@ def declare_at_start(stores: Stores, project: Path, settings: Settings) -> None:
 
 
 def _declare(stores: Stores, found: Project) -> None:
-    from tallystick.app import registrar
+    from tallystick.app.registry import registrar
 
     declared = found.found
     made = registrar.plan(stores.control, declared, revive=False)
@@ -117,8 +117,8 @@ def elsewhere(settings: Settings) -> Path | None:
 def sketch(stores: Stores, folder: Path) -> tuple[bool, Sketch]:
     """Whether anything was observed, and files for what was and is declared neither in the registry nor in a folder."""
     from tallystick.adapters.project import around
-    from tallystick.app.sketching import observed
-    from tallystick.app.uses import UseLister
+    from tallystick.app.registry.sketching import observed
+    from tallystick.app.registry.uses import UseLister
     from tallystick.registry.sketch import sketch as drawn
     from tallystick.wiring.stores import adopt
 
@@ -157,7 +157,7 @@ def policy_file(path: Path) -> PolicyFile:
 
 def policy_desk(stores: Stores) -> PolicyDesk:
     """The policies of the registry of open stores, as it stands."""
-    from tallystick.app.push import PolicyDesk
+    from tallystick.app.registry.push import PolicyDesk
     from tallystick.wiring.stores import catalog
 
     return PolicyDesk(stores.control, catalog(stores).graph(), clock())

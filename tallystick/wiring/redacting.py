@@ -18,7 +18,7 @@ from tallystick.model.errors import ConfigError, StoreFault
 from tallystick.model.masking import mask
 
 if TYPE_CHECKING:
-    from tallystick.app.redacting import SpanRedactor
+    from tallystick.app.recording.redacting import SpanRedactor
     from tallystick.govern.finding import Finder
     from tallystick.govern.personal import Phones
     from tallystick.govern.redaction import Redactor
@@ -40,12 +40,12 @@ def redactor(settings: Settings, stores: Stores, *, blobs: bool = True) -> SpanR
     Without ``blobs`` large binaries stay where they are: in a spool nothing would say that a run needs their bytes.
     """
     from tallystick.adapters.blobs import BlobFolder
-    from tallystick.app.blobs import BlobTaker
-    from tallystick.app.redacting import Rule, SpanRedactor
+    from tallystick.app.recording.blobs import BlobTaker
+    from tallystick.app.recording.redacting import Rule, SpanRedactor
 
     rules: list[Rule] = []
     if settings.redact_fields or settings.payloads == "digest":
-        from tallystick.app.withholding import Withholding, keyed, read_rule
+        from tallystick.app.recording.withholding import Withholding, keyed, read_rule
 
         rules.append(
             Withholding(

@@ -10,14 +10,14 @@ from tallystick.wiring.machine import clock
 from tallystick.wiring.stores import Stores, catalog
 
 if TYPE_CHECKING:
-    from tallystick.app.catalog import Catalog
-    from tallystick.app.promote import Wish
-    from tallystick.app.ready import Ready
+    from tallystick.app.registry.catalog import Catalog
+    from tallystick.app.registry.promote import Wish
+    from tallystick.app.registry.ready import Ready
 
 
 def ready(stores: Stores, known: Catalog | None = None) -> Ready:
     """What says whether agents are ready."""
-    from tallystick.app.ready import Ready as TheReady
+    from tallystick.app.registry.ready import Ready as TheReady
 
     return TheReady(known or catalog(stores), stores.control, stores.traces, clock())
 
@@ -25,8 +25,8 @@ def ready(stores: Stores, known: Catalog | None = None) -> Ready:
 def promote(
     stores: Stores, settings: Settings, wish: Wish, *, by: str, dry_run: bool = False
 ) -> Mapping[str, Any]:
-    """Move an alias of an agent; see ``app.promote``."""
-    from tallystick.app.promote import promote as move
+    """Move an alias of an agent; see ``app.registry.promote``."""
+    from tallystick.app.registry.promote import promote as move
 
     return move(
         stores.control, ready(stores).judge, wish, gated=settings.gated_aliases, by=by, dry_run=dry_run

@@ -26,7 +26,7 @@ from tallystick.wiring.stores import (
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
-    from tallystick.app.questions import Registry
+    from tallystick.app.reading.questions import Registry
     from tallystick.app.signins import SignIns
 
 _KEEP_UP_EVERY_S = 5.0
@@ -40,7 +40,7 @@ def build_app(
     """The server's ASGI application over open stores; ``signins`` hears who signs in."""
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
-    from tallystick.app.approvals import answer as give
+    from tallystick.app.acting.approvals import answer as give
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
@@ -69,9 +69,9 @@ def build_app(
 
 def _registry(stores: Stores) -> Registry:
     """The registry as the doors show it: its answers, who is ready, and what a person may accept."""
-    from tallystick.app.accept import accept as take
-    from tallystick.app.catalog_shapes import shown_json
-    from tallystick.app.questions import Registry as TheRegistry
+    from tallystick.app.reading.questions import Registry as TheRegistry
+    from tallystick.app.registry.accept import accept as take
+    from tallystick.app.registry.catalog_shapes import shown_json
 
     def accept(tool: str, definition: str, /, *, by: str, because: str | None) -> Mapping[str, Any]:
         done = take(stores.control, tool, definition, by=by, because=because)

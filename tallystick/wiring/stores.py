@@ -16,12 +16,12 @@ from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.redacting import BLOBS
 
 if TYPE_CHECKING:
-    from tallystick.app.catalog import Catalog
-    from tallystick.app.erasure import Eraser
+    from tallystick.app.keeping.erasure import Eraser
     from tallystick.app.prove.notary import Notary
-    from tallystick.app.read import Reader
-    from tallystick.app.record import Recorder
-    from tallystick.app.uses import UseLister
+    from tallystick.app.reading.read import Reader
+    from tallystick.app.recording.record import Recorder
+    from tallystick.app.registry.catalog import Catalog
+    from tallystick.app.registry.uses import UseLister
     from tallystick.config.settings import Settings
     from tallystick.model.span import Span
 
@@ -117,7 +117,7 @@ def reader(stores: Stores, *, served: bool = False) -> Reader:
     It indexes a bounded number of runs before it answers what runs said, unless it is ``served``: a server indexes
     beside its answers.
     """
-    from tallystick.app.read import Reader
+    from tallystick.app.reading.read import Reader
 
     catch_up(stores)
     index = None if served else partial(texts.index_some, stores.traces, clock())
@@ -126,7 +126,7 @@ def reader(stores: Stores, *, served: bool = False) -> Reader:
 
 def catalog(stores: Stores) -> Catalog:
     """The read model of the registry over open stores, brought up to date like ``reader``."""
-    from tallystick.app.catalog import Catalog
+    from tallystick.app.registry.catalog import Catalog
 
     catch_up(stores)
     return Catalog(stores.control, stores.traces, clock())
@@ -149,8 +149,8 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
 
     Raises ConfigError where they ask for what cannot be done here.
     """
-    from tallystick.app.pricing import CardNotice
-    from tallystick.app.record import Recorder
+    from tallystick.app.recording.pricing import CardNotice
+    from tallystick.app.recording.record import Recorder
     from tallystick.wiring.loss import counts
     from tallystick.wiring.redacting import redactor, settings_of
 
@@ -165,7 +165,7 @@ def eraser(stores: Stores) -> Eraser:
     """What erases contents in both stores."""
     import os
 
-    from tallystick.app.erasure import Eraser
+    from tallystick.app.keeping.erasure import Eraser
 
     def forget_texts(runs: Sequence[str], _subject: str | None) -> bool:
         return stores.traces.forget_texts(runs)
@@ -175,7 +175,7 @@ def eraser(stores: Stores) -> Eraser:
 
 def _forget_refused(stores: Stores, runs: Sequence[str], subject: str | None) -> bool:
     """Take what was refused out of the spool where it belongs to runs or names a subject."""
-    from tallystick.app.redacting import HANDLES
+    from tallystick.app.recording.redacting import HANDLES
     from tallystick.model.attributes import RUN_ID
     from tallystick.sdk.adoption import REJECTED_NAME
     from tallystick.sdk.rejects import Rejects
@@ -207,7 +207,7 @@ def attest(stores: Stores, tell: Callable[[str], None] = say) -> None:
 
 def lister(stores: Stores) -> UseLister:
     """What lists the uses that recorded runs show. One is kept by a process, for what it remembers."""
-    from tallystick.app.uses import UseLister
+    from tallystick.app.registry.uses import UseLister
 
     return UseLister(stores.traces, stores.control, clock())
 

@@ -34,7 +34,7 @@ def index_some(traces: Traces, clock: Clock) -> None:
 
 
 def _index(traces: Traces, clock: Clock, most: int) -> Passed | None:
-    from tallystick.app.texts import TextIndexer
+    from tallystick.app.recording.texts import TextIndexer
 
     try:
         done = TextIndexer(traces, clock).index_due(most=most)

@@ -18,9 +18,9 @@ from tallystick.adapters.memory.blobs import MemoryBlobs
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.parquet import ParquetArchive
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app.blobs import BlobTaker
-from tallystick.app.record import Recorder
-from tallystick.app.redacting import SpanRedactor
+from tallystick.app.recording.blobs import BlobTaker
+from tallystick.app.recording.record import Recorder
+from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.model.attributes import BLOBS
 from tallystick.model.blob import Blob, references
 from tallystick.model.errors import UnknownThing

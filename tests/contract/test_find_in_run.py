@@ -1,4 +1,4 @@
-"""Where in a run a text was said: the same answers from both stores (``app.finding`` over ports.TextLog)."""
+"""Where in a run a text was said: the same answers from both stores (``app.reading.finding`` over ports.TextLog)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store_samples import ATTRIBUTES, SECOND, START, pair, span_id, trace_id
 
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app.finding import find_in_run
+from tallystick.app.reading.finding import find_in_run
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Event, Source

@@ -6,8 +6,8 @@ from store_samples import START, pair
 
 from tallystick.adapters.memory import MemoryTraces
 from tallystick.adapters.memory.counts import MemoryCounts
-from tallystick.app.loss import LossBook
-from tallystick.app.texts import TextIndexer
+from tallystick.app.reading.loss import LossBook
+from tallystick.app.recording.texts import TextIndexer
 
 
 class Clock:

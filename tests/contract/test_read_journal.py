@@ -8,8 +8,8 @@ import pytest
 from store_samples import Clock
 
 from tallystick.adapters.memory.traces import MemoryTraces
-from tallystick.app import read
-from tallystick.app.read import Reader
+from tallystick.app.reading import read
+from tallystick.app.reading.read import Reader
 from tallystick.model.errors import BadInput
 from tallystick.model.journal import Draft
 

@@ -14,7 +14,7 @@ from store_samples import SECOND, START, Clock, records
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite.spending import SPEND_KEYS
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app.texts import TextIndexer
+from tallystick.app.recording.texts import TextIndexer
 from tallystick.model.query import EVERYTHING, parse_query
 
 ALIVE = {"live": True, "dead": False}.get

@@ -10,7 +10,7 @@ import pytest
 from store_samples import SECOND, START, said
 
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app.texts import TextIndexer
+from tallystick.app.recording.texts import TextIndexer
 from tallystick.model.errors import StoreFault
 from tallystick.model.query import parse_query
 

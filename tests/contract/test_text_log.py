@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from store_samples import SECOND, START, Clock, pair, said
 
-from tallystick.app.texts import TextIndexer
+from tallystick.app.recording.texts import TextIndexer
 from tallystick.model.errors import BadInput
 from tallystick.model.query import parse_query
 from tallystick.model.span import Event, Source

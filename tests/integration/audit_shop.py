@@ -12,8 +12,8 @@ from tallystick.adapters.sqlite import SqliteControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.app.prove.audit import Audited, audit
 from tallystick.app.prove.notary import Notary
-from tallystick.app.record import Recorder
-from tallystick.app.uses import UseLister
+from tallystick.app.recording.record import Recorder
+from tallystick.app.registry.uses import UseLister
 from tallystick.cost.rates import load_card
 from tallystick.model.span import Event, Link, Source, Span
 from tallystick.ports import Flaw

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tallystick.app.questions import Registry
+from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, parse_query
 from tallystick.model.registry import TYPES

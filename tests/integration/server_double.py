@@ -19,7 +19,7 @@ from registry_double import canned_registry
 from tallystick.api.app import App, create_app
 from tallystick.api.server import ServerThread, address_of, listen
 from tallystick.api.settings import ServerSettings
-from tallystick.app.record import Receipt, Rejection
+from tallystick.app.recording.record import Receipt, Rejection
 from tallystick.model.blob import Blob
 from tallystick.model.errors import Conflict, StoreFull, UnknownThing
 from tallystick.model.span import Span

@@ -8,8 +8,8 @@ import test_framework_spans as dumps
 from test_dialect_conformance import _spans
 
 from tallystick.adapters.memory.traces import MemoryTraces
-from tallystick.app.read import Reader
-from tallystick.app.record import Recorder
+from tallystick.app.reading.read import Reader
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.rates import load_card
 from tallystick.testing import FakeClock
 

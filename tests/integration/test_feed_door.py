@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from tallystick import wiring
 from tallystick.api.server import ServerThread, address_of, listen
-from tallystick.app.feed import known_from
-from tallystick.app.pins import shown_entry
+from tallystick.app.acting.feed import known_from
+from tallystick.app.acting.pins import shown_entry
 from tallystick.cli import policy as policy_commands
 from tallystick.cli.output import Out
 from tallystick.cli.root import invoke, root

@@ -14,7 +14,7 @@ from registry_samples import declared, definition, moved, shown
 from tallystick.adapters.clock import SystemClock
 from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app import registrar
+from tallystick.app.registry import registrar
 from tallystick.model.errors import Conflict
 from tallystick.model.registry import Card
 from tallystick.registry.declarations import AgentDeclaration, Declarations

@@ -16,8 +16,8 @@ from real_server import tally_up
 from test_server_frameworks import ask
 
 from tallystick.api.otlp import read_protobuf, read_protobuf_logs
-from tallystick.app.read import Reader
-from tallystick.app.record import Recorder
+from tallystick.app.reading.read import Reader
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.rates import RateCard
 from tallystick.testing import FakeClock, memory_stores
 

@@ -17,8 +17,8 @@ import pytest
 from tallystick import wiring
 from tallystick.adapters.parquet import ParquetArchive
 from tallystick.adapters.sqlite.traces import SqliteTraces
+from tallystick.app.keeping.retention import Retention, parse_rule
 from tallystick.app.prove.audit import audit
-from tallystick.app.retention import Retention, parse_rule
 from tallystick.cli import main
 from tallystick.model.errors import BadInput, Conflict, UnknownThing
 from tallystick.model.query import EVERYTHING

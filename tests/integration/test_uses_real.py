@@ -12,8 +12,8 @@ from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.api.otlp import read_protobuf
-from tallystick.app.record import Recorder
-from tallystick.app.uses import UseLister, prompt_text, told_definition
+from tallystick.app.recording.record import Recorder
+from tallystick.app.registry.uses import UseLister, prompt_text, told_definition
 from tallystick.cost.rates import load_card
 from tallystick.testing import FakeClock
 

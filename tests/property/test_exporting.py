@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.api.otlp import read_json
-from tallystick.app.exporting import otlp_json
+from tallystick.app.keeping.exporting import otlp_json
 from tallystick.cli.output import json_text
 from tallystick.model.attributes import DERIVED, STARTED
 from tallystick.model.span import Event, Link, Source, Span

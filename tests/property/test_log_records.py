@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tallystick.app.read import Reader
-from tallystick.app.record import Recorder
+from tallystick.app.reading.read import Reader
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.rates import RateCard
 from tallystick.model.log import LogRecord
 from tallystick.model.span import Source, Span

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.app.outline import MAGIC, columns, packed
+from tallystick.app.reading.outline import MAGIC, columns, packed
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.observe.outline import arrange, outline_of
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app import registrar
+from tallystick.app.registry import registrar
 from tallystick.model.errors import Conflict
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.registry import Autonomy, Card, Lifecycle

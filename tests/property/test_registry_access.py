@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallystick.app.access import Coverages, access_rows
+from tallystick.app.registry.access import Coverages, access_rows
 from tallystick.govern.coverage import read_coverage, verdict
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.query import REGISTRY, parse_query

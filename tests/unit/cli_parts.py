@@ -10,8 +10,8 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from tallystick.adapters.memory.control import MemoryControl
-from tallystick.app.catalog import Catalog
-from tallystick.app.push import PolicyDesk
+from tallystick.app.registry.catalog import Catalog
+from tallystick.app.registry.push import PolicyDesk
 from tallystick.cli.parts import Parts
 from tallystick.cli.root import root
 from tallystick.config import load

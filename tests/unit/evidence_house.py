@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from guard_house import LOOK, REFUND, TEXT, House, shipped_card
 
 from tallystick.adapters.memory import MemoryTraces
-from tallystick.app.approvals import answer
-from tallystick.app.pricing import CardNotice
+from tallystick.app.acting.approvals import answer
 from tallystick.app.prove.checkpoints import Signed
 from tallystick.app.prove.evidence import EvidenceDesk
 from tallystick.app.prove.notary import Notary
 from tallystick.app.prove.verification import HouseJudge
-from tallystick.app.record import Recorder
-from tallystick.app.registrar import declare
+from tallystick.app.recording.pricing import CardNotice
+from tallystick.app.recording.record import Recorder
+from tallystick.app.registry.registrar import declare
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import OverBudget, Stopped
 from tallystick.model.span import Span

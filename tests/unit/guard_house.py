@@ -11,9 +11,9 @@ from typing import Any
 from control_double import Clock, Control, Ids
 
 from tallystick.adapters.sealing import values_of
-from tallystick.app.feed import StoreFeed
-from tallystick.app.guard import GuardSettings, RunGuard
-from tallystick.app.policies import PolicyBook
+from tallystick.app.acting.feed import StoreFeed
+from tallystick.app.acting.guard import GuardSettings, RunGuard
+from tallystick.app.acting.policies import PolicyBook
 from tallystick.cost.rates import RateCard, load_card
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.control import ToolCall

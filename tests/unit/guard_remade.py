@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from tallystick.app.decided import Missing, call_digest, differences, inputs_of, made_again
-from tallystick.app.policies import remade
-from tallystick.app.watch import LoopRecord, loop_record
+from tallystick.app.acting.decided import Missing, call_digest, differences, inputs_of, made_again
+from tallystick.app.acting.policies import remade
+from tallystick.app.acting.watch import LoopRecord, loop_record
 from tallystick.cost.loops import replay
 from tallystick.model.commitment import Opening
 from tallystick.model.control import approval_binding as binding

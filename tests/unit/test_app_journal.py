@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from control_double import Clock, Control, Ids
 
-from tallystick.app.approvals import answer
-from tallystick.app.outbox import Outbox
-from tallystick.app.waiting import wait_for
+from tallystick.app.acting.approvals import answer
+from tallystick.app.acting.outbox import Outbox
+from tallystick.app.acting.waiting import wait_for
 from tallystick.govern.policy import PolicyFile, load
 from tallystick.govern.trial import trial
 from tallystick.model.control import ApprovalState

@@ -11,8 +11,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 
-from tallystick.app.redacting import Rule, SpanRedactor
-from tallystick.app.withholding import Withholding, keyed, read_rule
+from tallystick.app.recording.redacting import Rule, SpanRedactor
+from tallystick.app.recording.withholding import Withholding, keyed, read_rule
 from tallystick.model.span import Span
 from tallystick.sdk.processor import RunProcessor
 from tallystick.sdk.providers import OpenProvider

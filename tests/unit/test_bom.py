@@ -12,8 +12,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tallystick.adapters.bom import render
-from tallystick.app.bill import gather
-from tallystick.app.catalog import Catalog
+from tallystick.app.registry.bill import gather
+from tallystick.app.registry.catalog import Catalog
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Use, version_digest

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tallystick.app.cards import export_card, import_card
-from tallystick.app.catalog import Catalog
+from tallystick.app.registry.cards import export_card, import_card
+from tallystick.app.registry.catalog import Catalog
 from tallystick.model.errors import BadInput, Conflict, TooLarge, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import version_digest

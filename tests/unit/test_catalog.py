@@ -13,9 +13,9 @@ from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite import SqliteControl, SqliteTraces
-from tallystick.app.catalog import Catalog
-from tallystick.app.record import Recorder
-from tallystick.app.uses import UseLister
+from tallystick.app.recording.record import Recorder
+from tallystick.app.registry.catalog import Catalog
+from tallystick.app.registry.uses import UseLister
 from tallystick.cost.rates import load_card
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.span import Source, Span

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cli_parts import HOSTILE, RUNS, FakeParts, FakeReader, call
 
-from tallystick.app.retention import Expired
+from tallystick.app.keeping.retention import Expired
 from tallystick.ports.archive import Archived
 
 BRIEF: dict[str, Any] = {

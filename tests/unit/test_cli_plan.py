@@ -24,13 +24,13 @@ class RealParts(FakeParts):
 
     def plan(self, stores: Any, settings: Any, *, prune: bool) -> Plan:
         from tallystick.adapters.project import read_project
-        from tallystick.app import registrar
+        from tallystick.app.registry import registrar
 
         found = read_project(self.folder, known=stores.control.declared()).found
         return registrar.plan(stores.control, found, prune=prune)
 
     def declare(self, stores: Any, settings: Any, *, by: str, prune: bool, because: str | None) -> Any:
-        from tallystick.app import registrar
+        from tallystick.app.registry import registrar
 
         made = self.plan(stores, settings, prune=prune)
         entries = registrar.carry_out(stores.control, made, actor=by, because=because)

@@ -9,7 +9,7 @@ import pytest
 from evidence_house import KEY, World, check, desk_story, lines_of, of_kind
 from second_verifier import verify
 
-from tallystick.app.erasure import Eraser
+from tallystick.app.keeping.erasure import Eraser
 from tallystick.model.errors import BadInput, UnknownThing
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tallystick.app.importing import BATCH, import_file, unpacked
+from tallystick.app.recording.importing import BATCH, import_file, unpacked
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, StepStatus

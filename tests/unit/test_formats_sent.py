@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_formats import Book
 
-from tallystick.app.importing import import_file
+from tallystick.app.recording.importing import import_file
 from tallystick.observe.formats import FORMATS, guess
 from tallystick.observe.normalise import read_span
 

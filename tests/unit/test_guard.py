@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from guard_house import LOOK, REFUND, TEXT, House, model_call
 
-from tallystick.app.guard import DENIED, LOOPING
+from tallystick.app.acting.guard import DENIED, LOOPING
 from tallystick.model.control import Answer, PolicyState
 from tallystick.model.errors import Stopped, StoreFault
 from tallystick.model.guarding import ToolDeclaration

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from guard_house import REFUND, House
 
-from tallystick.app.approvals import answer
-from tallystick.app.guard import DENIED
+from tallystick.app.acting.approvals import answer
+from tallystick.app.acting.guard import DENIED
 from tallystick.model.control import ApprovalState, ToolCall
 from tallystick.model.errors import Conflict, Stopped
 from tallystick.model.step import EffectOutcome

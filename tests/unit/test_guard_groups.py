@@ -9,7 +9,7 @@ import pytest
 from guard_house import LOOK, REFUND, TEXT, House
 from guard_remade import Record, problems
 
-from tallystick.app.push import PolicyDesk, Push
+from tallystick.app.registry.push import PolicyDesk, Push
 from tallystick.govern.policy import PolicyFile
 from tallystick.model.canonical import digest_bytes
 from tallystick.model.control import PolicyState

@@ -11,8 +11,8 @@ from guard_house import LOOK, House
 from test_guard_groups import ALL, CARE, FREEZE, answer, house_of, push, put
 
 from tallystick.adapters.server_feed import FEED_FILE, ServerFeed
-from tallystick.app.feed import Heard, Known, StoreFeed
-from tallystick.app.groups import Groups
+from tallystick.app.acting.feed import Heard, Known, StoreFeed
+from tallystick.app.acting.groups import Groups
 from tallystick.model.errors import StoreFault
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.registry import Use

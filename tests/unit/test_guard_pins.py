@@ -8,8 +8,8 @@ import pytest
 from guard_house import LOOK, REFUND, TEXT, House
 from guard_remade import Record, problems
 
-from tallystick.app.accept import accept
-from tallystick.app.pins import shown_entry
+from tallystick.app.acting.pins import shown_entry
+from tallystick.app.registry.accept import accept
 from tallystick.govern.pinning import Judged, code_definition
 from tallystick.model.errors import BadInput, Conflict, StoreFull, UnknownThing
 from tallystick.model.guarding import ToolDeclaration

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from guard_house import LOOK, REFUND, House
 
-from tallystick.app.accept import accept
-from tallystick.app.feed import Heard, JoinedFeed, Known, StoreFeed
-from tallystick.app.pins import Pins
+from tallystick.app.acting.feed import Heard, JoinedFeed, Known, StoreFeed
+from tallystick.app.acting.pins import Pins
+from tallystick.app.registry.accept import accept
 from tallystick.govern.pinning import accepted, code_definition
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.registry import Channel, Shown, Trust

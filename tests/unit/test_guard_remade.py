@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_guard_approvals import yes
 
-from tallystick.app.act import exact_arguments
-from tallystick.app.approvals import answer
-from tallystick.app.decided import Missing, call_digest, inputs_of, made_again, said
-from tallystick.app.policies import PolicyBook, remade
+from tallystick.app.acting.act import exact_arguments
+from tallystick.app.acting.approvals import answer
+from tallystick.app.acting.decided import Missing, call_digest, inputs_of, made_again, said
+from tallystick.app.acting.policies import PolicyBook, remade
 from tallystick.govern.policy import PolicyFile, PolicySet
 from tallystick.model.control import PolicyState, ToolCall
 from tallystick.model.errors import BadInput, OverBudget, Stopped

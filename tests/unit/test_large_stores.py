@@ -11,9 +11,9 @@ import pytest
 from test_notary import World, name, pair
 
 from tallystick.adapters.sqlite import SqliteControl
-from tallystick.app.pricing import CardNotice
 from tallystick.app.prove.checkpoints import journal_keys
-from tallystick.app.read import Reader
+from tallystick.app.reading.read import Reader
+from tallystick.app.recording.pricing import CardNotice
 from tallystick.model.journal import Draft
 from tallystick.wiring.machine import rate_card
 

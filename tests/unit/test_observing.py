@@ -7,7 +7,7 @@ from pathlib import Path
 from cli_parts import FakeParts
 from registry_shop import declared
 
-from tallystick.app.observing import observed_rows
+from tallystick.app.registry.observing import observed_rows
 from tallystick.ports import Sighting
 from tallystick.registry.drafts import retired_draft
 

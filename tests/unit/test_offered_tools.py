@@ -11,7 +11,7 @@ import pytest
 
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.adapters.tool_files import write_tool_files
-from tallystick.app.import_tools import Imported, Source, import_tools
+from tallystick.app.registry.import_tools import Imported, Source, import_tools
 from tallystick.model.errors import BadInput
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Definition, Trust

@@ -10,7 +10,7 @@ import pytest
 from control_double import Clock, Control
 
 from tallystick.adapters.project import read_project
-from tallystick.app import registrar
+from tallystick.app.registry import registrar
 from tallystick.model.canonical import digest_bytes
 from tallystick.model.errors import Conflict
 from tallystick.model.journal import Draft

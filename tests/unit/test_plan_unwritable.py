@@ -10,7 +10,7 @@ import pytest
 
 from tallystick.adapters.memory.control import MemoryControl
 from tallystick.adapters.project import read_project
-from tallystick.app import registrar
+from tallystick.app.registry import registrar
 from tallystick.config import load
 from tallystick.model.errors import Conflict
 from tallystick.registry.drafts import retired_draft

@@ -10,8 +10,8 @@ from control_double import Clock, Control
 from guard_house import House, model_call, shipped_card
 
 from tallystick.adapters.memory import MemoryTraces
-from tallystick.app.pricing import CardNotice, card_entry
-from tallystick.app.record import Recorder
+from tallystick.app.recording.pricing import CardNotice, card_entry
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.rates import load_card
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import StoreFault

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tallystick.adapters.memory.control import MemoryControl
-from tallystick.app.promote import Wish, promote
+from tallystick.app.registry.promote import Wish, promote
 from tallystick.model.errors import AnswerIsNo, BadInput, Conflict, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.registry import Version, version_digest

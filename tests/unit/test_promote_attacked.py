@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "contract"))
 from registry_samples import declared, moved, retired
 
 from tallystick.adapters.memory.control import MemoryControl
-from tallystick.app.promote import Wish, promote
+from tallystick.app.registry.promote import Wish, promote
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.registry import Version
 from tallystick.registry.readiness_shapes import Readiness

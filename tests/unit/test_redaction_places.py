@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tallystick.app.redacting import SpanRedactor
+from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.model.span import Event, Source, Span
 from tallystick.wiring.redacting import text_redactor
 

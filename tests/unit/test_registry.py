@@ -8,8 +8,8 @@ import pytest
 from control_double import Clock, Control
 
 from tallystick.adapters.project import open_book, read_project
-from tallystick.app.policies import check_policies
-from tallystick.app.registrar import declare, known_tools
+from tallystick.app.acting.policies import check_policies
+from tallystick.app.registry.registrar import declare, known_tools
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.registry import Declared

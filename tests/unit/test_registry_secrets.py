@@ -9,8 +9,8 @@ from guard_house import House
 from test_guard_groups import FREEZE, desk, house_of, planned, put
 from test_guard_pins import OTHER, SEE, later
 
-from tallystick.app.accept import accept
-from tallystick.app.cards import import_card
+from tallystick.app.registry.accept import accept
+from tallystick.app.registry.cards import import_card
 from tallystick.model.errors import BadInput, ConfigError
 
 KEY = "sk-" + "a" * 24

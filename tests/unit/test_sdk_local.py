@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.app.record import Recorder
+from tallystick.app.recording.record import Recorder
 from tallystick.cost.rates import load_card
 from tallystick.model.errors import StoreFault
 from tallystick.model.query import EVERYTHING

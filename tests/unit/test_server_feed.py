@@ -14,7 +14,7 @@ from guard_house import LOOK, REFUND, House
 from test_guard_groups import push, put
 
 from tallystick.adapters.server_feed import FEED_FILE, ServerFeed
-from tallystick.app.feed import (
+from tallystick.app.acting.feed import (
     Feed,
     Heard,
     HeldPolicy,

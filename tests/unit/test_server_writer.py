@@ -11,7 +11,7 @@ import pytest
 from tallystick.api import writer as writing
 from tallystick.api.otlp import Batch
 from tallystick.api.writer import Writer
-from tallystick.app.record import Receipt
+from tallystick.app.recording.record import Receipt
 from tallystick.model.span import Source, Span
 
 SPAN = Span("1" * 32, "2" * 16, None, "s", 1, 2, Source())

@@ -13,7 +13,7 @@ from guard_house import shipped_card
 from tallystick.adapters.memory import MemoryTraces
 from tallystick.api.otlp import Batch
 from tallystick.api.writer import Answer, Writer
-from tallystick.app.record import Recorder
+from tallystick.app.recording.record import Recorder
 from tallystick.model.span import Source, Span
 from tallystick.testing import FakeClock
 

@@ -6,7 +6,7 @@ import tomllib
 
 from cli_parts import FakeControl, FakeTraces
 
-from tallystick.app.sketching import observed
+from tallystick.app.registry.sketching import observed
 from tallystick.model.errors import UnknownThing
 from tallystick.model.registry import Use
 from tallystick.model.run import Run

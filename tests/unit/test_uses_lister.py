@@ -13,9 +13,9 @@ from tallystick.adapters.ids import TimeIds
 from tallystick.adapters.memory import MemoryControl
 from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.adapters.sqlite.traces import SqliteTraces
-from tallystick.app import uses as listing
-from tallystick.app.record import Recorder
-from tallystick.app.uses import UseLister, prompt_text, told_definition
+from tallystick.app.recording.record import Recorder
+from tallystick.app.registry import uses as listing
+from tallystick.app.registry.uses import UseLister, prompt_text, told_definition
 from tallystick.cost.rates import load_card
 from tallystick.model.canonical import digest_bytes
 from tallystick.model.errors import StoreFault

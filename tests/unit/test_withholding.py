@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tallystick.app.redacting import SpanRedactor, redacted
-from tallystick.app.withholding import Withholding, keyed, read_rule
+from tallystick.app.recording.redacting import SpanRedactor, redacted
+from tallystick.app.recording.withholding import Withholding, keyed, read_rule
 from tallystick.govern.redaction import Redactor
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Event, Source, Span

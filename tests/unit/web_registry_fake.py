@@ -10,7 +10,7 @@ import web_registry_world as world
 from web_poison import poison
 from web_world import NOW, Row, stamp
 
-from tallystick.app.questions import Registry
+from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, parse_query
 from tallystick.model.registry import TYPES

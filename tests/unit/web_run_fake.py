@@ -8,7 +8,7 @@ from typing import Any
 
 from web_world import Row
 
-from tallystick.app.outline import packed
+from tallystick.app.reading.outline import packed
 from tallystick.observe.outline import Look, Outline
 
 _STARTED = 1_000_000_000

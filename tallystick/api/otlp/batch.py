@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tallystick.app.record import Rejection
+from tallystick.app.recording.record import Rejection
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Span
 

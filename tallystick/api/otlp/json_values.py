@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from tallystick.api.otlp.batch import MAX_DEPTH, Batch, Unreadable
-from tallystick.app.record import Rejection
+from tallystick.app.recording.record import Rejection
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Source, Span
 

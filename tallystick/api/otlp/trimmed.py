@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tallystick.api.otlp.batch import Unreadable
 from tallystick.api.otlp.locate import locate_fault
 from tallystick.api.otlp.values import read_attributes, read_scope, read_text
-from tallystick.app.record import Rejection
+from tallystick.app.recording.record import Rejection
 from tallystick.model.errors import BadInput
 from tallystick.model.span import Source
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from tallystick.app.prove.checkpoints import Signed, read
 from tallystick.app.prove.verification import RowPrices
-from tallystick.app.shapes import time_text
+from tallystick.app.reading.shapes import time_text
 from tallystick.cost.rates import RateCard
 from tallystick.model.canonical import canonical_json, digest_bytes, read_canonical
 from tallystick.model.commitment import commitment

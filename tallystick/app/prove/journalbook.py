@@ -36,7 +36,7 @@ from tallystick.app.prove.continuity import check_continuity
 from tallystick.app.prove.cosigning import WitnessDoor
 from tallystick.app.prove.keeping import States, Target
 from tallystick.app.prove.mirror import content_of
-from tallystick.app.shapes import time_text
+from tallystick.app.reading.shapes import time_text
 from tallystick.model.errors import BadInput, TallystickError
 from tallystick.ports import ControlStore, Flaw
 from tallystick.proof.notes import parse_note, verified

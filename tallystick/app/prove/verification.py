@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
-from tallystick.app.decided import Missing, differences, inputs_of, made_again
-from tallystick.app.policies import evaluator, remade
+from tallystick.app.acting.decided import Missing, differences, inputs_of, made_again
+from tallystick.app.acting.policies import evaluator, remade
+from tallystick.app.acting.watch import LoopRecord, loop_record
 from tallystick.app.prove.bounds import LARGEST_DECLARATION, limits_too_much, row_too_much, steps_too_much
-from tallystick.app.watch import LoopRecord, loop_record
 from tallystick.cost.loops import LoopLimits, Rung, replay
 from tallystick.cost.rates import RateCard, Rates, load_card
 from tallystick.cost.rates import buckets as buckets_of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from tallystick.app.shapes import time_text
+from tallystick.app.reading.shapes import time_text
 from tallystick.model.errors import BadInput
 from tallystick.ports import Clock, Signer
 from tallystick.proof.base64text import to_base64

@@ -1,0 +1,389 @@
+"""The guard: decides tool calls, holds money for model calls, and keeps the journal true about both.
+
+It implements ``sdk.runtime.Guard`` by shape. One tool call goes through ``authorize`` (the stages), is written down
+by ``decided`` and ``effects``, and reaches the journal through the ``outbox``. The last act before an effect runs is
+one transaction: consume the approval, take the hold, write the decision and the start of the effect. If that fails,
+the effect does not run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NoReturn
+
+from tallystick.app.acting import effects
+from tallystick.app.acting.act import EFFECTS, Act, Clean
+from tallystick.app.acting.authorize import Authority, authorize
+from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
+from tallystick.app.acting.feed import Feed
+from tallystick.app.acting.outbox import Outbox
+from tallystick.app.acting.pins import Pins
+from tallystick.app.acting.policies import PolicyBook
+from tallystick.app.acting.spend import Purse
+from tallystick.app.acting.waiting import Waiter, wait_for
+from tallystick.app.acting.watch import LoopWatch
+from tallystick.cost.loops import Asked, LoopLimits, Rung
+from tallystick.cost.rates import RateCard
+from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
+from tallystick.model.errors import Conflict, OverBudget, Stopped
+from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
+from tallystick.model.journal import Draft
+from tallystick.model.masking import mask
+from tallystick.model.step import Effect, EffectOutcome
+from tallystick.model.usage import Usage
+from tallystick.ports import Clock, ControlStore, Ids
+
+DENIED: Final = "This action was not allowed."
+LOOPING: Final = (
+    "This call was not made: it repeats what was already done, with the same result. "
+    "Use the result you have, try something else, or say that it cannot be done."
+)
+_REMEMBERED_RUNS: Final = 1_000
+_REMEMBERED_CALLS: Final = 4_096  # of one run, let through and not come back
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """How the guard behaves: times in nanoseconds, money in nano-dollars; None is no limit."""
+
+    run_budget_nano: int | None = None
+    approval_timeout_ns: int = 300_000_000_000
+    most_denials: int = 10
+    tool_pins: bool = True  # a tool whose definition nobody accepted is refused; else it is only shown
+    loops: LoopLimits = field(default_factory=LoopLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A call that was let through and has not come back."""
+
+    asked: Asked
+    effect: Effect | None
+
+
+@dataclass(slots=True)
+class _RunMemory:
+    """What the guard remembers of a run in this process."""
+
+    watch: LoopWatch
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    running: OrderedDict[str, _Running] = field(default_factory=OrderedDict)  # by decision
+    denials: int = 0
+    stopped: bool = False
+
+
+class RunGuard:
+    """The decision path of one process. Blocking; safe to use from several threads."""
+
+    def __init__(
+        self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
+        waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
+    ) -> None:  # fmt: skip
+        """``feed`` is where the registry's changes come from; without one no registry is asked.
+
+        ``clean`` takes out of arguments and results what the journal may not keep; decisions see them as they are.
+        """
+        self._control = control
+        self._clock = clock
+        self._ids = ids
+        self._waiter = waiter
+        self._clean = clean
+        self._settings = settings or GuardSettings()
+        self._outbox = Outbox(control, clock)
+        self._purse = Purse(control, self._outbox, rates, clock, ids)
+        self._house = Authority(
+            book, self._purse, self._outbox, clock, ids, feed,
+            None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
+        )  # fmt: skip
+        self._runs: OrderedDict[str, _RunMemory] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    def open_run(
+        self, run: str, *, agent: str | None = None, workflow: str | None = None, budget_nano: int | None = None
+    ) -> None:  # fmt: skip
+        """A run begins. ``budget_nano`` is its own hard budget; else the settings' default, if there is one."""
+        del agent, workflow
+        limit = budget_nano if budget_nano is not None else self._settings.run_budget_nano
+        with self._lock:
+            self._remember(run)
+        if limit is not None and (budget_nano is not None or not self._purse.has_run_budget(run)):
+            self._purse.set_run_budget(run, limit)
+
+    def know(self, tools: Iterable[ToolDeclaration]) -> None:
+        """Tools declared in code, so that rules about them are understood before their first call, and pinned."""
+        known, house = list(tools), self._house
+        if house.feed is not None:
+            house.book.heed(house.feed.heard())
+        house.book.know(known)
+        if house.pins is not None:
+            house.pins.show(known)
+
+    def enforces(self) -> bool:
+        """Whether rules are enforced here, so that a call which nobody can judge must not run, whatever its effect."""
+        house = self._house
+        if house.feed is not None:
+            house.book.heed(house.feed.heard())
+        return house.book.enforced
+
+    def flush(self) -> None:
+        """Write every decision that still waits for its group commit."""
+        self._outbox.flush()
+
+    def close(self) -> None:
+        """Flush; the stores belong to whoever opened them."""
+        self.flush()
+
+    def _memory(self, run: str) -> _RunMemory:
+        with self._lock:
+            known = self._runs.get(run)
+            if known is not None:
+                self._runs.move_to_end(run)
+                return known
+        self.open_run(run)  # a run that nobody announced: it has the default budget all the same
+        with self._lock:
+            return self._remember(run)
+
+    def _remember(self, run: str) -> _RunMemory:
+        memory = self._runs.get(run)
+        if memory is None:
+            memory = self._runs[run] = _RunMemory(LoopWatch(self._settings.loops, self._ids))
+            while len(self._runs) > _REMEMBERED_RUNS:
+                self._runs.popitem(last=False)
+        return memory
+
+    def _must_not_be_stopped(self, run: str) -> None:
+        entry = self._control.stopped(run)
+        if entry is not None:
+            by = str(entry.body.get("by"))
+            raise Stopped(f"the run was stopped: {entry.body.get('reason')}", by=by, run=run)
+
+    # -- tools --------------------------------------------------------------------------------------------------
+
+    def before_tool(self, call: ToolCall, declaration: ToolDeclaration) -> Verdict:
+        """Decide one call, wait for an approval if it is held, and take what it may cost.
+
+        Raises Stopped or OverBudget when the whole run must end, BadInput for a call that no entry could name, and
+        the store's faults: then nothing may run.
+        """
+        must_be_nameable(call)
+        memory = self._memory(call.run)
+        if memory.stopped or self._house.book.pin(declaration).tool.effect in EFFECTS:
+            self._must_not_be_stopped(call.run)
+        act = Act(call, declaration, self._clock.now(), self._ids.salt(), clean=self._clean)
+        self._judge(act, memory)
+        assert act.ruling is not None
+        if act.looping is Rung.REFUSED:
+            return self._refuse_loop(act)
+        if act.settled and act.ruling.answer is Answer.HOLD:
+            return self._held(act, memory)
+        if act.settled:
+            return self._deny(act, memory)
+        return self._admit(act, memory)
+
+    def _judge(self, act: Act, memory: _RunMemory) -> None:
+        """Take a call through the stages. Raises Stopped where the loop rules end the run."""
+        with memory.lock:
+            authorize(act, self._house, memory.watch)
+        if act.looping is Rung.STOPPED:
+            self._stop_for_loop(act)
+
+    def _admit(self, act: Act, memory: _RunMemory, bound: str | None = None) -> Verdict:
+        """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict.
+
+        ``bound`` is the binding of the approval that is used up with it.
+        """
+        assert act.tool is not None
+        assert act.loop is not None
+        decision = self._decision(act)
+        drafts = [*act.entries, decision_entry(act, decision)]
+        if act.approval is not None:
+            drafts.insert(0, consumed(act, act.approval, bound))
+        risky = act.tool.effect in EFFECTS
+        if risky:
+            drafts.append(effects.started(act, decision, bound))
+        try:
+            if risky or act.hold is not None:
+                self._outbox.write(drafts)
+            else:
+                self._outbox.later(drafts)
+        except OverBudget as error:
+            self._refuse_spend(act, decision, error)
+        with memory.lock:
+            memory.running[decision.id] = _Running(act.loop.asked, act.tool.effect)
+            while len(memory.running) > _REMEMBERED_CALLS:
+                memory.running.popitem(last=False)
+        finding = act.loop.finding
+        warned = finding.rung is Rung.WARNED
+        return Verdict(
+            True, decision, price_nano=act.tool.price_nano, looping=finding.rung >= Rung.MARKED,
+            warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
+        )  # fmt: skip
+
+    def _deny(self, act: Act, memory: _RunMemory) -> Verdict:
+        """Say no in the one sentence, count it, and stop the run that was told no too often."""
+        decision = self._decision(act)
+        drafts = [decision_entry(act, decision)]
+        if act.tool is None or act.tool.effect in EFFECTS:
+            self._outbox.write(drafts)
+        else:
+            self._outbox.later(drafts)
+        with memory.lock:
+            memory.denials += 1
+            denials = memory.denials
+        if denials >= self._settings.most_denials:
+            reason = f"{denials} of its calls were not allowed"
+            self._write_stop(act.call.run, "denials", reason, {"denials": denials, "decision": decision.id})
+            raise Stopped(f"the run was stopped: {reason}", by="denials", run=act.call.run)
+        text = f"{DENIED} {decision.because}" if decision.because else DENIED
+        return Verdict(False, decision, text)
+
+    def _refuse_loop(self, act: Act) -> Verdict:
+        decision = self._decision(act)
+        self._outbox.later([decision_entry(act, decision)])
+        return Verdict(False, decision, LOOPING, looping=True)
+
+    def _refuse_spend(self, act: Act, decision: Decision, error: OverBudget) -> NoReturn:
+        """Nothing of what was to be written stands: write the refusal in its place, and stop the run."""
+        act.stage, act.approval = "budget", None
+        refusal = replace(
+            decision, answer=Answer.DENY, reasons=(error.message,), because=None, approval=None, hold=None
+        )
+        self._outbox.later([decision_entry(act, refusal)])
+        self._stop_for_budget(act.call.run, error)
+
+    # -- approvals ----------------------------------------------------------------------------------------------
+
+    def _held(self, act: Act, memory: _RunMemory) -> Verdict:
+        """Ask, wait, decide again. Only an approval of exactly this call under exactly these rules lets it through."""
+        assert act.ruling is not None
+        group = act.ruling.group or ""
+        expires = self._clock.now() + self._settings.approval_timeout_ns
+        bound = bound_to(act, group, expires)
+        approval = self._ask(act, expires, bound)
+        found = wait_for(self._control, self._clock, self._waiter, approval)
+        if found.state is not ApprovalState.APPROVED:
+            expired = found.state is ApprovalState.EXPIRED
+            word = "nobody answered in time" if expired else f"{found.state.value} by {found.by}"
+            reasons = (*act.ruling.reasons, word)
+            return self._deny(act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory)
+        self._must_not_be_stopped(act.call.run)
+        again = Act(
+            act.call, act.given, self._clock.now(), act.salt, frozenset({group}), approval, clean=self._clean
+        )
+        self._judge(again, memory)
+        assert again.ruling is not None
+        if again.looping is Rung.REFUSED:
+            return self._refuse_loop(again)
+        if bound_to(again, group, expires) != bound:
+            reasons = ("the call or the rules are not those that were approved",)
+            return self._deny(again.refused("binding", reasons), memory)
+        if again.settled and again.ruling.answer is Answer.HOLD:
+            return self._deny(again.refused("approval", again.ruling.reasons), memory)
+        if again.settled:
+            return self._deny(again, memory)
+        try:
+            return self._admit(again, memory, bound)
+        except Conflict as error:
+            reasons = (f"the approval could not be used: {error.message}",)
+            return self._deny(again.refused("approval", reasons), memory)
+
+    def _ask(self, act: Act, expires: int, bound: str) -> str:
+        """Write the decision to hold and the question to the group, together; the id of the approval asked for."""
+        decision = self._decision(act)
+        held = decision_entry(act, decision)
+        approval = self._ids.new("apr")
+        self._outbox.write([held, requested(act, decision, approval, bound, expires)])
+        act.approval, act.loop = approval, None  # what the loop rules said is told once
+        return approval
+
+    # -- after a tool -------------------------------------------------------------------------------------------
+
+    def after_tool(
+        self, call: ToolCall, verdict: Verdict, outcome: EffectOutcome, *, result: Any, error: str | None
+    ) -> None:
+        """Journal what became of the call, settle its hold and feed the loop detector."""
+        if not verdict.allowed:
+            return
+        memory, at = self._memory(call.run), self._clock.now()
+        with memory.lock:
+            running = memory.running.pop(verdict.decision.id, None)
+            if running is None:  # let through so long ago that it was forgotten
+                effect, loop = self._house.book.effect_of(call.tool), None
+            else:
+                effect = running.effect
+                loop = memory.watch.ended(running.asked, at=at, result=result, error=error)
+        decision = verdict.decision
+        drafts = [
+            effects.ended(
+                call,
+                decision,
+                effect,
+                outcome,
+                at=at,
+                result=result,
+                error=error,
+                loop=loop,
+                ids=self._ids,
+                clean=self._clean,
+            )
+        ]
+        if decision.hold is not None:
+            paid = effects.settlement(verdict.price_nano or 0, outcome, effect)
+            drafts.append(self._purse.settled(decision.hold, paid, run=call.run))
+        if effect in EFFECTS or decision.hold is not None:
+            self._outbox.write(drafts)
+        else:
+            self._outbox.later(drafts)
+
+    # -- models -------------------------------------------------------------------------------------------------
+
+    def before_model(self, call: ModelCall) -> Permit:
+        """Hold the worst case of a model call. Raises OverBudget or Stopped, before anything is sent."""
+        self._memory(call.run)
+        self._must_not_be_stopped(call.run)
+        try:
+            return self._purse.before(call)
+        except OverBudget as error:
+            self._stop_for_budget(call.run, error)
+
+    def after_model(self, call: ModelCall, permit: Permit, usage: Usage | None, *, model: str | None) -> None:
+        """Settle once; unknown usage settles at the held amount."""
+        self._purse.after(call, permit, usage, model=model)
+
+    # -- stopping -----------------------------------------------------------------------------------------------
+
+    def _stop_for_loop(self, act: Act) -> NoReturn:
+        assert act.loop is not None
+        finding = act.loop.finding
+        decision = self._decision(act)
+        detail: dict[str, Any] = {
+            "rule": finding.rule, "repeats": finding.repeats, "tool": act.call.tool, "decision": decision.id,
+        }  # fmt: skip
+        self._outbox.later([decision_entry(act, decision)])
+        self._write_stop(act.call.run, "loop", finding.reason, detail)
+        raise Stopped(f"the run was stopped: {finding.reason}", by="loop", run=act.call.run, **detail)
+
+    def _stop_for_budget(self, run: str, error: OverBudget) -> NoReturn:
+        self._write_stop(run, "budget", error.message, dict(error.detail))
+        error.detail.setdefault("by", "budget")
+        raise error
+
+    def _write_stop(self, run: str, by: str, reason: str, detail: dict[str, Any]) -> None:
+        body = {"run": run, "by": by, "reason": reason, "detail": detail}
+        self._outbox.write([Draft("run.stopped", run, body, run=run)])
+        with self._lock:
+            self._remember(run).stopped = True
+
+    def _decision(self, act: Act) -> Decision:
+        assert act.ruling is not None
+        assert act.policies is not None
+        ruling = act.ruling
+        return Decision(
+            self._ids.new("dec"), ruling.answer, act.policies.digest, act.policies.state, ruling.reasons,
+            ruling.because, ruling.group if ruling.answer is Answer.HOLD else None, act.approval, act.hold,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Keeping: how long runs stay and where, what is erased, and what goes out as files."""

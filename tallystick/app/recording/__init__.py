@@ -1,0 +1,1 @@
+"""Recording: spans in, redacted, priced and committed, and what they say indexed."""

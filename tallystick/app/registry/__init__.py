@@ -1,0 +1,1 @@
+"""Registry: what is declared and what was seen, planned, accepted, promoted and asked about."""
