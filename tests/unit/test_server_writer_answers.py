@@ -28,6 +28,12 @@ class Deep:
             raise RecursionError
         return spans
 
+    def begin(self) -> None:
+        """Nothing is kept beside spans."""
+
+    def committed(self) -> None:
+        """Nothing is kept beside spans."""
+
 
 def answers(*requests: list[Span]) -> list[Answer]:
     """What each of some requests hears that are committed in one transaction."""

@@ -234,10 +234,8 @@ def _kind(item: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[str, Mappin
     Older senders know two types alone, so tools and agents come as SPAN, and the whole of a call with its
     tools as a GENERATION around the real ones."""
     kind: str = item["type"].upper()
-    if (
-        kind == "GENERATION"
-        and sent.get("ai.operationId", sent.get("operation.name", item.get("name"))) in _OUTER_CALLS
-    ):
+    called = sent.get("ai.operationId", sent.get("operation.name", item.get("name")))
+    if kind == "GENERATION" and isinstance(called, str) and called in _OUTER_CALLS:
         return "AGENT", {}
     if kind == "SPAN":
         message = _tool_message(parsed(_unquoted(item.get("output"))))
