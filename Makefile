@@ -39,8 +39,9 @@ lint: $(READY)
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
+# Two at a time, a file with one of them: many tests wait for real processes more than they compute.
 pytest: $(READY)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
