@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-registry bench-large soak clean
+.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-registry bench-large bench-conversation soak clean
 
 help:
 	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-journal                     what an entry and a proof of the journal cost"
 	@echo "make bench-registry                    what the access question costs on a large registry"
 	@echo "make bench-large                       questions to a million spans, hot and archived"
+	@echo "make bench-conversation                what a long chat costs on the disk"
 	@echo "make bench-evidence                    time and size of evidence, by the length of a run"
 	@echo "make soak                              the long tests"
 	@echo "make clean                             remove what these made"
@@ -55,6 +56,9 @@ bench-journal: $(READY)
 
 bench-registry: $(READY)
 	$(BIN)/python bench/registry.py $(ARGS)
+
+bench-conversation: $(READY)
+	$(BIN)/python bench/conversation.py $(ARGS)
 
 bench-large: $(READY)
 	$(BIN)/python bench/large.py $(ARGS)
