@@ -2,8 +2,8 @@
 
 A chat of N turns is written through the recorder, one batch a call, as an agent sends it; messages have about 400
 characters of prose. *whole*: bytes of all calls' attributes as JSON, which is what storing each request whole takes;
-*zstd*: the same, each call compressed by itself; *floor*: every message once. Then what the store grows by for a chat, hot
-and archived, over 40 chats with an empty store's size taken off.
+*zstd*: the same, each call compressed by itself; *floor*: every message once. Then what the store grows by for a chat,
+hot and archived, over 40 chats with an empty store's size taken off.
 
 Run: python bench/conversation.py [--turns 15 30 60 120] [--json]
 """
