@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tallystick.model.journal import Draft
 from tallystick.model.span import Source, Span
 from tallystick.wiring import Stores
 
-NOW = time.time_ns()
+NOW = 1_795_000_000 * 10**9
 SOURCE = Source({"service.name": "stranger"}, "s")
 CYCLE = {1: 2, 2: 3, 3: 1}
 
