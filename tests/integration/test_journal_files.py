@@ -193,6 +193,7 @@ def test_what_is_erased_is_in_no_byte_of_the_store(tmp_path):
     ):  # as a SQLite that was not built to overwrite what is deleted
         connection.execute("PRAGMA secure_delete=OFF")
     assert len(store.erase([1, 2, 3, 4])) == 4
+    assert store.wipe()
     for file in tmp_path.iterdir():
         content = file.read_bytes()
         assert not any(secret[:24].encode() in content for secret in secrets.values()), file.name

@@ -298,6 +298,8 @@ class Checker:
         }
         last: dict[int, int] = {}
         for step, (row, mark) in zip(steps, marks, strict=True):
+            if row < 1:
+                yield Flaw("a step has a number that no step is given", run, step.span)
             if mark is None:
                 if row > self._bound:
                     yield Flaw("a step has no record", run, step.span)

@@ -6,7 +6,7 @@ import sqlite3
 
 from tallystick.adapters.sqlite.database import Migration, script
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
-from tallystick.adapters.sqlite.upgrading import count_versions
+from tallystick.adapters.sqlite.upgrading import count_anew
 
 APPLICATION = 0x54414C54  # "TALT"
 
@@ -210,7 +210,7 @@ _FOURTH = _FOURTH_COLUMNS + _FOURTH_ARCHIVE + _FOURTH_ERASURE
 
 def _fourth(connection: sqlite3.Connection) -> None:
     script(_FOURTH)(connection)
-    count_versions(connection)
+    count_anew(connection)
     connection.execute(MARK_LOOSE)
 
 

@@ -15,24 +15,27 @@ _VERSION: Final = 16  # place of the label of the agent's version in a shape
 _unpack = msgspec.msgpack.Decoder().decode
 
 
-def count_versions(connection: sqlite3.Connection) -> None:
-    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on;
-    and all runs the number of calls that were denied.
+def count_anew(connection: sqlite3.Connection) -> None:
+    """Give the runs whose steps say their agent's version the parts and the column that hold it from schema 4 on, those
+    whose steps are numbered the counts by process, and all runs the number of calls that were denied.
 
     Neither a run's revision nor what the journal attests changes by it.
     """
+    runs: set[int] = set()
     for run, state in connection.execute("SELECT no, state FROM run").fetchall():
-        denials = rows.unpack_tally(state).denials
-        if denials:
-            connection.execute("UPDATE run SET denials=? WHERE no=?", (denials, run))
+        tally = rows.unpack_tally(state)
+        if tally.denials:
+            connection.execute("UPDATE run SET denials=? WHERE no=?", (tally.denials, run))
+        if tally.seqs:
+            runs.add(run)
     labelled = [
         number for number, body in connection.execute("SELECT id, body FROM shape")
         if len(shape := _unpack(body)) > _VERSION and shape[_VERSION] is not None
     ]  # fmt: skip
-    wanted = "SELECT DISTINCT run FROM step WHERE shape IN (SELECT value FROM json_each(?)) ORDER BY run"
-    runs = [run for (run,) in connection.execute(wanted, (str(labelled),))]
+    wanted = "SELECT DISTINCT run FROM step WHERE shape IN (SELECT value FROM json_each(?))"
+    runs.update(run for (run,) in connection.execute(wanted, (str(labelled),)))
     shapes, names = rows.Shapes(), rows.Names()
-    for run in runs:
+    for run in sorted(runs):
         name, state = connection.execute("SELECT id, state FROM run WHERE no=?", (run,)).fetchone()
         found = connection.execute(f"{rows.READ} WHERE s.run=? ORDER BY s.id", (run,)).fetchall()
         known = shapes.read(connection, {row[4] for row in found})
