@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -21,6 +22,18 @@ settings.register_profile("house", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("house")
 
 _DATA_IS_ABSENT = re.compile(r"shared[ _]data|recorded (runs|framework spans)", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _no_tool_outlives_its_test() -> Generator[None, None, None]:
+    """A process tells every guard of the tools that it declared: those of one test are not another's."""
+    tools = sys.modules.get("tallystick.sdk.tools")
+    before = None if tools is None else dict(tools._declared)
+    yield
+    tools = sys.modules.get("tallystick.sdk.tools")
+    if tools is not None:
+        tools._declared.clear()
+        tools._declared.update(before or {})
 
 
 def shared_data() -> Path:
