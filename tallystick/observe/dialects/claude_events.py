@@ -12,8 +12,7 @@ from tallystick.model import attributes as own
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, StepStatus
 from tallystick.observe.dialects.dialect import Dialect, Found
-from tallystick.observe.messages import parsed
-from tallystick.observe.values import clean_text
+from tallystick.observe.values import clean_text, parsed
 
 _DECISIONS: Final = {"accept": "allow", "reject": "deny"}
 _KINDS: Final = {
