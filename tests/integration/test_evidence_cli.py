@@ -24,6 +24,7 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "policies" / "desk.cedar").write_text(POLICY)
     (tmp_path / "tallystick.toml").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tallystick.sdk.tools._declared", {})  # tools of other tests are not this project's
     tallystick.init("desk", project=tmp_path, instrument=False)
     try:
 
