@@ -263,6 +263,18 @@ class Parts:
 
         return wiring.check_policies(settings)
 
+    def try_policies(self, settings: Settings, files: Sequence[Path], *, mutate: bool) -> Mapping[str, Any]:
+        """Try the tests of a project's policies. Raises ConfigError with file and line."""
+        from tallystick import wiring
+
+        return wiring.policing.try_policies(settings, files, mutate=mutate)
+
+    def try_pack(self, settings: Settings, *, mutate: bool) -> Mapping[str, Any]:
+        """Try the tests of the policies that come with Tallystick."""
+        from tallystick import wiring
+
+        return wiring.policing.try_pack(settings, mutate=mutate)
+
     def policy_file(self, path: Path) -> PolicyFile:
         """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""
         from tallystick import wiring
