@@ -275,6 +275,24 @@ class Parts:
 
         return wiring.policing.try_pack(settings, mutate=mutate)
 
+    def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
+        """Stop an agent, a tool, a workflow or everything."""
+        from tallystick.app.acting.switches import throw
+
+        return throw(stores.control, scope, by=by, because=because)
+
+    def resume(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
+        """Let what was stopped go on. Raises Conflict where it was not stopped."""
+        from tallystick.app.acting.switches import release
+
+        return release(stores.control, scope, by=by, because=because)
+
+    def stops(self, stores: Stores) -> Mapping[str, Any]:
+        """What is stopped now."""
+        from tallystick.app.acting.switches import switches_json
+
+        return switches_json(stores.control)
+
     def policy_file(self, path: Path) -> PolicyFile:
         """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""
         from tallystick import wiring

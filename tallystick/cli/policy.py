@@ -28,6 +28,9 @@ LAZY = {
     "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
     "show": (f"{_MODULE}:show", "One policy, and whom it reaches."),
     "withdraw": (f"{_MODULE}:withdraw", "Take a pushed policy out of force."),
+    "stop": ("tallystick.cli.policy_stops:stop", "Stop an agent, a tool, a workflow or everything."),
+    "resume": ("tallystick.cli.policy_stops:resume", "Let what was stopped go on."),
+    "stops": ("tallystick.cli.policy_stops:stops", "What is stopped now."),
 }
 
 

@@ -17,6 +17,7 @@ from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import INIT, Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
+from tallystick.app.acting.switches import thrown, told
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.budget import scopes
 from tallystick.cost.loops import Rung
@@ -64,6 +65,17 @@ def pin(act: Act, house: Authority, _watch: LoopWatch) -> None:
     if refused is not None and act.policies.state is PolicyState.ENFORCED:
         _write_down(act)
         act.ruling, act.settled = Ruling(Answer.DENY, (refused,)), True
+
+
+def switch(act: Act, house: Authority, _watch: LoopWatch) -> None:
+    """Did a person stop it? That settles the call, whatever the state of the policies."""
+    if house.feed is None:
+        return
+    call = act.call
+    act.switch = thrown(house.feed.heard(), agent=call.agent, workflow=call.workflow, tool=call.tool)
+    if act.switch is not None:
+        _write_down(act)
+        act.ruling, act.settled = Ruling(Answer.DENY, (told(act.switch),)), True
 
 
 def _write_down(act: Act) -> str | None:
@@ -130,6 +142,7 @@ StageFunction = Callable[[Act, Authority, LoopWatch], None]
 # The order is the design's. None: a place that is kept, where nothing happens yet.
 STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
     ("pin", pin),
+    ("switch", switch),
     ("identity", None),  # whose token is it, and what has been delegated away?
     ("arguments", arguments),
     ("loop", loop),

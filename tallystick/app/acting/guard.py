@@ -23,11 +23,12 @@ from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
+from tallystick.app.acting.switches import stop_detail, thrown, told
 from tallystick.app.acting.waiting import Waiter, wait_for
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import Asked, LoopLimits, Rung
 from tallystick.cost.rates import RateCard
-from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
+from tallystick.model.control import Answer, ApprovalState, Decision, Switch, ToolCall
 from tallystick.model.errors import Conflict, OverBudget, Stopped
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
@@ -191,6 +192,10 @@ class RunGuard:
             authorize(act, self._house, memory.watch)
         if act.looping is Rung.STOPPED:
             self._stop_for_loop(act)
+        if act.stage == "switch" and act.switch is not None and act.switch.ends_runs:
+            decision = self._decision(act)
+            self._outbox.later([decision_entry(act, decision)])
+            self._stop_by_switch(act.call.run, act.switch, decision.id)
 
     def _admit(self, act: Act, memory: _RunMemory, bound: str | None = None) -> Verdict:
         """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict.
@@ -346,6 +351,10 @@ class RunGuard:
         """Hold the worst case of a model call. Raises OverBudget or Stopped, before anything is sent."""
         self._memory(call.run)
         self._must_not_be_stopped(call.run)
+        if self._house.feed is not None:
+            switch = thrown(self._house.feed.heard(), agent=call.agent, workflow=call.workflow)
+            if switch is not None:
+                self._stop_by_switch(call.run, switch)
         try:
             return self._purse.before(call)
         except OverBudget as error:
@@ -372,6 +381,11 @@ class RunGuard:
         self._write_stop(run, "budget", error.message, dict(error.detail))
         error.detail.setdefault("by", "budget")
         raise error
+
+    def _stop_by_switch(self, run: str, switch: Switch, decision: str | None = None) -> NoReturn:
+        detail = stop_detail(switch, decision)
+        self._write_stop(run, "operator", told(switch), detail)
+        raise Stopped(f"the run was stopped: {told(switch)}", by="operator", run=run, **detail)
 
     def _write_stop(self, run: str, by: str, reason: str, detail: dict[str, Any]) -> None:
         body = {"run": run, "by": by, "reason": reason, "detail": detail}
