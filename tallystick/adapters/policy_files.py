@@ -20,7 +20,8 @@ def shipped_policies(names: Iterable[str]) -> tuple[PolicyFile, ...]:
     """The policies that come with Tallystick under these names, in order of name."""
     folder = files("tallystick.govern") / _FOLDER
     return tuple(
-        PolicyFile(f"{PACK}{name}.cedar", (folder / f"{name}.cedar").read_text("utf-8")) for name in sorted(names)
+        PolicyFile(f"{PACK}{name}.cedar", (folder / f"{name}.cedar").read_text("utf-8"))
+        for name in sorted(names)
     )
 
 
@@ -44,7 +45,9 @@ def read_cases(paths: Sequence[Path], folder: Path) -> tuple[CaseFile, ...]:
     made = []
     for path in paths:
         if not path.is_file():
-            raise ConfigError(f"{path} is no file", hint="tests of policies are *.test.toml", file=str(path), line=1)
+            raise ConfigError(
+                f"{path} is no file", hint="tests of policies are *.test.toml", file=str(path), line=1
+            )
         shown = shown_path(path, folder)
         text = read_text(path, path.resolve().parent)
         made.append(cases_from(shown, text, read_toml(shown, text)))
@@ -55,7 +58,8 @@ def reported(found: Sequence[PolicyFile], names: Sequence[str]) -> tuple[PolicyF
     """Policy files with those that only report marked so; a name that no file has is for a folder that has it."""
     wanted = set(names)
     return tuple(
-        PolicyFile(one.name, one.text, one.name in wanted or _bare(one.name) in wanted or one.report) for one in found
+        PolicyFile(one.name, one.text, one.name in wanted or _bare(one.name) in wanted or one.report)
+        for one in found
     )
 
 

@@ -116,7 +116,10 @@ def open_book(
         problem = error.message + (f" ({error.hint})" if error.hint else "")
         return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
     rules = None if project.policies is None else reported(project.policies, report_only)
-    return PolicyBook(rules, declared, permissive=permissive, now=now, say=say, pack=pack)
+    directories = {one.name: one.members for one in project.found.data}
+    return PolicyBook(
+        rules, declared, permissive=permissive, now=now, say=say, pack=pack, directories=directories
+    )
 
 
 def around(folder: Path, known: Iterable[Declared]) -> Around:

@@ -284,7 +284,9 @@ def _switch_thrown(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
     for key in ("because", "by"):
         if not isinstance(body[key], str) or not body[key].strip():
             raise BadInput(f"{key!r} of a switch is a text that is not empty")
-    if views.get_switch(scope) is None:  # thrown again, it stays as it was: nobody may be too late to stop something
+    if (
+        views.get_switch(scope) is None
+    ):  # thrown again, it stays as it was: nobody may be too late to stop something
         views.put_switch(Switch(scope, body["because"], body["by"], entry.at, entry.seq))
 
 

@@ -34,7 +34,9 @@ def stop(call: Invocation, scope: str, because: str) -> None:
     if call.out.as_json:
         call.out.json(answer)
     else:
-        call.out.line(f"stopped {one_line(answer['scope'])} by {one_line(answer['by'])}: {one_line(answer['because'])}")
+        call.out.line(
+            f"stopped {one_line(answer['scope'])} by {one_line(answer['by'])}: {one_line(answer['because'])}"
+        )
 
 
 @click.command()

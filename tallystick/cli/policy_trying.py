@@ -17,8 +17,12 @@ _NO = 3  # the exit code of an answer that is no
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE…]", type=click.Path(path_type=Path))
-@click.option("--policies", type=click.Path(path_type=str), metavar="DIR", help="Folder of the *.cedar files.")
-@click.option("--mutate", is_flag=True, help="Also make each rule wrong, and say which wrong ones no test notices.")
+@click.option(
+    "--policies", type=click.Path(path_type=str), metavar="DIR", help="Folder of the *.cedar files."
+)
+@click.option(
+    "--mutate", is_flag=True, help="Also make each rule wrong, and say which wrong ones no test notices."
+)
 @click.option("--pack", is_flag=True, help="Try the policies that come with Tallystick by their own tests.")
 @common
 def test(call: Invocation, files: Sequence[Path], policies: str | None, mutate: bool, pack: bool) -> int:

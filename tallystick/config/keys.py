@@ -264,7 +264,9 @@ def _pack(key: Key, raw: Any, folder: Path) -> str:
 def _policy_file(key: Key, raw: Any, folder: Path) -> str:
     text = _text(key, raw, folder)
     if not text.endswith(".cedar") or text.startswith("/") or ".." in text.split("/"):
-        raise BadInput(f"{raw!r} is no policy file", hint="its name in the policies folder, such as new.cedar")
+        raise BadInput(
+            f"{raw!r} is no policy file", hint="its name in the policies folder, such as new.cedar"
+        )
     return text
 
 

@@ -8,28 +8,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
 from tallystick.model.control import Answer
 from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.labels import Facts, Integrity
 from tallystick.model.step import Effect
 
 _TOP: Final = ("case", "defaults", "tools")
-_CALL: Final = ("agent", "workflow", "tool", "args", "approvals", "facts")
+_CALL: Final = ("agent", "workflow", "tool", "args", "approvals", "labels")
 _EXPECTED: Final = ("expect", "because", "rule", "fits")
+_LABELS: Final = ("watermark", "authority", "untrusted", "asked", "links", "seen", "leaks", "signs")
 _TOOL: Final = ("effect", "data", "authority", "arguments")
 _HOLD: Final = re.compile(r"hold\(([^()]{1,200})\)")
 _HEADER: Final = re.compile(r"^\s*\[\[\s*case\s*\]\]", re.M)
 _MOST: Final = 5_000  # cases of one file
 
 
+SAID_BY_THE_USER: Final = Facts(Integrity.USER, Integrity.USER, (), asked=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One call and what is expected of it.
 
+    ``facts`` are the labels of its values: where a test says nothing of them, the user said it all, and asked for it.
     ``group``: who is to be asked, where a hold is expected. ``because`` is the sentence that the model is to read,
     ``rule`` the @id, the place or the file of a rule that must be among those that decide. ``fits`` False: the call is
     expected not to fit the tool's declaration.
@@ -44,7 +50,7 @@ class Case:
     workflow: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     approvals: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = SAID_BY_THE_USER
     group: str | None = None
     because: str | None = None
     rule: str | None = None
@@ -111,7 +117,7 @@ def _cases(reading: _Reading, rows: list[Any], defaults: Mapping[str, Any]) -> I
             reading.name, line, _text(reading, whole, "name", line) or f"case {nth + 1}",
             _text(reading, whole, "tool", line, needed=True) or "", expect, _text(reading, whole, "agent", line) or "",
             _text(reading, whole, "workflow", line), arguments, _names(reading, whole.get("approvals", []), line),
-            _table(reading, whole.get("facts", {}), "facts", line), group, _text(reading, whole, "because", line),
+            _facts(reading, _table(reading, whole.get("labels", {}), "labels", line), line), group, _text(reading, whole, "because", line),
             _text(reading, whole, "rule", line), _flag(reading, whole.get("fits", True), line),
         )  # fmt: skip
 
@@ -122,8 +128,29 @@ def _args(reading: _Reading, row: Mapping[str, Any], line: int) -> Mapping[str, 
         canonical_json(dict(found))
     except (BadInput, RecursionError) as error:
         why = error.message if isinstance(error, BadInput) else "they are nested too deep"
-        raise reading.error(f"the arguments cannot be written down: {why}", "texts, numbers, lists", line) from error
+        raise reading.error(
+            f"the arguments cannot be written down: {why}", "texts, numbers, lists", line
+        ) from error
     return found
+
+
+def _facts(reading: _Reading, given: Mapping[str, Any], line: int) -> Facts:
+    reading.known(given, _LABELS, "labels", line)
+    levels = ", ".join(Integrity)
+    changes: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in ("watermark", "authority"):
+            if value not in tuple(Integrity):
+                raise reading.error(f"{value!r} is no integrity", f"one of: {levels}", line)
+            changes[key] = Integrity(value)
+        elif key == "asked":
+            changes[key] = _flag(reading, value, line, key)
+        else:
+            changes[key] = _names(reading, value, line, key)
+    facts = replace(SAID_BY_THE_USER, **changes)
+    if facts.untrusted and "authority" not in given:  # what rests on nobody's word is at best a third party's
+        return replace(facts, authority=Integrity.THIRD_PARTY, watermark=Integrity.THIRD_PARTY)
+    return facts
 
 
 def _expected(reading: _Reading, given: Any, line: int) -> tuple[Answer, str | None]:
@@ -144,7 +171,9 @@ def _table(reading: _Reading, given: Any, what: str, line: int = 1) -> Mapping[s
     return given
 
 
-def _text(reading: _Reading, row: Mapping[str, Any], key: str, line: int, *, needed: bool = False) -> str | None:
+def _text(
+    reading: _Reading, row: Mapping[str, Any], key: str, line: int, *, needed: bool = False
+) -> str | None:
     given = row.get(key)
     if given is None and not needed:
         return None
@@ -153,15 +182,15 @@ def _text(reading: _Reading, row: Mapping[str, Any], key: str, line: int, *, nee
     return given
 
 
-def _names(reading: _Reading, given: Any, line: int) -> tuple[str, ...]:
+def _names(reading: _Reading, given: Any, line: int, what: str = "approvals") -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-        raise reading.error("approvals is no list of groups", 'approvals = ["finance"]', line)
+        raise reading.error(f"{what} is no list of texts", f'{what} = ["…"]', line)
     return tuple(given)
 
 
-def _flag(reading: _Reading, given: Any, line: int) -> bool:
+def _flag(reading: _Reading, given: Any, line: int, what: str = "fits") -> bool:
     if not isinstance(given, bool):
-        raise reading.error("fits is true or false", "fits = false", line)
+        raise reading.error(f"{what} is true or false", f"{what} = false", line)
     return given
 
 

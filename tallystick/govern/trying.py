@@ -79,10 +79,16 @@ def try_cases(
     """
     tried = tuple(try_case(policies, case) for case in cases)
     decided = {place for one in tried if one.ruling is not None for place in _deciding(one.ruling)}
-    wanted = set(about) if about is not None else {name for name, rule in policies.rules.items() if not rule.shipped}
+    wanted = (
+        set(about)
+        if about is not None
+        else {name for name, rule in policies.rules.items() if not rule.shipped}
+    )
     rules = [rule for place, rule in policies.rules.items() if place in wanted]
     tests = Tests(
-        tried, tuple(rule.label for rule in rules), tuple(rule.label for rule in rules if rule.place not in decided)
+        tried,
+        tuple(rule.label for rule in rules),
+        tuple(rule.label for rule in rules if rule.place not in decided),
     )
     if not mutate or tests.failed:
         return tests
@@ -119,7 +125,7 @@ def try_case(policies: PolicySet, case: Case) -> Tried:
     call = ToolCall(
         "test", "test", case.agent, tool.name, tool.digest, judged_arguments(values, tool), case.workflow
     )
-    ruling = decide(policies, call, tool, case.approvals)
+    ruling = decide(policies, call, tool, case.approvals, case.facts)
     return Tried(case, ruling, tuple(_differences(case, ruling, _misfit(call, tool, case))))
 
 
@@ -128,7 +134,7 @@ def _misfit(call: ToolCall, tool: ToolDeclaration, case: Case) -> str | None:
     if tool.effect is None:
         return f"tool {tool.name} has no effect"
     try:
-        request(call, tool, case.approvals)
+        request(call, tool, case.approvals, case.facts)
     except BadInput as error:
         return error.message
     return None
@@ -178,7 +184,9 @@ def mutated(policies: PolicySet, rule: Rule) -> Iterator[tuple[Mutant, PolicySet
         else:
             sources[rule.place] = source
             rules[rule.place] = replace(rule, forbids=source["effect"] == "forbid")
-        reached = [one for one in policies.tools.values() if can_match(policies.sources[rule.place]["action"], one)]
+        reached = [
+            one for one in policies.tools.values() if can_match(policies.sources[rule.place]["action"], one)
+        ]
         slices, observed = cut(rules, sources, reached)
         yield Mutant(rule.label, how), replace(
             policies, rules=rules, sources=sources, slices={**policies.slices, **slices},

@@ -62,7 +62,9 @@ def own_policies(
 
     project, place = settings.project or Path.cwd(), policies or settings.policies
     try:
-        stores = open_stores(find_store(settings.store, project=settings.project), create=False, writing=False)
+        stores = open_stores(
+            find_store(settings.store, project=settings.project), create=False, writing=False
+        )
     except UnknownThing:  # there is no store yet
         found, known = read_project(project, policies=place), list[Any]()
     else:

@@ -19,7 +19,9 @@ from tallystick.ports import ControlStore
 _LONGEST: Final = 1_000  # characters of a reason
 
 
-def thrown(heard: Heard, *, agent: str | None, workflow: str | None, tool: str | None = None) -> Switch | None:
+def thrown(
+    heard: Heard, *, agent: str | None, workflow: str | None, tool: str | None = None
+) -> Switch | None:
     """The switch that stops this, if one does; one that ends the run goes before one that only refuses a tool."""
     found = heard.switches
     if not found:
@@ -73,6 +75,8 @@ def _write(control: ControlStore, kind: str, scope: str, because: str, by: str) 
     if len(reason) > _LONGEST:
         raise BadInput(f"the reason has more than {_LONGEST:,} characters", hint="say it shorter")
     if mask_text(reason) != reason:
-        raise BadInput("the reason holds what looks like a credential", hint="take it out, and replace that key")
+        raise BadInput(
+            "the reason holds what looks like a credential", hint="take it out, and replace that key"
+        )
     body = {"scope": scope, "because": reason, "by": by}
     control.append([Draft(kind, scope, body, actor=by)])
