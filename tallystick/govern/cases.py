@@ -117,7 +117,8 @@ def _cases(reading: _Reading, rows: list[Any], defaults: Mapping[str, Any]) -> I
             reading.name, line, _text(reading, whole, "name", line) or f"case {nth + 1}",
             _text(reading, whole, "tool", line, needed=True) or "", expect, _text(reading, whole, "agent", line) or "",
             _text(reading, whole, "workflow", line), arguments, _names(reading, whole.get("approvals", []), line),
-            _facts(reading, _table(reading, whole.get("labels", {}), "labels", line), line), group, _text(reading, whole, "because", line),
+            _facts(reading, _table(reading, whole.get("labels", {}), "labels", line), line), group,
+            _text(reading, whole, "because", line),
             _text(reading, whole, "rule", line), _flag(reading, whole.get("fits", True), line),
         )  # fmt: skip
 

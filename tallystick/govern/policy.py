@@ -68,8 +68,8 @@ class PolicySet:
     """What decides: rules, the schema they were checked against, a slice per tool, and an identity.
 
     ``digest`` covers rules, declarations, schema, settings and evaluator: two sets with one digest decide alike.
-    ``problem`` says why a set could not be loaded. ``sources`` are the rules in Cedar's JSON, by place. ``observed`` are
-    the slices of tools that a reported rule can match, with the reported rules among the others.
+    ``problem`` says why a set could not be loaded. ``sources`` are the rules in Cedar's JSON, by place. ``observed``
+    are the slices of tools that a reported rule can match, with the reported rules among the others.
     """
 
     state: PolicyState

@@ -110,8 +110,9 @@ class ControlStore(Protocol):
         ...
 
     def registry_revision(self) -> int:
-        """The number of the newest entry that guards must hear of (object.*, alias.*, definition.*, switch.*); 0 without
-        any.
+        """The number of the newest entry that guards must hear of; 0 without any.
+
+        Its kinds: object.*, alias.*, definition.*, switch.*.
 
         Cheap enough to be asked every second by every process.
         """
