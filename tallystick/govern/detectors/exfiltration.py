@@ -1,0 +1,41 @@
+"""Links made to carry something away: long or coded values in an address, or a place left to be filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+_URL: Final = re.compile(r"https?://[^\s<>\"'`)\]}]{8,2000}", re.IGNORECASE)
+_BLANK: Final = re.compile(
+    r"[\[{<$]{1,2}\s*[A-Za-z][\w .-]{1,60}(?:[\]}>]|$)|%7B|%5B|\bYOUR[_-]|\bINSERT\b", re.IGNORECASE
+)
+_LONGEST_VALUE: Final = 120
+
+
+class Exfiltration:
+    """Notices addresses whose query is to be filled with something, or holds something long."""
+
+    name = "exfiltration-link"
+
+    def look(self, text: str) -> Iterator[str]:
+        """The addresses."""
+        if "http" not in text and "HTTP" not in text:
+            return
+        for hit in _URL.finditer(text):
+            address = hit.group(0)
+            behind = text[hit.end() : hit.end() + 40]
+            if self._carries(address) or (address.endswith(("=", "/")) and _BLANK.match(behind)):
+                yield address
+
+    @staticmethod
+    def _carries(address: str) -> bool:
+        try:
+            parts = urlsplit(address)
+            values = parse_qsl(parts.query, keep_blank_values=True)
+        except ValueError:
+            return False
+        if _BLANK.search(parts.query):
+            return True
+        return any(len(value) > _LONGEST_VALUE for _, value in values)
