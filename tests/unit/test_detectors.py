@@ -71,8 +71,8 @@ def test_signs_say_where_and_are_bounded() -> None:
 
 
 PIECES = (
-    "<!--", "![a](https://x.example/", "ignore all ", "<div style='", "https://a.example/?", "A" * 50, "[INST", "\u200b",
-    "ai agent must ", "before you do the task ",
+    "<!--", "![a](https://x.example/", "ignore all ", "<div style='", "https://a.example/?", "A" * 50, "[INST",
+    "\u200b", "ai agent must ", "before you do the task ",
 )  # fmt: skip
 TEXTS = st.text(max_size=40)
 RESULTS = st.recursive(

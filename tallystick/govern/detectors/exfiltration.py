@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 _URL: Final = re.compile(r"https?://[^\s<>\"'`)\]}]{8,2000}", re.IGNORECASE)
 _BLANK: Final = re.compile(
@@ -31,11 +30,7 @@ class Exfiltration:
 
     @staticmethod
     def _carries(address: str) -> bool:
-        try:
-            parts = urlsplit(address)
-            values = parse_qsl(parts.query, keep_blank_values=True)
-        except ValueError:
-            return False
-        if _BLANK.search(parts.query):
+        query = address.partition("?")[2].partition("#")[0]
+        if _BLANK.search(query):
             return True
-        return any(len(value) > _LONGEST_VALUE for _, value in values)
+        return any(len(pair.partition("=")[2]) > _LONGEST_VALUE for pair in query.split("&"))
