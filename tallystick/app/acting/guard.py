@@ -276,6 +276,8 @@ class RunGuard:
         assert again.ruling is not None
         if again.looping is Rung.REFUSED:
             return self._refuse_loop(again)
+        if again.switch is not None:
+            return self._deny(again, memory)
         if bound_to(again, group, expires) != bound:
             reasons = ("the call or the rules are not those that were approved",)
             return self._deny(again.refused("binding", reasons), memory)
