@@ -275,6 +275,12 @@ class Parts:
 
         return wiring.policing.try_pack(settings, mutate=mutate)
 
+    def backtest(self, stores: Stores, settings: Settings, query: str, **options: Any) -> Mapping[str, Any]:
+        """What other policies would have said of recorded runs; options as of ``wiring.policing.backtest``."""
+        from tallystick import wiring
+
+        return wiring.policing.backtest(stores, settings, query, **options)
+
     def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
         """Stop an agent, a tool, a workflow or everything."""
         from tallystick.app.acting.switches import throw

@@ -24,6 +24,10 @@ _MODULE = "tallystick.cli.policy"
 LAZY = {
     "check": (f"{_MODULE}:check", "Check the policies against the declared tools."),
     "test": ("tallystick.cli.policy_trying:test", "Try the tests beside the policies."),
+    "backtest": (
+        "tallystick.cli.policy_backtest:backtest",
+        "What policies would have said of recorded runs.",
+    ),
     "push": (f"{_MODULE}:push", "Put policies in force for the agents that match a query."),
     "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
     "show": (f"{_MODULE}:show", "One policy, and whom it reaches."),

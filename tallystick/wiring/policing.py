@@ -13,6 +13,7 @@ from tallystick.model.errors import ConfigError, UnknownThing
 if TYPE_CHECKING:
     from tallystick.govern.policy import PolicyFile
     from tallystick.model.guarding import ToolDeclaration
+    from tallystick.wiring.stores import Stores
 
 
 def try_policies(settings: Settings, paths: Sequence[Path], *, mutate: bool) -> Mapping[str, Any]:
@@ -75,3 +76,32 @@ def own_policies(
             stores.close()
     tools = {one.name: one for one in [*known, *found.declarations]}
     return reported(found.policies or (), settings.policy_report_only), list(tools.values())
+
+
+def backtest(
+    stores: Stores, settings: Settings, query: str, *, since: str, policies: Path | None
+) -> dict[str, Any]:
+    """What another set of policies (``policies``: its folder) would have said of recorded runs.
+
+    The pack, and policies pushed to groups of agents, count as they would. Raises ConfigError for policies that cannot
+    be loaded, and BadInput for a query.
+    """
+    from tallystick.adapters.project import open_book
+    from tallystick.app.acting.backtest import backtest as go_through
+    from tallystick.app.acting.policies import check_policies
+    from tallystick.app.registry.registrar import known_sources
+    from tallystick.wiring.feed import store_feed
+    from tallystick.wiring.machine import clock
+    from tallystick.wiring.stores import adopt, reader
+
+    adopt(stores)
+    files, tools = own_policies(settings, policies)
+    check_policies([*files, *pack(settings)], tools)
+    heard = store_feed(stores).heard()
+    book = open_book(
+        settings.project or Path.cwd(), policies=policies or settings.policies, also=list(heard.tools.values()),
+        sources=known_sources(stores.control), now=clock().now, pack=pack(settings),
+        report_only=settings.policy_report_only,
+    )  # fmt: skip
+    book.heed(heard)
+    return go_through(reader(stores), stores.control, book, query, since=since)

@@ -28,7 +28,11 @@ def resume(house: House, scope: str) -> None:
 
 @pytest.mark.parametrize("text", ["enforced", "permissive", "unconfigured"])
 def test_a_stopped_tool_is_denied_until_it_is_resumed(text: str) -> None:
-    house = House(None, asks=True) if text == "unconfigured" else House(asks=True, permissive=text == "permissive")
+    house = (
+        House(None, asks=True)
+        if text == "unconfigured"
+        else House(asks=True, permissive=text == "permissive")
+    )
     assert house.ask(LOOK, id="1").allowed
     stop(house, "tool:look")
     verdict = house.ask(LOOK, id="2")
@@ -99,7 +103,9 @@ def test_a_yes_that_comes_after_the_stop_lets_nothing_through() -> None:
     assert "effect.started" not in house.kinds()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["stop", "resume"]), st.sampled_from(["tool:look", "tool:refund"]))))
+@given(
+    st.lists(st.tuples(st.sampled_from(["stop", "resume"]), st.sampled_from(["tool:look", "tool:refund"])))
+)
 @settings(max_examples=30, deadline=None)
 def test_after_any_order_of_stops_what_runs_is_what_is_not_stopped(acts: list[tuple[str, str]]) -> None:
     house, thrown = House(asks=True, most_denials=1_000), set[str]()
