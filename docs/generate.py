@@ -158,7 +158,7 @@ def json_page() -> str:
     documented = {**{name: list(shape) for name, shape in shapes().items()},
                   **{name: list(told[name]) for name in REGISTRY_SHAPES},
                   "budget": list(told["budget"]), "cost": list(told["cost"]),
-                  **{name: list(told[name]) for name in ("wholeness", "loss")},
+                  **{name: list(told[name]) for name in ("wholeness", "loss", "tried", "change_of_answer", "switch")},
                   "entry": list(told["entry"])}  # fmt: skip
     for name, keys in documented.items():
         lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]

@@ -77,7 +77,10 @@ class ToolTrace:
         """Record what the tool was called with, without the values of the arguments to ``redact``."""
         if self._step is not None and self._active.contents:
             if redact and isinstance(arguments, Mapping):
-                arguments = {name: mark_of("argument") if name in redact else value for name, value in arguments.items()}
+                arguments = {
+                    name: mark_of("argument") if name in redact else value
+                    for name, value in arguments.items()
+                }
             self._step.note({"gen_ai.tool.call.arguments": bounded_json(arguments)})
 
     @edge("tool.verdict", None)
