@@ -30,7 +30,7 @@ decision.made          decision, run, step, agent, workflow, tool, tool_digest, 
                        because, group, facts, loop, approval, hold, would
                        (would: {answer, group, reasons} with the rules that are only reported, where they change it)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
-                       (stage: pin | switch | arguments | loop | policy | budget | approval | binding)
+                       (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)

@@ -12,6 +12,7 @@ from typing import Final
 
 from tallystick.app.acting.act import EFFECTS, Act, exact_arguments, redacted
 from tallystick.app.acting.decided import called
+from tallystick.app.acting.faults import refuse_for
 from tallystick.app.acting.feed import NOTHING, Feed
 from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.outbox import Outbox
@@ -164,10 +165,17 @@ STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
 
 
 def authorize(act: Act, house: Authority, memory: RunMemory) -> Act:
-    """Take a call through the stages until one settles it. Afterwards ``act.ruling`` and ``act.stage`` say how."""
+    """Take a call through the stages until one settles it. Afterwards ``act.ruling`` and ``act.stage`` say how.
+
+    A stage that fails settles a call that has an effect: it is refused. Raises the fault for one that has none.
+    """
     for name, stage in STAGES:
-        if stage is not None:
-            stage(act, house, memory)
+        try:
+            if stage is not None:
+                stage(act, house, memory)
+        except Exception as fault:  # noqa: BLE001 - whatever a guard trips over must not let an effect pass
+            act.entries += tuple(refuse_for(act, name, fault, house.book))
+            break
         if act.settled:
             act.stage = name
             break

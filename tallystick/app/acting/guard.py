@@ -8,8 +8,6 @@ the effect does not run.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
@@ -18,8 +16,9 @@ from tallystick.app.acting import effects
 from tallystick.app.acting.act import EFFECTS, Act, Clean
 from tallystick.app.acting.authorize import Authority, authorize
 from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
+from tallystick.app.acting.faults import FAULT
 from tallystick.app.acting.feed import Feed
-from tallystick.app.acting.memory import RunMemory
+from tallystick.app.acting.memory import RunMemory, Runs
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import Pins
 from tallystick.app.acting.policies import PolicyBook
@@ -30,7 +29,7 @@ from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import LoopLimits, Rung
 from tallystick.cost.rates import RateCard
 from tallystick.model.control import Answer, ApprovalState, Decision, Switch, ToolCall
-from tallystick.model.errors import Conflict, OverBudget, Stopped
+from tallystick.model.errors import Conflict, OverBudget, Stopped, StoreFault, StoreFull, Unreachable
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
 from tallystick.model.labels import Integrity
@@ -44,7 +43,6 @@ LOOPING: Final = (
     "This call was not made: it repeats what was already done, with the same result. "
     "Use the result you have, try something else, or say that it cannot be done."
 )
-_REMEMBERED_RUNS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,7 @@ class RunGuard:
             book, self._purse, self._outbox, clock, ids, feed,
             None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
         )  # fmt: skip
-        self._runs: OrderedDict[str, RunMemory] = OrderedDict()
-        self._lock = threading.Lock()
+        self._runs = Runs(lambda: RunMemory(LoopWatch(self._settings.loops, self._ids)))
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -96,8 +93,7 @@ class RunGuard:
         """
         del agent, workflow
         limit = budget_nano if budget_nano is not None else self._settings.run_budget_nano
-        with self._lock:
-            self._remember(run)
+        self._runs.remember(run)
         if words:
             self.heard(run, words)
         if limit is not None and (budget_nano is not None or not self._purse.has_run_budget(run)):
@@ -134,21 +130,13 @@ class RunGuard:
         self.flush()
 
     def _memory(self, run: str) -> RunMemory:
-        with self._lock:
-            known = self._runs.get(run)
-            if known is not None:
-                self._runs.move_to_end(run)
-                return known
+        known = self._runs.known(run)
+        if known is not None:
+            return known
         self.open_run(run)  # a run that nobody announced: it has the default budget all the same
-        with self._lock:
-            return self._remember(run)
-
-    def _remember(self, run: str) -> RunMemory:
-        memory = self._runs.get(run)
-        if memory is None:
-            memory = self._runs[run] = RunMemory(LoopWatch(self._settings.loops, self._ids))
-            while len(self._runs) > _REMEMBERED_RUNS:
-                self._runs.popitem(last=False)
+        memory = self._runs.remember(run)
+        with memory.lock:  # what it read, here before it was forgotten or in another process, nobody knows
+            memory.labels.inherit(Integrity.THIRD_PARTY)
         return memory
 
     def _must_not_be_stopped(self, run: str) -> None:
@@ -212,6 +200,12 @@ class RunGuard:
                 self._outbox.later(drafts)
         except OverBudget as error:
             self._refuse_spend(act, decision, error)
+        except (StoreFault, StoreFull, Unreachable) as fault:
+            if not risky:
+                raise
+            return self._deny(
+                act.refused(FAULT, (f"the journal cannot be written: {fault.message}",)), memory
+            )
         with memory.lock:
             memory.let_through(decision.id, act)
         finding = act.loop.finding
@@ -225,10 +219,10 @@ class RunGuard:
     def _deny(self, act: Act, memory: RunMemory) -> Verdict:
         """Say no in the one sentence, count it, and stop the run that was told no too often."""
         decision = self._decision(act)
-        drafts = [decision_entry(act, decision)]
-        if act.tool is None or act.tool.effect in EFFECTS:
+        drafts = [*(act.entries if act.stage == FAULT else ()), decision_entry(act, decision)]
+        if (act.tool is None or act.tool.effect in EFFECTS) and act.stage != FAULT:
             self._outbox.write(drafts)
-        else:
+        else:  # what a fault refused is written as soon as it can be
             self._outbox.later(drafts)
         with memory.lock:
             memory.denials += 1
@@ -387,8 +381,7 @@ class RunGuard:
     def _write_stop(self, run: str, by: str, reason: str, detail: dict[str, Any]) -> None:
         body = {"run": run, "by": by, "reason": reason, "detail": detail}
         self._outbox.write([Draft("run.stopped", run, body, run=run)])
-        with self._lock:
-            self._remember(run).stopped = True
+        self._runs.remember(run).stopped = True
 
     def _decision(self, act: Act) -> Decision:
         assert act.ruling is not None

@@ -198,7 +198,7 @@ class PolicyBook:
         policies = self._set(covering)
         if policies.digest in self._journalled:
             return Loaded(policies, None)
-        entry = _loaded(policies, self._files_of(covering))
+        entry = loaded_entry(policies, self._files_of(covering))
         if len(self._journalled) >= _REMEMBERED:
             self._journalled.clear()
         self._journalled.add(policies.digest)
@@ -251,7 +251,7 @@ class PolicyBook:
             return load_failed(_cut(problem), tools)
 
 
-def _loaded(policies: PolicySet, files: Sequence[PolicyFile]) -> Draft:
+def loaded_entry(policies: PolicySet, files: Sequence[PolicyFile]) -> Draft:
     """The entry that says which set came into force, with everything it was made of."""
     made = policies.state in (PolicyState.ENFORCED, PolicyState.PERMISSIVE)
     texts = {_digest_of(one.text): one.text for one in files} if made else {}
