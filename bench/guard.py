@@ -1,7 +1,7 @@
 """What one guarded tool call costs, journal included, beside the evaluator alone: CPU milliseconds a call.
 
-``python bench/guard.py [--calls N] [--json]``. The whole path is ``before_tool`` and ``after_tool`` of a real guard on a
-real SQLite store, with labels, pins, loop rules and the pack; a write's decision is on disk before it runs. The peer
+``python bench/guard.py [--calls N] [--json]``. The whole path is ``before_tool`` and ``after_tool`` of a guard on a
+real SQLite store, with labels, pins, loop rules and the pack; a write is on disk before it runs. The peer
 is cedarpy with its rules parsed before, deciding the same request by the same rules. Both are measured in turns.
 """
 
@@ -46,7 +46,9 @@ unless {{ context.approvals.contains("g{n}") }};
 
 def rules(count: int) -> str:
     """A permit, and so many rules over 20 tools less one."""
-    return "permit (principal, action, resource);\n" + "".join(RULE.format(n=n, tool=n % 20) for n in range(count - 1))
+    return "permit (principal, action, resource);\n" + "".join(
+        RULE.format(n=n, tool=n % 20) for n in range(count - 1)
+    )
 
 
 class World:
@@ -57,7 +59,10 @@ class World:
         self.tools = [ToolDeclaration(f"t{n}", effect, arguments=TYPES) for n in range(20)]
         control = SqliteControl(folder / f"{count}-{effect.value}.db", clock=SystemClock(), ids=TimeIds())
         book = PolicyBook(
-            [PolicyFile("policies/bench.cedar", text)], self.tools, pack=shipped_policies(PACKS), now=time.time_ns
+            [PolicyFile("policies/bench.cedar", text)],
+            self.tools,
+            pack=shipped_policies(PACKS),
+            now=time.time_ns,
         )
         self.guard = RunGuard(
             control, SystemClock(), TimeIds(), book, rate_card(), waiter=lambda _ns: None,
@@ -120,7 +125,9 @@ def main() -> None:
     given = asked.parse_args()
     with TemporaryDirectory(prefix="tally-bench-guard-") as folder:
         rows = [
-            measure(Path(folder), count, effect, given.calls) for effect in (Effect.READ, Effect.WRITE) for count in SIZES
+            measure(Path(folder), count, effect, given.calls)
+            for effect in (Effect.READ, Effect.WRITE)
+            for count in SIZES
         ]
     if given.json:
         print(json.dumps({"rows": rows}))
