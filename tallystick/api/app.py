@@ -243,13 +243,7 @@ def create_app(
         guards=[_check_role],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
-        openapi_config=OpenAPIConfig(
-            title="Tallystick",
-            version=__version__,
-            path=_LITESTAR_DOCS,
-            render_plugins=[JsonRenderPlugin()],
-            use_handler_docstrings=True,
-        ),
+        openapi_config=_openapi(),
         logging_config=None,
         debug=False,
     )
@@ -259,6 +253,13 @@ def create_app(
     )  # fmt: skip
     app.otlp_port = settings.otlp_port
     return app
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Tallystick", version=__version__, path=_LITESTAR_DOCS, render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )  # fmt: skip
 
 
 def _check_role(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

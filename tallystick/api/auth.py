@@ -107,8 +107,7 @@ class Gate:
     def admit_program(self, authorization: str, address: str = "") -> Caller:
         """Let a caller in that can be no browser, by the value of its authorization header.
 
-        Raises Refusal with NotSignedIn when a token is wanted and not shown, and Denied for a person whose role sends
-        nothing.
+        Raises Refusal: NotSignedIn when a token is wanted and not shown, Denied for a person whose role sends nothing.
         """
         people = self._people()
         if self._token is None and not (people.exist and _bearer(authorization)):
@@ -116,7 +115,10 @@ class Gate:
         found = self._by_token(people, authorization, address)
         if found is None:
             raise self._no_token()
-        check(found, "POST", "/v1/traces")
+        try:
+            check(found, "POST", "/v1/traces")
+        except Denied as error:
+            raise Refusal(error) from error
         return found
 
     def still(self, scope: Scope, caller: Caller) -> bool:
@@ -226,11 +228,12 @@ class Gate:
     def _tell(self, how: str, caller: Caller) -> None:
         """Tell of a sign-in; of a token that comes with every request, once an hour."""
         now, key = self._clock.now() // _SECOND, f"{caller.token or caller.name}"
-        if how == "token" and now < self._told.get(key, 0):
-            return
-        if len(self._told) >= _MOST_TOLD:
-            self._told.clear()
-        self._told[key] = now + TELL_EVERY_S
+        if how == "token":
+            if now < self._told.get(key, 0):
+                return
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            self._told[key] = now + TELL_EVERY_S
         if self._signins is not None:
             self._signins.made(how, caller.name, caller.token)
 

@@ -119,7 +119,7 @@ def test_what_is_no_answer(control: Control, word: str, by: str, note: str | Non
     with pytest.raises(BadInput):
         answer(control, control.clock, Ids(), "apr_1", word, unnamed(by), note)
     with pytest.raises(UnknownThing):
-        answer(control, control.clock, Ids(), "nothing", "approved", "a")
+        answer(control, control.clock, Ids(), "nothing", "approved", unnamed("a"))
 
 
 def test_an_answer_in_the_last_moment_stands(control: Control) -> None:
