@@ -41,7 +41,9 @@ _HEADERS: Final = [
         b"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),  # the link's proof must not leave by the Referer header
+    # The proof in a link must not leave this server by the Referer header. With "no-referrer" a browser would say "null"
+    # for the origin of the form, and be refused as a page of another site.
+    (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 ]
 STYLE_PATH: Final = "/sign-in.css"
