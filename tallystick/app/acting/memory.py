@@ -1,0 +1,66 @@
+"""What the guard remembers of one run in this process: its loop watch, its labels, and the calls that are out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tallystick.app.acting.act import Act
+from tallystick.app.acting.watch import LoopWatch
+from tallystick.cost.loops import Asked
+from tallystick.govern.detectors.shipped import SHIPPED
+from tallystick.govern.detectors.sign import signs_in
+from tallystick.govern.labels.context import Context
+from tallystick.model.guarding import ToolDeclaration
+
+_REMEMBERED_CALLS: Final = 4_096  # let through and not come back
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A call that was let through and has not come back."""
+
+    asked: Asked
+    tool: ToolDeclaration
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """One run. Whoever reads or changes it holds ``lock``."""
+
+    watch: LoopWatch
+    labels: Context = field(default_factory=Context)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    running: OrderedDict[str, Running] = field(default_factory=OrderedDict)  # by decision
+    denials: int = 0
+    stopped: bool = False
+
+    def let_through(self, decision: str, act: Act) -> None:
+        """A call goes out."""
+        assert act.tool is not None
+        assert act.loop is not None
+        self.running[decision] = Running(act.loop.asked, act.tool)
+        if act.facts is not None:
+            self.labels.let_through(act.tool, act.arguments, act.facts)
+        while len(self.running) > _REMEMBERED_CALLS:
+            self.running.popitem(last=False)
+
+    def read(self, tool: ToolDeclaration, result: Any, error: str | None) -> None:
+        """A call came back, and the model reads what it brought; an error's text is anybody's."""
+        self.labels.read(tool, result, self._signs(tool, result))
+        if error is not None:
+            unknown = ToolDeclaration(tool.name)
+            self.labels.read(unknown, error, self._signs(unknown, error))
+
+    @staticmethod
+    def _signs(tool: ToolDeclaration, result: Any) -> list[str]:
+        """Detectors that speak up about what somebody else wrote; what the system itself says is not looked at."""
+        if (
+            tool.returns
+            and all(one.integrity.trusted for one in tool.returns.values())
+            and "*" in tool.returns
+        ):
+            return []
+        return [sign.detector for sign in signs_in(result, SHIPPED)]
