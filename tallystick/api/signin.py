@@ -30,7 +30,7 @@ p{margin:0 0 1rem}
 label{display:block;font-weight:600}
 input,button{box-sizing:border-box;width:100%;font:inherit;padding:.6rem .7rem;margin:.35rem 0 1rem;
 border:1px solid GrayText;border-radius:.375rem;background:Field;color:FieldText}
-button{background:ButtonText;color:ButtonFace;font-weight:600;cursor:pointer;border-color:ButtonText}
+button{background:CanvasText;color:Canvas;font-weight:600;cursor:pointer;border-color:CanvasText}
 input:focus-visible,button:focus-visible{outline:2px solid Highlight;outline-offset:2px}
 .note{border-left:.25rem solid Mark;padding-left:.75rem}
 code{font-family:ui-monospace,monospace}
