@@ -157,6 +157,7 @@ def json_page() -> str:
     ]  # fmt: skip
     documented = {**{name: list(shape) for name, shape in shapes().items()},
                   **{name: list(told[name]) for name in REGISTRY_SHAPES},
+                  **{name: list(told[name]) for name in ("person", "token", "delegation", "did")},
                   "budget": list(told["budget"]), "cost": list(told["cost"]),
                   **{name: list(told[name]) for name in ("wholeness", "loss", "tried", "change_of_answer", "switch")},
                   "entry": list(told["entry"])}  # fmt: skip

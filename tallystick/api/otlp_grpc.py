@@ -108,12 +108,13 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
             return None
         return grpc.unary_unary_rpc_method_handler(partial(self._answer, partial(self._export, signal)))
 
-    def _answer(self, work: Callable[[bytes, str], Any], body: bytes, context: Any) -> bytes:
+    def _answer(self, work: Callable[[bytes, str, str], Any], body: bytes, context: Any) -> bytes:
         """Run a request on the event loop and wait; in a thread of gRPC's."""
         assert self._loop is not None
         given = next((value for key, value in context.invocation_metadata() if key == "authorization"), "")
+        address = str(context.peer()).rpartition(":")[0]  # without the port: ipv4:127.0.0.1
         waiting = asyncio.run_coroutine_threadsafe(
-            work(body, given if isinstance(given, str) else ""), self._loop
+            work(body, given if isinstance(given, str) else "", address), self._loop
         )
         try:
             answer: bytes = waiting.result()
@@ -129,24 +130,24 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
             return answer
         raise AssertionError("refusing a call ends it")
 
-    async def _export(self, signal: Signal, body: bytes, given: str) -> bytes:
+    async def _export(self, signal: Signal, body: bytes, given: str, address: str) -> bytes:
         """Commit one request; the serialised answer."""
-        self._admit(given)
+        self._admit(given, address)
         tally = self._writer.tally
         answer = await self._writer.take(len(body), partial(signal.protobuf, body))
         tally.requests += 1
         tally.rejected += len(answer.rejected)
         return success(answer, signal, as_json=False)
 
-    async def _metrics(self, body: bytes, given: str) -> bytes:
-        self._admit(given)
+    async def _metrics(self, body: bytes, given: str, address: str) -> bytes:
+        self._admit(given, address)
         count = await asyncio.to_thread(count_metrics, body, as_json=False)
         self._writer.tally.requests += 1
         return partial_success("", count, NO_METRICS, as_json=False)
 
-    def _admit(self, given: str) -> None:
+    def _admit(self, given: str, address: str) -> None:
         try:
-            self._gate.admit_program(given)
+            self._gate.admit_program(given, address)
         except Refusal:
             self._writer.tally.requests += 1
             self._writer.tally.refused_requests += 1

@@ -15,8 +15,10 @@ from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
+    from tallystick.adapters.server_people import ServerPeople
     from tallystick.app.keeping.export_runs import RunExport
     from tallystick.app.keeping.retention import Expired
+    from tallystick.app.people.desk import PeopleDesk
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.reading.read import Reader
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tallystick.app.registry.push import PolicyDesk
     from tallystick.app.registry.ready import Ready
     from tallystick.govern.policy import PolicyFile
+    from tallystick.model.people import Caller
     from tallystick.model.span import Span
     from tallystick.model.step import Step
     from tallystick.ports.archive import Archived
@@ -148,7 +151,7 @@ class Parts:
         """Delete the runs that the settings let go."""
         from tallystick import wiring
 
-        return wiring.keeping.expire(stores, settings, by=this_person(), dry_run=dry_run)
+        return wiring.keeping.expire(stores, settings, by=self.caller(stores).name, dry_run=dry_run)
 
     def backup(self, stores: Stores, folder: Path, *, with_key: bool, say: Callable[[str], None]) -> BackedUp:
         """Copy the store into an empty folder."""
@@ -187,8 +190,24 @@ class Parts:
         receipt = import_file(recorder, name, format, content, progress, decode_otlp=decode)
         return {**receipt, "rejected": [*unreadable, *receipt["rejected"]]}
 
+    def people(self, stores: Stores) -> PeopleDesk:
+        """The people of open stores."""
+        from tallystick import wiring
+
+        return wiring.people.desk(stores)
+
+    def caller(self, stores: Stores) -> Caller:
+        """Who gives this command: the operating system's user, as the person that was added with it, if one was."""
+        return self.people(stores).os_caller(this_person())
+
+    def server_people(self, server: str, settings: Settings) -> ServerPeople:
+        """The people and approvals of a server. Raises ConfigError for what is no address."""
+        from tallystick import wiring
+
+        return wiring.people.at_server(server, settings)
+
     def answer(
-        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: Caller, note: str | None
     ) -> Mapping[str, Any]:
         """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
         from tallystick import wiring

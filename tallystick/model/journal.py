@@ -33,7 +33,8 @@ decision.made          decision, run, step, agent, workflow, tool, tool_digest, 
                        (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
-approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)
+approval.answered      approval, answer (approved | rejected), by, person, via, «note», binding, envelope
+                       (person: by, or null where nobody was added as a person; envelope: DSSE)
 approval.expired       approval
 approval.consumed      approval, binding
 effect.started         effect, decision, run, tool, call, binding
@@ -54,8 +55,17 @@ key.retired            key, because
 journal.reopened       size, root, because, by                     (history was lost and that is admitted)
 content.erased         commitments, subject, because, by
 runs.deleted           rule, runs [run, …], because, by            (whole runs that a rule let go; at most 500)
-signin.made            how, by
+person.added           person, role, groups [group], os_user, because, via
+                       (role: viewer | operator | approver | admin; via: session | token | store | open)
+person.changed         person, role, groups [group], os_user, because, via            (as they are from then on)
+person.removed         person, because, via
+token.made             token, person, label, digest, expires_ns, via   (digest: SHA-256 of the token, in hex)
+token.revoked          token, person, because, via
+delegation.made        delegation, group, from, to, until_ns, because, via
+delegation.revoked     delegation, because, via
+signin.made            how, by, token                              (token: its id; null for the token of the server)
 signin.refused         how, count, since
+signin.ended           token, by                                   (all sessions that were opened with a token)
 =====================  ===============================================================================
 """
 

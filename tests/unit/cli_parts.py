@@ -295,9 +295,9 @@ class FakeParts(Parts):
         }
 
     def answer(
-        self, stores: Any, settings: Any, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Any, settings: Any, approval: str, answer: str, *, by: Any, note: str | None
     ) -> Mapping[str, Any]:
-        self.answered.append((approval, answer, by, note))
+        self.answered.append((approval, answer, by.name, note))
         return {**APPROVAL, "state": answer, "by": by, "note": note}
 
     def declare(
