@@ -148,7 +148,7 @@ class Archiver:
                         found = self._shelf.rows(connection, run.no, after=after, limit=_SLICE)
                         pairs = self._shelf.pairs(connection, found, run.id, self._shapes)
                         for row, (step, span) in zip(found, pairs, strict=True):
-                            yield to_archive(position, row, step, pack(step, span))
+                            yield to_archive(segment.no, position, row, step, pack(step, span))
                             position += 1
                         more = len(found) == _SLICE
                         after = found[-1][0] if found else after
