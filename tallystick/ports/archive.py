@@ -91,12 +91,17 @@ class Deleted:
 class Archive(Protocol):
     """Files of archived steps. A segment is written whole or not at all, never changed, and read by many processes.
 
-    A segment's name is ``DAY/NUMBER``. The steps of a run follow each other in it, with growing numbers. Every method raises StoreFault that names the file where one is missing,
-    damaged or cannot be written, and where what reads and writes them is not installed.
+    A segment's name is ``DAY/NUMBER``. The steps of a run follow each other in it, with growing numbers. Every method
+    raises StoreFault that names the file where one is missing, damaged or cannot be written, and where what reads or
+    writes it is not installed.
     """
 
     def available(self) -> bool:
-        """Whether segments can be written here, and old ones read."""
+        """Whether segments can be written here."""
+        ...
+
+    def readable(self, segment: str) -> bool:
+        """Whether what is installed reads a segment; whether its files are whole, it does not say."""
         ...
 
     def write(self, segment: str, steps: Iterable[ArchivedStep], contents: Sequence[bytes]) -> int:

@@ -1,8 +1,8 @@
 """Segments as folders of three Parquet files: ``steps.parquet``, ``spans.parquet`` and ``contents.parquet``.
 
-``steps.parquet`` has what anybody may read of the steps; DuckDB writes it. The other two have what the store reads, a few
-rows at a time and without DuckDB (``paged``). A segment of the first form has no ``spans.parquet``: its steps are all in
-``steps.parquet`` and are read by DuckDB, as are its contents.
+``steps.parquet`` has what anybody may read of the steps; DuckDB writes it. The other two have what the store reads, a
+few rows at a time and without DuckDB (``paged``). A segment of the first form has no ``spans.parquet``: all of its
+steps is in ``steps.parquet`` and is read by DuckDB, as its contents are.
 
 Rows are in the order of runs and their steps. A segment is written to a folder with a name of its own, brought to disk,
 and renamed: it is there whole or not at all. See docs/reference/archive.md.
@@ -103,30 +103,30 @@ class ParquetArchive:
     ) -> list[ArchivedStep]:  # fmt: skip
         """Steps at positions ``first`` and following, in order."""
         folder = self._folder / segment
-        if not (folder / SPANS).exists() and SPANS not in files_of(folder):
+        file = f"{folder}/{SPANS}"
+        if not os.path.exists(file) and SPANS not in files_of(folder):
+            old = folder / STEPS
             return first_form.steps(
-                self._engine, folder / STEPS, first, count, after=after, limit=limit, spans=spans, bodies=bodies
-            )
-        with self._rows(folder / SPANS) as rows:
+                self._engine, old, first, count, after=after, limit=limit, spans=spans, bodies=bodies
+            )  # fmt: skip
+        with self._rows(file) as rows:
             numbers = rows.values("row", first, count)
             ids = rows.values("span", first, count)
             begin = bisect_right(numbers, after)
-            if spans is not None:
+            if spans is None:
+                end = len(numbers) if limit is None else min(len(numbers), begin + limit)
+                places: Sequence[int] = range(begin, end)
+                rests = rows.values("rest", first + begin, len(places))
+                texts = rows.values("body", first + begin, len(places)) if bodies else [b""] * len(places)
+            else:
                 wanted = set(spans)
-                places = [at for at in range(begin, len(ids)) if ids[at] in wanted][:limit]
-                rest = rows.some("rest", [first + at for at in places])
-                held = rows.some("body", [first + at for at in places]) if bodies else {}
-                return [
-                    ArchivedStep(first + at, numbers[at], ids[at], {}, rest[first + at], held.get(first + at, b""))
-                    for at in places
-                ]
-            end = len(numbers) if limit is None else min(len(numbers), begin + limit)
-            places = range(begin, end)
-            rests = rows.values("rest", first + begin, end - begin)
-            texts = rows.values("body", first + begin, end - begin) if bodies else [b""] * (end - begin)
+                places = [place for place in range(begin, len(ids)) if ids[place] in wanted][:limit]
+                at = [first + place for place in places]
+                rests = [*rows.some("rest", at).values()]
+                texts = [*rows.some("body", at).values()] if bodies else [b""] * len(at)
             return [
-                ArchivedStep(first + at, numbers[at], ids[at], {}, rest, text)
-                for at, rest, text in zip(places, rests, texts, strict=True)
+                ArchivedStep(first + place, numbers[place], ids[place], {}, rest, text)
+                for place, rest, text in zip(places, rests, texts, strict=True)
             ]
 
     def columns(self, segment: str, first: int, count: int) -> list[Mapping[str, Any]]:
@@ -136,17 +136,21 @@ class ParquetArchive:
     def contents(self, segment: str, positions: Collection[int]) -> dict[int, bytes]:
         """Contents by position."""
         file = self._folder / segment / CONTENTS
-        with self._files.open(file) as rows:
+        with self._files.open(f"{file}") as rows:
             if rows is not None:
                 return rows.some("content", positions)
         return first_form.contents(self._engine, file, positions)
 
     @contextmanager
-    def _rows(self, file: Path) -> Iterator[Rows]:
+    def _rows(self, file: str) -> Iterator[Rows]:
         with self._files.open(file) as rows:
             if rows is None:
                 raise Damaged("it is not the archive's")
             yield rows
+
+    def readable(self, segment: str) -> bool:
+        """Whether what is installed reads a segment."""
+        return installed() or SPANS in files_of(self._folder / segment)
 
     def found(self) -> dict[str, int]:
         """Segments that have files, also unfinished ones, with their size in bytes."""
@@ -164,7 +168,7 @@ class ParquetArchive:
     def remove(self, segment: str) -> None:
         """Remove a segment's files, those that are there, and its day's folder when it is empty."""
         target = self._folder / segment
-        self._files.forget(target)
+        self._files.forget(str(target))
         try:
             for folder in (target, target.with_name(target.name + _UNFINISHED)):
                 if folder.exists():

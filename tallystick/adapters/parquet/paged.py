@@ -205,7 +205,7 @@ def _index(footer: Mapping[int, Any], pread: Callable[[int, int], bytes]) -> dic
                 offsets.append(one[1])
                 sizes.append(one[2])
             base += group[3]
-        if any(one >= other for one, other in pairwise((*first, base))) or first[:1] != _ZERO[: base]:
+        if any(one >= other for one, other in pairwise((*first, base))) or first[:1] != _ZERO[:base]:
             raise Damaged("its pages are not in order")
         found[element[4].decode()] = Pages(element[1], base, first, offsets, sizes)
     return found
@@ -221,9 +221,7 @@ def read_page(data: bytes, kind: int) -> list[Any]:
         plain = zstandard.ZstdDecompressor().decompress(data[at:], max_output_size=size)
         if len(plain) != size:
             raise Damaged("a page is damaged")
-        values = (
-            list(struct.unpack(f"<{count}q", plain)) if kind == NUMBER else list(_values(plain))
-        )
+        values = list(struct.unpack(f"<{count}q", plain)) if kind == NUMBER else list(_values(plain))
     except (ValueError, LookupError, TypeError, MemoryError, struct.error, zstandard.ZstdError) as error:
         raise Damaged(f"a page is damaged ({type(error).__name__})") from error
     if len(values) != count:

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from tallystick.adapters.parquet.paged import BYTES, Pages, read_index, read_page
@@ -71,13 +70,13 @@ class PagedFiles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: OrderedDict[Path, _File] = OrderedDict()
+        self._files: OrderedDict[str, _File] = OrderedDict()
         self._pages: OrderedDict[tuple[int, str, int], tuple[int, list[Any]]] = OrderedDict()
         self._held = 0
         self._count = 0
 
     @contextmanager
-    def open(self, file: Path) -> Iterator[Rows | None]:
+    def open(self, file: str) -> Iterator[Rows | None]:
         """A file for one job; None for a Parquet file that something else wrote. Raises StoreFault with its name."""
         handle = -1
 
@@ -93,28 +92,34 @@ class PagedFiles:
         try:
             known = self._known(file, pread)
             pages = known.pages
-            yield None if pages is None else Rows(
-                lambda column, number: self._read(known.number, pages, column, number, pread), pages
+            yield (
+                None
+                if pages is None
+                else Rows(
+                    lambda column, number: self._read(known.number, pages, column, number, pread), pages
+                )
             )
         except FileNotFoundError as error:
             self.forget(file)
             raise missing(file) from error
         except Damaged as error:
-            raise StoreFault(f"{file} cannot be used: {error}", hint=_HINT, file=str(file)) from error
+            raise StoreFault(f"{file} cannot be used: {error}", hint=_HINT, file=file) from error
         except OSError as error:
-            raise StoreFault(f"{file} cannot be used: {error.strerror}", hint=_HINT, file=str(file)) from error
+            raise StoreFault(f"{file} cannot be used: {error.strerror}", hint=_HINT, file=file) from error
         finally:
             if handle >= 0:
                 os.close(handle)
 
-    def _known(self, file: Path, pread: Callable[[int, int], bytes]) -> _File:
-        stands = file.stat()
+    def _known(self, file: str, pread: Callable[[int, int], bytes]) -> _File:
+        stands = os.stat(file)
         identity = (stands.st_ino, stands.st_mtime_ns, stands.st_size)
         with self._lock:
             known = self._files.get(file)
             if known is not None and known.identity == identity:
                 self._files.move_to_end(file)
                 return known
+        if known is not None:
+            self.forget(file)
         pages = read_index(pread, stands.st_size)
         with self._lock:
             self._count += 1
@@ -143,11 +148,13 @@ class PagedFiles:
                 self._held -= self._pages.popitem(last=False)[1][0]
         return values
 
-    def forget(self, *under: Path) -> None:
+    def forget(self, *under: str) -> None:
         """Let go of what is kept of files, and of those in folders."""
         with self._lock:
             gone = {
-                known.number for file, known in self._files.items() if file in under or file.parent in under
+                known.number
+                for file, known in self._files.items()
+                if file in under or os.path.dirname(file) in under
             }
             self._files = OrderedDict(
                 (file, known) for file, known in self._files.items() if known.number not in gone
@@ -163,6 +170,6 @@ class PagedFiles:
             self._held = 0
 
 
-def missing(file: Path) -> StoreFault:
+def missing(file: str) -> StoreFault:
     """The fault of a file that is not there."""
-    return StoreFault(f"{file} is missing", hint=_HINT, file=str(file))
+    return StoreFault(f"{file} is missing", hint=_HINT, file=file)

@@ -48,7 +48,7 @@ def _value(kind: int, value: Any) -> bytes:
     if kind in (I32, I64):
         return _varint(_zigzag(value))
     if kind == BINARY:
-        return _varint(len(value)) + value
+        return _varint(len(value)) + bytes(value)
     if kind == STRUCT:
         return write_struct(value)
     of, items = value
