@@ -249,3 +249,21 @@ def test_the_steps_of_a_long_run_come_in_slices(tmp_path):
     assert [place for place, *_ in store.holding(trace_id(0), "!!", after=2_990)] == list(range(2_990, 3_000))
     assert list(store.holding(trace_id(0), "word2777x", after=4_000)) == []
     store.close()
+
+
+def test_what_another_process_removed_leaves_memory_with_the_next_tidying(tmp_path):
+    store, other = stored(tmp_path), stored(tmp_path)
+    two_days(store)
+    store.archive(before=NEVER, now=NEVER)
+    assert len(store.spans(trace_id(0))) == 3
+    files = store._shelf.archive._files
+    assert files._held > 0
+    other.bring_back([trace_id(number) for number in range(4)])
+    other.tidy(now=NEVER - 1)
+    other.tidy(now=NEVER)
+    shutil.rmtree(tmp_path / "archive", ignore_errors=True)
+    store.tidy(now=NEVER)
+    assert (files._held, len(files._files)) == (0, 0)
+    assert len(store.spans(trace_id(0))) == 3
+    store.close()
+    other.close()

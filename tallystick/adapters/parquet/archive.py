@@ -154,6 +154,7 @@ class ParquetArchive:
 
     def found(self) -> dict[str, int]:
         """Segments that have files, also unfinished ones, with their size in bytes."""
+        self._files.forget_missing()
         try:
             folders = [folder for folder in self._folder.glob("*/*") if folder.is_dir()]
             return {

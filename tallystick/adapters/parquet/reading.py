@@ -162,6 +162,12 @@ class PagedFiles:
             for key in [key for key in self._pages if key[0] in gone]:
                 self._held -= self._pages.pop(key)[0]
 
+    def forget_missing(self) -> None:
+        """Let go of what is kept of files that another process removed: they may have held what was erased."""
+        with self._lock:
+            files = list(self._files)
+        self.forget(*[file for file in files if not os.path.exists(file)])
+
     def clear(self) -> None:
         """Let go of all that is kept."""
         with self._lock:
