@@ -217,7 +217,9 @@ def test_both_forms_lie_side_by_side_and_old_ones_move_on(tmp_path):
     assert answers(store) == before
     assert list(store.flaws()) == []
     segments = [path.parent for path in (tmp_path / "a" / "archive").glob("*/*/steps.parquet")]
-    assert all(files_of(folder) == ("steps.parquet", "spans.parquet", "contents.parquet") for folder in segments)
+    assert all(
+        files_of(folder) == ("steps.parquet", "spans.parquet", "contents.parquet") for folder in segments
+    )
     store.close()
 
 
@@ -239,7 +241,9 @@ def test_what_is_archived_now_is_read_without_duckdb(tmp_path, monkeypatch):
 def test_the_steps_of_a_long_run_come_in_slices(tmp_path):
     store = stored(tmp_path)
     store.write([pair(1, 0)], at=1)
-    store.write([pair(0, number, attributes={"text": f"word{number}x " * 200}) for number in range(3_000)], at=1)
+    store.write(
+        [pair(0, number, attributes={"text": f"word{number}x " * 200}) for number in range(3_000)], at=1
+    )
     before = answers(store)
     some = [span_id(number) for number in (0, 700, 2_999, 5_000)]
     assert store.archive(before=NEVER, now=NEVER).segments == 1

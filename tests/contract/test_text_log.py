@@ -59,9 +59,11 @@ def test_a_phrase_is_what_stands_in_one_text(traces, ask):
 
 
 def test_a_phrase_is_found_wherever_a_text_lies(traces, ask):
-    """In attributes, long texts that are cut, items of lists and their blocks, events, names, errors; however spelled."""
+    """In attributes, texts that are cut, items of lists and their blocks, events, names, errors; however spelled."""
     far = "lorem " * 681 + "red fox " + "ipsum " * 1500  # where the first piece of a long text ends
-    chat = [{"role": "user", "parts": [{"type": "text", "content": f"{n} " + "dolor " * 9}]} for n in range(40)]
+    chat = [
+        {"role": "user", "parts": [{"type": "text", "content": f"{n} " + "dolor " * 9}]} for n in range(40)
+    ]
     chat[5]["parts"][0]["content"] += "the red\nfox"
     key = "gen_ai.tool.call.result"
     traces.write([

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 
 from tallystick.observe.phrases import Phrase
 
-WORDS = st.sampled_from(["find", "the", "1e5", "café", "naïve", "n", "北京", "ﬁnd", "ＴＨＥ", "t\u0301he", "K", "x" * 45])
-BETWEEN = st.sampled_from([" ", ", ", "\n", '"', "\\", "—", "_", "\u00ad", "\u0301", "…", "\t\r\n", "/", "", "\x00", "😀"])
+WORDS = st.sampled_from(
+    ["find", "the", "1e5", "café", "naïve", "n", "北京", "ﬁnd", "ＴＨＥ", "t\u0301he", "K", "x" * 45]
+)
+BETWEEN = st.sampled_from(
+    [" ", ", ", "\n", '"', "\\", "—", "_", "\u00ad", "\u0301", "…", "\t\r\n", "/", "", "\x00", "😀"]
+)
 TEXTS = st.lists(st.tuples(WORDS, BETWEEN), max_size=8).map(lambda parts: "".join(map("".join, parts)))
 LETTERS = st.text(st.characters(codec="utf-8"), max_size=30)
 PHRASES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join) | LETTERS
