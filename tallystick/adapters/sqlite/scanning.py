@@ -74,13 +74,16 @@ class Scanner:
             found = self._shelf.rows(self._connection, number, after=last, limit=_SLICE, raw=raw)
             more = len(found) == _SLICE
             last = found[-1][0] if found else last
-            begin = max(0, after - place)
+            begin, hits = max(0, after - place), 0
             for places in self._hits(found, begin, raw, sought):
+                hits += len(places)
                 some = [found[at] for at in places]
                 pairs = self._shelf.pairs(self._connection, some, run, self._shapes, raw)
                 for at, pair in zip(places, pairs, strict=True):
                     yield place + at, *pair
             place += len(found)
+            if 2 * hits > _SLICE:
+                sought = None  # most steps may say it: to look first costs more than to read them all
 
     def _hits(
         self, found: Sequence[Row], begin: int, raw: dict[Place, bytes], sought: Sought | None
