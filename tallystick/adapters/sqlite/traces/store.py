@@ -74,7 +74,9 @@ class SqliteTraces(
             records, attested = connection.execute(
                 "SELECT ifnull(sum(records), 0), ifnull(sum(attested), 0) FROM log"
             ).fetchone()
-            counts |= {"records": records, "attested": attested} | archive_facts(connection)
+            counts |= {"records": records, "attested": attested} | archive_facts(
+                connection, self._shelf.archive
+            )
             counts["steps"] += counts["archived_steps"]
         archive = self._shelf.archive
         counts["can_archive"] = archive is not None and archive.available()
