@@ -37,7 +37,7 @@ from tallystick.proof.records import (
 _PAGE: Final = 500
 _ENTRIES: Final = 1_000
 _GIVEN: Final = frozenset(
-    {"run", "same_as", "links", "cost_nano", "cost_gap"}
+    {"run", "same_as", "links", "ties", "cost_nano", "cost_gap"}
 )  # not read from the span alone
 _COUNTED: Final = frozenset({"steps", "errors", "denials", "model_calls", "tool_calls", "started"})
 _FIELDS: Final = tuple(field.name for field in fields(Step) if field.name not in _GIVEN)
@@ -176,7 +176,7 @@ class _Run:
             step.cost_gap,
         ):
             self.found("the step's cost is not what its span says", step.span)
-        # A tool server inside the agent's process is tied to its caller by a trace key that no single span names.
+        # Before there were ties, a tool server inside the agent's process was linked to its caller by a trace key.
         if any(not link.startswith("trace:") for link in set(again.links) ^ set(step.links)):
             self.found("the step's links are not what its span says", step.span)
         if again.run is not None and again.run != self._run:

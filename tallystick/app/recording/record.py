@@ -17,7 +17,6 @@ from tallystick.model.attributes import LOST
 from tallystick.model.errors import ArchiveFault
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
-from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, Counts, Tidings, TraceStore, Written
 
@@ -89,7 +88,6 @@ class Recorder:
                 if step.kind is _MODEL and step.cost_nano is None and step.ended is not None:
                     self._price(step)
             batch += pairs
-        link_hosted(batch)
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)
