@@ -54,10 +54,11 @@ def keys_of(steps: Iterable[Step]) -> set[str]:
 def adds_to(step: Step, held: Step) -> bool:
     """Whether a record adds something to the one that is here: an end to a start, or a later sign of life.
 
-    Any other record of the same span is a repeat and changes nothing.
+    A derived step is read out of every history that quotes it, and the first of these calls is the nearest to when it
+    ran. Any other record of the same span is a repeat and changes nothing.
     """
     if held.ended is not None:
-        return False
+        return step.derived and held.derived and step.started < held.started
     return step.ended is not None or _alive(step) > _alive(held)
 
 

@@ -77,7 +77,7 @@ def spans(draw: st.DrawFn, number: int) -> Span:
         )
     more = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "x"}
     if what == "stamped":
-        more["tallystick.run.id"] = f"{draw(st.integers(0, 1)) + 200:032x}"
+        more["tallystick.run.id"] = f"{number // 2 + 200:032x}"
     return span(number, start, length, number % 2 == 1 and draw(st.booleans()), **more)
 
 

@@ -111,6 +111,9 @@ class BatchWriter:
             if touched[item.run].erased:
                 item.step, item.span = blank(item.step, item.span)
         self._leave(items, touched)
+        for item in items:
+            if item.before is not None and item.before.ended is not None:
+                touched[item.run].recount = True
         groups: dict[str, list[Item]] = {}
         for item in items:
             groups.setdefault(item.run, []).append(item)
@@ -209,7 +212,7 @@ class BatchWriter:
                     seen[pair] = item = Item(step, span)
                     fresh.items.append(item)
                     continue
-                if row[1] & rows.ENDED:
+                if row[1] & rows.ENDED and not (step.derived and self._runs.started(row[0]) > step.started):
                     fresh.repeats += 1
                     continue
                 before, mark = self._runs.step(row[0])
