@@ -32,7 +32,9 @@ LATER = START + 10**6 * MINUTE
 SHARED = Path(
     os.environ.get("TALLYSTICK_SHARED_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data"
 )
-DUMPS = sorted(file for file in (SHARED / "framework-spans").glob("*.pb") if "logs" not in file.name and "metrics" not in file.name)  # fmt: skip
+DUMPS = sorted(
+    file for file in (SHARED / "framework-spans").glob("*.pb") if not file.stem.endswith(("logs", "metrics"))
+)
 Spans = list[Span]
 Groups = list[list[tuple[Step, Span]]]
 
@@ -86,7 +88,7 @@ def worlds(draw: st.DrawFn) -> Spans:
     return [draw(spans(number)) for number in range(draw(st.integers(1, 12)))]
 
 
-def check(groups: Groups, seed: int, sizes: list[int], twice: int, *, seal: bool = False) -> None:
+def check(groups: Groups, seed: int, sizes: list[int], twice: int) -> None:
     """Groups of steps (of one span each) come in some order and splitting, and make what all at once make."""
     whole = MemoryTraces()
     whole.write([pair for group in groups for pair in group], at=START)

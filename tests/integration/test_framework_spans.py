@@ -22,7 +22,14 @@ from tallystick.adapters.memory.traces import MemoryTraces
 from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Event, Link, Source, Span
 from tallystick.model.step import EffectOutcome, Kind, Step, StepStatus
-from tallystick.observe.asked import asked_arguments, askers, lacks_arguments
+from tallystick.observe.asked import (
+    asked_arguments,
+    askers,
+    lacks_arguments,
+    lacks_result,
+    relayed,
+    relays,
+)
 from tallystick.observe.contents import read_contents
 from tallystick.observe.normalise import read_span
 from tallystick.observe.repeats import repeats
@@ -52,8 +59,6 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "autogen.native": {
         "models": "no model spans; the runtime's messages have parts of the usage",
-        "args": "tool spans have name and call id alone",
-        "results": "tool spans have name and call id alone",
     },
     "claude-agent-sdk.openinference": {
         "models": "the command line makes the calls; the agent span has the session's totals",
@@ -196,6 +201,12 @@ def read(spans: Sequence[Span]) -> Outcome:
                     near = askers(step, [one for one, _ in run])
                     asked = asked_arguments(step, [read_contents(one, spans_of[one.span]) for one in near])
                     contents = replace(contents, arguments=contents.arguments if asked is None else asked)
+                for one in relays(step, [one for one, _ in run]):
+                    given, came = relayed(step, read_contents(one, spans_of[one.span]))
+                    if lacks_arguments(step, contents) and given is not None:
+                        contents = replace(contents, arguments=given)
+                    if lacks_result(step, contents):
+                        contents = replace(contents, result=came)
                 ran = step.outcome is not EffectOutcome.DID_NOT_HAPPEN and step.status is not StepStatus.ERROR
                 found.tools.append(
                     Call(step.tool or "", contents.arguments, contents.result, step.status, ran)

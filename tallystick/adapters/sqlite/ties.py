@@ -10,7 +10,9 @@ from tallystick.model.tie import CREATED, GIVES, GUEST, HOST, INVOKED, TAKES, Ti
 
 _TIES = "SELECT t.key, t.role, t.at, t.until, x.id FROM tie t JOIN trace x ON x.no = t.trace WHERE "
 _FIRST = _TIES + "t.key=? AND t.role=? AND t.at>=? AND t.at<=? ORDER BY t.at, x.id, t.until LIMIT ?"
-_LAST = _TIES + "t.key=? AND t.role=? AND t.at>=? AND t.at<=? ORDER BY t.at DESC, x.id DESC, t.until DESC LIMIT ?"
+_LAST = (
+    _TIES + "t.key=? AND t.role=? AND t.at>=? AND t.at<=? ORDER BY t.at DESC, x.id DESC, t.until DESC LIMIT ?"
+)
 _OF = _TIES + "t.trace = (SELECT no FROM trace WHERE id=?) ORDER BY t.at, t.role, t.key, t.until"
 # A tie of this role decides nothing while no other of its key has that role.
 _NEEDS = {HOST: GUEST, INVOKED: CREATED, GIVES: TAKES}
