@@ -40,6 +40,7 @@ def test_a_run_that_is_parted_has_no_flaw_at_any_time(tmp_path: Path, world: str
     assert shop.flaws() == []
     shop.list_uses()
     shop.record(after)
+    assert shop.flaws() == []
     assert len(ids(shop)) == (3 if world in ("hosted", "history") else 2)
     shop.attest()
     assert shop.flaws() == []
