@@ -212,3 +212,11 @@ def test_what_has_no_json_is_no_reason_to_fail() -> None:
         assert after
     assert exchange_of([], []) == (None, None)
     assert exchange_of([told("assistant", "  ")], [told("user", "x")]) == (None, None)
+
+
+def test_what_was_joined_without_an_id_says_so() -> None:
+    store = MemoryTraces()
+    for one in (made("a", "x", 1), used("c", "x", 20)):
+        store.write(read_span(one), at=1)
+    (run,) = store.runs(EVERYTHING, now=2).runs
+    assert store.tied(run.run) == {"0000000a" * 4: "0000000c" * 4}

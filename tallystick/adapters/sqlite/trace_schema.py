@@ -215,7 +215,7 @@ def _fourth(connection: sqlite3.Connection) -> None:
 
 
 _FIFTH = """
--- What traces say of each other (model/tie.py). ``key``: 64 bits of a digest of the sender's process and what they share.
+-- What traces say of each other (model/tie.py). ``key``: 64 bits of a digest of process and what they have in common.
 CREATE TABLE tie (
     key INTEGER NOT NULL, role INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, trace INTEGER NOT NULL,
     PRIMARY KEY (key, role, at, trace, until)

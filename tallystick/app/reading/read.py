@@ -133,6 +133,9 @@ class Reader:
         contents = joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
         whole = self._whole(step, spans[step.span], contents)
         self._ask_others(run, step, steps, contents, whole)
+        tied = self._traces.tied(run).get(step.trace)
+        if tied is not None:
+            whole["mapped_from"]["run"] = f"what its trace says: it goes with trace {tied}"
         return whole
 
     def _ask_others(
