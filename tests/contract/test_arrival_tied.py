@@ -123,7 +123,7 @@ order = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(world=worlds(), **order)
 def test_what_comes_late_takes_back_what_it_must(
     world: Spans, seed: int, sizes: list[int], twice: int
@@ -132,7 +132,7 @@ def test_what_comes_late_takes_back_what_it_must(
 
 
 @pytest.mark.skipif(not DUMPS, reason="the recorded framework spans are not here (TALLYSTICK_SHARED_DATA)")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(dump=st.integers(0, max(0, len(DUMPS) - 1)), **order)
 def test_every_recorded_framework_is_the_same_run_however_it_came(
     dump: int, seed: int, sizes: list[int], twice: int

@@ -37,7 +37,7 @@ def held(batches: list[list[Tie]]) -> dict[str, str]:
     return store.tied
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(some=st.lists(ties(), max_size=14, unique=True), size=st.integers(1, 4), data=st.data())
 def test_ties_that_come_in_any_order_and_split_decide_the_same(
     some: list[Tie], size: int, data: st.DataObject
@@ -47,7 +47,7 @@ def test_ties_that_come_in_any_order_and_split_decide_the_same(
     assert held(pieces) == held([some])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(some=st.lists(ties(), max_size=14, unique=True))
 def test_a_trace_belongs_to_another_one_that_is_there(some: list[Tie]) -> None:
     known = {tie.trace for tie in some}
