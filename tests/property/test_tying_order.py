@@ -25,7 +25,9 @@ def ties(draw: st.DrawFn) -> Tie:
         [(0, HOST), (0, GUEST), (1, GIVES), (1, TAKES), (2, GIVES), (2, TAKES), (3, CREATED), (3, INVOKED)]
     ))  # fmt: skip
     at = draw(times)
-    until = -1 if draw(st.booleans()) and role in (GIVES, TAKES) else at + draw(times)
+    until = at + draw(times)
+    if (key, role) == (1, GIVES) or (role == TAKES and draw(st.booleans())):
+        until = -1  # of one key all who give go with those who take, or none does
     return Tie(key, role, at, until, draw(traces))
 
 
