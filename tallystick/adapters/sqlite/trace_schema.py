@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from tallystick.adapters.sqlite import awaited
 from tallystick.adapters.sqlite.database import Migration, script
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.upgrading import count_anew
@@ -214,7 +215,7 @@ def _fourth(connection: sqlite3.Connection) -> None:
     connection.execute(MARK_LOOSE)
 
 
-_FIFTH = """
+_SIXTH = """
 -- What traces say of each other (model/tie.py). ``key``: 64 bits of a digest of process and what they have in common.
 CREATE TABLE tie (
     key INTEGER NOT NULL, role INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, trace INTEGER NOT NULL,
@@ -228,5 +229,10 @@ CREATE INDEX tied_host ON tied (host);
 """
 
 MIGRATIONS: tuple[Migration, ...] = (
-    script(_FIRST), script(_SECOND), script(_THIRD), _fourth, script(_FIFTH),
-)  # fmt: skip
+    script(_FIRST),
+    script(_SECOND),
+    script(_THIRD),
+    _fourth,
+    script(awaited.SCHEMA),
+    script(_SIXTH),
+)

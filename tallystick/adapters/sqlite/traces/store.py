@@ -41,7 +41,7 @@ class SqliteTraces(
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
         if not batch:
-            return Written(0, 0, ())
+            return Written(0, (), ())
         with self._lock:
             try:
                 return self._write(batch, at)
