@@ -270,9 +270,15 @@ def _policy_file(key: Key, raw: Any, folder: Path) -> str:
     return text
 
 
+def _right(key: Key, raw: Any, folder: Path) -> str:
+    from tallystick.model.identity import right
+
+    return right(_text(key, raw, folder))
+
+
 _ITEMS = {
     "export": _export, "witness": _witness, "alias": _alias, "redaction": _redaction, "field_rule": _field_rule,
-    "retention": _retention, "pack": _pack, "policy_file": _policy_file,
+    "retention": _retention, "pack": _pack, "policy_file": _policy_file, "right": _right,
 }  # fmt: skip
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,

@@ -15,6 +15,7 @@ from tallystick.config.place import find_store
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
+from tallystick.wiring.identity import identities
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
 from tallystick.wiring.redacting import check_redaction, cleaner, redactor
@@ -63,7 +64,7 @@ def init(
     folder = Path(project) if project else settings.project
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
     _started.append(stores.close)
-    guard = _guard(stores, folder, settings)
+    guard = _guard(stores, folder, settings, agent or settings.agent)
     _started.append(
         journal.at_exit(stores.control, partial(open_aside, stores.path), stores.path, settings, say)
     )
@@ -143,7 +144,7 @@ def _bring_up(own: Stores) -> Callable[[], None]:
     return bring_up
 
 
-def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
+def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str | None) -> RunGuard:
     import time
 
     from tallystick.adapters.policy_files import shipped_policies
@@ -174,5 +175,5 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
             approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
             tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
         ),
-        feed=heard, clean=cleaner(settings),
+        feed=heard, clean=cleaner(settings), identities=identities(stores.path, settings, agent),
     )  # fmt: skip

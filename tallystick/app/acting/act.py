@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from tallystick.app.acting.identity import Standing
 from tallystick.app.acting.watch import Heard
 from tallystick.cost.loops import Rung
 from tallystick.govern.decide import Ruling
 from tallystick.govern.policy import PolicySet
 from tallystick.model.canonical import canonical_json
+from tallystick.model.chain import Link
 from tallystick.model.commitment import Content, derived_salt
 from tallystick.model.control import Answer, Switch, ToolCall
 from tallystick.model.errors import BadInput
@@ -75,6 +77,7 @@ class Act:
     called: Mapping[str, Any] | None = None  # what was called, as every entry about the call names it
     judged: Mapping[str, Any] | None = None
     facts: Facts | None = None  # what is known of where the arguments come from
+    standing: Standing | None = None  # on whose authority it is made
     loop: Heard | None = None
     said: Ruling | None = None
     ruling: Ruling | None = None
@@ -89,6 +92,11 @@ class Act:
     def arguments(self) -> Mapping[str, Any]:
         """The arguments as everything judges them."""
         return self.exact.values if self.exact is not None else self.call.arguments
+
+    @property
+    def chain(self) -> tuple[Link, ...] | None:
+        """Who acts for whom, as far as that was asked."""
+        return None if self.standing is None else self.standing.chain
 
     @property
     def looping(self) -> Rung:
