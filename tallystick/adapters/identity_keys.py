@@ -7,13 +7,13 @@ the journal's keys (``adapters.signer``). A token names the key that signed it b
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from tallystick.adapters import biscuits
 from tallystick.adapters.biscuits import Opened
-from tallystick.adapters.signer import FileSigner, open_signer, read_signer, rotate
+from tallystick.adapters.signer import FileSigner, open_signer, rotate
 from tallystick.model.errors import BadInput, StoreFault
 from tallystick.model.identity import Block
 from tallystick.proof.keys import VerifierKey
@@ -24,10 +24,10 @@ KEY_PLACE: Final = ("keys", "identity.key")
 class IdentityKeys:
     """Makes, narrows and opens tokens with the keys of one store folder (``app.acting.identity.Tokens``)."""
 
-    def __init__(self, store: Path, *, owner: bool = True) -> None:
-        """``owner``: whether a key is made where there is none."""
+    def __init__(self, store: Path, *, told: Callable[[VerifierKey], None] | None = None) -> None:
+        """``told`` hears of the key before it signs for the first time in this process."""
         self._path = store.joinpath(*KEY_PLACE)
-        self._owner = owner
+        self._told = told
         self._lock = threading.Lock()
         self._signer: FileSigner | None = None
         self._public: dict[int, bytes] = {}
@@ -74,17 +74,24 @@ class IdentityKeys:
         """Put a new key in the place of the one that signs. Tokens of the old one hold until it is retired."""
         with self._lock:
             self._signer = None
-            return rotate(self._path).key
+            made = rotate(self._path).key
+        self._tell(made)
+        return made
 
     def _signing(self) -> FileSigner:
         """The signer, read again when another process replaced its file."""
         with self._lock:
             stamp = self._stamp()
             if self._signer is None or stamp is None or stamp != self._read:
-                self._signer = open_signer(self._path) if self._owner else read_signer(self._path)
+                signer = open_signer(self._path)
                 self._path.parent.chmod(0o700)
-                self._read = self._stamp()
+                self._tell(signer.key)
+                self._signer, self._read = signer, self._stamp()
             return self._signer
+
+    def _tell(self, key: VerifierKey) -> None:
+        if self._told is not None:
+            self._told(key)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

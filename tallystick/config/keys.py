@@ -24,7 +24,13 @@ from tallystick.model.money import nano_from_usd
 ENV_PREFIX = "TALLYSTICK_"
 _ALIAS = re.compile(r"^[a-z][a-z0-9._-]{0,63}$")
 NOT_SETTINGS = frozenset(
-    {"TALLYSTICK_DEBUG", "TALLYSTICK_SHARED_DATA", "TALLYSTICK_NO_SKIPS", "TALLYSTICK_BENCH_ENVS"}
+    {
+        "TALLYSTICK_DEBUG",
+        "TALLYSTICK_AGENT_TOKEN",
+        "TALLYSTICK_SHARED_DATA",
+        "TALLYSTICK_NO_SKIPS",
+        "TALLYSTICK_BENCH_ENVS",
+    }
 )
 
 

@@ -16,6 +16,7 @@ from tallystick.model.labels import Integrity
 from tallystick.model.step import Effect
 
 AGENT_TOKEN_PREFIX: Final = "tallyagent_"  # what redaction recognises a token by
+VARIABLE: Final = "TALLYSTICK_AGENT_TOKEN"  # the environment variable that gives a process its token
 MOST_BLOCKS: Final = 33  # of a token: the first, and those that narrow it
 DEPTH: Final = 5  # how often a token may be passed on, where nobody says otherwise
 DEEPEST: Final = MOST_BLOCKS - 1

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tallystick.sdk.active import Recording
 
 HEADER: Final = "tallystick-agent-token"
-VARIABLE: Final = "TALLYSTICK_AGENT_TOKEN"
 TOKEN_KEY: Final = "tallystick.agent-token"  # in OpenTelemetry's context
 LONGEST: Final = 16_384  # characters of a token that comes from outside
 _NO_TOKEN: Final = Shown("")

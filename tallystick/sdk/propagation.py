@@ -25,8 +25,9 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tallystick.model.identity import VARIABLE
 from tallystick.sdk.edge import caught
-from tallystick.sdk.identity import HEADER, LONGEST, VARIABLE, carry_token, with_token
+from tallystick.sdk.identity import HEADER, LONGEST, carry_token, with_token
 from tallystick.sdk.place import RunState, here
 
 RUN: Final = "tallystick.run"

@@ -175,5 +175,5 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
             approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
             tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
         ),
-        feed=heard, clean=cleaner(settings), identities=identities(stores.path, settings, agent),
+        feed=heard, clean=cleaner(settings), identities=identities(stores, settings, agent),
     )  # fmt: skip

@@ -67,13 +67,14 @@ class Tokens(Protocol):
 class IdentitySettings:
     """``agent`` is who this process is; ``after_third_party`` are rights that an agent to whom work was passed on loses
     once the run has read what a third party said. ``ttl_s``: how long a token holds that is made when work is passed
-    on."""
+    on. ``token`` is what this process was started with: it acts under it wherever no other is shown."""
 
     agent: str | None = None
     required: bool = False
     after_third_party: frozenset[str] = frozenset()
     depth: int = DEPTH
     ttl_s: int = 3600
+    token: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +103,16 @@ class Identities:
         self, call: ToolCall, tool: ToolDeclaration, at: int, heard: Heard, labels: Context
     ) -> Standing:
         """Whose call it is; ``at`` is nanoseconds since the epoch. What the token's givers had read comes along."""
-        if call.token is None:
+        token = call.token or self.settings.token
+        if token is None:
             return self._untold(call.agent)
-        grant = self.grant(call.token.text)
+        grant = self.grant(token.text)
         if isinstance(grant, str):
             return Standing(self_declared(call.agent), grant)
         if revoked(grant, heard.revoked):
             return Standing(grant.chain, "the token was revoked")
         labels.inherit(grant.watermark, grant.seen)
-        refused = refusal(grant, call.agent, call.token.run or call.run, tool, at // _SECOND)
+        refused = refusal(grant, call.agent, token.run or call.run, tool, at // _SECOND)
         taken = self.settings.after_third_party
         tainted = grant.handed_over and labels.watermark is Integrity.THIRD_PARTY
         if refused is None and tainted and lost(taken, tool):
@@ -158,7 +160,7 @@ class Identities:
         """
         if self.tokens is None:
             return None
-        watermark, seen = labels()
+        shown, (watermark, seen) = shown or self.settings.token, labels()
         lose: tuple[str, ...] = ()
         if watermark is Integrity.THIRD_PARTY and block.via == HANDOFF:
             lose = tuple(sorted(self.settings.after_third_party))

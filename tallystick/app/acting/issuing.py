@@ -32,11 +32,11 @@ class Keys(Tokens, Protocol):
         ...
 
     def signing_key(self) -> VerifierKey:
-        """The key that signs now."""
+        """The key that signs now; it is in the journal then."""
         ...
 
     def rotate(self) -> VerifierKey:
-        """Put a new key in its place."""
+        """Put a new key in its place; it is in the journal then."""
         ...
 
 
@@ -68,7 +68,6 @@ class Issuer:
         named = None if rights is None else tuple(right(one) for one in rights)
         held = None if classes is None else tuple(classes)
         now = self._clock.now() // _SECOND
-        self._enrol()
         text = self._keys.mint(
             Block(
                 agent, TOKEN, on_behalf, version, run, named, (), held, budget_nano, depth, now, now + ttl_s
@@ -82,8 +81,8 @@ class Issuer:
         self._control.append([Draft("identity.issued", name, body, run=run, actor=by)])
         return {
             "token": text, "id": name, "agent": agent, "rights": None if named is None else list(named),
-            "classes": None if held is None else list(held), "budget_nano": budget_nano, "depth": depth, "run": run,
-            "on_behalf": on_behalf, "expires": time_text((now + ttl_s) * _SECOND),
+            "classes": None if held is None else list(held), "budget_nano_usd": budget_nano, "depth": depth,
+            "run": run, "on_behalf": on_behalf, "expires": time_text((now + ttl_s) * _SECOND),
         }  # fmt: skip
 
     def revoke(self, shown: str, *, because: str, by: str, via: str) -> dict[str, Any]:
@@ -117,9 +116,8 @@ class Issuer:
 
     def rotate(self) -> dict[str, Any]:
         """A new key signs from now on; tokens of the one before hold until it is retired, or they expire."""
-        self._enrol()
+        self._keys.signing_key()  # one that signed nothing yet is entered before another takes its place
         self._keys.rotate()
-        self._enrol()
         return self.keys()[0]
 
     def retire(self, which: str, *, because: str, by: str) -> dict[str, Any]:
@@ -135,15 +133,17 @@ class Issuer:
         self._control.append([Draft("key.retired", SUBJECT, body, actor=by)])
         return {**found, "retired": True}
 
-    def _enrol(self) -> None:
-        """Enter the key that signs in the journal, if it is not there."""
-        key, after = self._keys.signing_key(), 0
-        while page := self._control.entries(after=after, kind="key.created", subject=SUBJECT):
-            if any(one.body["key"] == key.text for one in page):
-                return
-            after = page[-1].seq
-        body = {"key": key.text, "name": key.name, "purpose": "identity"}
-        self._control.append([Draft("key.created", SUBJECT, body)])
+
+def enrol(control: ControlStore, key: VerifierKey) -> None:
+    """Enter a key that signs tokens in the journal, if it is not there."""
+    after = 0
+    while page := control.entries(after=after, kind="key.created", subject=SUBJECT):
+        if any(one.body["key"] == key.text for one in page):
+            return
+        after = page[-1].seq
+    control.append(
+        [Draft("key.created", SUBJECT, {"key": key.text, "name": key.name, "purpose": "identity"})]
+    )
 
 
 def number(key: VerifierKey) -> str:
