@@ -104,7 +104,7 @@ def keys() -> None:
 def ls(call: Invocation) -> None:
     """Every key, the one that signs first."""
     with call.stores(writing=False) as stores:
-        found = _issuer(stores).keys()
+        found = _issuer(stores).every_key()
     if call.out.as_json:
         call.out.json({"keys": found})
         return

@@ -103,7 +103,7 @@ class Issuer:
             return revocation(shown)
         return revocation(self._keys.opened(shown).ids[-1])
 
-    def keys(self) -> list[dict[str, Any]]:
+    def every_key(self) -> list[dict[str, Any]]:
         """``[{"key", "number", "name", "signs", "retired"}]``: every key of identity, newest first."""
         gone = revoked_in(self._control)
         return [
@@ -118,11 +118,11 @@ class Issuer:
         """A new key signs from now on; tokens of the one before hold until it is retired, or they expire."""
         self._keys.signing_key()  # one that signed nothing yet is entered before another takes its place
         self._keys.rotate()
-        return self.keys()[0]
+        return self.every_key()[0]
 
     def retire(self, which: str, *, because: str, by: str) -> dict[str, Any]:
         """No token that a key signed holds any more. ``which`` is its number. Raises UnknownThing and Conflict."""
-        found = next((one for one in self.keys() if one["number"] in (which, f"key:{which}")), None)
+        found = next((one for one in self.every_key() if one["number"] in (which, f"key:{which}")), None)
         if found is None:
             raise UnknownThing(f"there is no key {which[:80]!r}", hint="tally keys ls")
         if found["retired"]:
