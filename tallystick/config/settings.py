@@ -49,7 +49,6 @@ class Settings:
     tool_pins: str
     identity: str
     identity_depth: int
-    identity_ttl_s: int
     identity_after_third_party: tuple[str, ...]
     run_budget_usd: Decimal | None
     run_tool_calls: int | None

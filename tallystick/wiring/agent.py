@@ -15,7 +15,7 @@ from tallystick.config.place import find_store
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
-from tallystick.wiring.identity import identities
+from tallystick.wiring.identity import bearer, identities
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
 from tallystick.wiring.redacting import check_redaction, cleaner, redactor
@@ -113,7 +113,7 @@ def run_env(settings: Settings) -> Mapping[str, str]:
 
 
 def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
-    server, token, silent = settings.server, settings.token, settings.crash_after_s
+    server, token, silent = settings.server, bearer(settings), settings.crash_after_s
 
     def to_server() -> Sink:
         from tallystick.sdk.transport import ServerSink

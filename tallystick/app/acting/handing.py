@@ -14,6 +14,7 @@ from tallystick.model.chain import CALL, HANDOFF
 from tallystick.model.identity import Block, Shown, right
 from tallystick.model.labels import Integrity
 
+ELSEWHERE_S: Final = 3600
 _REMEMBERED: Final = 256
 
 
@@ -55,9 +56,10 @@ class HandingOver:
         return replace(known, run=shown.run)
 
     def bound(self, shown: Shown, run: str) -> str:
-        """The token's text for another process, where it holds in this run alone. Raises BadInput."""
+        """The token's text for another process, where it holds in this run alone and for an hour. Raises BadInput."""
         assert self._identities.tokens is not None
-        return self._identities.tokens.narrow(shown.text, Block(run=run))
+        until = self._identities.clock.now() // 1_000_000_000 + ELSEWHERE_S
+        return self._identities.tokens.narrow(shown.text, Block(run=run, expires=until))
 
     def _labels(self, run: str | None) -> tuple[Integrity, Sequence[str]]:
         if run is None:  # outside any run nobody knows what was read

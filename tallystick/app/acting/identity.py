@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from tallystick.app.acting.feed import Heard
-from tallystick.govern.identity import grant_of, lost, refusal, revoked, self_declared
+from tallystick.govern.identity import grant_of, lost, out_of_time, refusal, revoked, self_declared
 from tallystick.govern.labels.context import Context
 from tallystick.model.chain import CALL, HANDOFF, STORE, Link
 from tallystick.model.control import ToolCall
@@ -23,8 +23,10 @@ from tallystick.model.identity import DEPTH, Block, Grant, Shown
 from tallystick.model.labels import Integrity
 from tallystick.ports import Clock
 
+REVOKED: Final = "the token was revoked"
 NO_TOKEN: Final = "no token says who calls"
 _REMEMBERED: Final = 1_000
+OWN_S: Final = 8 * 3600  # so long may work go on that was passed on within one process
 _SECOND: Final = 1_000_000_000
 
 
@@ -66,14 +68,13 @@ class Tokens(Protocol):
 @dataclass(frozen=True, slots=True)
 class IdentitySettings:
     """``agent`` is who this process is; ``after_third_party`` are rights that an agent to whom work was passed on loses
-    once the run has read what a third party said. ``ttl_s``: how long a token holds that is made when work is passed
-    on. ``token`` is what this process was started with: it acts under it wherever no other is shown."""
+    once the run has read what a third party said. ``token`` is what this process was started with: it acts under it
+    wherever no other is shown."""
 
     agent: str | None = None
     required: bool = False
     after_third_party: frozenset[str] = frozenset()
     depth: int = DEPTH
-    ttl_s: int = 3600
     token: Shown | None = None
 
 
@@ -110,7 +111,7 @@ class Identities:
         if isinstance(grant, str):
             return Standing(self_declared(call.agent), grant)
         if revoked(grant, heard.revoked):
-            return Standing(grant.chain, "the token was revoked")
+            return Standing(grant.chain, REVOKED)
         labels.inherit(grant.watermark, grant.seen)
         refused = refusal(grant, call.agent, token.run or call.run, tool, at // _SECOND)
         taken = self.settings.after_third_party
@@ -186,8 +187,23 @@ class Identities:
         assert self.tokens is not None
         own, now = self.settings.agent or agent, self.clock.now() // _SECOND
         text = self.tokens.mint(
-            Block(
-                own, STORE, run=run, depth=self.settings.depth, issued=now, expires=now + self.settings.ttl_s
-            )
+            Block(own, STORE, run=run, depth=self.settings.depth, issued=now, expires=now + OWN_S)
         )
         return text if own == agent else self.tokens.narrow(text, Block(agent, CALL))
+
+
+class Bearers:
+    """Tokens that are shown to a server, held against the clock and what was revoked."""
+
+    def __init__(self, identities: Identities, heard: Callable[[], Heard]) -> None:
+        self._identities = identities
+        self._heard = heard
+
+    def holder(self, token: str) -> Grant | str:
+        """What a token allows now, or why it is none."""
+        grant = self._identities.grant(token)
+        if isinstance(grant, str):
+            return grant
+        if revoked(grant, self._heard().revoked):
+            return REVOKED
+        return out_of_time(grant, self._identities.clock.now() // _SECOND) or grant
