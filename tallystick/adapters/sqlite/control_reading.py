@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tallystick.adapters.people_projections import RIGHTS_KINDS
-from tallystick.adapters.projections import the_one
-from tallystick.adapters.registry_projections import REGISTRY_KINDS
+from tallystick.adapters.projections import HEARD_KINDS, the_one
 from tallystick.adapters.sqlite.control_check import check_control
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
 from tallystick.adapters.sqlite.control_kept import read_openings
@@ -16,6 +15,7 @@ from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
+    SWITCH_COLUMNS,
     VIEWS,
     approval_of,
 )
@@ -31,7 +31,7 @@ from tallystick.adapters.sqlite.registry_views import (
 )
 from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget
+from tallystick.model.control import Approval, Budget, Switch
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -43,7 +43,7 @@ def _newest(kinds: Iterable[str]) -> str:
     return f"SELECT max({', '.join(each)})"
 
 
-_REVISION: Final = _newest(REGISTRY_KINDS)
+_REVISION: Final = _newest(HEARD_KINDS)
 _PEOPLE_REVISION: Final = _newest(RIGHTS_KINDS)
 
 
@@ -206,6 +206,12 @@ class ControlReader:
         sql = f"SELECT {BUDGET_COLUMNS} FROM budget WHERE (?1 IS NULL OR scope = ?1) ORDER BY scope, name"
         with self._database.reading() as connection:
             return [Budget(*row) for row in connection.execute(sql, (scope,))]
+
+    def switches(self) -> Sequence[Switch]:
+        """What is stopped now, by scope."""
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT {SWITCH_COLUMNS} FROM switch ORDER BY scope")
+            return [Switch(*row) for row in rows]
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

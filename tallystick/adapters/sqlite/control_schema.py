@@ -162,13 +162,20 @@ def _registry(connection: sqlite3.Connection) -> None:
         apply(views, entry_of(row), ())
 
 
+_SWITCHES: Final = """
+CREATE TABLE switch (
+    scope TEXT PRIMARY KEY, because TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
 # What one person did is asked by who acted. Most entries are Tallystick's own, and nobody asks for those.
 _ACTOR: Final = """
 CREATE INDEX journal_actor ON journal (actor) WHERE actor <> 'tallystick';
 """
-MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD), _registry, script(PEOPLE_TABLES + _ACTOR))
+MIGRATIONS: Final = (
+    script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR)
+)  # fmt: skip
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS)(connection)
+    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES)(connection)
