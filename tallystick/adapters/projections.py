@@ -319,8 +319,8 @@ def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> N
 
 _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None]] = {
     **REGISTRY_KINDS,
-    **PEOPLE_KINDS,
     **SWITCH_KINDS,
+    **PEOPLE_KINDS,
     "policy.loaded": None,
     "decision.made": None,
     "approval.requested": _approval_requested,

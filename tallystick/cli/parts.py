@@ -300,6 +300,14 @@ class Parts:
 
         return wiring.policing.backtest(stores, settings, query, **options)
 
+    def policy_report(self, stores: Stores, since: str) -> Mapping[str, Any]:
+        """What rules that are only reported would have said. Raises BadInput for what is no time."""
+        from tallystick import wiring
+        from tallystick.app.acting.policy_report import policy_report
+        from tallystick.model.query import moment
+
+        return policy_report(stores.control, since=moment(since, now=wiring.clock().now()))
+
     def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
         """Stop an agent, a tool, a workflow or everything."""
         from tallystick.app.acting.switches import throw

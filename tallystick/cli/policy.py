@@ -27,6 +27,10 @@ LAZY = {
         "tallystick.cli.policy_backtest:backtest",
         "What policies would have said of recorded runs.",
     ),
+    "report": (
+        "tallystick.cli.policy_backtest:report",
+        "What rules that are only reported would have said.",
+    ),
     "push": (f"{_MODULE}:push", "Put policies in force for the agents that match a query."),
     "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
     "show": (f"{_MODULE}:show", "One policy, and whom it reaches."),

@@ -21,13 +21,14 @@ definition.shown       tool, channel, definition, trust, why, differs, against, 
                        (channel: code | mcp; definition: digest of a text, its canonical JSON)
                        (trust: accepted | quarantined; why: first use | declared | new | changed)
 definition.accepted    tool, channel, definition, because
-policy.loaded          state, digest, files [{name, text}], tools, evaluator, schema, problem
+policy.loaded          state, digest, files [{name, text, report}], tools, evaluator, schema, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
                        (schema: the version of the schema that rules were checked against; 1 where it is missing)
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, facts, loop, approval, hold
+                       because, group, facts, loop, approval, hold, would
+                       (would: {answer, group, reasons} with the rules that are only reported, where they change it)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,

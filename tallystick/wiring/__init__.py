@@ -28,6 +28,5 @@ __all__ = [
     "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "eraser", "exchange",
     "feed_trouble", "find_store", "flush", "ids", "init", "keeping", "loss", "notary", "open_stores", "people", "plan",
     "policing", "policy_desk", "policy_file", "rate_card", "reader", "recorder", "release", "run_env", "serve",
-    "shutdown",
-    "sketch",
+    "shutdown", "sketch",
 ]  # fmt: skip

@@ -172,7 +172,7 @@ _ACTOR: Final = """
 CREATE INDEX journal_actor ON journal (actor) WHERE actor <> 'tallystick';
 """
 MIGRATIONS: Final = (
-    script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR)
+    script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR),
 )  # fmt: skip
 
 

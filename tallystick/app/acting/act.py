@@ -26,6 +26,7 @@ from tallystick.model.step import Effect
 EFFECTS: Final = (None, Effect.WRITE, Effect.IRREVERSIBLE)  # undeclared is worst case
 WHOLE: Final = "*"  # stands for all arguments together, where they cannot be named one by one
 MASKED: Final = "masked"
+REDACTED: Final = "redacted"  # a rule permits the call and says that this argument is not kept
 TOO_LARGE: Final = "too large"
 
 _LARGEST: Final = 1_048_576  # bytes of one argument whose opening is kept
@@ -101,6 +102,16 @@ class Act:
         self.stage, self.ruling, self.hold = stage, Ruling(Answer.DENY, reasons, because), None
         self.at = self.at if at is None else at
         return self
+
+
+def redacted(exact: Exact, names: tuple[str, ...]) -> Exact:
+    """The same commitments without the openings of these arguments; those committed to as one go together."""
+    gone = {name for name in exact.contents if name in names or name == WHOLE}
+    contents = {
+        name: Content(one.value, one.salt, keep=False, why=REDACTED) if name in gone else one
+        for name, one in exact.contents.items()
+    }
+    return Exact(exact.values, contents, {name: one for name, one in exact.shown.items() if name not in gone})
 
 
 def kept(value: Any, salt: bytes, *, largest: int, clean: Clean = mask) -> Content:
