@@ -42,6 +42,13 @@ class BlobTraces(Protocol):
         """A blob that some run names. Raises UnknownThing where none does, or where its bytes were not kept."""
         ...
 
+    def drop_unnamed(self, digests: Iterable[str]) -> int:
+        """Remove those of some bytes that no run names, now; how many that was.
+
+        Whoever put one of them for a batch that is not committed yet puts it again after the commit.
+        """
+        ...
+
     def sweep_blobs(self, *, now: int) -> int:
         """Remove bytes that no run names any more, and those that none came to name for an hour; how many that was.
 

@@ -168,6 +168,17 @@ def test_bytes_without_a_run_go_after_an_hour(world: World) -> None:
     assert (world.traces.sweep_blobs(now=at + 3_700 * 10**9), world.held()) == (1, {DIGEST})
 
 
+def test_bytes_that_come_for_an_erased_run_go_at_once(world: World) -> None:
+    world.record(span(1, None), span(2))
+    world.traces.erase([f"{1:032x}"])
+    world.record(span(1, number=3), span(1, OTHER, number=4))
+    assert (world.held(), world.traces.blobs(f"{1:032x}")) == ({DIGEST}, [])
+    assert world.traces.blob(DIGEST)[1] == IMAGE  # another run has it
+    flawed = replace(span(3, OTHER), ended=NOW - 1)
+    assert len(world.recorder.record([flawed]).rejected) == 1
+    assert world.held() == {DIGEST}
+
+
 def test_bytes_that_went_just_before_the_commit_are_put_again(world: World) -> None:
     write = world.traces.write
 

@@ -81,19 +81,29 @@ def sweep(database: Database, lock: AbstractContextManager[object], blobs: Blobs
                 connection.execute("DELETE FROM blob WHERE sha256=?", (key,))
                 gone += 1
     old = [sha256 for sha256, at in blobs.found() if at < now - _HOUR_NS]
-    for sha256 in old:
+    return gone + drop_unnamed(database, lock, blobs, old)
+
+
+def drop_unnamed(
+    database: Database, lock: AbstractContextManager[object], blobs: Blobs | None, digests: Iterable[str]
+) -> int:
+    """Take away those of some bytes that no run names (see ``ports.BlobTraces``)."""
+    gone = 0
+    for sha256 in digests if blobs is not None else ():
         with database.reading() as connection:
-            if _known(connection, sha256):
+            if _named(connection, sha256):
                 continue
         with lock, database.writing() as connection:
-            if not _known(connection, sha256):
+            if blobs is not None and not _named(connection, sha256):
                 blobs.remove(sha256)
+                connection.execute("DELETE FROM blob WHERE sha256=?", (_key(sha256),))
                 gone += 1
     return gone
 
 
-def _known(connection: sqlite3.Connection, sha256: str) -> bool:
-    return connection.execute("SELECT 1 FROM blob WHERE sha256=?", (_key(sha256),)).fetchone() is not None
+def _named(connection: sqlite3.Connection, sha256: str) -> bool:
+    sql = "SELECT 1 FROM blob_run WHERE blob=? LIMIT 1"
+    return connection.execute(sql, (_key(sha256),)).fetchone() is not None
 
 
 def _key(sha256: str) -> bytes:

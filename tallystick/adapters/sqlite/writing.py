@@ -295,7 +295,7 @@ class BatchWriter:
             mark = records.next(item.run)
             frames.run = run = numbers[item.run]
             row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
-            records.add(step, span, digest)
+            records.add(step, span, digest, erased=touched[item.run].erased)
             if BLOBS in span.attributes:
                 blobs += [(run, blob) for blob in named_by(span)]
             if item.row is None:

@@ -93,9 +93,9 @@ class Recorder:
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)
-            if self._redactor is not None:
-                self._redactor.committed()
             receipt = Receipt(given - len(rejected), written.repeats, tuple(rejected), written.runs)
+        if self._redactor is not None:
+            self._redactor.committed(self._traces)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))
         return receipt

@@ -46,12 +46,15 @@ class MemoryBlobbing(HeldRuns):
                 self._blobs.remove(sha256)
         return len(gone)
 
-    def _drop_blobs(self, named: Iterable[str]) -> None:
-        """Take away those of some blobs that no run names any more."""
-        left = {sha256 for held in self._runs.values() for sha256 in _named(held)}
-        for sha256 in set(named) - left:
-            if self._blobs is not None:
+    def drop_unnamed(self, digests: Iterable[str]) -> int:
+        """Take away those of some bytes that no run names."""
+        if self._blobs is None:
+            return 0
+        with self._lock:
+            gone = set(digests) - {sha256 for held in self._runs.values() for sha256 in _named(held)}
+            for sha256 in gone:
                 self._blobs.remove(sha256)
+        return len(gone)
 
 
 def _named(held: Held) -> dict[str, Blob]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tallystick.adapters.naming import unknown_blob
-from tallystick.adapters.sqlite.blobs import blob_named, blobs_of, sweep
+from tallystick.adapters.sqlite.blobs import blob_named, blobs_of, drop_unnamed, sweep
 from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.blob import Blob
 
@@ -26,6 +26,10 @@ class SqliteBlobs(TraceFile):
         if raw is None:
             raise unknown_blob(sha256, kept=found.kept)
         return found, raw
+
+    def drop_unnamed(self, digests: Iterable[str]) -> int:
+        """Take away those of some bytes that no run names."""
+        return drop_unnamed(self._database, self._lock, self._blobs, digests)
 
     def sweep_blobs(self, *, now: int) -> int:
         """Take away bytes that no run names."""
