@@ -159,6 +159,9 @@ class FakeTraces:
     def flaws(self) -> tuple[Flaw, ...]:
         return ()
 
+    def blob_flaws(self, **_: Any) -> tuple[Flaw, ...]:
+        return ()
+
     def logs(self) -> dict[str, int]:
         return {}
 

@@ -43,7 +43,7 @@ class BlobTaker:
         for digest, raw in put.items():
             self._blobs.put(digest, raw)
         if put:
-            traces.drop_unnamed(put)
+            traces.settle_blobs(put)
         self._mine.put = {}
 
     def take(self, span: Span, counts: Counts) -> Span:

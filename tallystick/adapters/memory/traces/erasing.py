@@ -45,7 +45,7 @@ class MemoryErasing(MemoryBlobbing):
                 self._revision += 1
                 held.revision = self._revision
                 self._unlink(held.id)
-            self.drop_unnamed(named)
+            self.settle_blobs(named)
         return Wiped(steps, records, 0)
 
     def _unlink(self, run: str) -> None:
