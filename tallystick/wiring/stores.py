@@ -144,9 +144,10 @@ def catch_up(stores: Stores) -> None:
     list_uses(lister(stores), most=MOST_LISTED)
 
 
-def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
+def recorder(stores: Stores, settings: Settings | None = None, *, believed: bool = True) -> Recorder:
     """The way into an open trace store; without ``settings`` those that hold for the store's folder say what is kept.
 
+    ``believed`` false: nothing vouches for who sends (see ``Recorder``).
     Raises ConfigError where they ask for what cannot be done here.
     """
     from tallystick.app.recording.pricing import CardNotice
@@ -157,7 +158,7 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
         redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
-        counts=counts(stores.path),
+        counts=counts(stores.path), believed=believed,
     )  # fmt: skip
 
 

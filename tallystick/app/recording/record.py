@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.app.recording.pricing import CardNotice
 from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard
-from tallystick.model.attributes import LOST
+from tallystick.model.attributes import CLAIMED, LOST
 from tallystick.model.errors import ArchiveFault
-from tallystick.model.span import Span
+from tallystick.model.span import Source, Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
@@ -50,12 +50,14 @@ class Recorder:
     """Redacts, maps, prices and commits batches of spans.
 
     ``notice`` names the rate card before the first price is kept; ``redactor`` takes out what may not be stored.
+    ``believed`` false: nothing vouches for whoever sends (no token was asked for, or a file is read), and it is noted.
     """
 
     def __init__(
         self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None,
-        redactor: SpanRedactor | None = None, counts: Counts | None = None,
+        redactor: SpanRedactor | None = None, counts: Counts | None = None, believed: bool = True,
     ) -> None:  # fmt: skip
+        self._believed = believed
         self._notice = notice
         self._redactor = redactor
         self._counts = counts
@@ -74,6 +76,8 @@ class Recorder:
         if self._redactor is not None:
             self._redactor.begin()
             spans = _redacted(self._redactor, spans, rejected)
+        if not self._believed:
+            _mark_claimed(spans)
         for span in spans:
             started, ended = span.started, span.ended
             if (
@@ -126,6 +130,18 @@ class Recorder:
         step.cost_nano, step.cost_gap = nano, gap
         if nano is not None and self._notice is not None:
             self._notice.give()
+
+
+def _mark_claimed(spans: Sequence[Span]) -> None:
+    """Note in the sources of spans that nothing vouches for their sender. A batch has few sources."""
+    made: dict[int, Source] = {}
+    for span in spans:
+        source = span.source
+        marked = made.get(id(source))
+        if marked is None:
+            marked = made[id(source)] = replace(source, resource={**source.resource, CLAIMED: True})
+            made[id(marked)] = marked  # also keeps the number from being given to another source
+        span.source = marked
 
 
 def _redacted(redactor: SpanRedactor, spans: Sequence[Span], rejected: list[Rejection]) -> Sequence[Span]:
