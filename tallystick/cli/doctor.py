@@ -211,6 +211,8 @@ def _checkpoints(call: Invocation, stores: Stores) -> Iterator[Finding]:
     """The journal's continuity, its checkpoints, and everybody that they are passed on to."""
     if stores.doubt is not None:
         yield Finding("journal", "fail", stores.doubt.message, stores.doubt.hint)
+    if stores.frozen is not None:
+        yield Finding("store", "warn", stores.frozen.message, stores.frozen.hint)
     state = call.parts.journal_book(stores, call.settings).state()
     newest = state["checkpoints"][0] if state["checkpoints"] else None
     if newest is None:

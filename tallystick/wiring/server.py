@@ -157,7 +157,7 @@ def _listen_grpc(app: App, settings: Settings) -> int | None:
         if settings.origins["grpc_port"] != "default":  # somebody asked for it
             say("OTLP over gRPC is not served: it needs pip install 'tallystick[grpc]'")
     except ConfigError as error:
-        say(f"OTLP over gRPC is not served on port {settings.grpc_port} ({error.message})")
+        say(f"OTLP over gRPC is not served: {error.message}\n  hint: {error.hint}")
     return None
 
 

@@ -206,6 +206,7 @@ class FakeStores:
     traces: Any = field(default_factory=FakeTraces)
     control: Any = field(default_factory=FakeControl)
     closed: bool = False
+    frozen: StoreFault | None = None
     doubt: StoreFault | None = None
 
     def close(self) -> None:

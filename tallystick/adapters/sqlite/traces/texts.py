@@ -52,8 +52,7 @@ class SqliteTexts(TraceFile):
 
     def indexed(self) -> Indexed:
         """How far the index is."""
-        index = self.text_index()
-        upto = index.upto()
+        upto = 0 if self._lacks_index() else self.text_index().upto()
         with self._reading() as connection:
             runs = connection.execute("SELECT count(*) FROM run").fetchone()[0]
             behind = connection.execute("SELECT count(*) FROM run WHERE revision > ?", (upto,)).fetchone()[0]
