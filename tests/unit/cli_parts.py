@@ -159,6 +159,9 @@ class FakeTraces:
     def flaws(self) -> tuple[Flaw, ...]:
         return ()
 
+    def blob_flaws(self, **_: Any) -> tuple[Flaw, ...]:
+        return ()
+
     def logs(self) -> dict[str, int]:
         return {}
 
@@ -203,6 +206,7 @@ class FakeStores:
     traces: Any = field(default_factory=FakeTraces)
     control: Any = field(default_factory=FakeControl)
     closed: bool = False
+    frozen: StoreFault | None = None
     doubt: StoreFault | None = None
 
     def close(self) -> None:
