@@ -5,7 +5,7 @@ It is made behind ingest, from the recorded steps alone, and can be made anew fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,7 +33,8 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class RunTexts:
-    """What was read of one run: its words and tags (a text that ``observe.texts.split`` reads) and its scores.
+    """What was read of one run: its words and tags (a text that ``observe.texts.split`` reads), its scores, and the
+    least and the most of each attribute that is a number (integers of up to 63 bits, else floats, never "nan").
 
     ``read`` is what it was read from.
     """
@@ -42,6 +43,7 @@ class RunTexts:
     text: str
     scores: Iterable[Score] = ()
     seen: Iterable[bytes] = ()
+    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,15 @@ from tallystick.model.query import Query, Term
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.text_terms import is_indexed, is_unsure, meets_goal, score_term, step_meets, wanted
+from tallystick.observe.text_terms import (
+    is_indexed,
+    is_unsure,
+    meets_goal,
+    number_term,
+    score_term,
+    step_meets,
+    wanted,
+)
 from tallystick.ports import RunPage
 
 MOST_READ: Final = 2_000  # runs whose steps are read for one page
@@ -49,6 +57,10 @@ def choose(query: Query, index: Callable[[], TextIndex]) -> Choice:
         score = score_term(term)
         if score is not None:
             holding[term] = frozenset(index().scored(score))
+            continue
+        number = number_term(term)
+        if number is not None:
+            holding[term] = frozenset(index().compared(number))
             continue
         asked = wanted(term)
         if asked is not None:

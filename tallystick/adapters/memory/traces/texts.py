@@ -41,7 +41,9 @@ class MemoryTexts(HeldRuns):
         with self._lock:
             for one in texts:
                 number, steps = one.read.mark
-                self._said[number] = Said(max(1, steps), set(split(one.text)), set(one.scores))
+                self._said[number] = Said(
+                    max(1, steps), set(split(one.text)), set(one.scores), dict(one.numbers)
+                )
             self._indexed_upto = max(self._indexed_upto, upto)
 
     def indexed(self) -> Indexed:

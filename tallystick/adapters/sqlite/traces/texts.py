@@ -117,7 +117,7 @@ class SqliteTexts(TraceFile):
 
     def index_texts(self, texts: Sequence[RunTexts], *, upto: int) -> None:
         """Add texts to the index."""
-        self.text_index().add([(one.read.mark, one.text, one.scores, one.seen) for one in texts], upto=upto)
+        self.text_index().add([(one.read.mark, one) for one in texts], upto=upto)
 
     def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index, and with them those that are in the store no more."""
