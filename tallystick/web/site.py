@@ -116,8 +116,8 @@ class PageReader(Protocol):
         """``{"by", "rows"}``: how many runs were recorded whole, by "agent" or "day"."""
         ...
 
-    def cost(self, by: str, query: str = "", /) -> Mapping[str, Any]:
-        """``{"by", "total_nano_usd", "known_nano_usd", "gaps", "rows"}``."""
+    def cost(self, by: str, query: str = "", /, *, limit: int = 100, after: int = 0) -> Mapping[str, Any]:
+        """``{"by", "total_nano_usd", "known_nano_usd", "gaps", "total", "more", "rows"}``."""
         ...
 
     def approvals(self, state: str | None = None, /) -> Mapping[str, Any]:

@@ -57,13 +57,19 @@ class TwoStores(RuleBasedStateMachine):
         self.sqlite.close()
         self.sqlite = SqliteTraces(self.directory / "traces.db", alive=ALIVE)
 
-    @rule(text=st.sampled_from(QUERIES), by=st.sampled_from(SPEND_KEYS))
-    def query(self, text: str, by: str) -> None:
+    @rule(text=st.sampled_from(["", *QUERIES]), by=st.sampled_from(SPEND_KEYS), after=st.integers(0, 3))
+    def query(self, text: str, by: str, after: int) -> None:
         query = parse_query(text)
         assert self.memory.runs(query, now=self.now) == self.sqlite.runs(query, now=self.now)
         assert list(self.memory.spend(by, query, now=self.now)) == list(
             self.sqlite.spend(by, query, now=self.now)
         )
+        for store in (self.memory, self.sqlite):
+            rows = store.spend(by, query, now=self.now)
+            sums = sum(row.cost_nano for row in rows), sum(row.unknown for row in rows)
+            some = store.dearest(by, query, now=self.now, limit=2, after=after)
+            assert (list(some.rows), some.total) == (list(rows[after : after + 2]), len(rows))
+            assert (some.cost_nano, some.unknown) == sums
         for by in ("agent", "day"):
             assert list(self.memory.completeness(by, query, now=self.now)) == list(
                 self.sqlite.completeness(by, query, now=self.now)

@@ -222,7 +222,7 @@ class FakeReader:
     def completeness(self, by: str, query: str = "") -> Row:
         return completeness_of(self.runs(query, limit=1_000)["runs"], by)
 
-    def cost(self, by: str, query: str = "") -> Row:
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Row:
         parse_query(query)
         named = self.catalog.things.get(by, [])[:4]
         keys = [row["name"] for row in named] or [
@@ -252,7 +252,9 @@ class FakeReader:
             "total_nano_usd": None if gaps else known,
             "known_nano_usd": known,
             "gaps": gaps,
-            "rows": rows,
+            "total": len(rows),
+            "more": after + limit if after + limit < len(rows) else None,
+            "rows": rows[after : after + limit],
         }
 
     def approvals(self, state: str | None = None) -> Row:
