@@ -142,7 +142,8 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 
     @get("/api/runs/{run:str}/find", summary="Where in a run a text was said", **_FIND)
     def find(run: RunPath, q: Needle, limit: Limit = 50, after: After = None) -> shapes.MatchesShape:
-        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones."""
+        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones. An answer
+        looks through at most 4,000 steps: in a longer run it may be empty and have ``more``."""
         return cast(shapes.MatchesShape, reader.find(run, q, limit=limit, after=after))
 
     @get("/api/runs/{run:str}/steps/{step:str}", summary="One step with its contents", **_FIND)

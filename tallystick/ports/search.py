@@ -97,10 +97,12 @@ class TextLog(Protocol):
         """
         ...
 
-    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+    def holding(
+        self, run: str, text: str, *, after: int = 0, most: int | None = None
+    ) -> Iterator[tuple[int, Step, Span]]:
         """The steps of a run that may hold a text, upper or lower case alike, and no step that does is left out.
 
-        In order of arrival, each with its place in that order, from place ``after`` on. Raises UnknownThing when it is
-        begun, and StoreFault.
+        In order of arrival, each with its place in that order: those of the ``most`` steps (None: of all) from place
+        ``after`` on. Raises UnknownThing when it is begun, and StoreFault.
         """
         ...

@@ -53,7 +53,7 @@ def numbers(value) -> list[float]:
     return [] if value != value else [value]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     passes=st.lists(st.lists(st.tuples(st.integers(0, 2), VALUES), max_size=4), min_size=1, max_size=3),
     limit=st.sampled_from([*map(float, EDGES[:4]), 4.5, -1.0]), op=st.sampled_from(sorted(OPS)),

@@ -114,7 +114,7 @@ class Reader:
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
         run = self._traces.resolve(prefix)
-        steps = self._traces.steps(run)
+        steps = self._traces.nearby(run, step_id)
         found = [step for step in steps if step.span.startswith(step_id)]
         if len(found) != 1:
             count = "no step" if not found else f"{len(found)} steps"

@@ -134,10 +134,12 @@ class TraceFile:
         with self._reading() as connection:
             yield (connection, *settled(connection, choice, self._pairs_of, now=now))
 
-    def _pairs_of(self, connection: sqlite3.Connection, number: int) -> Iterator[tuple[Step, Span]]:
-        """All steps of a run with their spans, some at a time."""
+    def _pairs_of(
+        self, connection: sqlite3.Connection, number: int, first: int = 0
+    ) -> Iterator[tuple[Step, Span]]:
+        """The steps of a run with their spans in order of arrival, from place ``first`` on, some at a time."""
         run = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-        last, more = -1, True
+        last, more = self._shelf.row_before(connection, number, first), True
         while more:
             raw: dict[Place, bytes] = {}
             found = self._shelf.rows(connection, number, after=last, limit=_SLICE, raw=raw)

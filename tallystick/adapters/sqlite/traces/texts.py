@@ -130,16 +130,17 @@ class SqliteTexts(TraceFile):
 
     # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
 
-    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+    def holding(
+        self, run: str, text: str, *, after: int = 0, most: int | None = None
+    ) -> Iterator[tuple[int, Step, Span]]:
         """The steps of a run that may hold a text, with their place in order of arrival, from place ``after`` on."""
         with self._reading() as connection:
             number = self._number(connection, run)
             if _is_archived(connection, number):
-                yield from islice(
-                    ((at, *pair) for at, pair in enumerate(self._pairs_of(connection, number))), after, None
-                )
+                pairs_in_order = self._pairs_of(connection, number, first=after)
+                yield from islice(((at, *pair) for at, pair in enumerate(pairs_in_order, after)), most)
                 return
-            hits = may_hold(connection, self._shelf.frames, number, text, after)
+            hits = may_hold(connection, self._shelf.frames, number, text, after, most)
             while places := {row: place for place, row in islice(hits, _READ)}:
                 found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
                 pairs = self._shelf.pairs(connection, found, run, self._shapes)
