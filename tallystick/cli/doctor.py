@@ -12,7 +12,6 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +164,9 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
     with call.stores(create=False) as stores:
         total = call.parts.reader(stores).runs("", limit=1)["total"]
         yield Finding("store", "ok", f"{path}: {count(total)} runs")
-        archived = stores.traces.info().get("archived_runs")
-        if archived and find_spec("duckdb") is None:
-            why = f"{counted(archived, 'archived run')} cannot be read: DuckDB is not installed"
+        unreadable = stores.traces.info().get("unreadable_runs")
+        if unreadable:
+            why = f"{counted(unreadable, 'archived run')} cannot be read: DuckDB is not installed"
             yield Finding("archive", "warn", why, "pip install 'tallystick[archive]'")
         try:
             entries = stores.control.verify()

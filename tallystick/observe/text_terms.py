@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import ge, gt, le, lt
 from typing import Final
 
@@ -16,7 +17,8 @@ from tallystick.model.query import Query, Term
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.texts import SHORT, has_phrase, tag, texts_of, words_of
+from tallystick.observe.phrases import Phrase
+from tallystick.observe.texts import SHORT, tag, texts_of, words_of
 
 FACTS: Final = ("kind", "label", "error", "stopped")  # fields that are columns of steps
 _ATTRIBUTE: Final = "attr."
@@ -72,6 +74,12 @@ def is_unsure(term: Term) -> bool:
     """Whether the steps of a run have to be read to know that it meets a term."""
     asked = wanted(term)
     return asked is not None and asked.unsure
+
+
+@lru_cache(maxsize=256)
+def phrase_of(term: Term) -> Phrase:
+    """What a term about texts looks for, where it is a phrase."""
+    return Phrase(str(term.value))
 
 
 def needle(term: Term) -> str:
@@ -139,4 +147,5 @@ def meets_number(asked: tuple[str, str, float], least: float, most: float) -> bo
 
 def step_meets(term: Term, step: Step, span: Span) -> bool:
     """Whether a step meets an unsure term: it says the phrase."""
-    return any(has_phrase(text, str(term.value)) for text in texts_of(step, span))
+    says = phrase_of(term).says
+    return any(says(text) for text in texts_of(step, span))

@@ -108,33 +108,6 @@ def _cut(text: str) -> str:
     return _LONG_WORD.sub(r"\1 ", text)
 
 
-def has_phrase(text: str, phrase: str) -> bool:
-    """Whether the words of ``phrase`` stand next to each other in ``text``; a ``*`` at its end: the last begins so."""
-    wanted, longest, chain = _looked_for(phrase)
-    if not wanted:
-        return False
-    if chain is not None and text.isascii():
-        lower = text.lower()
-        return longest in lower and chain.search(lower) is not None
-    held = " ".join(words_of(text))
-    return f" {wanted}{'' if phrase.endswith('*') else ' '}" in f" {held} "
-
-
-@lru_cache(maxsize=256)
-def _looked_for(phrase: str) -> tuple[str, str, re.Pattern[str] | None]:
-    """The words of a phrase as one text, the longest, and how they stand in a text of ASCII alone; None where a word is
-    so long that it may be a longer one, cut."""
-    words = words_of(phrase)
-    if not words or any(len(word) >= LONGEST_WORD or not word.isascii() for word in words):
-        return " ".join(words), "", None
-    whole, longest = " ".join(words), max(words, key=len)
-    end = "" if phrase.endswith("*") else "(?![a-z0-9])"
-    # A pattern that begins with plain letters is looked for three times as fast as one that first looks back.
-    words[0] += f"(?<![a-z0-9]{words[0]})"
-    chain = re.compile("[^a-z0-9]+".join(words) + end)
-    return whole, longest, chain
-
-
 # ── tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -20,11 +20,17 @@ from tallystick.ports.uses import UseLog
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did. ``runs`` are the ids of the runs it touched; repeats are spans that were here already."""
+    """What a write did. ``runs`` are the ids of the runs it touched; ``repeated`` names (trace, span) each step of the
+    batch that was here already, once for each time."""
 
     steps: int
-    repeats: int
+    repeated: tuple[tuple[str, str], ...]
     runs: tuple[str, ...]
+
+    @property
+    def repeats(self) -> int:
+        """How many steps of the batch were here already, those read out of a history among them."""
+        return len(self.repeated)
 
 
 class TraceStore(RunReader, StepReader, RunSums, Protocol):

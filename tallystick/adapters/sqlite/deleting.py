@@ -65,7 +65,7 @@ def delete_run(connection: sqlite3.Connection, number: int, run: str, *, at: int
     connection.executemany(
         "DELETE FROM part WHERE type=? AND run=?", [(kind, number) for kind in range(len(PART_TYPES))]
     )
-    for table in ("trace", "link", "alias", "archived_run", "archived_trace", "blob_run"):
+    for table in ("trace", "link", "alias", "archived_run", "archived_trace", "blob_run", "awaited"):
         ask(f"DELETE FROM {table} WHERE run=?", (number,))
     ask("DELETE FROM run WHERE no=?", (number,))
     return steps

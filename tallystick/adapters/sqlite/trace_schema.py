@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from tallystick.adapters.sqlite import awaited
 from tallystick.adapters.sqlite.database import Migration, script
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.upgrading import count_anew
@@ -214,4 +215,10 @@ def _fourth(connection: sqlite3.Connection) -> None:
     connection.execute(MARK_LOOSE)
 
 
-MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), _fourth)
+MIGRATIONS: tuple[Migration, ...] = (
+    script(_FIRST),
+    script(_SECOND),
+    script(_THIRD),
+    _fourth,
+    script(awaited.SCHEMA),
+)

@@ -71,7 +71,7 @@ class Batch:
     """What is left of a batch after repeats were taken out."""
 
     items: list[Item] = field(default_factory=list)
-    repeats: int = 0
+    repeated: list[Pair] = field(default_factory=list)
 
 
 class BatchWriter:
@@ -104,7 +104,7 @@ class BatchWriter:
         here, fresh = self._sift(batch, known)
         items = fresh.items
         if not items:
-            return Written(0, fresh.repeats, ())
+            return Written(0, tuple(fresh.repeated), ())
         touched, moved, traces = self._assign(items, known, at)
         for item in items:
             if touched[item.run].erased:
@@ -120,8 +120,12 @@ class BatchWriter:
             if row.recount and not self._runs.put_off(row, len(groups.get(row.id, ()))):
                 self._runs.recount(row)
         self._runs.save(list(touched.values()), moved, at=at)
-        written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
-        return Written(written, fresh.repeats + len(items) - written, tuple(touched))
+        signs = [
+            (item.step.trace, item.step.span)
+            for item in items
+            if item.before is not None and item.before.ended == item.step.ended
+        ]
+        return Written(len(items) - len(signs), (*fresh.repeated, *signs), tuple(touched))
 
     def _bring_back(self, runs: Sequence[int]) -> None:
         """Take runs out of the archive: what comes now may repeat, end or join their steps."""
@@ -190,19 +194,20 @@ class BatchWriter:
                     fresh.items.append(item)
                     continue
                 if row[1] & rows.ENDED:
-                    fresh.repeats += 1
+                    fresh.repeated.append(pair)
                     continue
                 before, mark = self._runs.step(row[0])
                 if not stitch.adds_to(step, before):
-                    fresh.repeats += 1
+                    fresh.repeated.append(pair)
                     continue
                 seen[pair] = item = Item(step, span, before=before, row=row[0], mark=mark, home=row[2])
                 fresh.items.append(item)
             elif stitch.adds_to(step, held.step):
                 held.step, held.span = step, span
-                fresh.repeats += step.ended is None
+                if step.ended is None:
+                    fresh.repeated.append(pair)
             else:
-                fresh.repeats += 1
+                fresh.repeated.append(pair)
         here: dict[str, dict[str, bool]] = {}
         if stored:
             ids = self._runs.ids({row[2] for row in stored.values()})

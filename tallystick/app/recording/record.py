@@ -38,7 +38,8 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch; everything counted as accepted is committed."""
+    """What became of a batch of spans; everything counted as accepted is committed. ``repeats``: spans that were here
+    already."""
 
     accepted: int
     repeats: int
@@ -69,6 +70,7 @@ class Recorder:
         Raises StoreFull or StoreFault when nothing was committed; also where the journal cannot take the rate card.
         """
         batch: list[tuple[Step, Span]] = []
+        made: list[tuple[str, str]] = []  # steps that no span stands for: they were read out of another one
         rejected: list[Rejection] = []
         given = len(spans)
         if self._redactor is not None:
@@ -89,13 +91,16 @@ class Recorder:
                 if step.kind is _MODEL and step.cost_nano is None and step.ended is not None:
                     self._price(step)
             batch += pairs
+            if len(pairs) > 1:
+                made += [(step.trace, step.span) for step, _ in pairs[1:]]
         link_hosted(batch)
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)
             if self._redactor is not None:
                 self._redactor.committed()
-            receipt = Receipt(given - len(rejected), written.repeats, tuple(rejected), written.runs)
+            again = _spans_again(written, made)
+            receipt = Receipt(given - len(rejected), again, tuple(rejected), written.runs)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))
         return receipt
@@ -111,12 +116,12 @@ class Recorder:
                 rejected.extend(
                     Rejection(step.trace, step.span, reason) for step, _ in batch if not step.derived
                 )
-                return Written(0, 0, ())
+                return Written(0, (), ())
         first = set(traces[: len(traces) // 2])
         parts = [[pair for pair in batch if (pair[0].trace in first) is half] for half in (True, False)]
         one, other = (self._write(part, rejected) for part in parts)
         runs = tuple(dict.fromkeys((*one.runs, *other.runs)))
-        return Written(one.steps + other.steps, one.repeats + other.repeats, runs)
+        return Written(one.steps + other.steps, one.repeated + other.repeated, runs)
 
     def _price(self, step: Step) -> None:
         """Put the price into a step, which nobody else holds yet: a copy would cost more than the price does."""
@@ -126,6 +131,14 @@ class Recorder:
         step.cost_nano, step.cost_gap = nano, gap
         if nano is not None and self._notice is not None:
             self._notice.give()
+
+
+def _spans_again(written: Written, made: Sequence[tuple[str, str]]) -> int:
+    """How many spans of a batch were here already. A step that was ``made`` out of one comes again with every later
+    call of its conversation, and nobody sent that one again."""
+    if not written.repeated:
+        return 0
+    return (Counter(written.repeated) - Counter(made)).total()
 
 
 def _redacted(redactor: SpanRedactor, spans: Sequence[Span], rejected: list[Rejection]) -> Sequence[Span]:

@@ -118,7 +118,7 @@ class SpanRedactor:
                 kept: Any = mark_of(kind)
             else:
                 kept = value if name in HANDLES else self._redactor.value(value, counts)
-            key = self._redactor.text(name, counts)
+            key = self._redactor.text(name, counts) if name in named or type(name) is not str else name
             changed = changed or kept is not value or key is not name
             made[key] = kept
         return made if changed else attributes

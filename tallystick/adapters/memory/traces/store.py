@@ -35,7 +35,7 @@ class MemoryTraces(
         with self._lock:
             fresh, repeated = self._sift(self._bare(batch))
             if not fresh:
-                return Written(0, repeated, ())
+                return Written(0, tuple(repeated), ())
             decided = self._assign([step for step, _ in fresh.values()], at)
             self._bare_late(fresh, decided.runs)
             made = self._logs.made(fresh.values())
@@ -48,7 +48,10 @@ class MemoryTraces(
                 before = self._take_out(pair)
                 if home is not None and home != run:
                     left.setdefault(home)
-                written += before is None or before[1].ended != step.ended
+                if before is None or before[1].ended != step.ended:
+                    written += 1
+                else:
+                    repeated.append(pair)
                 self._arrived += 1
                 held.steps[pair] = (before[0] if before else self._arrived, replace(step, run=run), span)
                 self._home[pair] = run
@@ -60,19 +63,20 @@ class MemoryTraces(
                 held.verdict = judge(held.tally, now=at, alive=None, silent_after=self._silent_after)
                 self._revision += 1
                 held.revision = self._revision
-            return Written(written, repeated + len(fresh) - written, touched)
+            return Written(written, tuple(repeated), touched)
 
-    def _sift(self, batch: Sequence[tuple[Step, Span]]) -> tuple[dict[Pair, tuple[Step, Span]], int]:
-        """What is new or adds to what is here, joined by span; and the number of repeats."""
+    def _sift(self, batch: Sequence[tuple[Step, Span]]) -> tuple[dict[Pair, tuple[Step, Span]], list[Pair]]:
+        """What is new or adds to what is here, joined by span; and what repeats something."""
         fresh: dict[Pair, tuple[Step, Span]] = {}
-        repeated = 0
+        repeated: list[Pair] = []
         for step, span in batch:
             pair = (step.trace, step.span)
             held = fresh[pair][0] if pair in fresh else self._step(pair)
             if held is not None and not stitch.adds_to(step, held):
-                repeated += 1
+                repeated.append(pair)
                 continue
-            repeated += pair in fresh and step.ended is None
+            if pair in fresh and step.ended is None:
+                repeated.append(pair)
             fresh[pair] = (step, span)
         return fresh, repeated
 

@@ -20,9 +20,9 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.checking import UNREADABLE
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import compressor
-from tallystick.adapters.sqlite.payloads import Place
 from tallystick.adapters.sqlite.remembering import Remembered
 from tallystick.adapters.sqlite.runs import NOT_COUNTED, RunRow, RunTable, pairs_in, summary
+from tallystick.adapters.sqlite.scanning import Scanner, Sought
 from tallystick.adapters.sqlite.searching import choose, settled
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.text_index import TextIndex
@@ -39,7 +39,6 @@ from tallystick.ports.blobs import Blobs
 
 TEXT_INDEX: Final = "text.db"
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
-_SLICE: Final = 256  # steps read at a time
 _OPENING = threading.Lock()
 
 
@@ -135,17 +134,12 @@ class TraceFile:
             yield (connection, *settled(connection, choice, self._pairs_of, now=now))
 
     def _pairs_of(
-        self, connection: sqlite3.Connection, number: int, first: int = 0
+        self, connection: sqlite3.Connection, number: int, sought: Sought | None = None
     ) -> Iterator[tuple[Step, Span]]:
-        """The steps of a run with their spans in order of arrival, from place ``first`` on, some at a time."""
+        """The steps of a run with their spans, some at a time: all, or those that may say what is sought."""
         run = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-        last, more = self._shelf.row_before(connection, number, first), True
-        while more:
-            raw: dict[Place, bytes] = {}
-            found = self._shelf.rows(connection, number, after=last, limit=_SLICE, raw=raw)
-            yield from self._shelf.pairs(connection, found, run, self._shapes, raw)
-            more = len(found) == _SLICE
-            last = found[-1][0] if found else last
+        for _, step, span in Scanner(connection, self._shelf, self._shapes).steps(number, run, sought):
+            yield step, span
 
     # ── what is due before a read ───────────────────────────────────────────────────────────────────────────────
 

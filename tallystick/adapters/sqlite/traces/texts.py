@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Final
 
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.finding import may_hold
+from tallystick.adapters.sqlite.finding import may_hold, sought_in
 from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.adapters.sqlite.scanning import Scanner
 from tallystick.adapters.sqlite.text_index import Reading, State
 from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.span import Span
@@ -137,8 +138,8 @@ class SqliteTexts(TraceFile):
         with self._reading() as connection:
             number = self._number(connection, run)
             if _is_archived(connection, number):
-                pairs_in_order = self._pairs_of(connection, number, first=after)
-                yield from islice(((at, *pair) for at, pair in enumerate(pairs_in_order, after)), most)
+                scanner = Scanner(connection, self._shelf, self._shapes)
+                yield from scanner.steps(number, run, sought_in(text), after=after, most=most)
                 return
             hits = may_hold(connection, self._shelf.frames, number, text, after, most)
             while places := {row: place for place, row in islice(hits, _READ)}:
