@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.model.errors import UnknownThing
 from tallystick.model.query import EVERYTHING
 from tallystick.model.step import Kind
-from tallystick.observe.asked import NEAREST, askers
+from tallystick.observe.asked import NEAREST, RELAYS, askers, relays
 from tallystick.observe.lineage import agent_around
 from tallystick.observe.logs import told_of
 
@@ -35,6 +36,7 @@ def says_the_same(traces, run: str, prefixes) -> None:
         assert told_of(near).get(step.span) == told_of(steps).get(step.span)
         if step.kind is Kind.TOOL and step.call_id is not None:
             assert askers(step, near) == askers(step, steps)
+            assert relays(step, near) == relays(step, steps)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -64,7 +66,9 @@ def filled(traces):
         pair(1, 60, 2, run=trace_id(0), kind=Kind.TOOL, tool="look", call_id="c2", started=START + 5 * SECOND)
     ]
     above = [pair(0, 1, agent="refunds", facts={"root": True}), pair(0, 2, 1), pair(0, 3, 2)]
-    traces.write([*above, *model, tool, *logs, *other], at=NOW)
+    passing = [pair(0, 70 + n, 2, name=f"autogen process {n}", started=START + n * SECOND) for n in range(20)]
+    passing = [(replace(step, dialect="autogen"), span) for step, span in passing]
+    traces.write([*above, *model, tool, *logs, *other, *passing], at=NOW)
     return traces
 
 
@@ -76,6 +80,7 @@ def test_what_is_around_a_step(filled):
     near = list(filled.nearby(run, tool.span))
     assert agent_around(tool, near) == "refunds"
     assert len(askers(tool, near)) == NEAREST
+    assert len(relays(tool, near)) == RELAYS
     assert {step.span for step in told_of(near)[tool.span]} == {span_id(50), span_id(51)}
 
 

@@ -228,6 +228,11 @@ def place_of(body: bytes) -> Place:
     return place[0], place[1], place[2]
 
 
+def started_of(body: bytes) -> int:
+    """When a step began, read from its body."""
+    return int(_unpack(body)[4])
+
+
 def charge_of(body: bytes) -> tuple[int | None, Mark | None]:
     """A step's cost in nano-dollars and which record is its own, read from its body."""
     values = _unpack(body)

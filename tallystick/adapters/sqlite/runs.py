@@ -100,6 +100,11 @@ class RunTable:
         step, _, _, mark = rows.read_row(found, "", self._shapes.read(self._connection, [found[4]]))
         return step, mark
 
+    def started(self, row: int) -> int:
+        """When a step began, by row number."""
+        found = self._connection.execute("SELECT body FROM step WHERE id=?", (row,)).fetchone()
+        return rows.started_of(found[0])
+
     def by_number(self, number: int) -> RunRow | None:
         """A run by row number, or None when it is there no more."""
         row = self._connection.execute(_RUN + "no=?", (number,)).fetchone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -19,6 +19,7 @@ from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
+from tallystick.adapters.sqlite.tying import RunTying
 from tallystick.model.attributes import BLOBS
 from tallystick.model.blob import Blob
 from tallystick.model.errors import ArchiveFault, StoreFault
@@ -110,12 +111,16 @@ class BatchWriter:
             if touched[item.run].erased:
                 item.step, item.span = blank(item.step, item.span)
         self._leave(items, touched)
+        for item in items:
+            if item.before is not None and item.before.ended is not None:
+                touched[item.run].recount = True
         groups: dict[str, list[Item]] = {}
         for item in items:
             groups.setdefault(item.run, []).append(item)
         for run, group in groups.items():
             self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
+        moved += self._tie(items, traces, touched)
         for row in touched.values():
             if row.recount and not self._runs.put_off(row, len(groups.get(row.id, ()))):
                 self._runs.recount(row)
@@ -126,6 +131,24 @@ class BatchWriter:
             if item.before is not None and item.before.ended == item.step.ended
         ]
         return Written(len(items) - len(signs), (*fresh.repeated, *signs), tuple(touched))
+
+    def _tie(
+        self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]
+    ) -> list[tuple[str, int]]:
+        """Join and part runs as ties say; ``touched`` changes. Also: ids that lead to other runs now, by row number."""
+        ties = [tie for item in items for tie in item.step.ties]
+        if not ties:
+            return []
+        connection, memory = self._connection, self._memory
+
+        def bring_back(runs: Iterable[int]) -> None:
+            if self._archived:
+                self._bring_back(archived_among(connection, runs))
+
+        tying = RunTying(
+            connection, self._runs, memory.shapes, self._shelf, bring_back, self._source, self._random_bytes
+        )
+        return tying.settle(ties, traces, touched)
 
     def _bring_back(self, runs: Sequence[int]) -> None:
         """Take runs out of the archive: what comes now may repeat, end or join their steps."""
@@ -193,7 +216,7 @@ class BatchWriter:
                     seen[pair] = item = Item(step, span)
                     fresh.items.append(item)
                     continue
-                if row[1] & rows.ENDED:
+                if row[1] & rows.ENDED and not (step.derived and self._runs.started(row[0]) > step.started):
                     fresh.repeated.append(pair)
                     continue
                 before, mark = self._runs.step(row[0])

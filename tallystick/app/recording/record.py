@@ -17,7 +17,6 @@ from tallystick.model.attributes import LOST
 from tallystick.model.errors import ArchiveFault
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
-from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, Counts, Tidings, TraceStore, Written
 
@@ -93,7 +92,6 @@ class Recorder:
             batch += pairs
             if len(pairs) > 1:
                 made += [(step.trace, step.span) for step, _ in pairs[1:]]
-        link_hosted(batch)
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)

@@ -45,6 +45,7 @@ class MemoryErasing(MemoryBlobbing):
                 self._revision += 1
                 held.revision = self._revision
                 self._unlink(held.id)
+                self._ties.forget({trace for trace, _ in held.steps})
             self._drop_blobs(named)
         return Wiped(steps, records, 0)
 
