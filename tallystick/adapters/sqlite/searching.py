@@ -88,6 +88,8 @@ def page(
     if choice.unsure:
         return _read_page(connection, choice, pairs, where, values, max(0, limit), after)
     total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+    if not total or limit <= 0:
+        return RunPage(total, ())  # to look for what is not there would take as long as counting it
     if after is not None:
         where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *after]
     found = connection.execute(
