@@ -161,6 +161,9 @@ class FakeTraces:
     def flaws(self) -> tuple[Flaw, ...]:
         return ()
 
+    def blob_flaws(self, **_: Any) -> tuple[Flaw, ...]:
+        return ()
+
     def logs(self) -> dict[str, int]:
         return {}
 
@@ -205,6 +208,7 @@ class FakeStores:
     traces: Any = field(default_factory=FakeTraces)
     control: Any = field(default_factory=FakeControl)
     closed: bool = False
+    frozen: StoreFault | None = None
     doubt: StoreFault | None = None
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from tallystick.adapters.checkpoint_text import grown, read_checkpoint
 from tallystick.adapters.memory.registry_views import MemoryRegistryViews
 from tallystick.adapters.projections import Hold, apply, forget, lapsed, the_one
 from tallystick.adapters.registry_projections import REGISTRY_KINDS, check_revision
-from tallystick.adapters.sealing import Sealed, no_such_text, sealed
+from tallystick.adapters.sealing import Sealed, no_such_text, sealed, unopened
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget
@@ -92,6 +92,7 @@ class MemoryControl:
         self._texts: dict[str, str] = {}
         self._checkpoints: dict[int, str] = {}
         self._revision = 0
+        self._erased: set[str] = set()
 
     def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
@@ -115,6 +116,8 @@ class MemoryControl:
                         if digest not in draft.texts:
                             raise no_such_text(draft.kind, digest)
                         texts[digest] = draft.texts[digest]
+                if draft.run in self._erased:
+                    one = unopened(one)
                 apply(views, one.entry, one.openings)
                 made.append(one)
             self._views = views
@@ -125,6 +128,8 @@ class MemoryControl:
                 self._leaves.append(one.leaf)
                 self._edge.append(one.leaf)
                 self._openings[one.entry.seq] = one.openings
+                if one.entry.kind == "content.erased" and one.entry.run is not None:
+                    self._erased.add(one.entry.run)
                 if one.entry.kind in REGISTRY_KINDS:
                     self._revision = one.entry.seq
             return tuple(one.entry for one in made[len(made) - len(drafts) :])

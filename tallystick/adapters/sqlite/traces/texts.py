@@ -53,8 +53,7 @@ class SqliteTexts(TraceFile):
 
     def indexed(self) -> Indexed:
         """How far the index is."""
-        index = self.text_index()
-        upto = index.upto()
+        upto = 0 if self._lacks_index() else self.text_index().upto()
         with self._reading() as connection:
             runs = connection.execute("SELECT count(*) FROM run").fetchone()[0]
             behind = connection.execute("SELECT count(*) FROM run WHERE revision > ?", (upto,)).fetchone()[0]
@@ -122,12 +121,9 @@ class SqliteTexts(TraceFile):
 
     def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index, and with them those that are in the store no more."""
-        index = self.text_index()
-        known = index.known()
         with self._reading() as connection:
             here = {row[0] for row in connection.execute("SELECT no FROM run")}
-        wanted = set(runs)
-        return index.forget([number for run, number in known.items() if run in wanted or number not in here])
+        return self.text_index().forget(set(runs), here)
 
     # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
 
