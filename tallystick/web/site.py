@@ -80,6 +80,10 @@ _log = logging.getLogger("tallystick.web")
 class PageReader(Protocol):
     """The read model behind the pages; all answers are JSON-ready. Raises UnknownThing and BadInput."""
 
+    def statuses(self, query: str = "", /) -> Mapping[str, int] | None:
+        """``app.reading.read.Reader.statuses``"""
+        ...
+
     def runs(self, query: str = "", /, *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
         """``{"total", "runs": [run]}``, newest first."""
         ...

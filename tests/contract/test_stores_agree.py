@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -47,6 +48,15 @@ class TwoStores(RuleBasedStateMachine):
     @rule(batch=st.lists(records(), min_size=1, max_size=12))
     def write(self, batch) -> None:
         assert self.memory.write(batch, at=self.now) == self.sqlite.write(batch, at=self.now)
+
+    @rule(text=st.sampled_from(["", *QUERIES]))
+    def count(self, text: str) -> None:
+        """Statuses are counted as the list has them, or not at all where steps would have to be read."""
+        counted = self.sqlite.statuses(parse_query(text), now=self.now)
+        assert counted == self.memory.statuses(parse_query(text), now=self.now)
+        page = self.sqlite.runs(parse_query(text), now=self.now, limit=1_000)
+        if counted is not None:
+            assert counted == Counter(run.status.value for run in page.runs)
 
     @rule(seconds=st.sampled_from([1, 30, 500]))
     def wait(self, seconds: int) -> None:

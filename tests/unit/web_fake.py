@@ -167,6 +167,9 @@ class FakeReader:
         sealed = {"seq": 100, "at": stamp(NOW), "records": 17} if place % 3 == 1 else None
         return {"run": run, "records": 17 if place % 3 else 0, "sealed": sealed}
 
+    def statuses(self, query: str = "") -> None:
+        return None  # the page counts them one by one
+
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Row:
         found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
         ids = [run["run"] for run in found]

@@ -65,6 +65,10 @@ class Reader:
         page = self._traces.runs(self._asked(query), now=self._clock.now(), limit=limit, before=before)
         return {"total": page.total, "at_least": page.at_least, "runs": [run_json(run) for run in page.runs]}
 
+    def statuses(self, query: str = "") -> Mapping[str, int] | None:
+        """Runs that match, counted by status; None where a count of them would take too long."""
+        return self._traces.statuses(self._asked(query), now=self._clock.now())
+
     def _asked(self, text: str) -> Query:
         """A query; where it asks what runs said, their index is brought up to date first, if this reader does that."""
         query = parse_query(text)
