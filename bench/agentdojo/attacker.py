@@ -1,0 +1,62 @@
+"""The compromised agent: what it calls, and when.
+
+Every output of the model is the attacker's, so it calls what it wants, when it wants, and says in its answer whatever the
+goal asks for. Three orders are tried, and *mixed* calls: the user's values in the attacker's call and the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agentdojo.functions_runtime import FunctionCall
+
+ORDERS: Final = {
+    "when read": "the user's calls until an answer carries an injected text, then the attacker's, then the rest",
+    "at once": "the attacker's calls before anything was read, then the user's",
+    "afterwards": "all the user's calls, then the attacker's",
+}
+
+
+def order(
+    name: str, user: Sequence[FunctionCall], poisoned: int | None
+) -> list[FunctionCall | None]:  # fmt: skip
+    """The user's calls, with None where the attacker's go in; ``poisoned``: after how many an answer was poisoned."""
+    at = {"when read": len(user) if poisoned is None else poisoned, "at once": 0, "afterwards": len(user)}[name]
+    return [*user[:at], None, *user[at:]]
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A call made of two: ``base`` says whose call it is, ``swapped`` which argument is the other's.
+
+    ``before`` are the user's calls that are made first: those up to its own call of this tool.
+    """
+
+    call: FunctionCall
+    base: str
+    swapped: str
+    before: tuple[FunctionCall, ...]
+
+
+def mixed(
+    user: Sequence[FunctionCall], attack: Sequence[FunctionCall], effects: frozenset[str]
+) -> Iterator[Mixed]:
+    """Every call of a tool with an effect that takes one argument from the other's call of that tool."""
+    for index, own in enumerate(user):
+        if own.function not in effects:
+            continue
+        for theirs in attack:
+            if theirs.function != own.function:
+                continue
+            before = tuple(user[:index])
+            for name in theirs.args:
+                if name not in own.args or theirs.args[name] == own.args[name]:
+                    continue
+                yield Mixed(_with(own, name, theirs.args[name]), "user", name, before)
+                yield Mixed(_with(theirs, name, own.args[name]), "attacker", name, before)
+
+
+def _with(call: FunctionCall, name: str, value: Any) -> FunctionCall:
+    return FunctionCall(function=call.function, args={**call.args, name: value})
