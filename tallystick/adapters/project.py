@@ -112,7 +112,10 @@ def open_book(
     except BadInput as error:
         problem = error.message + (f" ({error.hint})" if error.hint else "")
         return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
-    return PolicyBook(project.policies, declared, permissive=permissive, now=now, say=say)
+    directories = {one.name: one.members for one in project.found.data}
+    return PolicyBook(
+        project.policies, declared, permissive=permissive, now=now, say=say, directories=directories
+    )
 
 
 def around(folder: Path, known: Iterable[Declared]) -> Around:

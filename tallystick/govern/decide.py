@@ -14,10 +14,11 @@ import cedarpy
 import msgspec
 
 from tallystick.govern.policy import PolicySet, Rule
-from tallystick.govern.schema import request
+from tallystick.govern.schema import FIRST_SCHEMA, request
 from tallystick.model.control import Answer, PolicyState, ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.labels import UNKNOWN, Facts
 from tallystick.model.step import Effect
 
 _encode = msgspec.json.encode
@@ -35,9 +36,10 @@ class Ruling:
 
 
 def decide(
-    policies: PolicySet, call: ToolCall, declaration: ToolDeclaration, approvals: Collection[str] = ()
-) -> Ruling:
-    """Judge one call. ``approvals`` are the groups that have approved exactly this call.
+    policies: PolicySet, call: ToolCall, declaration: ToolDeclaration, approvals: Collection[str] = (),
+    facts: Facts = UNKNOWN,
+) -> Ruling:  # fmt: skip
+    """Judge one call. ``approvals`` are the groups that have approved exactly this call, ``facts`` its labels.
 
     A set that is permissive is judged like any other: it is the guard that lets the call through.
     """
@@ -48,7 +50,8 @@ def decide(
     if declaration.name not in policies.slices or policies.schema is None or policies.entities is None:
         return Ruling(Answer.DENY, (f"tool {declaration.name} is not in the schema of the policy set",))
     try:
-        asked = request(call, declaration, approvals)
+        labels = facts if policies.schema_version > FIRST_SCHEMA else None
+        asked = request(call, declaration, approvals, labels)
     except BadInput as error:
         return Ruling(Answer.DENY, (error.message,))
     ruling = _evaluate(policies, asked, declaration)

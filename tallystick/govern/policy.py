@@ -16,7 +16,7 @@ import cedarpy
 
 from tallystick.govern.findings import Problem, annotation_problems, explain
 from tallystick.govern.reading import rule_texts
-from tallystick.govern.schema import EFFECT_PREFIX, schema
+from tallystick.govern.schema import EFFECT_PREFIX, SCHEMA_VERSION, schema
 from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
@@ -63,6 +63,7 @@ class PolicySet:
     schema: cedarpy.Schema | None = None
     entities: cedarpy.Entities | None = None  # the actions and the groups that they are in
     problem: str | None = None
+    schema_version: int = SCHEMA_VERSION
 
     @property
     def decides(self) -> bool:
@@ -96,11 +97,15 @@ def check(files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration]) -> list
 
 
 def load(
-    files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration], *, evaluator: str, permissive: bool = False
-) -> PolicySet:
-    """Make a policy set. Raises ConfigError for its first problem (all of them in ``detail["problems"]``)."""
+    files: Sequence[PolicyFile], tools: Iterable[ToolDeclaration], *, evaluator: str, permissive: bool = False,
+    schema_version: int = SCHEMA_VERSION,
+) -> PolicySet:  # fmt: skip
+    """Make a policy set; ``schema_version`` is that of the schema its rules are checked against.
+
+    Raises ConfigError for its first problem (all of them in ``detail["problems"]``).
+    """
     known = list(tools)
-    problems, parts = _compile(files, known)
+    problems, parts = _compile(files, known, schema_version)
     if problems:
         first = problems[0]
         raise ConfigError(
@@ -123,6 +128,7 @@ def load(
         _slices(parts, known),
         parts.schema,
         cedarpy.Entities.from_json_str("[]", parts.schema),
+        schema_version=schema_version,
     )
 
 
@@ -136,10 +142,12 @@ class _Parts:
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def _compile(files: Sequence[PolicyFile], tools: list[ToolDeclaration]) -> tuple[list[Problem], _Parts]:
+def _compile(
+    files: Sequence[PolicyFile], tools: list[ToolDeclaration], version: int = SCHEMA_VERSION
+) -> tuple[list[Problem], _Parts]:
     declared = [tool for tool in tools if tool.effect is not None]
     try:
-        shape = schema(declared)
+        shape = schema(declared, version)
     except BadInput as error:
         empty = schema(())
         problem = Problem("tools", 1, error.message, error.hint or "")

@@ -10,6 +10,12 @@ One action per tool, each in the group of its effect. A rule sees::
                 workflow   String, "" outside a workflow
                 data       Set<String>: the classes of data that the tool touches
                 approvals  Set<String>: the groups that have approved exactly this call
+                labels     what is known of where the arguments come from; see model.labels.Facts:
+                           tainted, trusted, asked, new_links, leaking Boolean; watermark, authority String;
+                           untrusted, links, seen, leaks, signs Set<String>
+
+The schema has versions, because recorded decisions are made again under the one that they were made under: the first
+had no labels.
 
 Types: string String, long Long, decimal decimal (four digits), bool Bool, list Set<String>, record String (its
 canonical JSON). An argument is required unless its type ends in "?". An argument that nobody declared cannot be
@@ -27,6 +33,7 @@ from tallystick.model.canonical import canonical_json
 from tallystick.model.control import ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.labels import UNKNOWN, Facts
 from tallystick.model.step import Effect
 
 ARGUMENT_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -38,9 +45,18 @@ ARGUMENT_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "record": {"type": "String"},
 }
 EFFECT_PREFIX: Final = "effect:"
-CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals")
+CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals", "labels")
+FIRST_SCHEMA: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _STRINGS: Final = {"type": "Set", "element": {"type": "String"}}
+_SWITCH: Final = {"type": "Boolean"}
+_TEXT: Final = {"type": "String"}
+_LABELS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "watermark": _TEXT, "tainted": _SWITCH, "authority": _TEXT, "trusted": _SWITCH, "untrusted": _STRINGS,
+    "asked": _SWITCH, "new_links": _SWITCH, "links": _STRINGS, "seen": _STRINGS, "leaks": _STRINGS,
+    "leaking": _SWITCH, "signs": _STRINGS,
+}  # fmt: skip
 _LONG_MAX: Final = 2**63 - 1
 _EXACT: Final = 2**53 - 1
 _LARGE: Final = re.compile(r"-?[1-9][0-9]{15,18}", re.ASCII)
@@ -48,8 +64,8 @@ _DECIMAL_MAX: Final = Decimal("922337203685477.5807")
 _FOUR_DIGITS: Final = Decimal("0.0001")
 
 
-def schema(declarations: Iterable[ToolDeclaration]) -> dict[str, Any]:
-    """The schema (Cedar's JSON form) of the declared tools, in order of name.
+def schema(declarations: Iterable[ToolDeclaration], version: int = SCHEMA_VERSION) -> dict[str, Any]:
+    """The schema (Cedar's JSON form) of the declared tools, in order of name, in one of its versions.
 
     Raises BadInput for a tool that has no effect, a reserved name, or an argument of an unknown type.
     """
@@ -65,12 +81,16 @@ def schema(declarations: Iterable[ToolDeclaration]) -> dict[str, Any]:
             )
         actions[tool.name] = {
             "memberOf": [{"id": EFFECT_PREFIX + tool.effect.value}],
-            "appliesTo": {"principalTypes": ["Agent"], "resourceTypes": ["Tool"], "context": _context(tool)},
+            "appliesTo": {
+                "principalTypes": ["Agent"],
+                "resourceTypes": ["Tool"],
+                "context": _context(tool, version),
+            },
         }
     return {"": {"entityTypes": {"Agent": {}, "Tool": {}}, "actions": actions}}
 
 
-def _context(tool: ToolDeclaration) -> dict[str, Any]:
+def _context(tool: ToolDeclaration, version: int) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for name, written in sorted(tool.arguments.items()):
         kind, optional = _kind(tool, name, written)
@@ -82,6 +102,8 @@ def _context(tool: ToolDeclaration) -> dict[str, Any]:
         "data": _STRINGS,
         "approvals": _STRINGS,
     }
+    if version > FIRST_SCHEMA:
+        attributes["labels"] = {"type": "Record", "attributes": dict(_LABELS)}
     return {"type": "Record", "attributes": attributes}
 
 
@@ -95,21 +117,29 @@ def _kind(tool: ToolDeclaration, name: str, written: str) -> tuple[str, bool]:
     return kind, written.endswith("?")
 
 
-def request(call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str]) -> dict[str, Any]:
-    """The Cedar request of a call. Raises BadInput naming the argument that does not fit the declaration."""
+def request(
+    call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str], facts: Facts | None = UNKNOWN
+) -> dict[str, Any]:
+    """The Cedar request of a call; without ``facts`` it is one of the first schema.
+
+    Raises BadInput naming the argument that does not fit the declaration.
+    """
     for name in (call.agent, call.workflow or "", *approvals):
         _name(name)
+    context = {
+        "args": _arguments(call.arguments, tool),
+        "agent": call.agent,
+        "workflow": call.workflow or "",
+        "data": sorted(tool.data),
+        "approvals": sorted(approvals),
+    }
+    if facts is not None:
+        context["labels"] = facts.for_rules()
     return {
         "principal": {"type": "Agent", "id": call.agent},
         "action": {"type": "Action", "id": tool.name},
         "resource": {"type": "Tool", "id": tool.name},
-        "context": {
-            "args": _arguments(call.arguments, tool),
-            "agent": call.agent,
-            "workflow": call.workflow or "",
-            "data": sorted(tool.data),
-            "approvals": sorted(approvals),
-        },
+        "context": context,
     }
 
 

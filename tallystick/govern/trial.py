@@ -16,6 +16,7 @@ from tallystick.govern.policy import PolicySet
 from tallystick.govern.schema import request
 from tallystick.model.control import ToolCall
 from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.labels import UNKNOWN
 
 _SAMPLES: Final[Mapping[str, Any]] = {
     "string": "",
@@ -37,7 +38,8 @@ def trial(policies: PolicySet) -> list[Problem]:
         tool = policies.tools[name]
         for shape in _shapes(tool):
             call = ToolCall("trial", "trial", "trial", name, tool.digest, shape)
-            result = cedarpy.is_authorized(request(call, tool, ()), rules, policies.entities, policies.schema)
+            asked = request(call, tool, (), UNKNOWN)
+            result = cedarpy.is_authorized(asked, rules, policies.entities, policies.schema)
             errors = list(result.diagnostics.errors)
             if result.decision is cedarpy.Decision.NoDecision and not errors:
                 errors = ["the evaluator gave no decision"]

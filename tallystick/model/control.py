@@ -19,6 +19,11 @@ CALL_FIELDS: Final = (
 )  # what names a call in entries
 
 
+# What an approval is given on: a call whose values stand on another word is another call. What the run has read
+# meanwhile besides is not part of it, or no approval would outlive a call made beside it.
+FACTS_APPROVED: Final = ("authority", "untrusted", "asked", "links", "leaks")
+
+
 class Answer(StrEnum):
     """What a decision says. ``not evaluated``: no policy covers the call and its effect is none or read."""
 
@@ -102,18 +107,19 @@ class Approval:
 
 
 def approval_binding(decided: Mapping[str, Any], effect: str | None, group: str, expires: int | str) -> str:
-    """The digest of exactly what an approval is asked for.
+    """The digest of exactly what an approval is asked for: the call, what is known of its values, and the rules.
 
     ``decided`` is the body of the decision that asks (written or about to be), ``effect`` the effect of the tool's
     declaration, ``expires`` nanoseconds since the epoch. Raises KeyError for a body that is no decision's.
     """
-    return digest(
-        {name: decided[name] for name in CALL_FIELDS}
-        | {
-            "effect": effect, "call": decided["call"], "policy": decided["policy_digest"], "group": group,
-            "expires_ns": str(expires),
-        }
-    )  # fmt: skip
+    bound = {name: decided[name] for name in CALL_FIELDS} | {
+        "effect": effect, "call": decided["call"], "policy": decided["policy_digest"], "group": group,
+        "expires_ns": str(expires),
+    }  # fmt: skip
+    facts = decided.get("facts")
+    if facts is not None:  # older decisions had none
+        bound["facts"] = {name: facts[name] for name in FACTS_APPROVED}
+    return digest(bound)
 
 
 @dataclass(frozen=True, slots=True)

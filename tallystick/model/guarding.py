@@ -13,6 +13,7 @@ from typing import Any, Final
 from tallystick.model.canonical import canonical_json
 from tallystick.model.control import Decision
 from tallystick.model.errors import BadInput
+from tallystick.model.labels import Returned, Role
 from tallystick.model.step import Effect
 
 _ORDER: Final = (Effect.NONE, Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE)
@@ -32,6 +33,27 @@ class ToolDeclaration:
     price_nano: int | None = None  # nano-dollars a call; None means free of charge was not claimed
     recovery: str = "operator"  # retry | idempotent | reconcile | operator
     digest: str = ""
+    roles: Mapping[str, Role] = field(
+        default_factory=dict
+    )  # argument -> what it is for, where that is declared
+    origins: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # argument -> "tool:NAME.field", "data:NAME"
+    asks: tuple[str, ...] = ()  # phrases by which people ask for it
+    returns: Mapping[str, Returned] = field(
+        default_factory=dict
+    )  # field of what it returns ("*": all others)
+    limits: Mapping[str, str] = field(default_factory=dict)  # argument -> the most that nobody has to say
+    readers: tuple[str, ...] = ()  # classes of data that may flow to it
+
+    def role(self, argument: str) -> Role:
+        """What an argument is for. Where nothing is declared of any argument, each is authority: the worst case."""
+        declared = self.roles.get(argument)
+        if declared is not None:
+            return declared
+        if argument in self.authority or not (self.roles or self.authority):
+            return Role.AUTHORITY
+        return Role.CONTENT if not self.roles else Role.AUTHORITY
 
 
 def joined(declared: ToolDeclaration, given: ToolDeclaration) -> ToolDeclaration:
@@ -48,12 +70,28 @@ def joined(declared: ToolDeclaration, given: ToolDeclaration) -> ToolDeclaration
         arguments=declared.arguments or given.arguments,
         price_nano=declared.price_nano if declared.price_nano is not None else given.price_nano,
         digest=declared.digest or given.digest,
+        roles={**given.roles, **declared.roles, **_stricter(declared, given)},
+        origins=declared.origins or given.origins,
+        asks=declared.asks or given.asks,
+        returns=declared.returns or given.returns,
+        limits=declared.limits or given.limits,
+        readers=declared.readers or given.readers,
     )
 
 
+def _stricter(declared: ToolDeclaration, given: ToolDeclaration) -> dict[str, Role]:
+    """The arguments that the code calls authority and the declaration calls something else."""
+    named = [name for name, role in given.roles.items() if role is Role.AUTHORITY]
+    return {name: Role.AUTHORITY for name in (*given.authority, *named) if name in declared.roles}
+
+
 def declaration_json(tool: ToolDeclaration) -> dict[str, Any]:
-    """A declaration as the journal keeps it: every field by name, the effect by its word."""
-    return {
+    """A declaration as the journal keeps it: every field by name, the effect by its word.
+
+    What came later (roles and all after them) stands in it only where it says something: a declaration that does not
+    use it has the text, and so the digest, that it always had.
+    """
+    written = {
         "name": tool.name,
         "effect": tool.effect.value if tool.effect is not None else None,
         "description": tool.description.encode("utf-8", "replace").decode("utf-8"),  # it decides nothing
@@ -64,6 +102,15 @@ def declaration_json(tool: ToolDeclaration) -> dict[str, Any]:
         "recovery": tool.recovery,
         "digest": tool.digest,
     }
+    later: dict[str, Any] = {
+        "roles": {name: role.value for name, role in tool.roles.items()},
+        "origins": {name: list(found) for name, found in tool.origins.items()},
+        "asks": list(tool.asks),
+        "returns": {name: one.as_json() for name, one in tool.returns.items()},
+        "limits": dict(tool.limits),
+        "readers": list(tool.readers),
+    }
+    return written | {name: value for name, value in later.items() if value}
 
 
 def declaration_from(plain: Any) -> ToolDeclaration:
@@ -80,6 +127,12 @@ def declaration_from(plain: Any) -> ToolDeclaration:
             None if price is None else int(price),
             plain["recovery"],
             plain["digest"],
+            {name: Role(role) for name, role in plain.get("roles", {}).items()},
+            {name: tuple(found) for name, found in plain.get("origins", {}).items()},
+            tuple(plain.get("asks", ())),
+            {name: Returned.read(one) for name, one in plain.get("returns", {}).items()},
+            dict(plain.get("limits", {})),
+            tuple(plain.get("readers", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"this is no declaration of a tool: {error!r}") from error

@@ -21,12 +21,14 @@ definition.shown       tool, channel, definition, trust, why, differs, against, 
                        (channel: code | mcp; definition: digest of a text, its canonical JSON)
                        (trust: accepted | quarantined; why: first use | declared | new | changed)
 definition.accepted    tool, channel, definition, because
-policy.loaded          state, digest, files [{name, text}], tools, evaluator, problem
+policy.loaded          state, digest, files [{name, text}], tools, evaluator, schema, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
+                       (schema: the version of the schema that rules were checked against; 1 where it is missing)
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, loop, approval, hold       (see app/acting/decided.py and proof-format.md)
+                       because, group, facts, loop, approval, hold
+                       (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (stage: pin | arguments | loop | policy | budget | approval | binding)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)

@@ -9,12 +9,15 @@ from tallystick.model.registry import Card, Declared, Lifecycle, version_digest
 from tallystick.registry import fields
 from tallystick.registry.fields import CARD_KEYS, DeclarationFile
 
-DATA_KEYS: Final = ("name", "version", *CARD_KEYS, "classes", "description", "location")
+DATA_KEYS: Final = ("name", "version", *CARD_KEYS, "classes", "description", "location", "members")
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """What is declared of a data source: what kinds of data it holds, and where it is."""
+    """What is declared of a data source: what kinds of data it holds, and where it is.
+
+    ``members`` are values that it is known to hold (accounts, addresses): a directory that arguments may be taken from.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -22,11 +25,17 @@ class DataFile:
     card: Card = field(default_factory=Card)
     description: str | None = None
     location: str | None = None
+    members: tuple[str, ...] = ()
     file: DeclarationFile | None = field(default=None, compare=False, repr=False)
 
     def declared(self) -> Declared:
         """The data source as a registry object."""
-        said = {"classes": list(self.classes), "description": self.description, "location": self.location}
+        said = {
+            "classes": list(self.classes),
+            "description": self.description,
+            "location": self.location,
+            "members": list(self.members) or None,
+        }
         body: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
         return Declared(
             "data", self.name, version_digest("data", self.name, self.version, body), self.version, body,
@@ -45,7 +54,14 @@ def data_from(file: DeclarationFile) -> DataFile:
         )  # fmt: skip
     made = DataFile(
         name, classes, fields.label_of(file), fields.card(file), fields.text(file, "description"),
-        fields.address(file, "location"), file,
+        fields.address(file, "location"), _members(file), file,
     )  # fmt: skip
     fields.fits(file, made.declared().body)
     return made
+
+
+def _members(file: DeclarationFile) -> tuple[str, ...]:
+    value = file.table.get("members", [])
+    if not isinstance(value, list) or not all(isinstance(one, str) and 0 < len(one) <= 400 for one in value):
+        raise file.error("members", "members is a list of texts", 'members = ["DE89370400440532013000"]')
+    return tuple(dict.fromkeys(value))

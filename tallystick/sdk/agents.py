@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from tallystick.model import attributes as names
@@ -12,7 +13,7 @@ from tallystick.sdk.active import Recording, recording
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import Place, RunState, here
 from tallystick.sdk.propagation import leg
-from tallystick.sdk.running import close_run, tell_guard
+from tallystick.sdk.running import GOAL_MAX, close_run, tell_guard
 from tallystick.sdk.stepping import OpenStep, open_run, open_step
 from tallystick.sdk.values import MAX_TEXT, cut_text, recorded_text
 from tallystick.sdk.wrapping import Call, wrap
@@ -31,19 +32,24 @@ def agent(
     name: str | None = None,
     version: str | None = None,
     workflow: str | None = None,
+    words: str | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
     function: Callable[..., Any] | None = None, /, *, name: str | None = None, version: str | None = None,
-    workflow: str | None = None,
+    workflow: str | None = None, words: str | None = None,
 ) -> Any:  # fmt: skip
     """Make a function (sync, async, generator or async generator) an agent.
 
     ``name`` defaults to the function's name; ``version`` and ``workflow`` are stamped on every step inside. Arguments
-    and result are recorded as input and output. Without an installed recording the function runs as it is.
+    and result are recorded as input and output. ``words`` names the parameter that carries what the user said: where
+    this agent opens the run, what they name there may be acted upon. Without an installed recording the function runs
+    as it is.
     """
 
     def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
-        who = name or str(getattr(inner, "__name__", type(inner).__name__))
+        declared = _Declared(
+            name or str(getattr(inner, "__name__", type(inner).__name__)), version, workflow, words
+        )
         try:
             signature: inspect.Signature | None = inspect.signature(inner)
         except (TypeError, ValueError):
@@ -53,18 +59,29 @@ def agent(
             active = recording()
             if active is None:
                 return Call()
-            return _begin(active, who, version, workflow, signature, args, kwargs)
+            return _begin(active, declared, signature, args, kwargs)
 
         return wrap(inner, begin)
 
     return decorate if function is None else decorate(function)
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What the decorator says of an agent."""
+
+    name: str
+    version: str | None
+    workflow: str | None
+    words: str | None
+
+
 @edge("agent.begin", Call())
 def _begin(
-    active: Recording, who: str, version: str | None, workflow: str | None, signature: inspect.Signature | None,
-    args: tuple[Any, ...], kwargs: dict[str, Any],
+    active: Recording, agent: _Declared, signature: inspect.Signature | None, args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Call:  # fmt: skip
+    who, version, workflow = agent.name, agent.version, agent.workflow
     attributes: dict[str, Any] = {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": who,
@@ -83,12 +100,28 @@ def _begin(
     if called is not None:  # another process's run: this agent works for it
         place = Place(called, who, version, workflow or active.workflow)
         return AgentCall(active, open_step(active, f"invoke_agent {who}", attributes, place=place), None)
-    state = RunState(active.processor.generation)
+    said = _said(agent.words, signature, args, kwargs)
+    if said is not None and active.contents:
+        attributes[names.RUN_GOAL] = cut_text(said, GOAL_MAX)
+    state = RunState(active.processor.generation, goal=said)
     place = Place(state, who, version, workflow or active.workflow)
     attributes[names.RUN_SOURCE] = "sdk"
     step = open_run(active, f"invoke_agent {who}", attributes, state, place)
     tell_guard(active, place)
     return AgentCall(active, step, state)
+
+
+def _said(
+    words: str | None, signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:  # fmt: skip
+    """What the user said, in the parameter that carries it."""
+    if words is None or signature is None:
+        return None
+    try:
+        value = signature.bind(*args, **kwargs).arguments.get(words)
+    except TypeError:
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _shown(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from tallystick.sdk.place import Place, RunState, here
 from tallystick.sdk.stepping import OpenStep, open_run, open_step
 from tallystick.sdk.values import bounded_json, cut_text, recorded_text
 
-_GOAL_MAX = 4_000
+GOAL_MAX = 4_000
 
 
 class RunHandle:
@@ -80,13 +80,22 @@ class RunHandle:
         place = Place(state, agent, self._version, workflow)
         attributes: dict[str, Any] = {names.KIND: Kind.GOAL.value, names.RUN_SOURCE: "sdk"}
         if self._goal is not None:
-            attributes[names.RUN_GOAL] = cut_text(self._goal, _GOAL_MAX)
+            attributes[names.RUN_GOAL] = cut_text(self._goal, GOAL_MAX)
         if workflow is not None:
             attributes["gen_ai.operation.name"] = "invoke_workflow"
         name = f"run {workflow or agent or ''}".strip()
         self._state, self._step = state, open_run(active, name, attributes, state, place)
         self._token = otel_context.attach(self._step.context)
         tell_guard(active, place)
+
+    def said(self, text: str) -> None:
+        """The user said something more: what they name may be acted upon. Never give it what a model or a tool wrote.
+
+        The run's ``goal`` counts as said.
+        """
+        if self._state is not None and self._state.run is not None:
+            _heard(self._state.run, text)
+        self._say("the user said", Kind.HUMAN, {names.INPUT: recorded_text(text)})
 
     def plan(self, steps: Sequence[Any]) -> None:
         """Record what the agent intends to do, as a list of steps (text, or JSON-ready values)."""
@@ -113,6 +122,14 @@ class RunHandle:
         if not active.contents:
             attributes = {}
         open_step(active, name, {names.KIND: kind.value, **attributes}).close()
+
+
+@edge("guard.heard", None)
+def _heard(run: str, text: str) -> None:
+    active = recording()
+    heard = getattr(active.guard, "heard", None) if active is not None else None
+    if heard is not None:
+        heard(run, text)
 
 
 def run(
@@ -170,4 +187,5 @@ def tell_guard(active: Recording, place: Place) -> None:
     opened = getattr(active.guard, "open_run", None)
     state = place.state
     if opened is not None and state.run is not None:
-        opened(state.run, agent=place.agent, workflow=place.workflow, budget_nano=state.budget_nano)
+        words = {} if state.goal is None else {"words": state.goal}
+        opened(state.run, agent=place.agent, workflow=place.workflow, budget_nano=state.budget_nano, **words)

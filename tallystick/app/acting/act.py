@@ -19,6 +19,7 @@ from tallystick.model.control import Answer, ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.journal import Draft
+from tallystick.model.labels import Facts
 from tallystick.model.masking import mask, mask_text
 from tallystick.model.step import Effect
 
@@ -72,6 +73,7 @@ class Act:
     exact: Exact | None = None
     called: Mapping[str, Any] | None = None  # what was called, as every entry about the call names it
     judged: Mapping[str, Any] | None = None
+    facts: Facts | None = None  # what is known of where the arguments come from
     loop: Heard | None = None
     said: Ruling | None = None
     ruling: Ruling | None = None

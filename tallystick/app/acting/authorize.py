@@ -1,7 +1,7 @@
 """Authorize: one proposed tool call through the stages of a decision, in the order in which they stand here.
 
 Every door (the SDK, later the MCP gateway and the access API) comes through this list. A stage may settle the call,
-then the rest is passed by. Two stages are places: what belongs there is not built yet, and nothing is done in its name.
+then the rest is passed by. One stage is a place: what belongs there is not built yet, and nothing is done in its name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 from tallystick.app.acting.act import EFFECTS, Act, exact_arguments
 from tallystick.app.acting.decided import called
 from tallystick.app.acting.feed import NOTHING, Feed
+from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import INIT, Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
-from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.budget import scopes
 from tallystick.cost.loops import Rung
 from tallystick.govern.decide import Ruling, decide
@@ -44,7 +44,7 @@ class Authority:
     pinned: bool = True
 
 
-def pin(act: Act, house: Authority, _watch: LoopWatch) -> None:
+def pin(act: Act, house: Authority, _memory: RunMemory) -> None:
     """Is this the tool we know? The project's declaration counts; code may only make it stricter or complete it.
 
     A definition that waits for a person, or a tool that was retired, settles the call where policies are enforced.
@@ -77,7 +77,7 @@ def _write_down(act: Act) -> str | None:
     return problem
 
 
-def arguments(act: Act, _house: Authority, _watch: LoopWatch) -> None:
+def arguments(act: Act, _house: Authority, _memory: RunMemory) -> None:
     """Can it be written down exactly? What nobody could check settles the call, unless all is let through."""
     assert act.policies is not None
     problem = _write_down(act)
@@ -86,34 +86,41 @@ def arguments(act: Act, _house: Authority, _watch: LoopWatch) -> None:
         act.settled = act.policies.state is not PolicyState.PERMISSIVE
 
 
-def loop(act: Act, _house: Authority, watch: LoopWatch) -> None:
+def loop(act: Act, _house: Authority, memory: RunMemory) -> None:
     """Does the run repeat itself? A refusal or a stop settles the call."""
     assert act.tool is not None
-    act.loop = watch.asked(act.call.tool, act.arguments, at=act.at, effect=act.tool.effect)
+    act.loop = memory.watch.asked(act.call.tool, act.arguments, at=act.at, effect=act.tool.effect)
     finding = act.loop.finding
     if finding.rung >= Rung.REFUSED:
         act.ruling = Ruling(Answer.DENY, (f"loop {finding.rule}: {finding.reason}",))
         act.settled = True
 
 
-def resource(act: Act, _house: Authority, _watch: LoopWatch) -> None:
+def resource(act: Act, _house: Authority, _memory: RunMemory) -> None:
     """What is it about? Places named by authority arguments are brought to one spelling for the rules."""
     assert act.tool is not None
     act.judged = judged_arguments(act.arguments, act.tool)
 
 
-def policy(act: Act, _house: Authority, _watch: LoopWatch) -> None:
+def labels(act: Act, house: Authority, memory: RunMemory) -> None:
+    """On whose word do its values stand? Nothing is settled here: rules read what is found."""
+    assert act.tool is not None
+    act.facts = memory.labels.facts(act.tool, act.arguments, house.book.directories)
+
+
+def policy(act: Act, _house: Authority, _memory: RunMemory) -> None:
     """May it? Cedar answers; what is not allowed settles the call, unless the set is permissive."""
     assert act.tool is not None
     assert act.policies is not None
     assert act.judged is not None
+    assert act.facts is not None
     seen = replace(act.call, arguments=act.judged)
-    act.said = act.ruling = decide(act.policies, seen, act.tool, act.approved)
+    act.said = act.ruling = decide(act.policies, seen, act.tool, act.approved, act.facts)
     refused = act.ruling.answer in (Answer.DENY, Answer.HOLD)
     act.settled = refused and act.policies.state is not PolicyState.PERMISSIVE
 
 
-def budget(act: Act, house: Authority, _watch: LoopWatch) -> None:
+def budget(act: Act, house: Authority, _memory: RunMemory) -> None:
     """Can it be paid? A priced tool's hold is taken with the decision, in one transaction."""
     assert act.tool is not None
     price = act.tool.price_nano
@@ -125,7 +132,7 @@ def budget(act: Act, house: Authority, _watch: LoopWatch) -> None:
         act.entries += (house.purse.taken(act.hold, price, named, run=act.call.run, what=act.call.tool),)
 
 
-StageFunction = Callable[[Act, Authority, LoopWatch], None]
+StageFunction = Callable[[Act, Authority, RunMemory], None]
 
 # The order is the design's. None: a place that is kept, where nothing happens yet.
 STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
@@ -134,17 +141,17 @@ STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
     ("arguments", arguments),
     ("loop", loop),
     ("resource", resource),
-    ("labels", None),  # where do the authority arguments come from?
+    ("labels", labels),
     ("policy", policy),
     ("budget", budget),
 )
 
 
-def authorize(act: Act, house: Authority, watch: LoopWatch) -> Act:
+def authorize(act: Act, house: Authority, memory: RunMemory) -> Act:
     """Take a call through the stages until one settles it. Afterwards ``act.ruling`` and ``act.stage`` say how."""
     for name, stage in STAGES:
         if stage is not None:
-            stage(act, house, watch)
+            stage(act, house, memory)
         if act.settled:
             act.stage = name
             break

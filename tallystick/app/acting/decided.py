@@ -23,6 +23,7 @@ from tallystick.model.control import CALL_FIELDS, Answer, Decision, ToolCall, ap
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration, declaration_from
 from tallystick.model.journal import Draft
+from tallystick.model.labels import UNKNOWN, Facts
 from tallystick.model.masking import EARLIER_MASK, MASK, mask_text
 
 LONGEST_NAME: Final = 256  # characters of a run, step, agent, workflow or tool in an entry
@@ -77,7 +78,8 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "policy_state": decision.policy_state.value,
         "policy_answer": act.said.answer.value if act.said is not None else None, "stage": act.stage,
         "answer": decision.answer.value, "reasons": said(decision.reasons), "because": cut(decision.because),
-        "group": decision.group, "loop": act.loop.record if act.loop is not None else None,
+        "group": decision.group, "facts": act.facts.as_json() if act.facts is not None else None,
+        "loop": act.loop.record if act.loop is not None else None,
         "approval": act.approval, "hold": decision.hold,
     }  # fmt: skip
     return Draft(
@@ -92,7 +94,8 @@ def bound_to(act: Act, group: str, expires: int) -> str:
     assert act.tool is not None
     assert act.policies is not None
     effect = act.tool.effect.value if act.tool.effect is not None else None
-    return approval_binding({**act.called, "policy_digest": act.policies.digest}, effect, group, expires)
+    asked = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json()}
+    return approval_binding(asked, effect, group, expires)
 
 
 def requested(act: Act, decision: Decision, approval: str, bound: str, expires: int) -> Draft:
@@ -150,7 +153,8 @@ def _written(text: str) -> str:
 class Inputs:
     """What a decision was made of. ``withheld`` says of each argument that cannot be opened why.
 
-    ``call.arguments`` are those that can be opened. ``at`` is nanoseconds since the epoch.
+    ``call.arguments`` are those that can be opened. ``at`` is nanoseconds since the epoch. ``facts`` are as recorded:
+    what the run had heard and read is not gone through again.
     """
 
     call: ToolCall
@@ -158,6 +162,7 @@ class Inputs:
     approved: frozenset[str]
     at: int
     withheld: Mapping[str, str] = field(default_factory=dict)
+    facts: Facts = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,9 @@ def inputs_of(
             decided["workflow"],
         )  # fmt: skip
         approved = frozenset(decided["approved"])
-        return Inputs(call, tool, approved, int(decided["at"]), withheld)
+        facts = decided.get("facts")
+        found = UNKNOWN if facts is None else Facts.read(facts)
+        return Inputs(call, tool, approved, int(decided["at"]), withheld, found)
     except (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError) as error:
         raise BadInput(f"this is no record of a decision: {error!r}") from error
 
@@ -221,7 +228,7 @@ def made_again(inputs: Inputs, policies: PolicySet) -> Ruling | Missing:
         what = "the arguments are" if name == WHOLE else f"argument {name} is"
         return Missing(f"{what} not here: {why}")
     seen = replace(inputs.call, arguments=judged_arguments(inputs.call.arguments, tool))
-    return decide(policies, seen, tool, inputs.approved)
+    return decide(policies, seen, tool, inputs.approved, inputs.facts)
 
 
 def _today(text: Any) -> Any:

@@ -19,20 +19,22 @@ from tallystick.app.acting.act import EFFECTS, Act, Clean
 from tallystick.app.acting.authorize import Authority, authorize
 from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
 from tallystick.app.acting.feed import Feed
+from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
 from tallystick.app.acting.waiting import Waiter, wait_for
 from tallystick.app.acting.watch import LoopWatch
-from tallystick.cost.loops import Asked, LoopLimits, Rung
+from tallystick.cost.loops import LoopLimits, Rung
 from tallystick.cost.rates import RateCard
 from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
 from tallystick.model.errors import Conflict, OverBudget, Stopped
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
+from tallystick.model.labels import Integrity
 from tallystick.model.masking import mask
-from tallystick.model.step import Effect, EffectOutcome
+from tallystick.model.step import EffectOutcome
 from tallystick.model.usage import Usage
 from tallystick.ports import Clock, ControlStore, Ids
 
@@ -42,7 +44,6 @@ LOOPING: Final = (
     "Use the result you have, try something else, or say that it cannot be done."
 )
 _REMEMBERED_RUNS: Final = 1_000
-_REMEMBERED_CALLS: Final = 4_096  # of one run, let through and not come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +55,6 @@ class GuardSettings:
     most_denials: int = 10
     tool_pins: bool = True  # a tool whose definition nobody accepted is refused; else it is only shown
     loops: LoopLimits = field(default_factory=LoopLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """A call that was let through and has not come back."""
-
-    asked: Asked
-    effect: Effect | None
-
-
-@dataclass(slots=True)
-class _RunMemory:
-    """What the guard remembers of a run in this process."""
-
-    watch: LoopWatch
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    running: OrderedDict[str, _Running] = field(default_factory=OrderedDict)  # by decision
-    denials: int = 0
-    stopped: bool = False
 
 
 class RunGuard:
@@ -98,21 +80,33 @@ class RunGuard:
             book, self._purse, self._outbox, clock, ids, feed,
             None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
         )  # fmt: skip
-        self._runs: OrderedDict[str, _RunMemory] = OrderedDict()
+        self._runs: OrderedDict[str, RunMemory] = OrderedDict()
         self._lock = threading.Lock()
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
     def open_run(
-        self, run: str, *, agent: str | None = None, workflow: str | None = None, budget_nano: int | None = None
+        self, run: str, *, agent: str | None = None, workflow: str | None = None, budget_nano: int | None = None,
+        words: str | None = None,
     ) -> None:  # fmt: skip
-        """A run begins. ``budget_nano`` is its own hard budget; else the settings' default, if there is one."""
+        """A run begins. ``budget_nano`` is its own hard budget; else the settings' default, if there is one.
+
+        ``words`` is what the user said: what it names may be acted upon.
+        """
         del agent, workflow
         limit = budget_nano if budget_nano is not None else self._settings.run_budget_nano
         with self._lock:
             self._remember(run)
+        if words:
+            self.heard(run, words)
         if limit is not None and (budget_nano is not None or not self._purse.has_run_budget(run)):
             self._purse.set_run_budget(run, limit)
+
+    def heard(self, run: str, words: str) -> None:
+        """The user said something in a run."""
+        memory = self._memory(run)
+        with memory.lock:
+            memory.labels.hear(words)
 
     def know(self, tools: Iterable[ToolDeclaration]) -> None:
         """Tools declared in code, so that rules about them are understood before their first call, and pinned."""
@@ -138,7 +132,7 @@ class RunGuard:
         """Flush; the stores belong to whoever opened them."""
         self.flush()
 
-    def _memory(self, run: str) -> _RunMemory:
+    def _memory(self, run: str) -> RunMemory:
         with self._lock:
             known = self._runs.get(run)
             if known is not None:
@@ -148,10 +142,10 @@ class RunGuard:
         with self._lock:
             return self._remember(run)
 
-    def _remember(self, run: str) -> _RunMemory:
+    def _remember(self, run: str) -> RunMemory:
         memory = self._runs.get(run)
         if memory is None:
-            memory = self._runs[run] = _RunMemory(LoopWatch(self._settings.loops, self._ids))
+            memory = self._runs[run] = RunMemory(LoopWatch(self._settings.loops, self._ids))
             while len(self._runs) > _REMEMBERED_RUNS:
                 self._runs.popitem(last=False)
         return memory
@@ -185,14 +179,14 @@ class RunGuard:
             return self._deny(act, memory)
         return self._admit(act, memory)
 
-    def _judge(self, act: Act, memory: _RunMemory) -> None:
+    def _judge(self, act: Act, memory: RunMemory) -> None:
         """Take a call through the stages. Raises Stopped where the loop rules end the run."""
         with memory.lock:
-            authorize(act, self._house, memory.watch)
+            authorize(act, self._house, memory)
         if act.looping is Rung.STOPPED:
             self._stop_for_loop(act)
 
-    def _admit(self, act: Act, memory: _RunMemory, bound: str | None = None) -> Verdict:
+    def _admit(self, act: Act, memory: RunMemory, bound: str | None = None) -> Verdict:
         """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict.
 
         ``bound`` is the binding of the approval that is used up with it.
@@ -214,9 +208,7 @@ class RunGuard:
         except OverBudget as error:
             self._refuse_spend(act, decision, error)
         with memory.lock:
-            memory.running[decision.id] = _Running(act.loop.asked, act.tool.effect)
-            while len(memory.running) > _REMEMBERED_CALLS:
-                memory.running.popitem(last=False)
+            memory.let_through(decision.id, act.loop.asked, act.tool)
         finding = act.loop.finding
         warned = finding.rung is Rung.WARNED
         return Verdict(
@@ -224,7 +216,7 @@ class RunGuard:
             warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
         )  # fmt: skip
 
-    def _deny(self, act: Act, memory: _RunMemory) -> Verdict:
+    def _deny(self, act: Act, memory: RunMemory) -> Verdict:
         """Say no in the one sentence, count it, and stop the run that was told no too often."""
         decision = self._decision(act)
         drafts = [decision_entry(act, decision)]
@@ -258,7 +250,7 @@ class RunGuard:
 
     # -- approvals ----------------------------------------------------------------------------------------------
 
-    def _held(self, act: Act, memory: _RunMemory) -> Verdict:
+    def _held(self, act: Act, memory: RunMemory) -> Verdict:
         """Ask, wait, decide again. Only an approval of exactly this call under exactly these rules lets it through."""
         assert act.ruling is not None
         group = act.ruling.group or ""
@@ -314,9 +306,11 @@ class RunGuard:
             running = memory.running.pop(verdict.decision.id, None)
             if running is None:  # let through so long ago that it was forgotten
                 effect, loop = self._house.book.effect_of(call.tool), None
+                memory.labels.inherit(Integrity.THIRD_PARTY)
             else:
-                effect = running.effect
+                effect = running.tool.effect
                 loop = memory.watch.ended(running.asked, at=at, result=result, error=error)
+                memory.read(running.tool, result, error)
         decision = verdict.decision
         drafts = [
             effects.ended(

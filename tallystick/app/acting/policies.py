@@ -15,7 +15,9 @@ import msgspec
 
 from tallystick.app.acting.feed import NOTHING, Heard
 from tallystick.app.acting.groups import Covering, Groups, base_files
+from tallystick.govern.labels.leaves import key_of
 from tallystick.govern.policy import PolicyFile, PolicySet, load, load_failed, unconfigured
+from tallystick.govern.schema import FIRST_SCHEMA
 from tallystick.govern.trial import trial
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.control import PolicyState
@@ -74,6 +76,7 @@ class PolicyBook:
     def __init__(
         self, files: Sequence[PolicyFile] | None, tools: Iterable[ToolDeclaration] = (), *, permissive: bool = False,
         problem: str | None = None, now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
+        directories: Mapping[str, Iterable[str]] | None = None,
     ) -> None:  # fmt: skip
         self._files = files
         self._declared = {tool.name: tool for tool in tools}
@@ -81,6 +84,10 @@ class PolicyBook:
         self._coded: dict[str, ToolDeclaration] = {}
         self._pinned: dict[str, Pinned] = {}
         self._permissive = permissive
+        self._directories = {
+            name: frozenset(str(key_of(one)) for one in members)
+            for name, members in (directories or {}).items()
+        }
         self._problem = problem
         self._say = say
         self._lock = threading.Lock()
@@ -106,6 +113,11 @@ class PolicyBook:
                     self._know(given)
             self._base = base
             self._groups.heed(heard)
+
+    @property
+    def directories(self) -> Mapping[str, frozenset[str]]:
+        """The members of data sources that name them, as values are compared: data source -> members."""
+        return self._directories
 
     def declared(self, tool: str) -> ToolDeclaration | None:
         """A tool as the project declares it, made no laxer than the registry's; None where nobody declared it."""
@@ -247,6 +259,7 @@ def _loaded(policies: PolicySet, files: Sequence[PolicyFile]) -> Draft:
         "files": _named(files) if made else [],
         "tools": _digest_of(tools),
         "evaluator": evaluator(),
+        "schema": policies.schema_version,
         "problem": policies.problem,
     }
     return Draft("policy.loaded", policies.digest, body, texts={**texts, _digest_of(tools): tools})
@@ -268,7 +281,10 @@ def remade(body: Mapping[str, Any], texts: Mapping[str, str]) -> PolicySet:
             policies = load_failed(body["problem"], tools)
         else:
             permissive = state is PolicyState.PERMISSIVE
-            policies = load(files, tools, evaluator=body["evaluator"], permissive=permissive)
+            policies = load(
+                files, tools, evaluator=body["evaluator"], permissive=permissive,
+                schema_version=int(body.get("schema", FIRST_SCHEMA)),
+            )  # fmt: skip
         wanted = body["digest"]
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise BadInput(f"the policy set cannot be made again: {error!r}") from error

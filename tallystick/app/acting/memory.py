@@ -1,0 +1,47 @@
+"""What the guard remembers of one run in this process: its loop watch, its labels, and the calls that are out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tallystick.app.acting.watch import LoopWatch
+from tallystick.cost.loops import Asked
+from tallystick.govern.labels.context import Context
+from tallystick.model.guarding import ToolDeclaration
+
+_REMEMBERED_CALLS: Final = 4_096  # let through and not come back
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A call that was let through and has not come back."""
+
+    asked: Asked
+    tool: ToolDeclaration
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """One run. Whoever reads or changes it holds ``lock``."""
+
+    watch: LoopWatch
+    labels: Context = field(default_factory=Context)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    running: OrderedDict[str, Running] = field(default_factory=OrderedDict)  # by decision
+    denials: int = 0
+    stopped: bool = False
+
+    def let_through(self, decision: str, asked: Asked, tool: ToolDeclaration) -> None:
+        """A call goes out."""
+        self.running[decision] = Running(asked, tool)
+        while len(self.running) > _REMEMBERED_CALLS:
+            self.running.popitem(last=False)
+
+    def read(self, tool: ToolDeclaration, result: Any, error: str | None) -> None:
+        """A call came back, and the model reads what it brought; an error's text is anybody's."""
+        self.labels.read(tool, result)
+        if error is not None:
+            self.labels.read(ToolDeclaration(tool.name), error)

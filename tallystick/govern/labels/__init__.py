@@ -1,0 +1,1 @@
+"""Labels: where the values of a call come from, judged against what the user said and what tools returned."""

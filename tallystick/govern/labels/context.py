@@ -1,0 +1,94 @@
+"""Context: what a run has heard and read so far. Its watermark never rises again.
+
+``Context`` is the only thing here that changes. It is told of the user's words, of every result, of what a person
+endorsed and of what another context brings along, and it answers ``facts`` about a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tallystick.govern.labels.judging import Grounds, judge
+from tallystick.govern.labels.said import Said, said
+from tallystick.govern.labels.seen import Seen, declared_of
+from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.labels import Facts, Integrity, worst
+
+_MOST_SIGNS: Final = 20
+_MOST_CLASSES: Final = 64
+
+
+@dataclass(slots=True)
+class Context:
+    """What a run knows, and on whose word. Not safe to use from several threads: whoever asks holds the run's lock."""
+
+    words: list[str] = field(default_factory=list)
+    watermark: Integrity = Integrity.SYSTEM
+    classes: set[str] = field(default_factory=set)
+    signs: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=Seen)
+    endorsed: set[tuple[str, str, str]] = field(default_factory=set)  # tool, argument, key of the value
+    released: set[tuple[str, str]] = field(default_factory=set)  # class, tool
+    _said: Said | None = None
+
+    def hear(self, text: str) -> None:
+        """The user said something."""
+        self.words.append(text)
+        self.watermark = worst((self.watermark, Integrity.USER))
+        self._said = None
+
+    def read(self, tool: ToolDeclaration, result: Any, signs: Iterable[str] = ()) -> None:
+        """A tool of this run returned something, and the model will read it."""
+        lowest = self.seen.add(tool, result)
+        if tool.returns or result is not None:
+            self.watermark = worst((self.watermark, lowest))
+        held = [name for one in tool.returns.values() for name in one.classes]
+        self._hold((*tool.data, *held))
+        self._sign(signs)
+
+    def inherit(
+        self, watermark: Integrity, classes: Iterable[str] = (), signs: Iterable[str] = ()
+    ) -> None:  # fmt: skip
+        """What another context knew comes along: a memory, a message of another agent, the run that this one serves."""
+        self.watermark = worst((self.watermark, watermark))
+        self._hold(classes)
+        self._sign(signs)
+
+    def endorse(self, tool: str, argument: str, key: str) -> None:
+        """A person vouched for one value of one argument, in this run."""
+        self.endorsed.add((tool, argument, key))
+
+    def release(self, data_class: str, tool: str) -> None:
+        """It was decided that data of a class may flow to one tool, in this run."""
+        self.released.add((data_class, tool))
+
+    def facts(
+        self, tool: ToolDeclaration, arguments: Mapping[str, Any], known: Mapping[str, frozenset[str]]
+    ) -> Facts:
+        """What rules may know of a call about to be made. ``known``: directory -> its members, as compared."""
+        if self._said is None:
+            self._said = said(self.words)
+        grounds = Grounds(self._said, self.seen, known, frozenset(self.endorsed))
+        free = {name for name, reader in self.released if reader == tool.name}
+        leaks = () if free >= self.classes else sorted(self.classes - free - {*tool.data, *tool.readers})
+        return judge(
+            tool, arguments, grounds, watermark=self.watermark, seen=tuple(sorted(self.classes)),
+            leaks=tuple(leaks), signs=tuple(sorted(self.signs)),
+        )  # fmt: skip
+
+    def _hold(self, classes: Iterable[str]) -> None:
+        for name in classes:
+            if len(self.classes) < _MOST_CLASSES:
+                self.classes.add(name)
+
+    def _sign(self, signs: Iterable[str]) -> None:
+        for name in signs:
+            if len(self.signs) < _MOST_SIGNS:
+                self.signs.add(name)
+
+
+def integrity_of(tool: ToolDeclaration, path: str) -> Integrity:
+    """On whose word a field of a tool's result stands."""
+    return declared_of(tool.returns, path).integrity

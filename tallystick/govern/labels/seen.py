@@ -1,0 +1,110 @@
+"""Seen: what a run's tools returned, by value: on whose word each value stands, and which object it identifies.
+
+Bounded: a run that returned more distinct values than are remembered knows less of them, never more: a value that is
+not remembered stands on nobody's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from tallystick.govern.labels.leaves import key_of, leaves, opened, records
+from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.labels import Integrity, Returned
+
+MOST_VALUES: Final = 50_000
+_LONGEST: Final = 2_000  # characters of a value that is remembered
+_MOST_PLACES: Final = 8  # tools and fields remembered of one value
+_REST: Final = "*"
+_NOTHING: Final = Returned()
+
+Key = str | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value was returned: the tool, the field, on whose word, and by which names a person knows the record."""
+
+    tool: str
+    path: str
+    integrity: Integrity
+    names: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Seen:
+    """The values that tools returned in a run."""
+
+    places: dict[Key, tuple[Place, ...]] = field(default_factory=dict)
+    full: bool = False
+
+    def of(self, value: Any) -> tuple[Place, ...]:
+        """Where a value was returned."""
+        key = key_of(value)
+        return self.places.get(key, ()) if key is not None else ()
+
+    def add(self, tool: ToolDeclaration, result: Any) -> Integrity:
+        """Remember what a tool returned; gives the integrity of its least trusted field."""
+        data = opened(result)
+        lowest = Integrity.SYSTEM
+        named = _names_by_record(data, tool.returns)
+        for path, value in leaves(data):
+            said = declared_of(tool.returns, path)
+            if _below(said.integrity, lowest):
+                lowest = said.integrity
+            key = key_of(value)
+            if key is None or (isinstance(key, str) and len(key) > _LONGEST):
+                continue
+            self._remember(key, Place(tool.name, path, said.integrity, named.get((path, key), ())))
+        return lowest
+
+    def _remember(self, key: Key, place: Place) -> None:
+        known = self.places.get(key)
+        if known is None:
+            if len(self.places) >= MOST_VALUES:
+                self.full = True
+                return
+            self.places[key] = (place,)
+        elif place not in known and len(known) < _MOST_PLACES:
+            self.places[key] = (*known, place)
+
+
+def declared_of(returns: Mapping[str, Returned], path: str) -> Returned:
+    """What is declared of a field: by its whole path, else by its last name, else of all others."""
+    found = returns.get(path)
+    if found is None:
+        found = returns.get(path.rpartition(".")[2]) if path else None
+    return found or returns.get(_REST) or _NOTHING
+
+
+def _below(one: Integrity, other: Integrity) -> bool:
+    order = tuple(Integrity)
+    return order.index(one) > order.index(other)
+
+
+def _names_by_record(data: Any, returns: Mapping[str, Returned]) -> dict[tuple[str, Key], tuple[str, ...]]:
+    """(path, value) of fields that identify an object -> the values of its naming fields."""
+    found: dict[tuple[str, Key], tuple[str, ...]] = {}
+    identifying = {name: one.names for name, one in returns.items() if one.names}
+    if not identifying:
+        return found
+    for path, record in records(data):
+        for name, value in record.items():
+            whole = f"{path}.{name}" if path else str(name)
+            naming = identifying.get(whole) or identifying.get(str(name))
+            key = key_of(value) if naming and not isinstance(value, Mapping | list | tuple) else None
+            if naming and key is not None:
+                names = tuple(text for field_name in naming for text in _texts(record.get(field_name)))
+                found[whole, key] = tuple(dict.fromkeys((*found.get((whole, key), ()), *names)))[
+                    :_MOST_PLACES
+                ]
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for _, leaf in leaves(value):
+        if isinstance(leaf, str) and leaf.strip():
+            yield leaf[:_LONGEST]
