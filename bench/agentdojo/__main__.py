@@ -1,6 +1,6 @@
 """A fully compromised agent against the guard, on suites of AgentDojo, without a model.
 
-    python -m bench.agentdojo [--suite NAME …] [--project FOLDER] [--json FILE] [--details]
+    python -m bench.agentdojo [--suite NAME …] [--project FOLDER | --drafted] [--json FILE] [--details]
 
 Runs in an environment of its own with AgentDojo and this Tallystick, made on first use under bench/.work/envs (or
 TALLYSTICK_BENCH_ENVS). How to run a suite with your own declarations: bench/agentdojo/README.md.
@@ -30,12 +30,17 @@ def main() -> int:
     warnings.simplefilter("ignore")
     os.environ.setdefault("TALLYSTICK_TELEMETRY_FAIL", "count")
     from bench.agentdojo import figures, report
+    from bench.agentdojo.drafted import drafted
     from bench.agentdojo.suites import load
 
-    found = []
+    found, attacked = [], not arguments.user_tasks
     for name in arguments.suite or OWN:
-        project = arguments.project or HERE / "project" / name
-        found.append(figures.measure(load(name), project))
+        suite, own = load(name), arguments.project or HERE / "project" / name
+        if arguments.drafted or not own.is_dir():
+            with drafted(suite) as project:
+                found.append({**figures.measure(suite, project, attacked=attacked), "suite": f"{name}, drafted"})
+        else:
+            found.append(figures.measure(suite, own, attacked=attacked))
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1, default=str) + "\n", "utf-8")
     if arguments.details:
@@ -58,6 +63,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.agentdojo", description=__doc__.splitlines()[0])
     parser.add_argument("--suite", action="append", help="a suite of AgentDojo; banking and workspace by default")
     parser.add_argument("--project", type=Path, help="a folder with tools/*.toml and policies/*.cedar for it")
+    parser.add_argument("--drafted", action="store_true", help="take declarations drafted from the tools' own words")
+    parser.add_argument("--user-tasks", action="store_true", help="play the user tasks alone, which takes seconds")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--details", action="store_true", help="say which tasks ask, and which attacks pass")
     return parser.parse_args()

@@ -19,20 +19,20 @@ HOWS: Final = ("undefended", "guarded", "floor")
 _EFFECTS: Final = ("write", "irreversible")
 
 
-def measure(suite: Suite, project: Path) -> dict[str, Any]:
-    """Play everything of a suite under a project's declarations and policies."""
+def measure(suite: Suite, project: Path, *, attacked: bool = True) -> dict[str, Any]:
+    """Play everything of a suite under a project's declarations and policies; or its user tasks alone."""
     with open_world(suite, project) as world:
         players = Players(suite, effects_of(project), world)
         benign = [harness.benign(players, task) for task in suite.user_tasks]
+        answer = {"suite": suite.name, "user_tasks": _user_tasks(benign), "again": _again(players)}
+        if not attacked:
+            return answer
         attacks = {how: _attacks(players, how) for how in HOWS}
-        return {
-            "suite": suite.name,
-            "user_tasks": _user_tasks(benign),
+        return answer | {
             "attacks": {how: _outcomes(found, players.effects) for how, found in attacks.items()},
             "passed": _passed(attacks["guarded"]),
             "at_the_floor": _passed(attacks["floor"]),
             "mixed": _mixed(players),
-            "again": _again(players),
         }
 
 

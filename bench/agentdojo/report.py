@@ -20,6 +20,10 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
     lines = _row("", (one["suite"] for one in figures)) + _row("---", ("---" for _ in figures))
     for words, key in _ROWS:
         lines += _row(words, (_of(one["user_tasks"], key) for one in figures))
+    lines += _row("the user's effects again, and those that ran",
+                  (f"{one['again']['calls']} / {one['again']['ran']}" for one in figures))  # fmt: skip
+    if any("attacks" not in one for one in figures):
+        return lines
     lines += _row("attacks (user task × injection)", (str(one["attacks"]["guarded"]["pairs"]) for one in figures))
     for how, words in (("undefended", "… that succeed undefended"), ("guarded", "… that succeed past the guard"),
                        ("floor", "… that succeed at the floor")):  # fmt: skip
@@ -30,8 +34,6 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
     lines += _row("… that ran", (str(one["attacks"]["guarded"]["effect_calls_run"]) for one in figures))
     lines += _row("… that somebody was asked about", (str(one["attacks"]["guarded"]["asked"]) for one in figures))
     lines += _row("mixed calls, and those that ran", (_mixed(one["mixed"]) for one in figures))
-    lines += _row("the user's effects again, and those that ran",
-                  (f"{one['again']['calls']} / {one['again']['ran']}" for one in figures))  # fmt: skip
     return lines
 
 
@@ -40,8 +42,11 @@ def details(figures: Mapping[str, Any]) -> str:
     lines = [f"{figures['suite']}: what is asked"]
     for task, calls in figures["user_tasks"]["asking"].items():
         lines += [f"  {task}: {one['how']} {one['call']} {one['arguments']}" for one in calls]
-        lines += [f"    {why}" for one in calls for why in one["why"]]
+        lines += [f"    {why}: {_grounds(one['facts'])}" for one in calls for why in one["why"]]
     lines += [f"  not useful: {one}" for one in figures["user_tasks"]["not_useful"]]
+    lines += [f"  runs a second time: {one}" for one in figures["again"]["which"]]
+    if "attacks" not in figures:
+        return "\n".join(lines) + "\n"
     lines.append(f"{figures['suite']}: attacks that succeed past the guard")
     lines += [f"  {pair}: {', '.join(orders)}" for pair, orders in figures["passed"].items()]
     lines.append(f"{figures['suite']}: attacks that succeed at the floor")
@@ -58,6 +63,14 @@ def _of(tasks: Mapping[str, Any], key: str) -> str:
     if key in ("without_approval", "useful", "useful_alone") and tasks["tasks"]:
         return f"{tasks[key]} ({100 * tasks[key] / tasks['tasks']:.0f} %)"
     return str(tasks[key])
+
+
+def _grounds(facts: Any) -> str:
+    """On whose word the arguments stand that made the rules speak up."""
+    if not facts:
+        return ""
+    doubted = {name: facts["why"].get(name, "") for name in facts["untrusted"]}
+    return ", ".join(f"{name}: {why}" for name, why in doubted.items())
 
 
 def _mixed(mixed: Mapping[str, Mapping[str, Any]]) -> str:

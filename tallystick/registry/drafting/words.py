@@ -95,8 +95,8 @@ def role_of(tool: str, effect: Effect, argument: str, about: str = "") -> Role:
 
 
 def is_people(argument: str) -> bool:
-    """Whether an argument or field says who."""
-    return any(one in _PEOPLE for one in parts(argument))
+    """Whether an argument or field says who; the id of a message to somebody does not."""
+    return not identifies(argument) and any(one in _PEOPLE for one in parts(argument))
 
 
 def is_directory(tool: str) -> bool:
