@@ -11,7 +11,7 @@ One action per tool, each in the group of its effect. A rule sees::
                 data       Set<String>: the classes of data that the tool touches
                 approvals  Set<String>: the groups that have approved exactly this call
                 labels     what is known of where the arguments come from; see model.labels.Facts:
-                           tainted, trusted, asked, new_links, leaking Boolean; watermark, authority String;
+                           tainted, trusted, asked, again, new_links, leaking Boolean; watermark, authority String;
                            untrusted, links, seen, leaks, signs Set<String>
 
 The schema has versions, because recorded decisions are made again under the one that they were made under: the first
@@ -55,7 +55,7 @@ _TEXT: Final = {"type": "String"}
 _LABELS: Final[Mapping[str, Mapping[str, Any]]] = {
     "watermark": _TEXT, "tainted": _SWITCH, "authority": _TEXT, "trusted": _SWITCH, "untrusted": _STRINGS,
     "asked": _SWITCH, "new_links": _SWITCH, "links": _STRINGS, "seen": _STRINGS, "leaks": _STRINGS,
-    "leaking": _SWITCH, "signs": _STRINGS,
+    "leaking": _SWITCH, "signs": _STRINGS, "again": _SWITCH,
 }  # fmt: skip
 _LONG_MAX: Final = 2**63 - 1
 _EXACT: Final = 2**53 - 1

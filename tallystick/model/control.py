@@ -21,7 +21,7 @@ CALL_FIELDS: Final = (
 
 # What an approval is given on: a call whose values stand on another word is another call. What the run has read
 # meanwhile besides is not part of it, or no approval would outlive a call made beside it.
-FACTS_APPROVED: Final = ("authority", "untrusted", "asked", "links", "leaks")
+FACTS_APPROVED: Final = ("authority", "untrusted", "asked", "links", "leaks", "again")
 
 
 class Answer(StrEnum):

@@ -43,7 +43,8 @@ class ToolDeclaration:
     returns: Mapping[str, Returned] = field(
         default_factory=dict
     )  # field of what it returns ("*": all others)
-    limits: Mapping[str, str] = field(default_factory=dict)  # argument -> the most that nobody has to say
+    # argument -> the most in a run that nobody has to say, or the texts that nobody has to say
+    limits: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     readers: tuple[str, ...] = ()  # classes of data that may flow to it
 
     def role(self, argument: str) -> Role:
@@ -107,7 +108,7 @@ def declaration_json(tool: ToolDeclaration) -> dict[str, Any]:
         "origins": {name: list(found) for name, found in tool.origins.items()},
         "asks": list(tool.asks),
         "returns": {name: one.as_json() for name, one in tool.returns.items()},
-        "limits": dict(tool.limits),
+        "limits": {name: one if isinstance(one, str) else list(one) for name, one in tool.limits.items()},
         "readers": list(tool.readers),
     }
     return written | {name: value for name, value in later.items() if value}
@@ -131,7 +132,10 @@ def declaration_from(plain: Any) -> ToolDeclaration:
             {name: tuple(found) for name, found in plain.get("origins", {}).items()},
             tuple(plain.get("asks", ())),
             {name: Returned.read(one) for name, one in plain.get("returns", {}).items()},
-            dict(plain.get("limits", {})),
+            {
+                name: one if isinstance(one, str) else tuple(one)
+                for name, one in plain.get("limits", {}).items()
+            },
             tuple(plain.get("readers", ())),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -75,7 +75,8 @@ class Facts:
     nobody's word who may give it; ``authority`` is the integrity of the worst. ``asked``: the user's words ask for
     this tool. ``links``: hosts of links in what is said that no trusted value has. ``seen``: classes of data that the
     run has read; ``leaks``: those of them that this tool may not be told. ``signs``: detectors that spoke up about what
-    the run has read. ``why``: argument -> on whose word it stands, for people.
+    the run has read. ``again``: the run has had the same effect already. ``why``: argument -> on whose word it stands,
+    for people.
 
     The default is the worst case.
     """
@@ -88,6 +89,7 @@ class Facts:
     seen: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
+    again: bool = True
     why: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -100,7 +102,7 @@ class Facts:
         return {
             "watermark": self.watermark.value, "authority": self.authority.value, "untrusted": list(self.untrusted),
             "asked": self.asked, "links": list(self.links), "seen": list(self.seen), "leaks": list(self.leaks),
-            "signs": list(self.signs), "why": dict(self.why),
+            "signs": list(self.signs), "again": self.again, "why": dict(self.why),
         }  # fmt: skip
 
     def for_rules(self) -> dict[str, Any]:
@@ -109,7 +111,7 @@ class Facts:
             "watermark": self.watermark.value, "tainted": not self.watermark.trusted,
             "authority": self.authority.value, "trusted": self.trusted, "untrusted": list(self.untrusted),
             "asked": self.asked, "new_links": bool(self.links), "links": list(self.links), "seen": list(self.seen),
-            "leaks": list(self.leaks), "leaking": bool(self.leaks), "signs": list(self.signs),
+            "leaks": list(self.leaks), "leaking": bool(self.leaks), "signs": list(self.signs), "again": self.again,
         }  # fmt: skip
 
     @staticmethod
@@ -119,7 +121,7 @@ class Facts:
             return Facts(
                 Integrity(plain["watermark"]), Integrity(plain["authority"]), tuple(plain["untrusted"]),
                 bool(plain["asked"]), tuple(plain["links"]), tuple(plain["seen"]), tuple(plain["leaks"]),
-                tuple(plain["signs"]), dict(plain["why"]),
+                tuple(plain["signs"]), bool(plain["again"]), dict(plain["why"]),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"these are no facts of a decision: {error!r}") from error

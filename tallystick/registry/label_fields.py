@@ -28,7 +28,7 @@ class LabelFields:
     asks: tuple[str, ...] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    limits: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     returns: Mapping[str, Returned] = field(default_factory=dict)
     readers: tuple[str, ...] = ()
 
@@ -36,7 +36,8 @@ class LabelFields:
         """What they add to the body of the tool as a registry object."""
         said: dict[str, Any] = {
             "asks": list(self.asks), "roles": {name: role.value for name, role in self.roles.items()},
-            "from": {name: list(found) for name, found in self.origins.items()}, "limits": dict(self.limits),
+            "from": {name: list(found) for name, found in self.origins.items()},
+            "limits": {name: one if isinstance(one, str) else list(one) for name, one in self.limits.items()},
             "returns": {name: one.as_json() for name, one in self.returns.items()}, "readers": list(self.readers),
         }  # fmt: skip
         return {key: value for key, value in said.items() if value}
@@ -69,7 +70,10 @@ def labels_of(body: Mapping[str, Any]) -> LabelFields:
             tuple(body.get("asks", ())),
             {name: Role(role) for name, role in body.get("roles", {}).items()},
             {name: tuple(found) for name, found in body.get("from", {}).items()},
-            dict(body.get("limits", {})),
+            {
+                name: one if isinstance(one, str) else tuple(one)
+                for name, one in body.get("limits", {}).items()
+            },
             {name: Returned.read(one) for name, one in body.get("returns", {}).items()},
             tuple(body.get("readers", ())),
         )
@@ -131,13 +135,17 @@ def _origins(file: DeclarationFile, key: str, value: Any) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _limit(file: DeclarationFile, key: str, value: Any) -> str:
+def _limit(file: DeclarationFile, key: str, value: Any) -> str | tuple[str, ...]:
+    if isinstance(value, list) and value and all(isinstance(one, str) and one for one in value):
+        return tuple(value)
     try:
         if not isinstance(value, str) or not 0 <= Decimal(value) < 10**18:
             raise InvalidOperation
     except InvalidOperation:
         raise file.error(
-            key, f"{value!r:.80} is not a limit", f'an amount written as text: "{value}"'[:120]
+            key,
+            f"{value!r:.80} is not a limit",
+            f'an amount written as text ("{value}"), or a list of texts'[:120],
         ) from None
     return value
 

@@ -208,7 +208,7 @@ class RunGuard:
         except OverBudget as error:
             self._refuse_spend(act, decision, error)
         with memory.lock:
-            memory.let_through(decision.id, act.loop.asked, act.tool)
+            memory.let_through(decision.id, act)
         finding = act.loop.finding
         warned = finding.rung is Rung.WARNED
         return Verdict(

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tallystick.app.acting.act import Act
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import Asked
 from tallystick.govern.labels.context import Context
@@ -34,9 +35,13 @@ class RunMemory:
     denials: int = 0
     stopped: bool = False
 
-    def let_through(self, decision: str, asked: Asked, tool: ToolDeclaration) -> None:
+    def let_through(self, decision: str, act: Act) -> None:
         """A call goes out."""
-        self.running[decision] = Running(asked, tool)
+        assert act.tool is not None
+        assert act.loop is not None
+        self.running[decision] = Running(act.loop.asked, act.tool)
+        if act.facts is not None:
+            self.labels.let_through(act.tool, act.arguments, act.facts)
         while len(self.running) > _REMEMBERED_CALLS:
             self.running.popitem(last=False)
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
-from tallystick.govern.labels.judging import Grounds, judge
-from tallystick.govern.labels.said import Said, said
+from tallystick.govern.labels.judging import WITHIN, Grounds, judge
+from tallystick.govern.labels.leaves import key_of, leaves
+from tallystick.govern.labels.said import Said, number_of, said
 from tallystick.govern.labels.seen import Seen, declared_of
 from tallystick.model.guarding import ToolDeclaration
-from tallystick.model.labels import Facts, Integrity, worst
+from tallystick.model.labels import Facts, Integrity, Role, worst
+from tallystick.model.step import Effect
 
 _MOST_SIGNS: Final = 20
 _MOST_CLASSES: Final = 64
+_MOST_MADE: Final = 10_000
+EFFECTS: Final = (None, Effect.WRITE, Effect.IRREVERSIBLE)
 
 
 @dataclass(slots=True)
@@ -31,6 +36,10 @@ class Context:
     seen: Seen = field(default_factory=Seen)
     endorsed: set[tuple[str, str, str]] = field(default_factory=set)  # tool, argument, key of the value
     released: set[tuple[str, str]] = field(default_factory=set)  # class, tool
+    passed: dict[tuple[str, str], Decimal] = field(
+        default_factory=dict
+    )  # below a limit, by tool and argument
+    made: set[str] = field(default_factory=set)  # effects that were let through
     _said: Said | None = None
 
     def hear(self, text: str) -> None:
@@ -56,6 +65,18 @@ class Context:
         self._hold(classes)
         self._sign(signs)
 
+    def let_through(self, tool: ToolDeclaration, arguments: Mapping[str, Any], facts: Facts) -> None:
+        """A call is going to run: what it uses of its limits is used, and the same effect is not asked for again."""
+        if tool.effect not in EFFECTS:
+            return
+        if len(self.made) < _MOST_MADE:
+            self.made.add(_effect_of(tool, arguments))
+        for name, why in facts.why.items():
+            amount = number_of(arguments.get(name)) if why == WITHIN else None
+            if amount is not None:
+                key = (tool.name, name)
+                self.passed[key] = self.passed.get(key, Decimal(0)) + amount
+
     def endorse(self, tool: str, argument: str, key: str) -> None:
         """A person vouched for one value of one argument, in this run."""
         self.endorsed.add((tool, argument, key))
@@ -70,12 +91,18 @@ class Context:
         """What rules may know of a call about to be made. ``known``: directory -> its members, as compared."""
         if self._said is None:
             self._said = said(self.words)
-        grounds = Grounds(self._said, self.seen, known, frozenset(self.endorsed))
+        grounds = Grounds(self._said, self.seen, known, frozenset(self.endorsed), self.passed)
+        full = (
+            len(self.made) >= _MOST_MADE
+        )  # so many effects that not all are remembered: each may be one of them
+        again = tool.effect in EFFECTS and (
+            full or (bool(self.made) and _effect_of(tool, arguments) in self.made)
+        )
         free = {name for name, reader in self.released if reader == tool.name}
         leaks = () if free >= self.classes else sorted(self.classes - free - {*tool.data, *tool.readers})
         return judge(
             tool, arguments, grounds, watermark=self.watermark, seen=tuple(sorted(self.classes)),
-            leaks=tuple(leaks), signs=tuple(sorted(self.signs)),
+            leaks=tuple(leaks), signs=tuple(sorted(self.signs)), again=again,
         )  # fmt: skip
 
     def _hold(self, classes: Iterable[str]) -> None:
@@ -87,6 +114,13 @@ class Context:
         for name in signs:
             if len(self.signs) < _MOST_SIGNS:
                 self.signs.add(name)
+
+
+def _effect_of(tool: ToolDeclaration, arguments: Mapping[str, Any]) -> str:
+    """What an effect is: the tool, and who, where, which object and how much, whatever is said with it."""
+    named = {name: value for name, value in arguments.items() if tool.role(name) is Role.AUTHORITY}
+    parts = sorted(f"{path}={key_of(value)}" for path, value in leaves(named))
+    return "\0".join((tool.name, *parts))
 
 
 def integrity_of(tool: ToolDeclaration, path: str) -> Integrity:

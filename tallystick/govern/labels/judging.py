@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from tallystick.govern.labels.leaves import key_of, leaves
@@ -25,6 +26,7 @@ _LONGEST: Final = 100
 _SHORTEST_NAME: Final = 3  # characters of a name by which a person knows an object
 
 Verdict = tuple[Integrity, str]
+WITHIN: Final = "it is within what the tool's declaration leaves open"
 NOTHING: Final[Verdict] = (Integrity.USER, "it says nothing")
 
 
@@ -36,10 +38,11 @@ class Grounds:
     seen: Seen
     known: Mapping[str, frozenset[str]]
     endorsed: frozenset[tuple[str, str, str]]
+    passed: Mapping[tuple[str, str], Decimal]  # tool, argument -> what has passed below its limit in this run
 
 
 def judge(
-    tool: ToolDeclaration, arguments: Mapping[str, Any], grounds: Grounds, *, watermark: Integrity,
+    tool: ToolDeclaration, arguments: Mapping[str, Any], grounds: Grounds, *, watermark: Integrity, again: bool = False,
     seen: tuple[str, ...] = (), leaks: tuple[str, ...] = (), signs: tuple[str, ...] = (),
 ) -> Facts:  # fmt: skip
     """The facts of one call. ``arguments`` are as the rules see them."""
@@ -50,7 +53,7 @@ def judge(
             found[name] = _argument(tool, name, value, grounds)
         else:
             said_elsewhere.append(value)
-    _within_limits(tool, arguments, found)
+    _within_limits(tool, arguments, found, grounds.passed)
     untrusted = [name for name, (integrity, _) in found.items() if not integrity.trusted]
     return Facts(
         watermark=watermark,
@@ -61,6 +64,7 @@ def judge(
         seen=seen,
         leaks=leaks,
         signs=signs,
+        again=again,
         why={name[:_LONGEST]: why for name, (_, why) in list(found.items())[:_MOST]},
     )
 
@@ -144,16 +148,22 @@ def _spellings(known: str) -> Iterator[str]:
 
 
 def _within_limits(
-    tool: ToolDeclaration, arguments: Mapping[str, Any], found: dict[str, Verdict]
+    tool: ToolDeclaration, arguments: Mapping[str, Any], found: dict[str, Verdict],
+    passed: Mapping[tuple[str, str], Decimal],
 ) -> None:  # fmt: skip
-    """Let amounts pass that nobody said and that are small, where all the rest stands on somebody's word."""
+    """Let pass what nobody said and what is small, all of a run together, where the rest stands on somebody's word."""
     open_ones = [name for name, (integrity, _) in found.items() if not integrity.trusted]
     if not open_ones or any(name not in tool.limits for name in open_ones):
         return
     for name in open_ones:
-        amount, most = number_of(arguments[name]), number_of(tool.limits[name])
-        if amount is not None and most is not None and 0 <= amount <= most:
-            found[name] = (Integrity.USER, f"it is within the limit of {tool.limits[name]}")
+        limit = tool.limits[name]
+        if not isinstance(limit, str):
+            if arguments[name] in limit:
+                found[name] = (Integrity.USER, WITHIN)
+            continue
+        amount, most = number_of(arguments[name]), number_of(limit)
+        if amount is not None and most is not None and 0 <= amount <= most - passed.get((tool.name, name), 0):
+            found[name] = (Integrity.USER, WITHIN)
 
 
 def _new_links(values: list[Any], grounds: Grounds) -> tuple[str, ...]:

@@ -75,7 +75,8 @@ def moments_in(text: str) -> tuple[Moments, str]:
     text = _DAY_MONTH.sub(lambda hit: day(hit[3], _month(hit[2]), hit[1]), text)
     text = _SLASHED.sub(slashed, text)
     text = _HOUR.sub(hour, text)
-    return Moments(frozenset(days), frozenset(minutes)), _HALF.sub(half, text)
+    rest = _HALF.sub(half, text)
+    return Moments(frozenset(days), frozenset(minutes)), rest
 
 
 def _month(name: str) -> int:

@@ -56,8 +56,9 @@ _SAME: Final = (
     "write create add save put",
 )
 _VERBS: Final[dict[str, frozenset[str]]] = {
-    line.split()[0]: frozenset(stem(one) for one in line.split()) for line in _SAME
-}
+    verb: frozenset(stem(one) for line in _SAME if verb in line.split() for one in line.split())
+    for line in _SAME for verb in line.split()
+}  # fmt: skip
 
 
 @lru_cache(maxsize=4096)

@@ -95,12 +95,14 @@ def _names_by_record(data: Any, returns: Mapping[str, Returned]) -> dict[tuple[s
         for name, value in record.items():
             whole = f"{path}.{name}" if path else str(name)
             naming = identifying.get(whole) or identifying.get(str(name))
-            key = key_of(value) if naming and not isinstance(value, Mapping | list | tuple) else None
-            if naming and key is not None:
-                names = tuple(text for field_name in naming for text in _texts(record.get(field_name)))
-                found[whole, key] = tuple(dict.fromkeys((*found.get((whole, key), ()), *names)))[
-                    :_MOST_PLACES
-                ]
+            if not naming or isinstance(value, Mapping):
+                continue
+            names = tuple(text for field_name in naming for text in _texts(record.get(field_name)))
+            for _, leaf in leaves(value):  # several, where the field is a list: the people of an event
+                key = key_of(leaf)
+                if key is not None:
+                    known = dict.fromkeys((*found.get((whole, key), ()), *names))
+                    found[whole, key] = tuple(known)[:_MOST_PLACES]
     return found
 
 
