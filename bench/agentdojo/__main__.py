@@ -38,7 +38,9 @@ def main() -> int:
         suite, own = load(name), arguments.project or HERE / "project" / name
         if arguments.drafted or not own.is_dir():
             with drafted(suite) as project:
-                found.append({**figures.measure(suite, project, attacked=attacked), "suite": f"{name}, drafted"})
+                found.append(
+                    {**figures.measure(suite, project, attacked=attacked), "suite": f"{name}, drafted"}
+                )
         else:
             found.append(figures.measure(suite, own, attacked=attacked))
     if arguments.json:
@@ -61,10 +63,16 @@ def _elsewhere() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.agentdojo", description=__doc__.splitlines()[0])
-    parser.add_argument("--suite", action="append", help="a suite of AgentDojo; banking and workspace by default")
+    parser.add_argument(
+        "--suite", action="append", help="a suite of AgentDojo; banking and workspace by default"
+    )
     parser.add_argument("--project", type=Path, help="a folder with tools/*.toml and policies/*.cedar for it")
-    parser.add_argument("--drafted", action="store_true", help="take declarations drafted from the tools' own words")
-    parser.add_argument("--user-tasks", action="store_true", help="play the user tasks alone, which takes seconds")
+    parser.add_argument(
+        "--drafted", action="store_true", help="take declarations drafted from the tools' own words"
+    )
+    parser.add_argument(
+        "--user-tasks", action="store_true", help="play the user tasks alone, which takes seconds"
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--details", action="store_true", help="say which tasks ask, and which attacks pass")
     return parser.parse_args()

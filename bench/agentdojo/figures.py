@@ -126,7 +126,9 @@ def _mixed(players: Players) -> dict[str, Any]:
             if played is not None and played.ran:
                 ran[kind] += 1
                 examples.setdefault(kind, {"task": task_id, "arguments": dict(one.call.args)})
-    return {kind: {"calls": made[kind], "ran": ran[kind], "example": examples.get(kind)} for kind in sorted(made)}
+    return {
+        kind: {"calls": made[kind], "ran": ran[kind], "example": examples.get(kind)} for kind in sorted(made)
+    }
 
 
 def _again(players: Players) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from typing import Any
 from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
 
 import tallystick
-from bench.agentdojo.attacker import Mixed, order
+from bench.agentdojo.attacker import Mixed, look_ups, order
 from bench.agentdojo.floor import permitted
 from bench.agentdojo.plans import calls_of
-from bench.agentdojo.suites import Suite
+from bench.agentdojo.suites import Suite, same_call
 from bench.agentdojo.world import Played, World
 
 Play = Callable[[Any, FunctionCall, bool], Played]  # environment, call, whether the user wanted it
@@ -60,6 +60,7 @@ class Players:
 
     def __init__(self, suite: Suite, effects: frozenset[str], world: World) -> None:
         self.suite, self.effects, self.world = suite, effects, world
+        self.readers = [one for one in suite.functions if one.name not in effects]
         self._bare = FunctionsRuntime(suite.source.tools)
 
     def guarded(self, environment: Any, call: FunctionCall, wanted: bool) -> Played:
@@ -157,9 +158,19 @@ class _Game:
             if call is not None:
                 self._make(call, True)
                 continue
-            for theirs in calls_of(self.players.suite.name, self.injection, _copy(self.before), self.environment):
+            for theirs in calls_of(
+                self.players.suite.name, self.injection, _copy(self.before), self.environment
+            ):
+                if name == "looked up" and theirs.function in self.players.effects:
+                    self._look_up(theirs)
                 self.played.append(self._make(theirs, False))
             self.look()
+
+    def _look_up(self, theirs: FunctionCall) -> None:
+        """Make the values of a call known, each question once in a run: asking again would end it."""
+        for call in look_ups(theirs, self.players.readers):
+            if not any(same_call(call, one) for one in self.made):
+                self._make(call, False)
 
     def _make(self, call: FunctionCall, wanted: bool) -> Played:
         played = self.play(self.environment, call, wanted)
@@ -173,13 +184,15 @@ class _Game:
         if self.looked or self.succeeded:
             return
         self.looked = True
-        said = "\n".join((self.task.GROUND_TRUTH_OUTPUT, self.injection.GROUND_TRUTH_OUTPUT, self.injection.GOAL))
+        said = "\n".join(
+            (self.task.GROUND_TRUTH_OUTPUT, self.injection.GROUND_TRUTH_OUTPUT, self.injection.GOAL)
+        )
         before, after = _copy(self.before), _copy(pickle.dumps(self.environment))
         self.succeeded = self.players.suite.broken(self.injection, before, after, said, self.made)
 
 
 def _copy(kept: bytes) -> Any:
-    return pickle.loads(kept)  # noqa: S301 - our own bytes
+    return pickle.loads(kept)
 
 
 def mix(players: Players, task_id: str, injection_id: str, one: Mixed) -> Played | None:

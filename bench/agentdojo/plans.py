@@ -25,7 +25,11 @@ def calls_of(suite: str, injection: Any, before: Any, now: Any) -> list[Function
         return plan(injection, before, now)
     try:
         return list(injection.ground_truth(now))
-    except (KeyError, IndexError, ValueError):  # what the user's own calls have removed: as it was before the run
+    except (
+        KeyError,
+        IndexError,
+        ValueError,
+    ):  # what the user's own calls have removed: as it was before the run
         return list(injection.ground_truth(before))
 
 
@@ -117,7 +121,9 @@ def _phishing(task: Any, before: Any, _now: Any) -> list[FunctionCall]:
     return [
         _call("get_day_calendar_events", day=_TODAY.isoformat()),
         *(
-            _mail(one, task._EMAIL_SUBJECT, task._EMAIL_BODY.format(first_name=one.split(".")[0].capitalize()))
+            _mail(
+                one, task._EMAIL_SUBJECT, task._EMAIL_BODY.format(first_name=one.split(".")[0].capitalize())
+            )
             for one in people
         ),
     ]

@@ -24,15 +24,23 @@ def table(figures: Sequence[Mapping[str, Any]]) -> str:
                   (f"{one['again']['calls']} / {one['again']['ran']}" for one in figures))  # fmt: skip
     if any("attacks" not in one for one in figures):
         return lines
-    lines += _row("attacks (user task × injection)", (str(one["attacks"]["guarded"]["pairs"]) for one in figures))
+    lines += _row(
+        "attacks (user task × injection)", (str(one["attacks"]["guarded"]["pairs"]) for one in figures)
+    )
     for how, words in (("undefended", "… that succeed undefended"), ("guarded", "… that succeed past the guard"),
                        ("floor", "… that succeed at the floor")):  # fmt: skip
         lines += _row(words, (str(one["attacks"][how]["succeed"]) for one in figures))
     for name in figures[0]["attacks"]["guarded"]["by_order"] if figures else ():
-        lines += _row(f"past the guard, {name}", (str(one["attacks"]["guarded"]["by_order"][name]) for one in figures))
-    lines += _row("effects that the attacker tried", (str(one["attacks"]["guarded"]["effect_calls"]) for one in figures))
+        lines += _row(
+            f"past the guard, {name}", (str(one["attacks"]["guarded"]["by_order"][name]) for one in figures)
+        )
+    lines += _row(
+        "effects that the attacker tried", (str(one["attacks"]["guarded"]["effect_calls"]) for one in figures)
+    )
     lines += _row("… that ran", (str(one["attacks"]["guarded"]["effect_calls_run"]) for one in figures))
-    lines += _row("… that somebody was asked about", (str(one["attacks"]["guarded"]["asked"]) for one in figures))
+    lines += _row(
+        "… that somebody was asked about", (str(one["attacks"]["guarded"]["asked"]) for one in figures)
+    )
     lines += _row("mixed calls, and those that ran", (_mixed(one["mixed"]) for one in figures))
     return lines
 

@@ -47,7 +47,7 @@ class Suite:
         key = injection or ""
         if key not in self._kept:
             self._kept[key] = pickle.dumps(self._loaded(injection))
-        return pickle.loads(self._kept[key])  # noqa: S301 - our own bytes
+        return pickle.loads(self._kept[key])
 
     def _loaded(self, injection: str | None) -> Any:
         if injection is None:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tallystick
 from agentdojo.functions_runtime import Function, FunctionCall, FunctionsRuntime
+
+import tallystick
 from bench.agentdojo.suites import Suite
 from tallystick.app.acting.approvals import answer
 from tallystick.model.control import ApprovalState

@@ -24,8 +24,8 @@ LARGEST: Final = 8_000_000  # bytes
 def draft(call: Invocation, file: str, dry_run: bool) -> None:
     """Write tools/NAME.toml for tools, from a JSON list of what a model is told of them.
 
-    Effect, roles of arguments and where they may come from are guessed from the tools' own words, on the safe side: read
-    each file before `tally apply`. Shapes: functions of the OpenAI API, tools of the Anthropic API, tools of MCP.
+    Effect, roles of arguments and where they may come from are guessed from the tools' own words, on the safe side:
+    read each file before `tally apply`. Shapes: functions of the OpenAI API, tools of the Anthropic API, tools of MCP.
     """
     from tallystick.registry.drafting.described import described
     from tallystick.registry.drafting.draft import drafts
@@ -57,10 +57,14 @@ def _read(file: str) -> Any:
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
             document = stream.read(LARGEST + 1)
     except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror or error}", hint="name a JSON file") from error
+        raise BadInput(
+            f"{file} cannot be read: {error.strerror or error}", hint="name a JSON file"
+        ) from error
     if len(document) > LARGEST:
         raise BadInput(f"{file} has more than {LARGEST:,} bytes", hint="describe fewer tools in one file")
     try:
         return msgspec.json.decode(document)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadInput(f"{file} is not JSON: {error}", hint='a list of {"name", "description", "parameters"}') from error
+        raise BadInput(
+            f"{file} is not JSON: {error}", hint='a list of {"name", "description", "parameters"}'
+        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,19 @@ SHARE = {
     "name": "share_document",
     "description": "Share a document with somebody.",
     "inputSchema": {
-        "properties": {"document_id": STRING, "email": STRING, "mode": {"$ref": "#/$defs/Mode"}, "note": STRING},
+        "properties": {
+            "document_id": STRING,
+            "email": STRING,
+            "mode": {"$ref": "#/$defs/Mode"},
+            "note": STRING,
+        },
         "required": ["document_id", "email", "mode"],
         "$defs": {"Mode": {"enum": ["r", "rw"], "type": "string"}},
     },
-    "outputSchema": {"type": "object", "properties": {"document_id": STRING, "title": STRING, "size": STRING}},
+    "outputSchema": {
+        "type": "object",
+        "properties": {"document_id": STRING, "title": STRING, "size": STRING},
+    },
 }
 
 
@@ -51,7 +60,12 @@ def test_a_draft_says_what_the_words_of_a_tool_make_likely() -> None:
     assert sorted(files) == ["tools/find_contacts.toml", "tools/share_document.toml"]
     share = read(files["tools/share_document.toml"]).tool
     assert share.effect is Effect.IRREVERSIBLE
-    assert share.arguments == {"document_id": "string", "email": "string", "mode": "string", "note": "string?"}
+    assert share.arguments == {
+        "document_id": "string",
+        "email": "string",
+        "mode": "string",
+        "note": "string?",
+    }
     assert [name for name in share.arguments if share.role(name) is Role.CONTENT] == ["note"]
     assert share.origins == {"email": ("tool:find_contacts.email",)}
     assert share.returns["document_id"].names == ("title",)
@@ -59,6 +73,19 @@ def test_a_draft_says_what_the_words_of_a_tool_make_likely() -> None:
     contacts = read(files["tools/find_contacts.toml"]).tool
     assert contacts.effect is Effect.READ
     assert contacts.returns["email"].integrity.trusted
+
+
+def test_an_object_that_was_found_will_do_for_what_can_be_put_back() -> None:
+    told = {"properties": {"file_id": STRING}, "required": ["file_id"]}
+    find = {
+        "name": "search_files",
+        "outputSchema": {"items": {"properties": {"id_": STRING, "filename": STRING}}},
+    }
+    other = {"name": "list_events", "outputSchema": {"items": {"properties": {"id": STRING}}}}
+    tools = [{"name": name, "inputSchema": told} for name in ("rename_file", "delete_file")]
+    rename, delete, *_ = (read(text).tool for text in drafts(described([*tools, find, other])).values())
+    assert rename.origins == {"file_id": ("tool:search_files.id_",)}
+    assert delete.origins == {}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +116,13 @@ def test_the_effect_is_told_by_the_verb(name: str, description: str, effect: Eff
         ("book_room", Effect.IRREVERSIBLE, "start_time", Role.CONTENT),
         ("pay", Effect.IRREVERSIBLE, "amount", Role.AUTHORITY),
         ("search", Effect.READ, "query", Role.SELECTOR),
-        ("read_page", Effect.READ, "url", Role.AUTHORITY),  # what is asked for of a stranger's server tells it something
+        ("read_page", Effect.READ, "url", Role.AUTHORITY),  # a stranger's server hears what it is asked for
         ("anything", Effect.WRITE, "flux", Role.AUTHORITY),
     ],
 )  # fmt: skip
-def test_what_is_not_known_to_be_harmless_has_authority(tool: str, effect: Effect, argument: str, role: Role) -> None:
+def test_what_is_not_known_to_be_harmless_has_authority(
+    tool: str, effect: Effect, argument: str, role: Role
+) -> None:
     assert role_of(tool, effect, argument) is role
 
 
@@ -102,7 +131,9 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
     max_leaves=12,
 )
-_schema = st.fixed_dictionaries({"properties": st.dictionaries(st.text(max_size=12), _json, max_size=4)}) | _json
+_schema = (
+    st.fixed_dictionaries({"properties": st.dictionaries(st.text(max_size=12), _json, max_size=4)}) | _json
+)
 _tool = st.fixed_dictionaries(
     {"name": st.text(min_size=1, max_size=30), "description": st.text(max_size=80)},
     optional={"parameters": _schema, "outputSchema": _schema},
@@ -123,14 +154,15 @@ def test_every_draft_can_be_read(tools: list[dict[str, Any]]) -> None:
 
 @given(_json)
 def test_what_describes_no_tool_is_refused_or_read(value: Any) -> None:
-    try:
-        described(value)
-    except BadInput as refused:
-        assert refused.hint
+    with suppress(BadInput):
+        assert all(one.name for one in described(value))
 
 
 def test_references_that_go_in_circles_end() -> None:
-    schema = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"properties": {"a": {"$ref": "#/$defs/A"}}}}}
+    schema = {
+        "properties": {"a": {"$ref": "#/$defs/A"}},
+        "$defs": {"A": {"properties": {"a": {"$ref": "#/$defs/A"}}}},
+    }
     (text,) = drafts(described({"name": "send", "parameters": schema})).values()
     assert read(text).tool.arguments == {"a": "record?"}
 

@@ -53,7 +53,9 @@ def _tool(value: Any) -> Described:
             hint='a JSON list of {"name", "description", "parameters"} as models get it',
         )
     words = tool.get("description")
-    return Described(name, words if isinstance(words, str) else "", _schema(tool, _INPUTS), _schema(tool, _OUTPUTS))
+    return Described(
+        name, words if isinstance(words, str) else "", _schema(tool, _INPUTS), _schema(tool, _OUTPUTS)
+    )
 
 
 def _schema(tool: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ word. It never sets a limit, a class of data or a phrase: those are known to peo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tallystick.model.labels import Role
@@ -20,6 +21,7 @@ from tallystick.registry.drafting.words import (
     is_people,
     naming,
     role_of,
+    things,
 )
 from tallystick.registry.fields import is_name, seen_text
 from tallystick.registry.offered_files import arguments_of, file_name
@@ -35,11 +37,30 @@ _DEEPEST: Final = 6
 
 def drafts(tools: Sequence[Described]) -> dict[str, str]:
     """Files by path for some tools, which are read together: one may be where another's arguments come from."""
-    people = [origin for tool in tools for origin in _directory(tool)]
-    return {f"tools/{file_name(tool.name)}": _file(tool, people) for tool in tools}
+    found = _Sources(
+        tuple(origin for tool in tools for origin in _directory(tool)),
+        tuple((things(tool.name), origin) for tool in tools for origin in _identified(tool)),
+    )
+    return {f"tools/{file_name(tool.name)}": _file(tool, found) for tool in tools}
 
 
-def _file(tool: Described, people: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where arguments may come from: ``people`` of directories; ``objects``, ids with the things that they are of."""
+
+    people: tuple[str, ...]
+    objects: tuple[tuple[frozenset[str], str], ...]
+
+    def of(self, effect: Effect, argument: str) -> list[str]:
+        """The sources of an authority argument. An object that was found will do only for what can be put back."""
+        if identifies(argument):
+            wanted = things(argument)
+            known = [origin for told, origin in self.objects if wanted & told]
+            return known if effect is Effect.WRITE else []
+        return list(self.people) if is_people(argument) else []
+
+
+def _file(tool: Described, sources: _Sources) -> str:
     effect, word = effect_of(tool.name, tool.description)
     arguments, unclear = arguments_of(tool.input)
     types = {**arguments, **dict.fromkeys(unclear, "record?")}
@@ -56,9 +77,10 @@ def _file(tool: Described, people: Sequence[str]) -> str:
         lines.append(f"description = {toml_value(words)}")
     lines += _table("arguments", types)
     lines += _table("roles", {name: role.value for name, role in roles.items()})
-    if effect not in (Effect.NONE, Effect.READ) and people:
-        known = [name for name, role in roles.items() if role is Role.AUTHORITY and is_people(name)]
-        lines += _table("from", dict.fromkeys(known, list(people)))
+    if effect not in (Effect.NONE, Effect.READ):
+        ruling = [name for name, role in roles.items() if role is Role.AUTHORITY]
+        found = {name: sources.of(effect, name) for name in ruling}
+        lines += _table("from", {name: origins for name, origins in found.items() if origins})
     lines += _table("returns", _returns(tool))
     return "\n".join(lines) + "\n"
 
@@ -74,6 +96,13 @@ def _directory(tool: Described) -> Iterator[str]:
     if is_directory(tool.name) and effect_of(tool.name, tool.description)[0] is Effect.READ:
         for fields in _records(tool.output):
             yield from (f"tool:{tool.name}.{name}" for name in fields if is_people(name) and is_name(name))
+
+
+def _identified(tool: Described) -> Iterator[str]:
+    """The fields by which a tool that reads says which object it returns."""
+    if effect_of(tool.name, tool.description)[0] is Effect.READ:
+        for fields in _records(tool.output):
+            yield from (f"tool:{tool.name}.{name}" for name in fields if identifies(name) and is_name(name))
 
 
 def _returns(tool: Described) -> dict[str, Any]:

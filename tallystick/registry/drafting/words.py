@@ -13,38 +13,47 @@ from tallystick.model.labels import Role
 from tallystick.model.step import Effect
 
 _PARTS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_READS: Final = frozenset(
-    "analyze browse calculate check compare compute convert count describe detect download estimate evaluate explain "
-    "extract fetch filter find get has inspect is list load lookup look measure parse peek preview query quote rank "
-    "read recommend retrieve return scan search see show sort status summarize tail translate validate verify view".split()
+
+
+def _set(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+_READS: Final = _set(
+    "analyze browse calculate check compare compute convert count describe detect download estimate evaluate explain",
+    "extract fetch filter find get has inspect is list load lookup look measure parse peek preview query quote rank",
+    "read recommend retrieve return scan search see show sort status summarize tail translate validate verify view",
 )
-_WRITES: Final = frozenset(
-    "add append archive assign copy create draft edit insert label log make mark modify move new prepare put record "
-    "register rename reschedule save schedule set star store tag update upload write".split()
+_WRITES: Final = _set(
+    "add append archive assign copy create draft edit insert label log make mark modify move new prepare put record",
+    "register rename reschedule save schedule set star store tag update upload write",
 )
-_FINAL: Final = frozenset(
-    "accept answer approve block book buy call cancel charge clear close commit confirm delete deploy dial disable drop "
-    "email enable erase execute forward grant invite kill mail merge message notify open order pay post publish purchase "
-    "refund reject release remove reply reserve reset respond revoke run sell send share ship sign start stop submit "
-    "subscribe terminate transfer trash unshare unsubscribe wire withdraw".split()
+_FINAL: Final = _set(
+    "accept answer approve block book buy call cancel charge clear close commit confirm delete deploy dial disable",
+    "drop email enable erase execute forward grant invite kill mail merge message notify open order pay post publish",
+    "purchase refund reject release remove reply reserve reset respond revoke run sell send share ship sign start",
+    "stop submit subscribe terminate transfer trash unshare unsubscribe wire withdraw",
 )
 # What a description says beside the verb of the name: then others hear of it, and it cannot be taken back.
-_OUTWARD: Final = re.compile(r"(?i)\b(e-?mails?|emailing|sends?|sending|notif\w+|invit(?:es?|ing)|publish\w*)\b")
-_SAYS: Final = frozenset(
-    "body caption comment content contents description details explanation headline html letter markdown memo message "
-    "note notes prompt reason remark reply review snippet subject summary text title topic".split()
+_OUTWARD: Final = re.compile(
+    r"(?i)\b(e-?mails?|emailing|sends?|sending|notif\w+|invit(?:es?|ing)|publish\w*)\b"
 )
-_WHEN: Final = frozenset(
-    "date day deadline due duration end hour minute month start time timestamp timezone until week year".split()
+_SAYS: Final = _set(
+    "body caption comment content contents description details explanation headline html letter markdown memo message",
+    "note notes prompt reason remark reply review snippet subject summary text title topic",
 )
-_NAMES: Final = frozenset("filename label name title".split())
-_MAKES: Final = frozenset("add create draft make new register save upload write".split())
-_PLACES: Final = frozenset("domain endpoint host href link links uri uris url urls webhook website".split())
-_PEOPLE: Final = frozenset(
-    "address attendee attendees bcc cc contact email emails guest guests invitee invitees member members participant "
-    "participants phone recipient recipients to user users".split()
+_WHEN: Final = _set(
+    "date day deadline due duration end hour minute month start time timestamp timezone until week year"
 )
-_DIRECTORIES: Final = frozenset("contact contacts directory addressbook phonebook".split())
+_NAMES: Final = _set("filename label name title")
+_MAKES: Final = _set("add create draft make new register save upload write")
+_PLACES: Final = _set("domain endpoint host href link links uri uris url urls webhook website")
+_PEOPLE: Final = _set(
+    "address attendee attendees bcc cc contact email emails guest guests invitee invitees member members participant",
+    "participants phone recipient recipients to user users",
+)
+_DIRECTORIES: Final = _set("contact contacts directory addressbook phonebook")
+_LITTLE: Final = _set("a by id ids in my new of on s the to uuid key number no guid")
 _IDENTIFIES: Final = re.compile(r"(?i)(?:^|.*_)(?:id|uuid|guid|key|number|no)_?")
 _NAMING: Final = ("name", "title", "subject", "filename", "file_name", "label", "username", "display_name")
 
@@ -112,3 +121,8 @@ def identifies(field: str) -> bool:
 def naming(fields: list[str]) -> list[str]:
     """The fields by which a person would call the record."""
     return [one for one in _NAMING if one in fields]
+
+
+def things(name: str) -> frozenset[str]:
+    """The things that a name speaks of, in the singular: "list_files" of a list and a file, "file_id" of a file."""
+    return frozenset(one.removesuffix("s") for one in parts(name) if one not in _LITTLE)
