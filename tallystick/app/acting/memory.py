@@ -10,6 +10,8 @@ from typing import Any, Final
 from tallystick.app.acting.act import Act
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import Asked
+from tallystick.govern.detectors.shipped import SHIPPED
+from tallystick.govern.detectors.sign import signs_in
 from tallystick.govern.labels.context import Context
 from tallystick.model.guarding import ToolDeclaration
 
@@ -47,6 +49,18 @@ class RunMemory:
 
     def read(self, tool: ToolDeclaration, result: Any, error: str | None) -> None:
         """A call came back, and the model reads what it brought; an error's text is anybody's."""
-        self.labels.read(tool, result)
+        self.labels.read(tool, result, self._signs(tool, result))
         if error is not None:
-            self.labels.read(ToolDeclaration(tool.name), error)
+            unknown = ToolDeclaration(tool.name)
+            self.labels.read(unknown, error, self._signs(unknown, error))
+
+    @staticmethod
+    def _signs(tool: ToolDeclaration, result: Any) -> list[str]:
+        """Detectors that speak up about what somebody else wrote; what the system itself says is not looked at."""
+        if (
+            tool.returns
+            and all(one.integrity.trusted for one in tool.returns.values())
+            and "*" in tool.returns
+        ):
+            return []
+        return [sign.detector for sign in signs_in(result, SHIPPED)]

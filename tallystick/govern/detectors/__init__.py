@@ -1,0 +1,1 @@
+"""Detectors: signs in what a run reads that somebody wants to lead it. They are evidence; they never decide alone."""
