@@ -105,6 +105,34 @@ def test_an_object_is_known_by_its_name() -> None:
     assert not facts(run, invite, who=["bo@x.example", "eve@x.example"]).trusted
 
 
+def test_a_name_that_two_objects_carry_names_neither() -> None:
+    run = context("delete the mail 'Invoice' and write to the people of 'Planning'")
+    drop = ToolDeclaration("delete_mail", Effect.IRREVERSIBLE, roles={"mail": Role.AUTHORITY})
+    write = ToolDeclaration("write", Effect.WRITE, roles={"who": Role.AUTHORITY})
+    run.read(
+        EVENTS, [{"id": "5", "title": "Invoice"}, {"id": "6", "title": "Planning", "people": ["a@x.example"]}]
+    )
+    assert facts(run, drop, mail="5").trusted
+    assert facts(run, write, who=["a@x.example"]).trusted
+    run.read(EVENTS, [{"id": "5", "title": "Invoice"}])  # the same one once more
+    assert facts(run, drop, mail="5").trusted
+    run.read(
+        EVENTS,
+        [{"id": "7", "title": "INVOICE"}, {"id": "8", "title": "Planning", "people": ["eve@x.example"]}],
+    )
+    assert not facts(run, drop, mail="5").trusted
+    assert not facts(run, drop, mail="7").trusted
+    assert not facts(run, write, who=["eve@x.example"]).trusted
+
+
+def test_the_same_effect_is_one_that_moves_the_same() -> None:
+    post = ToolDeclaration("post", Effect.WRITE, roles={"channel": Role.AUTHORITY, "text": Role.CONTENT})
+    run = context("post in general")
+    run.let_through(post, {"channel": "general", "text": "a"}, facts(run, post, channel="general", text="a"))
+    assert facts(run, post, channel="general", text="a").again
+    assert not facts(run, post, channel="general", text="b").again
+
+
 def test_sources_directories_and_endorsements() -> None:
     run = context("pay my friend 30")
     assert facts(run, PAY, recipient="DE11", amount=30, subject="").trusted

@@ -117,9 +117,15 @@ class Context:
 
 
 def _effect_of(tool: ToolDeclaration, arguments: Mapping[str, Any]) -> str:
-    """What an effect is: the tool, and who, where, which object and how much, whatever is said with it."""
+    """What an effect is. Where it moves an amount: who, where, which object and how much, whatever is said with it.
+
+    Else all of its arguments: a second message to the same people is another message.
+    """
     named = {name: value for name, value in arguments.items() if tool.role(name) is Role.AUTHORITY}
-    parts = sorted(f"{path}={key_of(value)}" for path, value in leaves(named))
+    amounts = any(
+        isinstance(one, int | float | Decimal) and not isinstance(one, bool) for _, one in leaves(named)
+    )
+    parts = sorted(f"{path}={key_of(value)}" for path, value in leaves(named if amounts else arguments))
     return "\0".join((tool.name, *parts))
 
 

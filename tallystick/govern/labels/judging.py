@@ -115,9 +115,14 @@ def _value(tool: ToolDeclaration, name: str, leaf: Any, grounds: Grounds) -> Ver
             return Integrity.OPERATOR, f"it comes from {source}"
     if (tool.name, name, str(key)) in grounds.endorsed:
         return Integrity.USER, "a person endorsed it"
+    several = False
     for place in places:
-        if any(len(known) >= _SHORTEST_NAME and _names(known, grounds.said) for known in place.names):
+        named = [one for one in place.names if len(one) >= _SHORTEST_NAME and _names(one, grounds.said)]
+        if any(grounds.seen.names.is_one(place.tool, one) for one in named):
             return Integrity.USER, f"the user named what it stands for ({place.tool})"
+        several = several or bool(named)
+    if several:
+        return Integrity.THIRD_PARTY, f"several things of that name came from {places[0].tool}"
     if any(not place.integrity.trusted for place in places):
         return Integrity.THIRD_PARTY, f"it comes from {places[0].tool}"
     if places:

@@ -6,12 +6,13 @@ not remembered stands on nobody's word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from tallystick.govern.labels.leaves import key_of, leaves, opened, records
+from tallystick.govern.labels.leaves import key_of, leaves, opened
+from tallystick.govern.labels.naming import Names
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.labels import Integrity, Returned
 
@@ -39,6 +40,7 @@ class Seen:
     """The values that tools returned in a run."""
 
     places: dict[Key, tuple[Place, ...]] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     full: bool = False
 
     def of(self, value: Any) -> tuple[Place, ...]:
@@ -50,7 +52,7 @@ class Seen:
         """Remember what a tool returned; gives the integrity of its least trusted field."""
         data = opened(result)
         lowest = Integrity.SYSTEM
-        named = _names_by_record(data, tool.returns)
+        named = self.names.learn(tool, data)
         for path, value in leaves(data):
             said = declared_of(tool.returns, path)
             if _below(said.integrity, lowest):
@@ -83,30 +85,3 @@ def declared_of(returns: Mapping[str, Returned], path: str) -> Returned:
 def _below(one: Integrity, other: Integrity) -> bool:
     order = tuple(Integrity)
     return order.index(one) > order.index(other)
-
-
-def _names_by_record(data: Any, returns: Mapping[str, Returned]) -> dict[tuple[str, Key], tuple[str, ...]]:
-    """(path, value) of fields that identify an object -> the values of its naming fields."""
-    found: dict[tuple[str, Key], tuple[str, ...]] = {}
-    identifying = {name: one.names for name, one in returns.items() if one.names}
-    if not identifying:
-        return found
-    for path, record in records(data):
-        for name, value in record.items():
-            whole = f"{path}.{name}" if path else str(name)
-            naming = identifying.get(whole) or identifying.get(str(name))
-            if not naming or isinstance(value, Mapping):
-                continue
-            names = tuple(text for field_name in naming for text in _texts(record.get(field_name)))
-            for _, leaf in leaves(value):  # several, where the field is a list: the people of an event
-                key = key_of(leaf)
-                if key is not None:
-                    known = dict.fromkeys((*found.get((whole, key), ()), *names))
-                    found[whole, key] = tuple(known)[:_MOST_PLACES]
-    return found
-
-
-def _texts(value: Any) -> Iterator[str]:
-    for _, leaf in leaves(value):
-        if isinstance(leaf, str) and leaf.strip():
-            yield leaf[:_LONGEST]
