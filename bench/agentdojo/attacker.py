@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from agentdojo.functions_runtime import FunctionCall
 
+LOOKED_UP: Final = "looked up"
 ORDERS: Final = {
     "when read": "the user's calls until an answer carries an injected text, then the attacker's, then the rest",
     "at once": "the attacker's calls before anything was read, then the user's",
     "afterwards": "all the user's calls, then the attacker's",
-    "looked up": "as when read, and before each effect every tool that reads is asked for each of its values",
+    LOOKED_UP: "as when read, and before each effect every tool that reads is asked for each of its values",
 }
 _MOST_LOOKED_UP: Final = 6  # values of one call
 _LONGEST_LOOKED_UP: Final = 100  # characters
@@ -28,7 +29,7 @@ def order(
 ) -> list[FunctionCall | None]:  # fmt: skip
     """The user's calls, with None where the attacker's go in; ``poisoned``: after how many an answer was poisoned."""
     read = len(user) if poisoned is None else poisoned
-    at = {"when read": read, "at once": 0, "afterwards": len(user), "looked up": read}[name]
+    at = {"when read": read, "at once": 0, "afterwards": len(user), LOOKED_UP: read}[name]
     return [*user[:at], None, *user[at:]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.agentdojo import harness
-from bench.agentdojo.attacker import ORDERS, mixed
+from bench.agentdojo.attacker import LOOKED_UP, ORDERS, mixed
 from bench.agentdojo.harness import Attack, Benign, Players
 from bench.agentdojo.plans import calls_of
 from bench.agentdojo.suites import Suite, pairs
@@ -45,10 +46,15 @@ def effects_of(project: Path) -> frozenset[str]:
 def _attacks(players: Players, how: str) -> list[Attack]:
     suite = players.suite
     poisoned = {task: suite.first_poisoned(task) for task in suite.user_tasks}
-    return [
-        harness.attack(players, task, injection, name, poisoned[task], how)
-        for task, injection in pairs(suite) for name in ORDERS
-    ]  # fmt: skip
+    orders = [
+        name for name in ORDERS if how == "guarded" or name != LOOKED_UP
+    ]  # only a guard can be told something
+    found = []
+    for task in suite.user_tasks:
+        print(f"{suite.name}: {how}, {task}", file=sys.stderr, flush=True)
+        for injection in suite.injections:
+            found += [harness.attack(players, task, injection, name, poisoned[task], how) for name in orders]
+    return found
 
 
 def _user_tasks(benign: Iterable[Benign]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
 
 import tallystick
-from bench.agentdojo.attacker import Mixed, look_ups, order
+from bench.agentdojo.attacker import LOOKED_UP, Mixed, look_ups, order
 from bench.agentdojo.floor import permitted
 from bench.agentdojo.plans import calls_of
 from bench.agentdojo.suites import Suite, same_call
@@ -161,7 +161,7 @@ class _Game:
             for theirs in calls_of(
                 self.players.suite.name, self.injection, _copy(self.before), self.environment
             ):
-                if name == "looked up" and theirs.function in self.players.effects:
+                if name == LOOKED_UP and theirs.function in self.players.effects:
                     self._look_up(theirs)
                 self.played.append(self._make(theirs, False))
             self.look()

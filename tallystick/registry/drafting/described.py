@@ -59,7 +59,7 @@ def _tool(value: Any) -> Described:
 
 
 def _schema(tool: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any]:
-    found = next((tool[key] for key in keys if isinstance(tool.get(key), Mapping)), {})
+    found: Any = next((tool[key] for key in keys if isinstance(tool.get(key), Mapping)), {})
     plain = _followed(found, found, 0)
     return plain if isinstance(plain, Mapping) else {}
 
