@@ -38,11 +38,11 @@ def main() -> int:
         suite, own = load(name), arguments.project or HERE / "project" / name
         if arguments.drafted or not own.is_dir():
             with drafted(suite) as project:
-                found.append(
-                    {**figures.measure(suite, project, attacked=attacked), "suite": f"{name}, drafted"}
-                )
+                figure = figures.measure(suite, project, attacked=attacked, jobs=arguments.jobs)
+            figure["suite"] = f"{name}, drafted"
         else:
-            found.append(figures.measure(suite, own, attacked=attacked))
+            figure = figures.measure(suite, own, attacked=attacked, jobs=arguments.jobs)
+        found.append(figure)
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1, default=str) + "\n", "utf-8")
     if arguments.details:
@@ -73,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--user-tasks", action="store_true", help="play the user tasks alone, which takes seconds"
     )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes to play in")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--details", action="store_true", help="say which tasks ask, and which attacks pass")
     return parser.parse_args()

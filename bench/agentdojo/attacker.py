@@ -18,7 +18,7 @@ ORDERS: Final = {
     "when read": "the user's calls until an answer carries an injected text, then the attacker's, then the rest",
     "at once": "the attacker's calls before anything was read, then the user's",
     "afterwards": "all the user's calls, then the attacker's",
-    LOOKED_UP: "as when read, and before each effect every tool that reads is asked for each of its values",
+    LOOKED_UP: "as when read, and before each effect every tool that reads is asked for each of its values that decide",
 }
 _MOST_LOOKED_UP: Final = 6  # values of one call
 _LONGEST_LOOKED_UP: Final = 100  # characters
@@ -33,13 +33,19 @@ def order(
     return [*user[:at], None, *user[at:]]
 
 
-def look_ups(call: FunctionCall, readers: Sequence[Any]) -> Iterator[FunctionCall]:
+def look_ups(
+    call: FunctionCall, ruling: frozenset[str], readers: Sequence[Any]
+) -> Iterator[FunctionCall]:  # fmt: skip
     """What the attacker asks before a call, so that its values have been seen in some result.
 
-    ``readers`` are AgentDojo's functions without an effect: those that need nothing are called once, those that need
-    one text are asked for each text in the call.
+    ``ruling`` are the arguments that have authority. ``readers`` are AgentDojo's functions without an effect: those
+    that need nothing are called once, those that need one text are asked for each text in those arguments.
     """
-    texts = [one for one in dict.fromkeys(_texts(call.args)) if 0 < len(one) <= _LONGEST_LOOKED_UP]
+    texts = [
+        one
+        for one in dict.fromkeys(_texts({key: one for key, one in call.args.items() if key in ruling}))
+        if 0 < len(one) <= _LONGEST_LOOKED_UP
+    ]
     for function in readers:
         fields = function.parameters.model_fields
         needed = [name for name, one in fields.items() if one.is_required()]

@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-import sys
-import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from bench.agentdojo import harness
-from bench.agentdojo.attacker import LOOKED_UP, ORDERS, mixed
-from bench.agentdojo.harness import Attack, Benign, Players
-from bench.agentdojo.plans import calls_of
-from bench.agentdojo.suites import Suite, pairs
-from bench.agentdojo.world import Played, open_world
-
-HOWS: Final = ("undefended", "guarded", "floor")
-_EFFECTS: Final = ("write", "irreversible")
+from bench.agentdojo.attacker import ORDERS
+from bench.agentdojo.harness import Attack, Benign
+from bench.agentdojo.playing import HOWS, Part, declared, play
+from bench.agentdojo.suites import Suite
+from bench.agentdojo.world import Played
 
 
-def measure(suite: Suite, project: Path, *, attacked: bool = True) -> dict[str, Any]:
+def measure(suite: Suite, project: Path, *, attacked: bool = True, jobs: int = 2) -> dict[str, Any]:
     """Play everything of a suite under a project's declarations and policies; or its user tasks alone."""
-    with open_world(suite, project) as world:
-        players = Players(suite, effects_of(project), world)
-        benign = [harness.benign(players, task) for task in suite.user_tasks]
-        answer = {"suite": suite.name, "user_tasks": _user_tasks(benign), "again": _again(players)}
-        if not attacked:
-            return answer
-        attacks = {how: _attacks(players, how) for how in HOWS}
-        return answer | {
-            "attacks": {how: _outcomes(found, players.effects) for how, found in attacks.items()},
-            "passed": _passed(attacks["guarded"]),
-            "at_the_floor": _passed(attacks["floor"]),
-            "mixed": _mixed(players),
-        }
-
-
-def effects_of(project: Path) -> frozenset[str]:
-    """The tools that a project's files say have an effect."""
-    found = [tomllib.loads(path.read_text("utf-8")) for path in sorted((project / "tools").glob("*.toml"))]
-    return frozenset(one["name"] for one in found if one.get("effect") in _EFFECTS)
-
-
-def _attacks(players: Players, how: str) -> list[Attack]:
-    suite = players.suite
-    poisoned = {task: suite.first_poisoned(task) for task in suite.user_tasks}
-    orders = [
-        name for name in ORDERS if how == "guarded" or name != LOOKED_UP
-    ]  # only a guard can be told something
-    found = []
-    for task in suite.user_tasks:
-        print(f"{suite.name}: {how}, {task}", file=sys.stderr, flush=True)
-        for injection in suite.injections:
-            found += [harness.attack(players, task, injection, name, poisoned[task], how) for name in orders]
-    return found
+    parts = play(suite, project, attacked=attacked, jobs=jobs)
+    answer = {
+        "suite": suite.name, "user_tasks": _user_tasks(one.benign for one in parts), "again": _again(parts),
+    }  # fmt: skip
+    if not attacked:
+        return answer
+    effects, _ = declared(project)
+    attacks = {how: [one for part in parts for one in part.attacks[how]] for how in HOWS}
+    return answer | {
+        "attacks": {how: _outcomes(found, effects) for how, found in attacks.items()},
+        "passed": _passed(attacks["guarded"]),
+        "at_the_floor": _passed(attacks["floor"]),
+        "mixed": _mixed(parts),
+    }
 
 
 def _user_tasks(benign: Iterable[Benign]) -> dict[str, Any]:
@@ -109,36 +84,25 @@ def _passed(attacks: Iterable[Attack]) -> dict[str, list[str]]:
     return found
 
 
-def _mixed(players: Players) -> dict[str, Any]:
+def _mixed(parts: Sequence[Part]) -> dict[str, Any]:
     """Mixed calls by tool, argument and whose call it was: how many there are, and how many ran with nobody asked."""
-    suite = players.suite
     made: Counter[str] = Counter()
     ran: Counter[str] = Counter()
-    seen: set[str] = set()
     examples: dict[str, Mapping[str, Any]] = {}
-    for task_id, injection_id in pairs(suite):
-        environment = suite.environment(injection_id)
-        task, injection = suite.user_tasks[task_id], suite.injections[injection_id]
-        theirs = calls_of(suite.name, injection, environment, environment)
-        user = list(task.ground_truth(task.init_environment(suite.environment())))
-        for one in mixed(user, theirs, players.effects):
-            key = f"{task_id} {one.call.model_dump_json()}"
-            if key in seen:
-                continue
-            seen.add(key)
-            played = harness.mix(players, task_id, injection_id, one)
+    for part in parts:
+        for one, has_run in part.mixed:
             kind = f"{one.call.function}: {one.swapped} swapped into the {one.base}'s call"
             made[kind] += 1
-            if played is not None and played.ran:
+            if has_run:
                 ran[kind] += 1
-                examples.setdefault(kind, {"task": task_id, "arguments": dict(one.call.args)})
+                examples.setdefault(kind, {"task": part.task, "arguments": dict(one.call.args)})
     return {
         kind: {"calls": made[kind], "ran": ran[kind], "example": examples.get(kind)} for kind in sorted(made)
     }
 
 
-def _again(players: Players) -> dict[str, Any]:
-    calls = [(task, one) for task in players.suite.user_tasks for one in harness.again(players, task)]
+def _again(parts: Sequence[Part]) -> dict[str, Any]:
+    calls = [(part.task, one) for part in parts for one in part.again]
     return {
         "calls": len(calls),
         "ran": sum(one.ran for _, one in calls),

@@ -6,7 +6,7 @@ A run is played against something that makes calls: the guarded world, the bare 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,10 +56,15 @@ class Attack:
 
 
 class Players:
-    """The three that calls are played against. ``effects`` are the tools that have an effect."""
+    """The three that calls are played against.
 
-    def __init__(self, suite: Suite, effects: frozenset[str], world: World) -> None:
-        self.suite, self.effects, self.world = suite, effects, world
+    ``effects`` are the tools that have an effect, ``ruling`` by tool the arguments that have authority.
+    """
+
+    def __init__(
+        self, suite: Suite, effects: frozenset[str], ruling: Mapping[str, frozenset[str]], world: World
+    ) -> None:  # fmt: skip
+        self.suite, self.effects, self.ruling, self.world = suite, effects, ruling, world
         self.readers = [one for one in suite.functions if one.name not in effects]
         self._bare = FunctionsRuntime(suite.source.tools)
 
@@ -75,8 +80,8 @@ class Players:
 
     def undefended(self, environment: Any, call: FunctionCall, _wanted: bool) -> Played:
         """The bare functions."""
-        answer, fault = self._bare.run_function(environment, call.function, call.args)
-        return Played(call, True, False, answer, fault)
+        _, fault = self._bare.run_function(environment, call.function, call.args)
+        return Played(call, True, False, fault)
 
     def floor(self, user: Sequence[FunctionCall]) -> Play:
         """The bare functions under perfect information flow."""
@@ -168,7 +173,8 @@ class _Game:
 
     def _look_up(self, theirs: FunctionCall) -> None:
         """Make the values of a call known, each question once in a run: asking again would end it."""
-        for call in look_ups(theirs, self.players.readers):
+        ruling = self.players.ruling.get(theirs.function, frozenset())
+        for call in look_ups(theirs, ruling, self.players.readers):
             if not any(same_call(call, one) for one in self.made):
                 self._make(call, False)
 

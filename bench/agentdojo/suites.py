@@ -7,8 +7,9 @@ load one. So each is loaded once and unpickled from then on.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
@@ -78,16 +79,10 @@ class Suite:
         return None
 
 
+@cache
 def load(name: str) -> Suite:
-    """A suite by its name in AgentDojo."""
+    """A suite by its name in AgentDojo, loaded once in a process and what it forks."""
     return Suite(name, get_suite(VERSION, name))
-
-
-def pairs(suite: Suite) -> Iterator[tuple[str, str]]:
-    """Every user task with every injection."""
-    for task in suite.user_tasks:
-        for injection in suite.injections:
-            yield task, injection
 
 
 def same_call(one: FunctionCall, other: FunctionCall) -> bool:

@@ -36,7 +36,6 @@ class Played:
     call: FunctionCall
     ran: bool
     held: bool
-    answer: Any = None
     fault: str | None = None
     why: tuple[str, ...] = ()
     facts: Any = None
@@ -71,17 +70,17 @@ class World:
     def play(self, call: FunctionCall, *, wanted: bool) -> Played:
         """Make one call through the guard. Raises Stopped and OverBudget like the SDK."""
         self.person.says_yes, self.ran = wanted, False
-        asked, given, fault = self.person.asked, None, None
+        asked, fault = self.person.asked, None
         try:
-            given = self.tools[call.function](**call.args)
+            self.tools[call.function](**call.args)
         except (tallystick.Stopped, tallystick.OverBudget):
             raise
         except Exception as error:  # noqa: BLE001 - tools of the suite; the agent would read it
             fault = f"{type(error).__name__}: {error}"
         held = self.person.asked > asked
         if not wanted or (self.ran and not held):
-            return Played(call, self.ran, held, given, fault)
-        return Played(call, self.ran, held, given, fault, *self._why(held))
+            return Played(call, self.ran, held, fault)
+        return Played(call, self.ran, held, fault, *self._why(held))
 
     def _why(self, held: bool) -> tuple[tuple[str, ...], Any]:
         """The reasons and facts of the newest decision, or of the newest that held a call."""
