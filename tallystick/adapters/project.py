@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tallystick.adapters.policy_files import reported
 from tallystick.adapters.project_disk import ProjectFolder, read_text, shown_path
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.govern.policy import PolicyFile
@@ -96,15 +97,17 @@ def open_book(
     folder: Path | None, *, policies: Path | None = None, permissive: bool = False,
     also: Sequence[ToolDeclaration] = (), sources: Mapping[str, Sequence[str]] | None = None,
     now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
+    pack: Sequence[PolicyFile] = (), report_only: Sequence[str] = (),
 ) -> PolicyBook:  # fmt: skip
     """The policy book of a project; a project that cannot be read gives a book that refuses every effect.
 
     ``folder`` None: there is no project. ``also`` are tools of the registry, which the project's files may name, and
     ``sources`` its data sources with their classes; what stands in the registry itself, the book hears from the feed.
-    ``now`` and ``say``: see PolicyBook.
+    ``now``, ``say`` and ``pack``: see PolicyBook. ``report_only`` are names of files whose rules are only reported.
     """
+    pack = reported(pack, report_only)
     if folder is None and policies is None:
-        return PolicyBook(None, permissive=permissive, now=now, say=say)
+        return PolicyBook(None, permissive=permissive, now=now, say=say, pack=pack)
     base = folder if folder is not None else Path.cwd()
     try:
         project = read_guarded(base, policies=policies, tools=[one.name for one in also], sources=sources)
@@ -112,9 +115,10 @@ def open_book(
     except BadInput as error:
         problem = error.message + (f" ({error.hint})" if error.hint else "")
         return PolicyBook((), permissive=permissive, problem=problem, now=now, say=say)
+    rules = None if project.policies is None else reported(project.policies, report_only)
     directories = {one.name: one.members for one in project.found.data}
     return PolicyBook(
-        project.policies, declared, permissive=permissive, now=now, say=say, directories=directories
+        rules, declared, permissive=permissive, now=now, say=say, pack=pack, directories=directories
     )
 
 

@@ -111,28 +111,34 @@ class ProjectFolder:
 
     def _table(self, path: Path) -> DeclarationFile:
         shown, text = shown_path(path, self.folder), self._text(path)
-        try:
-            table: dict[str, Any] = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            found = _AT_LINE.search(str(error))
-            line = int(found.group(1)) if found else text.count("\n") + 1
-            deep = isinstance(error, RecursionError)
-            what = "it is nested too deep" if deep else _AT_LINE.sub("", str(error)).strip()
-            raise _mistake(
-                shown,
-                f"{shown}:{line}: this is not TOML: {what}",
-                'every line is key = "value" or [table]',
-                line,
-            ) from error
-        secret = secret_line(text)
-        if secret is not None:
-            raise _mistake(
-                shown,
-                f"{shown}:{secret}: this looks like a credential",
-                "take it out, and replace that key",
-                secret,
-            )
+        table = read_toml(shown, text)
         return DeclarationFile(shown, table, key_lines(text), self.origin)
+
+
+def read_toml(shown: str, text: str) -> dict[str, Any]:
+    """What a file's text says as TOML. Raises ConfigError with its line, also for one that holds a credential."""
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = _AT_LINE.search(str(error))
+        line = int(found.group(1)) if found else text.count("\n") + 1
+        deep = isinstance(error, RecursionError)
+        what = "it is nested too deep" if deep else _AT_LINE.sub("", str(error)).strip()
+        raise _mistake(
+            shown,
+            f"{shown}:{line}: this is not TOML: {what}",
+            'every line is key = "value" or [table]',
+            line,
+        ) from error
+    secret = secret_line(text)
+    if secret is not None:
+        raise _mistake(
+            shown,
+            f"{shown}:{secret}: this looks like a credential",
+            "take it out, and replace that key",
+            secret,
+        )
+    return table
 
 
 def read_text(path: Path, folder: Path, largest: int = LARGEST, root: Path | None = None) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews
+from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews, check_name
 from tallystick.adapters.sealing import open_body
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, ApprovalState, Budget
+from tallystick.model.control import Approval, ApprovalState, Budget, Switch, switch_scope
 from tallystick.model.errors import BadInput, Conflict, OverBudget, UnknownThing
 from tallystick.model.journal import Draft, Entry, commitments_of
 from tallystick.model.money import usd_text
@@ -74,6 +74,18 @@ class Views(RegistryViews, Protocol):
 
     def put_stopped(self, run: str, entry: Entry) -> None:
         """Remember the entry that stopped a run; the first one stays."""
+        ...
+
+    def put_switch(self, switch: Switch) -> None:
+        """Add or replace one switch."""
+        ...
+
+    def get_switch(self, scope: str) -> Switch | None:
+        """The switch that is thrown for a scope."""
+        ...
+
+    def drop_switch(self, scope: str) -> None:
+        """Forget a switch."""
         ...
 
     def get_attested(self, run: str) -> int:
@@ -266,6 +278,31 @@ def _run_stopped(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
     views.put_stopped(body["run"], entry)
 
 
+def _switch_thrown(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
+    scope = switch_scope(body["scope"])
+    check_name("a switch", scope)
+    for key in ("because", "by"):
+        if not isinstance(body[key], str) or not body[key].strip():
+            raise BadInput(f"{key!r} of a switch is a text that is not empty")
+    if (
+        views.get_switch(scope) is None
+    ):  # thrown again, it stays as it was: nobody may be too late to stop something
+        views.put_switch(Switch(scope, body["because"], body["by"], entry.at, entry.seq))
+
+
+def _switch_released(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
+    if views.get_switch(body["scope"]) is None:
+        raise Conflict(f"{body['scope']} is not stopped", hint="tally policy stops")
+    views.drop_switch(body["scope"])
+
+
+SWITCH_KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None]]] = {
+    "switch.thrown": _switch_thrown,
+    "switch.released": _switch_released,
+}
+HEARD_KINDS: Final = (*REGISTRY_KINDS, *SWITCH_KINDS)  # what guards must hear of
+
+
 def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
     run, first, count = body["run"], int(body["first"]), int(body["count"])
     known = views.get_attested(run)
@@ -280,6 +317,7 @@ def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> N
 
 _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None]] = {
     **REGISTRY_KINDS,
+    **SWITCH_KINDS,
     "policy.loaded": None,
     "decision.made": None,
     "approval.requested": _approval_requested,

@@ -21,7 +21,7 @@ from tallystick.adapters.state_file import StateFile
 from tallystick.app.acting.feed import Heard, Known, known_from
 from tallystick.model.errors import BadInput, StoreFault, Unreachable
 
-EVERY_S: Final = 2.0
+EVERY_S: Final = 0.6  # with the server's own look at its store: what is stopped stops within a second
 FEED_FILE: Final = "feed.json"
 _TIMEOUT_S: Final = 5.0
 _MOST: Final = 256 * 1_048_576  # bytes of an answer

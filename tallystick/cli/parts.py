@@ -263,6 +263,42 @@ class Parts:
 
         return wiring.check_policies(settings)
 
+    def try_policies(self, settings: Settings, files: Sequence[Path], *, mutate: bool) -> Mapping[str, Any]:
+        """Try the tests of a project's policies. Raises ConfigError with file and line."""
+        from tallystick import wiring
+
+        return wiring.policing.try_policies(settings, files, mutate=mutate)
+
+    def try_pack(self, settings: Settings, *, mutate: bool) -> Mapping[str, Any]:
+        """Try the tests of the policies that come with Tallystick."""
+        from tallystick import wiring
+
+        return wiring.policing.try_pack(settings, mutate=mutate)
+
+    def backtest(self, stores: Stores, settings: Settings, query: str, **options: Any) -> Mapping[str, Any]:
+        """What other policies would have said of recorded runs; options as of ``wiring.policing.backtest``."""
+        from tallystick import wiring
+
+        return wiring.policing.backtest(stores, settings, query, **options)
+
+    def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
+        """Stop an agent, a tool, a workflow or everything."""
+        from tallystick.app.acting.switches import throw
+
+        return throw(stores.control, scope, by=by, because=because)
+
+    def resume(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
+        """Let what was stopped go on. Raises Conflict where it was not stopped."""
+        from tallystick.app.acting.switches import release
+
+        return release(stores.control, scope, by=by, because=because)
+
+    def stops(self, stores: Stores) -> Mapping[str, Any]:
+        """What is stopped now."""
+        from tallystick.app.acting.switches import switches_json
+
+        return switches_json(stores.control)
+
     def policy_file(self, path: Path) -> PolicyFile:
         """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""
         from tallystick import wiring

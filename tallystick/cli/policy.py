@@ -11,6 +11,7 @@ import click
 
 from tallystick.cli.clean import clean, one_line
 from tallystick.cli.invocation import Invocation, common
+from tallystick.cli.lazy import LazyGroup
 from tallystick.cli.output import Column
 from tallystick.cli.person import this_person
 from tallystick.cli.wording import count, counted, moment
@@ -19,12 +20,30 @@ from tallystick.model.errors import BadInput
 _MOST_SHOWN = 50  # agents listed before a question is asked; --json has all
 
 
-@click.group()
+_MODULE = "tallystick.cli.policy"
+LAZY = {
+    "check": (f"{_MODULE}:check", "Check the policies against the declared tools."),
+    "test": ("tallystick.cli.policy_trying:test", "Try the tests beside the policies."),
+    "backtest": (
+        "tallystick.cli.policy_backtest:backtest",
+        "What policies would have said of recorded runs.",
+    ),
+    "push": (f"{_MODULE}:push", "Put policies in force for the agents that match a query."),
+    "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
+    "show": (f"{_MODULE}:show", "One policy, and whom it reaches."),
+    "withdraw": (f"{_MODULE}:withdraw", "Take a pushed policy out of force."),
+    "stop": ("tallystick.cli.policy_stops:stop", "Stop an agent, a tool, a workflow or everything."),
+    "resume": ("tallystick.cli.policy_stops:resume", "Let what was stopped go on."),
+    "stops": ("tallystick.cli.policy_stops:stops", "What is stopped now."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=LAZY)
 def policy() -> None:
-    """Check policies, and put them in force for the agents that match a query."""
+    """Check and test policies, put them in force for groups of agents, and stop what must stop."""
 
 
-@policy.command()
+@click.command()
 @click.option(
     "--policies", type=click.Path(path_type=str), metavar="DIR", help="Folder of the *.cedar files."
 )
@@ -42,7 +61,7 @@ def check(call: Invocation, policies: str | None) -> None:
     )
 
 
-@policy.command()
+@click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option(
     "--scope", required=True, metavar="QUERY", help="Which agents: touches:customer_pii, owner:x, …"
@@ -121,7 +140,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@policy.command()
+@click.command()
 @common
 def ls(call: Invocation) -> None:
     """The policies of the registry, with their scopes."""
@@ -137,7 +156,7 @@ def ls(call: Invocation) -> None:
         )
 
 
-@policy.command()
+@click.command()
 @click.argument("name")
 @common
 def show(call: Invocation, name: str) -> None:
@@ -152,7 +171,7 @@ def show(call: Invocation, name: str) -> None:
     call.out.write(clean(answer["text"]).rstrip("\n") + "\n")
 
 
-@policy.command()
+@click.command()
 @click.argument("name")
 @click.option("--because", required=True, help="Why; kept with the entry.")
 @common

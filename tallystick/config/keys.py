@@ -249,9 +249,30 @@ def _field_rule(key: Key, raw: Any, folder: Path) -> str:
     return text
 
 
+PACKS = ("money", "personal-data", "external-messages", "code-execution", "delegation")
+
+
+def _pack(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    if text not in PACKS:
+        near = nearest(text, list(PACKS))
+        hint = f"did you mean {near}?" if near else "write some of: " + ", ".join(PACKS)
+        raise BadInput(f"{raw!r} is no policy that comes with Tallystick", hint=hint)
+    return text
+
+
+def _policy_file(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    if not text.endswith(".cedar") or text.startswith("/") or ".." in text.split("/"):
+        raise BadInput(
+            f"{raw!r} is no policy file", hint="its name in the policies folder, such as new.cedar"
+        )
+    return text
+
+
 _ITEMS = {
     "export": _export, "witness": _witness, "alias": _alias, "redaction": _redaction, "field_rule": _field_rule,
-    "retention": _retention,
+    "retention": _retention, "pack": _pack, "policy_file": _policy_file,
 }  # fmt: skip
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,

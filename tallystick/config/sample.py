@@ -10,6 +10,7 @@ _WITNESS = (
     "witness.example.org+dfa1b1d7+BNwDAlDHAAQlTQ/gkLZcW1LIPgP35oLgWshpZdXjlEh0"  # nobody has its private key
 )
 _EXAMPLES = {
+    "policy_report_only": '["new.cedar"]',
     "keep_days": "365",
     "redact_fields": '["class:customer_pii=arguments.email"]',
     "redact_phone_country": '"DE"',

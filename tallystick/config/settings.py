@@ -44,6 +44,8 @@ class Settings:
     max_body_mb: int
     policies: Path
     policy_mode: str
+    policy_pack: tuple[str, ...]
+    policy_report_only: tuple[str, ...]
     tool_pins: str
     run_budget_usd: Decimal | None
     run_tool_calls: int | None

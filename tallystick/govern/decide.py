@@ -7,7 +7,7 @@ can go wrong is a no. Where no rule decides anything, an effect is refused and t
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cedarpy
@@ -27,12 +27,19 @@ _HARMLESS = (Effect.NONE, Effect.READ)
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """An answer and why. ``because`` is for the model, ``group`` approves a held call; ``reasons`` are for people."""
+    """An answer and why. ``because`` is for the model, ``group`` approves a held call; ``reasons`` are for people.
+
+    ``rules`` are the places of the rules that decided, ``redact`` the arguments whose values are not to be kept.
+    ``would``: what the answer would have been with the rules that are only reported, where they would change it.
+    """
 
     answer: Answer
     reasons: tuple[str, ...] = ()
     because: str | None = None
     group: str | None = None
+    rules: tuple[str, ...] = field(default=(), compare=False)
+    redact: tuple[str, ...] = ()
+    would: Ruling | None = None
 
 
 def decide(
@@ -46,39 +53,59 @@ def decide(
     if declaration.effect is None:
         return _undeclared(policies, declaration)
     if not policies.decides:
-        return _without_policy(policies, declaration)
-    if declaration.name not in policies.slices or policies.schema is None or policies.entities is None:
+        ruling = _without_policy(policies, declaration)
+    else:
+        ruling = _answer(policies, policies.slices.get(declaration.name), call, declaration, approvals, facts)
+    observed = policies.observed.get(declaration.name)
+    if observed is None:
+        return ruling
+    would = _answer(policies, observed, call, declaration, approvals, facts)
+    told = any(policies.rules[place].report for place in would.rules)
+    changed = (would.answer, would.group) != (ruling.answer, ruling.group)
+    return replace(ruling, would=would) if changed or told else ruling
+
+
+def _answer(
+    policies: PolicySet, rules: cedarpy.PolicySet | None, call: ToolCall, declaration: ToolDeclaration,
+    approvals: Collection[str], facts: Facts,
+) -> Ruling:  # fmt: skip
+    if rules is None or policies.schema is None or policies.entities is None:
         return Ruling(Answer.DENY, (f"tool {declaration.name} is not in the schema of the policy set",))
     try:
         labels = facts if policies.schema_version > FIRST_SCHEMA else None
         asked = request(call, declaration, approvals, labels)
     except BadInput as error:
         return Ruling(Answer.DENY, (error.message,))
-    ruling = _evaluate(policies, asked, declaration)
+    ruling = _evaluate(policies, rules, asked, declaration)
     if ruling.answer is not Answer.HOLD:
         return ruling
     # An approval that could not change the answer must not be asked of anybody.
     asked["context"]["approvals"] = sorted({*approvals, str(ruling.group)})
-    lifted = _evaluate(policies, asked, declaration)
+    lifted = _evaluate(policies, rules, asked, declaration)
     if lifted.answer is Answer.ALLOW:
         return ruling
     return replace(lifted, answer=Answer.DENY, group=None)
 
 
-def _evaluate(policies: PolicySet, asked: dict[str, Any], declaration: ToolDeclaration) -> Ruling:
+def _evaluate(
+    policies: PolicySet, slice_: cedarpy.PolicySet, asked: dict[str, Any], declaration: ToolDeclaration
+) -> Ruling:
     encoded = {**asked, "context": _encode(asked["context"]).decode("utf-8")}
     assert policies.entities is not None
-    result = cedarpy.is_authorized(
-        encoded, policies.slices[declaration.name], policies.entities, policies.schema
-    )
+    result = cedarpy.is_authorized(encoded, slice_, policies.entities, policies.schema)
     if result.diagnostics.errors:
         return Ruling(Answer.DENY, tuple(f"policy error: {error}" for error in result.diagnostics.errors))
     rules = [policies.rules[place] for place in sorted(result.diagnostics.reasons) if place in policies.rules]
     if result.decision is cedarpy.Decision.Allow:
-        return Ruling(Answer.ALLOW, tuple(rule.label for rule in rules))
+        redact = tuple(dict.fromkeys(name for rule in rules for name in rule.redact))
+        return Ruling(Answer.ALLOW, tuple(rule.label for rule in rules), rules=_places(rules), redact=redact)
     if result.decision is not cedarpy.Decision.Deny:
         return Ruling(Answer.DENY, ("the evaluator gave no decision",))
-    return _refused(rules, declaration)
+    return replace(_refused(rules, declaration), rules=_places(rules))
+
+
+def _places(rules: list[Rule]) -> tuple[str, ...]:
+    return tuple(rule.place for rule in rules)
 
 
 def _refused(rules: list[Rule], declaration: ToolDeclaration) -> Ruling:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from tallystick.govern.reading import can_match
 from tallystick.govern.schema import ARGUMENT_TYPES, CONTEXT, EFFECT_PREFIX
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.step import Effect
 
-ANNOTATIONS: Final = ("id", "hold", "because", "redact")
+ANNOTATIONS: Final = ("id", "hold", "because", "redact", "report")
+_BARE: Final = ("report",)  # annotations that need no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,10 @@ class Problem:
         return asdict(self)
 
 
-def annotation_problems(file: str, line: int, source: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with a rule's annotations (``source`` is Cedar's JSON of the rule)."""
+def annotation_problems(
+    file: str, line: int, source: Mapping[str, Any], tools: Sequence[ToolDeclaration] = ()
+) -> list[Problem]:
+    """What is wrong with a rule's annotations (``source`` is Cedar's JSON of the rule, ``tools`` those declared)."""
     notes: Mapping[str, str | None] = source.get("annotations") or {}
     found: list[Problem] = []
     for name, value in notes.items():
@@ -43,7 +47,7 @@ def annotation_problems(file: str, line: int, source: Mapping[str, Any]) -> list
                 else "annotations: " + ", ".join("@" + one for one in ANNOTATIONS)
             )
             found.append(Problem(file, line, f"there is no annotation @{name}", hint))
-        elif not value:
+        elif not value and name not in _BARE:
             found.append(Problem(file, line, f"@{name} says nothing", f'write @{name}("…")'))
     group = notes.get("hold")
     if group and source["effect"] != "forbid":
@@ -53,7 +57,32 @@ def annotation_problems(file: str, line: int, source: Mapping[str, Any]) -> list
     elif group and not _lifted_by(source, group):
         hint = f'end the rule with: unless {{ context.approvals.contains("{group}") }}'
         found.append(Problem(file, line, f"no approval of {group} can ever lift this rule", hint))
+    found += [Problem(file, line, *told) for told in _redact_problems(source, notes.get("redact"), tools)]
     return found
+
+
+def redacted_arguments(note: str | None) -> tuple[str, ...]:
+    """The arguments that a rule's ``@redact`` names."""
+    return tuple(name for name in (part.strip() for part in (note or "").split(",")) if name)
+
+
+def _redact_problems(
+    source: Mapping[str, Any], note: str | None, tools: Sequence[ToolDeclaration]
+) -> Iterator[tuple[str, str]]:
+    """An argument that no tool of the rule has would silently stay in the journal."""
+    if not note:
+        return
+    if source["effect"] != "permit":
+        yield "@redact stands on a forbid", "it says of a permitted call which arguments are not kept"
+        return
+    reached = [tool for tool in tools if can_match(source["action"], tool)]
+    typed = [tool for tool in reached if tool.arguments]
+    for name in redacted_arguments(note):
+        if typed and len(typed) == len(reached) and not any(name in tool.arguments for tool in typed):
+            known = sorted({one for tool in typed for one in tool.arguments})
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else "arguments: " + ", ".join(known)
+            yield f"@redact names {name!r}, which no tool of this rule has", hint
 
 
 def _lifted_by(source: Mapping[str, Any], group: str) -> bool:

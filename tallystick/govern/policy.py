@@ -10,41 +10,57 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import cedarpy
 
-from tallystick.govern.findings import Problem, annotation_problems, explain
-from tallystick.govern.reading import rule_texts
-from tallystick.govern.schema import EFFECT_PREFIX, SCHEMA_VERSION, schema
+from tallystick.govern.findings import Problem, annotation_problems, explain, redacted_arguments
+from tallystick.govern.reading import RuleText, can_match, rule_texts
+from tallystick.govern.schema import SCHEMA_VERSION, schema
 from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
 from tallystick.model.guarding import ToolDeclaration, declarations_text
 
+PACK: Final = "pack/"  # the names of the files that come with Tallystick begin so
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A policy file as read: its name for people, and its text."""
+    """A policy file as read: its name for people, and its text.
+
+    ``report``: its rules are only reported: what they would have said is recorded, and nothing is refused by them.
+    """
 
     name: str
     text: str
+    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: where it stands, and what its annotations say."""
+    """One rule: where it stands, and what its annotations say.
+
+    ``redact`` are arguments whose values are not kept of a call that it permits; ``report``: it refuses nothing.
+    """
 
     place: str
     forbids: bool
     hold: str | None = None
     because: str | None = None
     name: str | None = None
+    redact: tuple[str, ...] = ()
+    report: bool = False
 
     @property
     def label(self) -> str:
         """How people are told of it: its @id and its place."""
         return f"{self.name} ({self.place})" if self.name else self.place
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it came with Tallystick."""
+        return self.place.startswith(PACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,8 @@ class PolicySet:
     """What decides: rules, the schema they were checked against, a slice per tool, and an identity.
 
     ``digest`` covers rules, declarations, schema, settings and evaluator: two sets with one digest decide alike.
-    ``problem`` says why a set could not be loaded.
+    ``problem`` says why a set could not be loaded. ``sources`` are the rules in Cedar's JSON, by place. ``observed``
+    are the slices of tools that a reported rule can match, with the reported rules among the others.
     """
 
     state: PolicyState
@@ -60,6 +77,8 @@ class PolicySet:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     tools: Mapping[str, ToolDeclaration] = field(default_factory=dict)
     slices: Mapping[str, cedarpy.PolicySet] = field(default_factory=dict)
+    observed: Mapping[str, cedarpy.PolicySet] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema: cedarpy.Schema | None = None
     entities: cedarpy.Entities | None = None  # the actions and the groups that they are in
     problem: str | None = None
@@ -67,8 +86,9 @@ class PolicySet:
 
     @property
     def decides(self) -> bool:
-        """Whether there is any rule to decide by."""
-        return self.state in (PolicyState.ENFORCED, PolicyState.PERMISSIVE) and bool(self.rules)
+        """Whether there is any rule to decide by; those that came with Tallystick only take away."""
+        made = self.state in (PolicyState.ENFORCED, PolicyState.PERMISSIVE)
+        return made and not all(rule.shipped or rule.report for rule in self.rules.values())
 
 
 def unconfigured(tools: Iterable[ToolDeclaration] = ()) -> PolicySet:
@@ -120,12 +140,18 @@ def load(
         "settings": {"state": state.value},
         "evaluator": evaluator,
     }
+    reported = sorted(one.name for one in files if one.report)
+    if reported:
+        identity["report"] = reported
+    slices, observed = cut(parts.rules, parts.sources, known)
     return PolicySet(
         state,
         digest(identity),
         parts.rules,
         {tool.name: tool for tool in known},
-        _slices(parts, known),
+        slices,
+        observed,
+        parts.sources,
         parts.schema,
         cedarpy.Entities.from_json_str("[]", parts.schema),
         schema_version=schema_version,
@@ -162,7 +188,6 @@ def _compile(
 def _compile_file(file: PolicyFile, tools: list[ToolDeclaration], parts: _Parts) -> list[Problem]:
     problems: list[Problem] = []
     for written in rule_texts(file.text):
-        place = f"{file.name}:{written.line}"
         try:
             parsed = json.loads(cedarpy.policies_to_json_str(written.text))
         except ValueError as error:
@@ -181,23 +206,38 @@ def _compile_file(file: PolicyFile, tools: list[ToolDeclaration], parts: _Parts)
             )
             continue
         for source in parsed["staticPolicies"].values():  # one, because one rule was given
-            found = annotation_problems(file.name, written.line, source)
-            result = cedarpy.validate_policies(written.text, parts.schema)
-            if not result.validation_passed:
-                found.extend(
-                    explain(file.name, written.line, [error.error for error in result.errors], tools)
-                )
-            if found:
-                problems.extend(found)
-                continue
-            while place in parts.rules:  # two rules on one line
-                place += "+"
-            notes = source.get("annotations") or {}
-            parts.rules[place] = Rule(
-                place, source["effect"] == "forbid", notes.get("hold"), notes.get("because"), notes.get("id")
-            )
-            parts.sources[place] = source
+            problems.extend(_compile_rule(file, written, source, tools, parts))
     return problems
+
+
+def _compile_rule(
+    file: PolicyFile, written: RuleText, source: dict[str, Any], tools: list[ToolDeclaration], parts: _Parts
+) -> list[Problem]:
+    shipped = file.name.startswith(PACK)
+    if shipped and not any(can_match(source["action"], tool) for tool in tools):
+        return []  # it is about tools that are not here
+    found = annotation_problems(file.name, written.line, source, tools)
+    if shipped and source["effect"] != "forbid":
+        found.append(Problem(file.name, written.line, "the pack permits nothing", "write it as a forbid"))
+    result = cedarpy.validate_policies(written.text, parts.schema)
+    if not result.validation_passed:
+        found.extend(explain(file.name, written.line, [error.error for error in result.errors], tools))
+    if found:
+        return found
+    place = f"{file.name}:{written.line}"
+    while place in parts.rules:  # two rules on one line
+        place += "+"
+    parts.rules[place] = _rule(place, source, file.report)
+    parts.sources[place] = source
+    return []
+
+
+def _rule(place: str, source: Mapping[str, Any], report: bool) -> Rule:
+    notes = source.get("annotations") or {}
+    return Rule(
+        place, source["effect"] == "forbid", notes.get("hold"), notes.get("because"), notes.get("id"),
+        redacted_arguments(notes.get("redact")), report or "report" in notes,
+    )  # fmt: skip
 
 
 def explain_syntax(error: ValueError) -> str:
@@ -207,29 +247,32 @@ def explain_syntax(error: ValueError) -> str:
     return "every rule is permit (principal, action, resource) or forbid (…), then when { … } or unless { … }"
 
 
-def _slices(parts: _Parts, tools: list[ToolDeclaration]) -> dict[str, cedarpy.PolicySet]:
+_Slices = Mapping[str, cedarpy.PolicySet]
+
+
+def cut(
+    rules: Mapping[str, Rule], sources: Mapping[str, Mapping[str, Any]], tools: Iterable[ToolDeclaration]
+) -> tuple[_Slices, _Slices]:  # fmt: skip
+    """Cut rules into one slice per tool: those that decide, and with the reported ones among them where there are any.
+
+    ``sources`` are the rules in Cedar's JSON, by place.
+    """
     made: dict[tuple[str, ...], cedarpy.PolicySet] = {}
-    slices: dict[str, cedarpy.PolicySet] = {}
+
+    def slice_of(places: tuple[str, ...]) -> cedarpy.PolicySet:
+        if places not in made:
+            chosen = {place: sources[place] for place in places}
+            whole = {"templates": {}, "templateLinks": [], "staticPolicies": chosen}
+            made[places] = cedarpy.PolicySet.from_json_str(json.dumps(whole))
+        return made[places]
+
+    slices, observed = {}, {}
     for tool in tools:
         if tool.effect is None:
             continue
-        names = {tool.name, EFFECT_PREFIX + tool.effect.value}
-        places = tuple(
-            place for place, source in parts.sources.items() if _can_match(source["action"], tool.name, names)
-        )
-        if places not in made:
-            chosen = {place: parts.sources[place] for place in places}
-            whole = {"templates": {}, "templateLinks": [], "staticPolicies": chosen}
-            made[places] = cedarpy.PolicySet.from_json_str(json.dumps(whole))
-        slices[tool.name] = made[places]
-    return slices
-
-
-def _can_match(action: Mapping[str, Any], tool: str, names: set[str]) -> bool:
-    """Whether a rule's action scope can match a tool: all, the tool itself, or a group that it is in."""
-    if action["op"] == "All":
-        return True
-    if action["op"] == "==":
-        return bool(action["entity"]["id"] == tool)
-    entities = action.get("entities") or [action["entity"]]
-    return any(entity["id"] in names for entity in entities)
+        places = tuple(place for place, source in sources.items() if can_match(source["action"], tool))
+        deciding = tuple(place for place in places if not rules[place].report)
+        slices[tool.name] = slice_of(deciding)
+        if deciding != places:
+            observed[tool.name] = slice_of(places)
+    return slices, observed

@@ -8,8 +8,12 @@ ends with a semicolon.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from tallystick.govern.schema import EFFECT_PREFIX
+from tallystick.model.guarding import ToolDeclaration
 
 _TOKEN: Final = re.compile(r'//[^\n]*|"(?:[^"\\]|\\.)*"|;|\S', re.S)
 
@@ -38,3 +42,14 @@ def rule_texts(text: str) -> list[RuleText]:
     if start is not None:
         found.append(RuleText(text.count("\n", 0, start) + 1, text[start:]))
     return found
+
+
+def can_match(action: Mapping[str, Any], tool: ToolDeclaration) -> bool:
+    """Whether a rule's action scope (Cedar's JSON) can match a tool: all, the tool itself, or the group it is in."""
+    if action["op"] == "All":
+        return True
+    if action["op"] == "==":
+        return bool(action["entity"]["id"] == tool.name)
+    entities = action.get("entities") or [action["entity"]]
+    names = {tool.name} if tool.effect is None else {tool.name, EFFECT_PREFIX + tool.effect.value}
+    return any(entity["id"] in names for entity in entities)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tallystick.model.canonical import digest
+from tallystick.model.errors import BadInput
 
 CALL_FIELDS: Final = (
     "run",
@@ -120,6 +121,40 @@ def approval_binding(decided: Mapping[str, Any], effect: str | None, group: str,
     if facts is not None:  # older decisions had none
         bound["facts"] = {name: facts[name] for name in FACTS_APPROVED}
     return digest(bound)
+
+
+EVERYTHING: Final = "all"
+SWITCHED: Final = ("agent", "tool", "workflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A stop that a person threw: nothing of its scope is done until it is released.
+
+    ``scope`` is "agent:NAME", "tool:NAME", "workflow:NAME" or "all"; ``seq`` is the entry that threw it, ``at``
+    nanoseconds since the epoch.
+    """
+
+    scope: str
+    because: str
+    by: str
+    at: int
+    seq: int
+
+    @property
+    def ends_runs(self) -> bool:
+        """Whether a run that meets it is over; a stopped tool is only refused."""
+        return not self.scope.startswith("tool:")
+
+
+def switch_scope(text: str) -> str:
+    """The scope of a switch as it is written down. Raises BadInput for what is none."""
+    kind, _, name = text.partition(":")
+    if text == EVERYTHING or (kind in SWITCHED and name.strip() == name and name):
+        return text
+    raise BadInput(
+        f"{text!r} is nothing that can be stopped", hint="agent:NAME, tool:NAME, workflow:NAME or all"
+    )
 
 
 @dataclass(frozen=True, slots=True)

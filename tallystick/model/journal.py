@@ -29,7 +29,7 @@ decision.made          decision, run, step, agent, workflow, tool, tool_digest, 
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
                        because, group, facts, loop, approval, hold
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
-                       (stage: pin | arguments | loop | policy | budget | approval | binding)
+                       (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)
@@ -42,6 +42,8 @@ budget.set             budget, scope, limit_nano, mode             (mode: hard |
 hold.taken             hold, amount_nano, scopes [scope, …], run, for, expires_ns
 hold.settled           hold, spent_nano, basis                     (basis: reported | assumed | released)
 run.stopped            run, by, reason, detail                     (by: loop | budget | denials | operator)
+switch.thrown          scope, because, by                         (scope: agent:NAME | tool:NAME | workflow:NAME | all)
+switch.released        scope, because, by
 records.accepted       run, first, count, root                     (telemetry: Merkle root over record leaves)
 run.sealed             run, records, status, completeness, missing, steps, errors, model_calls, tool_calls, denials,
                        stopped_by, started, ended

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget
+from tallystick.model.control import Approval, Budget, Switch
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
 
@@ -110,7 +110,9 @@ class ControlStore(Protocol):
         ...
 
     def registry_revision(self) -> int:
-        """The number of the newest entry about the registry (object.*, alias.*, definition.*); 0 without any.
+        """The number of the newest entry that guards must hear of; 0 without any.
+
+        Its kinds: object.*, alias.*, definition.*, switch.*.
 
         Cheap enough to be asked every second by every process.
         """
@@ -128,6 +130,10 @@ class ControlStore(Protocol):
 
     def budgets(self, scope: str | None = None) -> Sequence[Budget]:
         """Budgets with what is spent and held, by scope."""
+        ...
+
+    def switches(self) -> Sequence[Switch]:
+        """What is stopped now, by scope."""
         ...
 
     def stopped(self, run: str) -> Entry | None:

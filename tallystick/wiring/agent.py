@@ -146,6 +146,7 @@ def _bring_up(own: Stores) -> Callable[[], None]:
 def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
     import time
 
+    from tallystick.adapters.policy_files import shipped_policies
     from tallystick.adapters.project import open_book
     from tallystick.app.acting.guard import GuardSettings, RunGuard
     from tallystick.app.registry.registrar import known_sources
@@ -163,6 +164,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
         folder, policies=policies if policies is not None and policies.is_dir() else None,
         permissive=settings.policy_mode == "permissive", also=list(heard.heard().tools.values()),
         sources=known_sources(stores.control), now=clock().now, say=say,
+        pack=shipped_policies(settings.policy_pack), report_only=settings.policy_report_only,
     )  # fmt: skip
     return RunGuard(
         stores.control, clock(), ids(), book, rate_card(),

@@ -56,7 +56,13 @@ def problems(record: Record) -> list[str]:
         if call_digest(body) != body["call"]:
             found.append(f"{entry.subject}: call")
         if body["policy_answer"] is None:
-            if body["answer"] != "deny" or body["stage"] not in ("pin", "arguments", "loop"):
+            if body["answer"] != "deny" or body["stage"] not in (
+                "pin",
+                "switch",
+                "arguments",
+                "loop",
+                "fault",
+            ):
                 found.append(f"{entry.subject}: settled by {body['stage']}")
             continue
         inputs = inputs_of(body, record.openings, record.texts)

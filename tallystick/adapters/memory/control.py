@@ -11,12 +11,12 @@ from typing import Any
 from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
 from tallystick.adapters.memory.registry_views import MemoryRegistryViews
-from tallystick.adapters.projections import Hold, apply, forget, lapsed, the_one
-from tallystick.adapters.registry_projections import REGISTRY_KINDS, check_revision
+from tallystick.adapters.projections import HEARD_KINDS, Hold, apply, forget, lapsed, the_one
+from tallystick.adapters.registry_projections import check_revision
 from tallystick.adapters.sealing import Sealed, no_such_text, sealed
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget
+from tallystick.model.control import Approval, Budget, Switch
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -33,6 +33,7 @@ class MemoryViews(MemoryRegistryViews):
     holds: dict[str, Hold] = field(default_factory=dict)
     stopped: dict[str, Entry] = field(default_factory=dict)
     attested: dict[str, int] = field(default_factory=dict)
+    switches: dict[str, Switch] = field(default_factory=dict)
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
@@ -66,6 +67,18 @@ class MemoryViews(MemoryRegistryViews):
     def put_stopped(self, run: str, entry: Entry) -> None:
         """Remember the entry that stopped a run; the first one stays."""
         self.stopped.setdefault(run, entry)
+
+    def put_switch(self, switch: Switch) -> None:
+        """Add or replace one switch."""
+        self.switches[switch.scope] = switch
+
+    def get_switch(self, scope: str) -> Switch | None:
+        """The switch that is thrown for a scope."""
+        return self.switches.get(scope)
+
+    def drop_switch(self, scope: str) -> None:
+        """Forget a switch."""
+        del self.switches[scope]
 
     def get_attested(self, run: str) -> int:
         """How many records of a run are in the journal."""
@@ -125,7 +138,7 @@ class MemoryControl:
                 self._leaves.append(one.leaf)
                 self._edge.append(one.leaf)
                 self._openings[one.entry.seq] = one.openings
-                if one.entry.kind in REGISTRY_KINDS:
+                if one.entry.kind in HEARD_KINDS:
                     self._revision = one.entry.seq
             return tuple(one.entry for one in made[len(made) - len(drafts) :])
 
@@ -263,6 +276,11 @@ class MemoryControl:
         with self._lock:
             rows = sorted(self._views.budgets.values(), key=lambda one: (one.scope, one.name))
         return [one for one in rows if scope in (None, one.scope)]
+
+    def switches(self) -> Sequence[Switch]:
+        """What is stopped now, by scope."""
+        with self._lock:
+            return [self._views.switches[scope] for scope in sorted(self._views.switches)]
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tallystick.adapters.projections import the_one
-from tallystick.adapters.registry_projections import REGISTRY_KINDS
+from tallystick.adapters.projections import HEARD_KINDS, the_one
 from tallystick.adapters.sqlite.control_check import check_control
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
 from tallystick.adapters.sqlite.control_kept import read_openings
@@ -15,6 +14,7 @@ from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
+    SWITCH_COLUMNS,
     VIEWS,
     approval_of,
 )
@@ -28,14 +28,14 @@ from tallystick.adapters.sqlite.registry_views import (
     version_of,
 )
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget
+from tallystick.model.control import Approval, Budget, Switch
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
 
 # The index of kinds ends in the entry's number: one step into it for each kind, however long the journal is.
 _NEWEST: Final = tuple(
-    f"ifnull((SELECT max(seq) FROM journal WHERE kind = '{kind}'), 0)" for kind in REGISTRY_KINDS
+    f"ifnull((SELECT max(seq) FROM journal WHERE kind = '{kind}'), 0)" for kind in HEARD_KINDS
 )
 _REVISION: Final = f"SELECT max({', '.join(_NEWEST)})"
 
@@ -178,6 +178,12 @@ class ControlReader:
         sql = f"SELECT {BUDGET_COLUMNS} FROM budget WHERE (?1 IS NULL OR scope = ?1) ORDER BY scope, name"
         with self._database.reading() as connection:
             return [Budget(*row) for row in connection.execute(sql, (scope,))]
+
+    def switches(self) -> Sequence[Switch]:
+        """What is stopped now, by scope."""
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT {SWITCH_COLUMNS} FROM switch ORDER BY scope")
+            return [Switch(*row) for row in rows]
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

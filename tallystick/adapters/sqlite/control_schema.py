@@ -161,9 +161,14 @@ def _registry(connection: sqlite3.Connection) -> None:
         apply(views, entry_of(row), ())
 
 
-MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD), _registry)
+_SWITCHES: Final = """
+CREATE TABLE switch (
+    scope TEXT PRIMARY KEY, because TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES))
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(REGISTRY_TABLES + _VIEWS + _NEW_VIEWS)(connection)
+    script(REGISTRY_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES)(connection)

@@ -10,17 +10,18 @@ import msgspec
 
 from tallystick.adapters.projections import Hold
 from tallystick.adapters.sqlite.registry_views import SqliteRegistryViews
-from tallystick.model.control import Approval, ApprovalState, Budget
+from tallystick.model.control import Approval, ApprovalState, Budget, Switch
 from tallystick.model.journal import Entry
 
 VIEWS: Final = {  # how many columns are the key: the first ones
     "declared": 2, "version": 3, "label": 3, "alias": 3, "definition": 3, "approval": 1, "budget": 1, "hold": 1,
-    "stopped": 1, "attested": 1,
+    "stopped": 1, "attested": 1, "switch": 1,
 }  # fmt: skip
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
     " requested, expires, answered, by, note"
 )
+SWITCH_COLUMNS: Final = "scope, because, by, at, seq"
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 _encode = msgspec.json.Encoder(
     order="sorted"
@@ -100,6 +101,20 @@ class SqliteViews(SqliteRegistryViews):
     def put_stopped(self, run: str, entry: Entry) -> None:
         """Remember the entry that stopped a run; the first one stays."""
         self._connection.execute("INSERT OR IGNORE INTO stopped VALUES (?, ?)", (run, entry.seq))
+
+    def put_switch(self, switch: Switch) -> None:
+        """Add or replace one switch."""
+        self._put("switch", (switch.scope, switch.because, switch.by, switch.at, switch.seq))
+
+    def get_switch(self, scope: str) -> Switch | None:
+        """The switch that is thrown for a scope."""
+        sql = f"SELECT {SWITCH_COLUMNS} FROM switch WHERE scope = ?"
+        row = self._connection.execute(sql, (scope,)).fetchone()
+        return Switch(*row) if row else None
+
+    def drop_switch(self, scope: str) -> None:
+        """Forget a switch."""
+        self._connection.execute("DELETE FROM switch WHERE scope = ?", (scope,))
 
     def get_attested(self, run: str) -> int:
         """How many records of a run are in the journal."""

@@ -15,7 +15,7 @@ from tallystick.govern.decide import Ruling
 from tallystick.govern.policy import PolicySet
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Content, derived_salt
-from tallystick.model.control import Answer, ToolCall
+from tallystick.model.control import Answer, Switch, ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.journal import Draft
@@ -78,6 +78,7 @@ class Act:
     said: Ruling | None = None
     ruling: Ruling | None = None
     stage: str = "policy"
+    switch: Switch | None = None  # what a person stopped, and this call meets
     hold: str | None = None
     entries: tuple[Draft, ...] = ()
     settled: bool = False

@@ -12,12 +12,14 @@ from typing import Final
 
 from tallystick.app.acting.act import EFFECTS, Act, exact_arguments
 from tallystick.app.acting.decided import called
+from tallystick.app.acting.faults import refuse_for
 from tallystick.app.acting.feed import NOTHING, Feed
 from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import INIT, Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
+from tallystick.app.acting.switches import thrown, told
 from tallystick.cost.budget import scopes
 from tallystick.cost.loops import Rung
 from tallystick.govern.decide import Ruling, decide
@@ -64,6 +66,17 @@ def pin(act: Act, house: Authority, _memory: RunMemory) -> None:
     if refused is not None and act.policies.state is PolicyState.ENFORCED:
         _write_down(act)
         act.ruling, act.settled = Ruling(Answer.DENY, (refused,)), True
+
+
+def switch(act: Act, house: Authority, _memory: RunMemory) -> None:
+    """Did a person stop it? That settles the call, whatever the state of the policies."""
+    if house.feed is None:
+        return
+    call = act.call
+    act.switch = thrown(house.feed.heard(), agent=call.agent, workflow=call.workflow, tool=call.tool)
+    if act.switch is not None:
+        _write_down(act)
+        act.ruling, act.settled = Ruling(Answer.DENY, (told(act.switch),)), True
 
 
 def _write_down(act: Act) -> str | None:
@@ -137,6 +150,7 @@ StageFunction = Callable[[Act, Authority, RunMemory], None]
 # The order is the design's. None: a place that is kept, where nothing happens yet.
 STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
     ("pin", pin),
+    ("switch", switch),
     ("identity", None),  # whose token is it, and what has been delegated away?
     ("arguments", arguments),
     ("loop", loop),
@@ -148,10 +162,17 @@ STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
 
 
 def authorize(act: Act, house: Authority, memory: RunMemory) -> Act:
-    """Take a call through the stages until one settles it. Afterwards ``act.ruling`` and ``act.stage`` say how."""
+    """Take a call through the stages until one settles it. Afterwards ``act.ruling`` and ``act.stage`` say how.
+
+    A stage that fails settles a call that has an effect: it is refused. Raises the fault for one that has none.
+    """
     for name, stage in STAGES:
-        if stage is not None:
-            stage(act, house, memory)
+        try:
+            if stage is not None:
+                stage(act, house, memory)
+        except Exception as fault:  # noqa: BLE001 - whatever a guard trips over must not let an effect pass
+            act.entries += tuple(refuse_for(act, name, fault, house.book))
+            break
         if act.settled:
             act.stage = name
             break

@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from tallystick.app.registry.registrar import known_sources
+from tallystick.model.control import Switch
 from tallystick.model.errors import (
     BadInput,
     StoreFault,
@@ -31,7 +32,7 @@ from tallystick.registry.snapshot import Snapshot
 
 T = TypeVar("T")
 
-POLL_NS: Final = 1_000_000_000
+POLL_NS: Final = 500_000_000  # what is stopped stops within a second
 BLIND: Final = "what agents were seen using cannot be read"
 _USED: Final = ("tool", "model", "prompt", "data", "delegate")  # what a scope can ask for
 
@@ -51,7 +52,8 @@ class Known:
     """What guards must know of one registry.
 
     ``tools`` are all that were ever declared, ``retired`` the names of those that are no longer to be called.
-    ``snapshot`` is what scopes are judged by; None where no policy has one. ``trouble`` says what cannot be read.
+    ``snapshot`` is what scopes are judged by; None where no policy has one. ``trouble`` says what cannot be read,
+    ``switches`` are what a person stopped.
     """
 
     revision: int
@@ -61,6 +63,7 @@ class Known:
     shown: tuple[Shown, ...] = ()
     snapshot: Snapshot | None = None
     trouble: str | None = None
+    switches: tuple[Switch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Heard:
     tools: dict[str, ToolDeclaration] = field(init=False, compare=False, repr=False)
     retired: frozenset[str] = field(init=False, compare=False, repr=False)
     shown: dict[str, list[Shown]] = field(init=False, compare=False, repr=False)
+    switches: dict[str, Switch] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         tools: dict[str, ToolDeclaration] = {}
@@ -92,6 +96,8 @@ class Heard:
             for row in part.shown:
                 shown.setdefault(row.tool, []).append(row)
         object.__setattr__(self, "shown", shown)
+        thrown = {one.scope: one for part in reversed(self.parts) for one in part.switches}
+        object.__setattr__(self, "switches", thrown)
 
 
 NOTHING: Final = Heard()
@@ -110,7 +116,7 @@ class Feed(Protocol):
 
 
 class StoreFeed:
-    """The registry of a control store, asked at most once a second, when a call comes."""
+    """The registry of a control store, asked at most twice a second, when a call comes."""
 
     def __init__(
         self, control: ControlStore, clock: Clock, uses: Callable[[], Sequence[Use]] | None = None, *,
@@ -153,12 +159,13 @@ class StoreFeed:
         if last is not None and last.revision == revision:
             return
         if last is not None and not self._declared_since(last.revision):
-            self._heard = Heard((_with_shown(last, revision, tuple(self._control.shown())),))
+            self._heard = Heard((_with_shown(last, revision, self._control),))
         else:
             self._heard = Heard((read_known(self._control, revision, self._uses),))
 
     def _declared_since(self, revision: int) -> bool:
-        """Whether more changed than definitions; those are shown often, and there may be thousands of tools."""
+        """Whether more changed than definitions and switches; definitions are shown often, and there may be thousands
+        of tools."""
         kinds = ("object.*", "alias.*")
         return any(self._control.entries(after=revision, kind=kind, limit=1) for kind in kinds)
 
@@ -207,6 +214,7 @@ def read_known(
     return Known(
         revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if _gone(one)),
         tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[-3:]) or None,
+        tuple(control.switches()),
     )  # fmt: skip
 
 
@@ -219,10 +227,11 @@ def _seen(uses: Callable[[], Sequence[Use]] | None, troubles: list[str]) -> tupl
         return ()
 
 
-def _with_shown(known: Known, revision: int, shown: tuple[Shown, ...]) -> Known:
+def _with_shown(known: Known, revision: int, control: ControlStore) -> Known:
+    shown, switches = tuple(control.shown()), tuple(control.switches())
     snapshot = None if known.snapshot is None else replace(known.snapshot, shown=shown)
     pinned = tuple(row for row in shown if row.channel is not Channel.TOLD)
-    return replace(known, revision=revision, shown=pinned, snapshot=snapshot)
+    return replace(known, revision=revision, shown=pinned, snapshot=snapshot, switches=switches)
 
 
 def _gone(one: Declared) -> bool:

@@ -8,8 +8,6 @@ the effect does not run.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
@@ -18,18 +16,20 @@ from tallystick.app.acting import effects
 from tallystick.app.acting.act import EFFECTS, Act, Clean
 from tallystick.app.acting.authorize import Authority, authorize
 from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
+from tallystick.app.acting.faults import FAULT
 from tallystick.app.acting.feed import Feed
-from tallystick.app.acting.memory import RunMemory
+from tallystick.app.acting.memory import RunMemory, Runs
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
+from tallystick.app.acting.switches import stop_detail, thrown, told
 from tallystick.app.acting.waiting import Waiter, wait_for
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import LoopLimits, Rung
 from tallystick.cost.rates import RateCard
-from tallystick.model.control import Answer, ApprovalState, Decision, ToolCall
-from tallystick.model.errors import Conflict, OverBudget, Stopped
+from tallystick.model.control import Answer, ApprovalState, Decision, Switch, ToolCall
+from tallystick.model.errors import Conflict, OverBudget, Stopped, StoreFault, StoreFull, Unreachable
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
 from tallystick.model.labels import Integrity
@@ -43,7 +43,6 @@ LOOPING: Final = (
     "This call was not made: it repeats what was already done, with the same result. "
     "Use the result you have, try something else, or say that it cannot be done."
 )
-_REMEMBERED_RUNS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,7 @@ class RunGuard:
             book, self._purse, self._outbox, clock, ids, feed,
             None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
         )  # fmt: skip
-        self._runs: OrderedDict[str, RunMemory] = OrderedDict()
-        self._lock = threading.Lock()
+        self._runs = Runs(lambda: RunMemory(LoopWatch(self._settings.loops, self._ids)))
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -95,8 +93,7 @@ class RunGuard:
         """
         del agent, workflow
         limit = budget_nano if budget_nano is not None else self._settings.run_budget_nano
-        with self._lock:
-            self._remember(run)
+        self._runs.remember(run)
         if words:
             self.heard(run, words)
         if limit is not None and (budget_nano is not None or not self._purse.has_run_budget(run)):
@@ -133,21 +130,13 @@ class RunGuard:
         self.flush()
 
     def _memory(self, run: str) -> RunMemory:
-        with self._lock:
-            known = self._runs.get(run)
-            if known is not None:
-                self._runs.move_to_end(run)
-                return known
+        known = self._runs.known(run)
+        if known is not None:
+            return known
         self.open_run(run)  # a run that nobody announced: it has the default budget all the same
-        with self._lock:
-            return self._remember(run)
-
-    def _remember(self, run: str) -> RunMemory:
-        memory = self._runs.get(run)
-        if memory is None:
-            memory = self._runs[run] = RunMemory(LoopWatch(self._settings.loops, self._ids))
-            while len(self._runs) > _REMEMBERED_RUNS:
-                self._runs.popitem(last=False)
+        memory = self._runs.remember(run)
+        with memory.lock:  # what it read, here before it was forgotten or in another process, nobody knows
+            memory.labels.inherit(Integrity.THIRD_PARTY)
         return memory
 
     def _must_not_be_stopped(self, run: str) -> None:
@@ -185,6 +174,10 @@ class RunGuard:
             authorize(act, self._house, memory)
         if act.looping is Rung.STOPPED:
             self._stop_for_loop(act)
+        if act.stage == "switch" and act.switch is not None and act.switch.ends_runs:
+            decision = self._decision(act)
+            self._outbox.later([decision_entry(act, decision)])
+            self._stop_by_switch(act.call.run, act.switch, decision.id)
 
     def _admit(self, act: Act, memory: RunMemory, bound: str | None = None) -> Verdict:
         """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict.
@@ -207,6 +200,12 @@ class RunGuard:
                 self._outbox.later(drafts)
         except OverBudget as error:
             self._refuse_spend(act, decision, error)
+        except (StoreFault, StoreFull, Unreachable) as fault:
+            if not risky:
+                raise
+            return self._deny(
+                act.refused(FAULT, (f"the journal cannot be written: {fault.message}",)), memory
+            )
         with memory.lock:
             memory.let_through(decision.id, act)
         finding = act.loop.finding
@@ -219,10 +218,10 @@ class RunGuard:
     def _deny(self, act: Act, memory: RunMemory) -> Verdict:
         """Say no in the one sentence, count it, and stop the run that was told no too often."""
         decision = self._decision(act)
-        drafts = [decision_entry(act, decision)]
-        if act.tool is None or act.tool.effect in EFFECTS:
+        drafts = [*(act.entries if act.stage == FAULT else ()), decision_entry(act, decision)]
+        if (act.tool is None or act.tool.effect in EFFECTS) and act.stage != FAULT:
             self._outbox.write(drafts)
-        else:
+        else:  # what a fault refused is written as soon as it can be
             self._outbox.later(drafts)
         with memory.lock:
             memory.denials += 1
@@ -271,6 +270,8 @@ class RunGuard:
         assert again.ruling is not None
         if again.looping is Rung.REFUSED:
             return self._refuse_loop(again)
+        if again.switch is not None:
+            return self._deny(again, memory)
         if bound_to(again, group, expires) != bound:
             reasons = ("the call or the rules are not those that were approved",)
             return self._deny(again.refused("binding", reasons), memory)
@@ -340,6 +341,10 @@ class RunGuard:
         """Hold the worst case of a model call. Raises OverBudget or Stopped, before anything is sent."""
         self._memory(call.run)
         self._must_not_be_stopped(call.run)
+        if self._house.feed is not None:
+            switch = thrown(self._house.feed.heard(), agent=call.agent, workflow=call.workflow)
+            if switch is not None:
+                self._stop_by_switch(call.run, switch)
         try:
             return self._purse.before(call)
         except OverBudget as error:
@@ -367,11 +372,15 @@ class RunGuard:
         error.detail.setdefault("by", "budget")
         raise error
 
+    def _stop_by_switch(self, run: str, switch: Switch, decision: str | None = None) -> NoReturn:
+        detail = stop_detail(switch, decision)
+        self._write_stop(run, "operator", told(switch), detail)
+        raise Stopped(f"the run was stopped: {told(switch)}", by="operator", run=run, **detail)
+
     def _write_stop(self, run: str, by: str, reason: str, detail: dict[str, Any]) -> None:
         body = {"run": run, "by": by, "reason": reason, "detail": detail}
         self._outbox.write([Draft("run.stopped", run, body, run=run)])
-        with self._lock:
-            self._remember(run).stopped = True
+        self._runs.remember(run).stopped = True
 
     def _decision(self, act: Act) -> Decision:
         assert act.ruling is not None

@@ -1,9 +1,10 @@
-"""What the guard remembers of one run in this process: its loop watch, its labels, and the calls that are out."""
+"""What the guard remembers of each run in this process: its loop watch, its labels, and the calls that are out."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from tallystick.govern.detectors.sign import signs_in
 from tallystick.govern.labels.context import Context
 from tallystick.model.guarding import ToolDeclaration
 
+_REMEMBERED_RUNS: Final = 1_000
 _REMEMBERED_CALLS: Final = 4_096  # let through and not come back
 
 
@@ -64,3 +66,30 @@ class RunMemory:
         ):
             return []
         return [sign.detector for sign in signs_in(result, SHIPPED)]
+
+
+class Runs:
+    """The runs that the guard of this process remembers, the last thousand. Safe to use from several threads."""
+
+    def __init__(self, make: Callable[[], RunMemory]) -> None:
+        self._make = make
+        self._runs: OrderedDict[str, RunMemory] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def known(self, run: str) -> RunMemory | None:
+        """A run that is remembered."""
+        with self._lock:
+            found = self._runs.get(run)
+            if found is not None:
+                self._runs.move_to_end(run)
+            return found
+
+    def remember(self, run: str) -> RunMemory:
+        """A run, remembered from now on."""
+        with self._lock:
+            found = self._runs.get(run)
+            if found is None:
+                found = self._runs[run] = self._make()
+                while len(self._runs) > _REMEMBERED_RUNS:
+                    self._runs.popitem(last=False)
+            return found

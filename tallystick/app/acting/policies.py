@@ -70,15 +70,17 @@ class PolicyBook:
 
     ``files`` None means that there is no policies folder; an empty list means that there is one without a rule.
     ``problem`` says why the files could not even be read. ``now`` gives nanoseconds since the epoch, for scopes that
-    ask for a time; ``say`` tells people of a policy that cannot be loaded.
+    ask for a time; ``say`` tells people of a policy that cannot be loaded. ``pack`` are policies that come with
+    Tallystick: in force beside those of the project and the registry, wherever there is one.
     """
 
     def __init__(
         self, files: Sequence[PolicyFile] | None, tools: Iterable[ToolDeclaration] = (), *, permissive: bool = False,
         problem: str | None = None, now: Callable[[], int] = lambda: 0, say: Callable[[str], None] | None = None,
-        directories: Mapping[str, Iterable[str]] | None = None,
+        pack: Sequence[PolicyFile] = (), directories: Mapping[str, Iterable[str]] | None = None,
     ) -> None:  # fmt: skip
         self._files = files
+        self._pack = tuple(pack)
         self._declared = {tool.name: tool for tool in tools}
         self._given: dict[str, ToolDeclaration] = {}
         self._coded: dict[str, ToolDeclaration] = {}
@@ -196,7 +198,7 @@ class PolicyBook:
         policies = self._set(covering)
         if policies.digest in self._journalled:
             return Loaded(policies, None)
-        entry = _loaded(policies, self._files_of(covering))
+        entry = loaded_entry(policies, self._files_of(covering))
         if len(self._journalled) >= _REMEMBERED:
             self._journalled.clear()
         self._journalled.add(policies.digest)
@@ -223,7 +225,8 @@ class PolicyBook:
         self._say(f"tallystick: effects are refused: {problem}")
 
     def _files_of(self, covering: Iterable[Covering]) -> list[PolicyFile]:
-        return [*(self._base or ()), *(one.file for one in covering)]
+        own = [*(self._base or ()), *(one.file for one in covering)]
+        return [*own, *self._pack] if own else own
 
     def _make(self, covering: tuple[Covering, ...]) -> PolicySet:
         known = {
@@ -248,7 +251,7 @@ class PolicyBook:
             return load_failed(_cut(problem), tools)
 
 
-def _loaded(policies: PolicySet, files: Sequence[PolicyFile]) -> Draft:
+def loaded_entry(policies: PolicySet, files: Sequence[PolicyFile]) -> Draft:
     """The entry that says which set came into force, with everything it was made of."""
     made = policies.state in (PolicyState.ENFORCED, PolicyState.PERMISSIVE)
     texts = {_digest_of(one.text): one.text for one in files} if made else {}
@@ -273,7 +276,10 @@ def remade(body: Mapping[str, Any], texts: Mapping[str, str]) -> PolicySet:
     """
     try:
         tools = [declaration_from(one) for one in msgspec.json.decode(texts[body["tools"]])]
-        files = [PolicyFile(one["name"], texts[one["text"]]) for one in body["files"]]
+        files = [
+            PolicyFile(one["name"], texts[one["text"]], one.get("report", False) is True)
+            for one in body["files"]
+        ]
         state = PolicyState(body["state"])
         if state is PolicyState.UNCONFIGURED:
             policies = unconfigured(tools)
@@ -295,8 +301,9 @@ def remade(body: Mapping[str, Any], texts: Mapping[str, str]) -> PolicySet:
     return policies
 
 
-def _named(files: Sequence[PolicyFile]) -> list[dict[str, str]]:
-    return [{"name": one.name, "text": _digest_of(one.text)} for one in files]
+def _named(files: Sequence[PolicyFile]) -> list[dict[str, Any]]:
+    named: list[dict[str, Any]] = [{"name": one.name, "text": _digest_of(one.text)} for one in files]
+    return [{**row, "report": True} if one.report else row for row, one in zip(named, files, strict=True)]
 
 
 def _nameable(files: Sequence[PolicyFile]) -> None:

@@ -21,6 +21,7 @@ from tallystick.model.step import Effect
 
 _MOST_SIGNS: Final = 20
 _MOST_CLASSES: Final = 64
+_AMOUNTS: Final = ("decimal", "long")  # as arguments are declared
 _MOST_MADE: Final = 10_000
 EFFECTS: Final = (None, Effect.WRITE, Effect.IRREVERSIBLE)
 
@@ -116,6 +117,10 @@ class Context:
                 self.signs.add(name)
 
 
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
 def _effect_of(tool: ToolDeclaration, arguments: Mapping[str, Any]) -> str:
     """What an effect is. Where it moves an amount: who, where, which object and how much, whatever is said with it.
 
@@ -123,7 +128,7 @@ def _effect_of(tool: ToolDeclaration, arguments: Mapping[str, Any]) -> str:
     """
     named = {name: value for name, value in arguments.items() if tool.role(name) is Role.AUTHORITY}
     amounts = any(
-        isinstance(one, int | float | Decimal) and not isinstance(one, bool) for _, one in leaves(named)
+        tool.arguments.get(name, "").rstrip("?") in _AMOUNTS or _is_amount(named[name]) for name in named
     )
     parts = sorted(f"{path}={key_of(value)}" for path, value in leaves(named if amounts else arguments))
     return "\0".join((tool.name, *parts))

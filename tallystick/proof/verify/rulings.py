@@ -12,7 +12,7 @@ from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 
 _CHECK: Final = "conduct"
-_STAGES: Final = ("pin", "arguments", "loop", "policy", "budget", "approval", "binding")
+_STAGES: Final = ("pin", "switch", "arguments", "loop", "policy", "budget", "approval", "binding", "fault")
 _ANSWERS: Final = ("allow", "deny", "hold", "not evaluated")
 
 
