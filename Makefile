@@ -7,8 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-guard bench-registry bench-large bench-conversation soak clean
-.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-registry bench-large bench-conversation bench-agentdojo soak clean
+.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-guard bench-registry bench-large bench-conversation soak clean bench-agentdojo
 
 help:
 	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
