@@ -64,7 +64,9 @@ def test_held_and_answered(word: str | None) -> None:
     def say(house: House, _ns: int) -> None:
         for waiting in house.control.approvals(state="waiting"):
             if word is not None:
-                answer(house.control, house.clock, house.ids, waiting.id, word, by=unnamed("ada"), note="fine")
+                answer(
+                    house.control, house.clock, house.ids, waiting.id, word, by=unnamed("ada"), note="fine"
+                )
 
     house = House(waiter=say, approval_timeout_ns=1_000_000_000)
     house.use(REFUND, id="1", amount="400")
