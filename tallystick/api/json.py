@@ -16,9 +16,11 @@ from tallystick.api.blobs import blob_handlers
 from tallystick.api.compare import compare_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
+from tallystick.api.people import BODIES, caller_of, people_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
 from tallystick.app.acting.feed import Feed
+from tallystick.app.people.desk import PeopleDesk
 from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import UnknownThing
 
@@ -74,8 +76,13 @@ After = Annotated[
     str | None, QueryParameter(max_length=32, description="Only matches behind this cursor (paging).")
 ]
 By = Annotated[
-    Literal["agent", "tool", "workflow", "run", "model"],
+    Literal["agent", "tool", "workflow", "run", "model", "version", "subject", "conversation"],
     QueryParameter(description="What to sum the cost by."),
+]
+Rows = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Most rows in one answer.")]
+Behind = Annotated[
+    int,
+    QueryParameter(name="after", ge=0, le=2**53 - 1, description="Leave out that many first rows (paging)."),
 ]
 WholeBy = Annotated[Literal["agent", "day"], QueryParameter(name="by", description="What to count by.")]
 State = Annotated[
@@ -98,6 +105,7 @@ def handlers(
     registry: Registry,
     facts: Facts,
     feed: Feed | None = None,
+    people: PeopleDesk | None = None,
 ) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
     guards nothing.
@@ -116,6 +124,8 @@ def handlers(
         *journal_handlers(journal, _READ, _FIND, _BUSY),
         *registry_handlers(registry, _READ, _FIND, told),
     ]
+    if people is not None:
+        found += people_handlers(people, _READ, _FIND, told)
     return [*found, *_server_handlers(facts)]
 
 
@@ -137,7 +147,8 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 
     @get("/api/runs/{run:str}/find", summary="Where in a run a text was said", **_FIND)
     def find(run: RunPath, q: Needle, limit: Limit = 50, after: After = None) -> shapes.MatchesShape:
-        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones."""
+        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones. An answer
+        looks through at most 4,000 steps: in a longer run it may be empty and have ``more``."""
         return cast(shapes.MatchesShape, reader.find(run, q, limit=limit, after=after))
 
     @get("/api/runs/{run:str}/steps/{step:str}", summary="One step with its contents", **_FIND)
@@ -149,10 +160,15 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 
 
 def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
-    @get("/api/cost", summary="Cost by agent, tool, workflow, run or model", **_READ)
-    def cost(q: Search = "", by: By = "agent") -> shapes.CostShape:
-        """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
-        return cast(shapes.CostShape, reader.cost(by, q))
+    @get(
+        "/api/cost",
+        summary="Cost by agent, tool, workflow, run, model, version, subject or conversation",
+        **_READ,
+    )
+    def cost(q: Search = "", by: By = "agent", most: Rows = 100, behind: Behind = 0) -> shapes.CostShape:
+        """Spend in nano-dollars, dearest first; a sum with an unknown part is null. Sums are over all rows; pass
+        ``more`` as ``after`` for the next ones."""
+        return cast(shapes.CostShape, reader.cost(by, q, limit=most, after=behind))
 
     @get("/api/completeness", summary="How many runs were recorded whole, by agent or by day", **_READ)
     def completeness(by: WholeBy = "agent", q: Search = "") -> standing_shapes.WholenessShape:
@@ -186,7 +202,7 @@ def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> li
         """Approve or reject, once. Who answered comes from the sign-in, never from the request."""
         if answer is None:
             raise UnknownThing("approvals cannot be answered on this server")
-        by = person_of(request)
+        by = caller_of(request)
         return cast(shapes.ApprovalShape, answer(approval, data.answer, by=by, note=data.note))
 
     return [approvals, approval, answer_approval]
@@ -214,11 +230,7 @@ def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
 def _document(request: _Request) -> dict[str, Any]:
     """The OpenAPI document; what litestar leaves out is added: an answer's body takes no unknown fields."""
     document = request.app.openapi_schema.to_schema()
-    for body in (AnswerBody, AcceptBody):
-        document["components"]["schemas"][body.__name__]["additionalProperties"] = False
+    for body in (AnswerBody, AcceptBody, *BODIES):
+        if body.__name__ in document["components"]["schemas"]:
+            document["components"]["schemas"][body.__name__]["additionalProperties"] = False
     return document
-
-
-def person_of(request: _Request) -> str:
-    """Who calls, as the gate found out; never what a request says of itself."""
-    return str(request.scope["state"]["person"])

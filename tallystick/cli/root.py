@@ -33,6 +33,7 @@ COMMANDS = {
     "find": ("tallystick.cli.find:find", "Find things of every type by what they are, can do, did or lack."),
     "cost": ("tallystick.cli.cost:cost", "What was spent, by agent, tool, workflow, run or model."),
     "approvals": ("tallystick.cli.approvals:approvals", "List, show and answer held calls."),
+    "users": ("tallystick.cli.users:users", "People who may sign in: roles, tokens, delegations."),
     "policy": ("tallystick.cli.policy:policy", "Check, test and push policies; stop agents and tools."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "plan": ("tallystick.cli.plan:plan", "Say what apply would change."),
@@ -158,7 +159,7 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
 
 # What an extra brings that a command may miss, by the name it is imported by.
 _EXTRAS = {
-    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2", "markdown_it", "nh3"), "server"),
+    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2"), "server"),
     "duckdb": "archive", "grpc": "grpc", "mcp": "mcp", "cyclonedx": "bom", "phonenumbers": "privacy",
     "openai": "server,demo",
 }  # fmt: skip

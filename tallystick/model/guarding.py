@@ -167,6 +167,7 @@ class Verdict:
     warning: str | None = None
     price_nano: int | None = None
     looping: bool = False
+    redact: tuple[str, ...] = ()  # arguments whose values are not to be kept
 
 
 @dataclass(frozen=True, slots=True)

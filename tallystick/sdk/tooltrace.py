@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
 
 from tallystick.model import attributes as names
 from tallystick.model.control import ToolCall
+from tallystick.model.masking import mark_of
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
@@ -71,9 +73,14 @@ class ToolTrace:
         )
 
     @edge("tool.arguments", None)
-    def arguments(self, arguments: Any) -> None:
-        """Record what the tool was called with."""
+    def arguments(self, arguments: Any, redact: Sequence[str] = ()) -> None:
+        """Record what the tool was called with, without the values of the arguments to ``redact``."""
         if self._step is not None and self._active.contents:
+            if redact and isinstance(arguments, Mapping):
+                arguments = {
+                    name: mark_of("argument") if name in redact else value
+                    for name, value in arguments.items()
+                }
             self._step.note({"gen_ai.tool.call.arguments": bounded_json(arguments)})
 
     @edge("tool.verdict", None)

@@ -21,6 +21,7 @@ from tallystick.web import (
     evidence,
     home,
     journal,
+    people,
     quarantine,
     reach,
     registry,
@@ -29,7 +30,7 @@ from tallystick.web import (
     thing,
     wholeness,
 )
-from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
+from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, People, Site
 
 __all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
 
@@ -41,13 +42,14 @@ def routes(
     book: Journal,
     known: Registry,
     make_evidence: Evidence | None = None,
+    desk: People | None = None,
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
-    ``book`` tells of the journal, ``known`` of the registry;
+    ``book`` tells of the journal, ``known`` of the registry, ``desk`` of people;
     without ``make_evidence`` run pages offer no evidence to download.
     """
-    site = Site(reader, control_answer, settings, book, known, make_evidence)
+    site = Site(reader, control_answer, settings, book, known, make_evidence, desk)
 
     def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return site.failure(request, error)
@@ -67,6 +69,7 @@ def routes(
         *cost.handlers(site),
         *approvals.handlers(site),
         *journal.handlers(site),
+        *people.handlers(site),
     ]
 
     @get("/{rest:path}", sync_to_thread=False)

@@ -22,6 +22,7 @@ from tallystick.api.settings import ServerSettings
 from tallystick.app.recording.record import Receipt, Rejection
 from tallystick.model.blob import Blob
 from tallystick.model.errors import Conflict, StoreFull, UnknownThing
+from tallystick.model.people import Caller
 from tallystick.model.span import Span
 from tallystick.ports import Change
 
@@ -174,10 +175,11 @@ class CannedReader(CannedComparing):
         self._known(step_id, STEP["step"])
         return STEP | STEP_MORE
 
-    def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Mapping[str, Any]:
         row = {"key": None, "cost_nano_usd": None, "cost_known_nano_usd": 0, "gaps": 1, "steps": 1, "runs": 1}
         rows = [row | {"input_tokens": None, "output_tokens": None, "token_gaps": 1}]
-        return {"by": by, "total_nano_usd": None, "known_nano_usd": 0, "gaps": 1, "rows": rows}
+        sums = {"total_nano_usd": None, "known_nano_usd": 0, "gaps": 1}
+        return {"by": by, **sums, "total": 1, "more": None, "rows": rows[after:]}
 
     def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:
         row = {"key": None, "runs": 1, "complete": 1, "lossy": 0, "open": 0, "crashed": 0, "missing": 0}
@@ -240,13 +242,13 @@ class CannedAnswer:
     def __init__(self) -> None:
         self.given: list[tuple[str, str, str, str | None]] = []
 
-    def __call__(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def __call__(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         if not "apr_1".startswith(approval):
             raise UnknownThing(f"no approval starts with {approval!r}")
         if self.given:
             raise Conflict("this approval was answered already", by=self.given[0][2])
-        self.given.append((approval, answer, by, note))
-        return APPROVAL | {"state": answer, "by": by, "note": note}
+        self.given.append((approval, answer, by.name, note))
+        return APPROVAL | {"state": answer, "by": by.name, "note": note}
 
 
 class Serving:

@@ -25,6 +25,7 @@ from web_world import (
 )
 
 from tallystick.model.errors import Conflict, UnknownThing
+from tallystick.model.people import Caller
 from tallystick.model.query import parse_query
 
 
@@ -167,6 +168,9 @@ class FakeReader:
         sealed = {"seq": 100, "at": stamp(NOW), "records": 17} if place % 3 == 1 else None
         return {"run": run, "records": 17 if place % 3 else 0, "sealed": sealed}
 
+    def statuses(self, query: str = "") -> None:
+        return None  # the page counts them one by one
+
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Row:
         found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
         ids = [run["run"] for run in found]
@@ -222,7 +226,7 @@ class FakeReader:
     def completeness(self, by: str, query: str = "") -> Row:
         return completeness_of(self.runs(query, limit=1_000)["runs"], by)
 
-    def cost(self, by: str, query: str = "") -> Row:
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Row:
         parse_query(query)
         named = self.catalog.things.get(by, [])[:4]
         keys = [row["name"] for row in named] or [
@@ -252,7 +256,9 @@ class FakeReader:
             "total_nano_usd": None if gaps else known,
             "known_nano_usd": known,
             "gaps": gaps,
-            "rows": rows,
+            "total": len(rows),
+            "more": after + limit if after + limit < len(rows) else None,
+            "rows": rows[after : after + limit],
         }
 
     def approvals(self, state: str | None = None) -> Row:
@@ -264,12 +270,12 @@ class FakeReader:
                 return found
         raise UnknownThing(f"no approval is called {approval!r}")
 
-    def answer(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def answer(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         found = self.approval(approval)
         if found["state"] != "waiting":
             raise Conflict("this approval was answered already", hint=f"by {found['by']}")
-        found.update(state=answer, by=by, note=note, answered=stamp(NOW))
-        self.answers.append((approval, answer, by, note))
+        found.update(state=answer, by=by.name, note=note, answered=stamp(NOW))
+        self.answers.append((approval, answer, by.name, note))
         return found
 
 

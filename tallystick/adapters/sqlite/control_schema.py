@@ -12,6 +12,7 @@ from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of, read_b
 from tallystick.adapters.sqlite.control_tree import Growth
 from tallystick.adapters.sqlite.control_views import SqliteViews
 from tallystick.adapters.sqlite.database import script
+from tallystick.adapters.sqlite.people_views import PEOPLE_TABLES
 from tallystick.adapters.sqlite.registry_views import REGISTRY_TABLES
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.journal import Entry, leaf_around
@@ -166,9 +167,15 @@ CREATE TABLE switch (
     scope TEXT PRIMARY KEY, because TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES))
+# What one person did is asked by who acted. Most entries are Tallystick's own, and nobody asks for those.
+_ACTOR: Final = """
+CREATE INDEX journal_actor ON journal (actor) WHERE actor <> 'tallystick';
+"""
+MIGRATIONS: Final = (
+    script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR),
+)  # fmt: skip
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(REGISTRY_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES)(connection)
+    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES)(connection)
