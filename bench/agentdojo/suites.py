@@ -99,5 +99,8 @@ def _numbered(tasks: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _one_line(text: str) -> str:
-    """The environments are YAML that is filled in as text: what would end a YAML scalar is written otherwise."""
-    return " ".join(text.replace('"', "'").replace(": ", " - ").replace(" #", " ").split())
+    """The environments are YAML that is filled in as text: what would end a YAML scalar is written otherwise.
+
+    Words stand two spaces apart, so that a suite that looks for what the attacker wrote does not find what it was told.
+    """
+    return "  ".join(text.replace('"', "'").replace(": ", " - ").replace(" #", " ").split())
