@@ -207,15 +207,16 @@ class Parts:
         return wiring.people.at_server(server, settings)
 
     def answer(
-        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: Caller, note: str | None
-    ) -> Mapping[str, Any]:
-        """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: Caller, note: str | None,
+        **more: Any,
+    ) -> Mapping[str, Any]:  # fmt: skip
+        """Answer one held call, under the journal's signature; see ``app.acting.approvals.reply``."""
         from tallystick import wiring
-        from tallystick.app.acting.approvals import answer as give
+        from tallystick.app.acting.approvals import reply
 
         sign = wiring.journal.sign_answers(stores.path, settings)
-        return give(
-            stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
+        return reply(
+            stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note, sign=sign, **more
         )
 
     def plan(self, stores: Stores, settings: Settings, *, prune: bool) -> Plan:

@@ -50,6 +50,8 @@ class Settings:
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int
+    approvals: str
+    separate_duties: str
     crash_after_s: int
     capture_content: str
     telemetry_fail: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry.context import Context
@@ -54,8 +55,8 @@ class ToolTrace:
         place = self._step.place if self._step is not None else None
         return place.state if place is not None else None
 
-    def call(self, arguments: Any) -> ToolCall:
-        """The proposal as the guard sees it."""
+    def call(self, arguments: Any, *, editable: bool = False) -> ToolCall:
+        """The proposal as the guard sees it; ``editable``: it can be run with other arguments."""
         step = self._step
         place = step.place if step is not None else None
         agent = (place.agent if place is not None else None) or self._active.agent or ""
@@ -68,6 +69,7 @@ class ToolTrace:
             arguments=arguments,
             workflow=place.workflow if place is not None else self._active.workflow,
             seq=step.seq if step is not None else 0,
+            editable=editable,
         )
 
     @edge("tool.arguments", None)
@@ -75,6 +77,13 @@ class ToolTrace:
         """Record what the tool was called with."""
         if self._step is not None and self._active.contents:
             self._step.note({"gen_ai.tool.call.arguments": bounded_json(arguments)})
+
+    @edge("tool.changed", None)
+    def changed(self, arguments: Any, changed: Sequence[str]) -> None:
+        """Record what the tool is called with after a person changed it."""
+        self.arguments(arguments)
+        if self._step is not None:
+            self._step.note({names.CHANGED: list(changed)})
 
     @edge("tool.verdict", None)
     def verdict(self, verdict: Verdict) -> None:

@@ -42,7 +42,7 @@ def build_app(
     from tallystick.adapters.session_key import session_key
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
-    from tallystick.app.acting.approvals import answer as give
+    from tallystick.app.acting.approvals import reply
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
@@ -50,8 +50,10 @@ def build_app(
     read = reader(stores, served=True)
     book = journal.book(stores, settings)
 
-    def answer(approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
-        return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
+    def answer(
+        approval: str, answer: str, /, *, by: Caller, note: str | None, **more: Any
+    ) -> Mapping[str, Any]:
+        return reply(stores.control, clock(), ids(), approval, answer, by, note, sign=sign, **more)
 
     losses = loss.loss_book(stores, settings).state
     shown = PageSettings(clock().now, store=str(stores.path), address=address, losses=losses)

@@ -38,6 +38,14 @@ Clean = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What people vouched for, as it counts for one call: (tool, argument, value as compared), and (class, tool)."""
+
+    endorsed: frozenset[tuple[str, str, str]] = frozenset()
+    released: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Exact:
     """A call's arguments exactly as the journal commits to them. What is decided is what is recorded.
 
@@ -74,6 +82,8 @@ class Act:
     called: Mapping[str, Any] | None = None  # what was called, as every entry about the call names it
     judged: Mapping[str, Any] | None = None
     facts: Facts | None = None  # what is known of where the arguments come from
+    word: Word | None = None  # what people vouched for, as it counts for this call
+    edit: str | None = None  # the approval with which a person changed the arguments
     loop: Heard | None = None
     said: Ruling | None = None
     ruling: Ruling | None = None

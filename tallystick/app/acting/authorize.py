@@ -20,6 +20,7 @@ from tallystick.app.acting.pins import INIT, Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
 from tallystick.app.acting.switches import thrown, told
+from tallystick.app.acting.vouching import NO_WORD, word_for
 from tallystick.cost.budget import scopes
 from tallystick.cost.loops import Rung
 from tallystick.govern.decide import Ruling, decide
@@ -118,7 +119,12 @@ def resource(act: Act, _house: Authority, _memory: RunMemory) -> None:
 def labels(act: Act, house: Authority, memory: RunMemory) -> None:
     """On whose word do its values stand? Nothing is settled here: rules read what is found."""
     assert act.tool is not None
-    act.facts = memory.labels.facts(act.tool, act.arguments, house.book.directories)
+    if act.word is None:
+        act.word = NO_WORD if house.feed is None else word_for(house.feed.heard(), act.call, act.at)
+    if act.facts is None:  # else a person was asked when this was known
+        act.facts = memory.labels.facts(
+            act.tool, act.arguments, house.book.directories, act.word.endorsed, act.word.released
+        )
 
 
 def policy(act: Act, _house: Authority, _memory: RunMemory) -> None:

@@ -78,9 +78,10 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "policy_state": decision.policy_state.value,
         "policy_answer": act.said.answer.value if act.said is not None else None, "stage": act.stage,
         "answer": decision.answer.value, "reasons": said(decision.reasons), "because": cut(decision.because),
-        "group": decision.group, "facts": act.facts.as_json() if act.facts is not None else None,
+        "group": decision.group, "quorum": act.ruling.quorum if decision.group is not None and act.ruling else None,
+        "facts": act.facts.as_json() if act.facts is not None else None,
         "loop": act.loop.record if act.loop is not None else None,
-        "approval": act.approval, "hold": decision.hold,
+        "approval": act.approval, "hold": decision.hold, "edit": act.edit,
     }  # fmt: skip
     return Draft(
         "decision.made", decision.id, body, run=act.call.run, actor=act.call.agent or "tallystick",
@@ -88,23 +89,41 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
     )  # fmt: skip
 
 
-def bound_to(act: Act, group: str, expires: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked to approve a call, and until when: how many people of a group, and who may not.
+
+    ``expires`` is nanoseconds since the epoch. ``question`` is what they must tell in a note.
+    """
+
+    group: str
+    expires: int
+    quorum: int = 1
+    apart: tuple[str, ...] = ()
+    question: str | None = None
+
+
+def bound_to(act: Act, asked: Asked) -> str:
     """The binding of an approval of this act; see ``approval_binding``."""
     assert act.called is not None
     assert act.tool is not None
     assert act.policies is not None
     effect = act.tool.effect.value if act.tool.effect is not None else None
-    asked = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json()}
-    return approval_binding(asked, effect, group, expires)
+    made = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json()}
+    return approval_binding(made, effect, asked.group, asked.expires, quorum=asked.quorum, apart=asked.apart)
 
 
-def requested(act: Act, decision: Decision, approval: str, bound: str, expires: int) -> Draft:
+def requested(act: Act, decision: Decision, approval: str, bound: str, asked: Asked) -> Draft:
     """The entry that asks a group to approve a call, in the transaction of the decision to hold it."""
     assert act.exact is not None
     body = {
         "approval": approval, "decision": decision.id, "run": act.call.run, "agent": act.call.agent,
         "tool": act.call.tool, "arguments": dict(act.exact.contents), "shown": dict(act.exact.shown),
-        "binding": bound, "group": decision.group, "because": cut(decision.because), "expires_ns": str(expires),
+        "binding": bound, "group": decision.group, "because": cut(decision.because),
+        "expires_ns": str(asked.expires), "quorum": asked.quorum, "apart": list(asked.apart),
+        "asks": cut(asked.question), "rules": said(decision.reasons),
+        "facts": act.facts.as_json() if act.facts is not None else None,
+        "editable": act.call.editable and WHOLE not in act.exact.contents,
     }  # fmt: skip
     return _about(act, "approval.requested", approval, body)
 
@@ -256,6 +275,10 @@ def differences(decided: Mapping[str, Any], inputs: Inputs, policies: PolicySet,
             "because": _today(decided["because"]),
         }
         group = ruling.group if ruling.answer is Answer.HOLD else None
+        if group is not None and ruling.quorum != (decided.get("quorum") or 1):
+            found.append(
+                f"{ruling.quorum} people would have to approve, recorded is {decided.get('quorum') or 1}"
+            )
         again = (ruling.answer.value, said(ruling.reasons), cut(ruling.because), group)
         for name, value in zip(("answer", "reasons", "because", "group"), again, strict=True):
             if decided[name] != value:

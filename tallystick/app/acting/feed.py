@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from tallystick.app.registry.registrar import known_sources
-from tallystick.model.control import Switch
+from tallystick.model.control import Switch, Vouched
 from tallystick.model.errors import (
     BadInput,
     StoreFault,
@@ -53,7 +53,7 @@ class Known:
 
     ``tools`` are all that were ever declared, ``retired`` the names of those that are no longer to be called.
     ``snapshot`` is what scopes are judged by; None where no policy has one. ``trouble`` says what cannot be read,
-    ``switches`` are what a person stopped.
+    ``switches`` are what a person stopped, ``vouched`` what people said once of later calls.
     """
 
     revision: int
@@ -64,6 +64,7 @@ class Known:
     snapshot: Snapshot | None = None
     trouble: str | None = None
     switches: tuple[Switch, ...] = ()
+    vouched: tuple[Vouched, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Heard:
     retired: frozenset[str] = field(init=False, compare=False, repr=False)
     shown: dict[str, list[Shown]] = field(init=False, compare=False, repr=False)
     switches: dict[str, Switch] = field(init=False, compare=False, repr=False)
+    vouched: dict[tuple[str, str], list[Vouched]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         tools: dict[str, ToolDeclaration] = {}
@@ -98,6 +100,12 @@ class Heard:
         object.__setattr__(self, "shown", shown)
         thrown = {one.scope: one for part in reversed(self.parts) for one in part.switches}
         object.__setattr__(self, "switches", thrown)
+        vouched: dict[tuple[str, str], list[Vouched]] = {}
+        for part in self.parts:
+            for word in part.vouched:
+                whose = ("run", word.run) if word.run is not None else ("agent", str(word.agent))
+                vouched.setdefault(whose, []).append(word)
+        object.__setattr__(self, "vouched", vouched)
 
 
 NOTHING: Final = Heard()
@@ -159,9 +167,10 @@ class StoreFeed:
         if last is not None and last.revision == revision:
             return
         if last is not None and not self._declared_since(last.revision):
-            self._heard = Heard((_with_shown(last, revision, self._control),))
+            known = _with_shown(last, revision, self._control)
         else:
-            self._heard = Heard((read_known(self._control, revision, self._uses),))
+            known = read_known(self._control, revision, self._uses)
+        self._heard = Heard((replace(known, vouched=tuple(self._control.vouched(self._clock.now()))),))
 
     def _declared_since(self, revision: int) -> bool:
         """Whether more changed than definitions and switches; definitions are shown often, and there may be thousands

@@ -77,6 +77,8 @@ class Conduct:
         self._decisions[decision] = (entry.seq, body)
         if body["approval"] is not None:
             self._approvals.used_by(entry)
+        if body.get("edit") is not None:
+            self._approvals.edited_by(entry)
         if answer == "hold":
             self._held.setdefault(call, decision)
         elif answer == "deny" and not lets_run(body):
