@@ -114,11 +114,11 @@ def expired(found: Approval) -> Approval:
 
 
 def consumed(found: Approval, binding: Any, at: int) -> Approval:
-    """An approval whose one use is spent. Raises Conflict for any but an approval of exactly this, in time.
+    """An approval, or an edit, whose one use is spent. Raises Conflict for any but one of exactly this, in time.
 
     ``at`` is the latest time that the store knows of, so that a clock that is behind does not make an approval last.
     """
-    if found.state is not ApprovalState.APPROVED:
+    if found.state not in (ApprovalState.APPROVED, ApprovalState.EDITED):
         raise Conflict(f"approval {found.id} is {found.state.value}, not approved")
     if found.binding != binding:
         raise Conflict(f"approval {found.id} was given for something else")
@@ -132,7 +132,8 @@ def may_vouch(found: Approval, kind: str, name: str, by: str) -> None:
 
     Raises Conflict where it was not approved by this person alone, and BadInput for what nobody asked about.
     """
-    if found.state not in (ApprovalState.APPROVED, ApprovalState.CONSUMED) or found.by is None:
+    said_yes = found.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED) and found.edits is None
+    if not said_yes or found.by is None:
         raise Conflict(
             f"approval {found.id} is {found.state.value}: only who approves a call vouches for its values"
         )

@@ -27,7 +27,9 @@ policy.loaded          state, digest, files [{name, text}], tools, evaluator, sc
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, quorum, facts, loop, approval, hold, edit
+                       because, group, quorum, facts, loop, approval, hold, edit, resumes
+                       (edit: the approval with which a person changed the arguments; resumes: the one that was asked
+                       for when the same call was made before; each is there only where it is so)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 from opentelemetry import context as otel_context
 
 from tallystick.model.control import Answer, Decision, PolicyState, ToolCall
-from tallystick.model.errors import BadInput, OverBudget, Stopped
+from tallystick.model.errors import BadInput, Held, OverBudget, Stopped
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording, recording
 from tallystick.sdk.declaring import bound_arguments, declare, signature_of
@@ -207,6 +207,9 @@ class ToolStep(Call):
             return guard.before_tool(self._call, self._declaration)
         except (Stopped, OverBudget) as stop:
             self._stop(stop)
+            raise
+        except Held as held:
+            self._trace.held(held)
             raise
         except Exception as error:  # noqa: BLE001 - a guard that fails must not let risky effects pass
             caught("guard.before_tool", error, answered=True)

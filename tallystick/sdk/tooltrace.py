@@ -8,7 +8,8 @@ from typing import Any
 from opentelemetry.context import Context
 
 from tallystick.model import attributes as names
-from tallystick.model.control import ToolCall
+from tallystick.model.control import Answer, ToolCall
+from tallystick.model.errors import Held
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
@@ -126,6 +127,14 @@ class ToolTrace:
         self._price_without_guard()
         if self._step is not None:
             self._step.close(error)
+
+    @edge("tool.held", None)
+    def held(self, held: Held) -> None:
+        """Record that the call waits for people, and the process does not."""
+        self._outcome(EffectOutcome.DID_NOT_HAPPEN)
+        if self._step is not None:
+            self._step.note({names.DECISION: Answer.HOLD.value, names.APPROVAL: held.approval})
+            self._step.close(held)
 
     @edge("tool.refused", None)
     def refused(self, text: str | None) -> None:

@@ -51,7 +51,7 @@ class House:
         self, text: str | None = TEXT, *, tools: tuple[ToolDeclaration, ...] = (LOOK, REFUND),
         permissive: bool = False, waiter: Callable[[House, int], None] | None = None, asks: bool = False,
         control: Control | None = None, approval_timeout_ns: int = 300_000_000_000, separate: bool = False,
-        started_by: str | None = None, **settings: Any,
+        started_by: str | None = None, suspend: bool = False, **settings: Any,
     ) -> None:  # fmt: skip
         """``asks``: whether the guard asks the registry; ``control``: the store of another house."""
         self.clock = Clock() if control is None else control.clock
@@ -70,7 +70,9 @@ class House:
             self.book,
             shipped_card(),
             waiter=self._wait,
-            settings=GuardSettings(asking=Asking(approval_timeout_ns, separate, started_by), **settings),
+            settings=GuardSettings(
+                asking=Asking(approval_timeout_ns, separate, started_by, suspend), **settings
+            ),
             feed=self.feed,
         )
         self.steps = 0

@@ -157,7 +157,7 @@ def test_an_edited_call_is_decided_anew_and_runs_with_what_was_proposed() -> Non
     assert made["arguments"] == {"id": "1", "amount": "20"}
     assert made["edit"] == house.control.approvals()[0].id
     assert house.opened("approval.edited")["arguments"] == {"amount": "20"}
-    assert "approval.consumed" not in house.kinds()
+    assert house.kinds().count("approval.consumed") == 1  # an edit is made once, too
 
 
 def test_an_edit_that_a_rule_holds_is_asked_about_again_and_one_it_forbids_is_refused() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tallystick.app.acting.act import EFFECTS, Act, exact_arguments
+from tallystick.app.acting.act import EFFECTS, NO_SALTS, Act, exact_arguments
 from tallystick.app.acting.decided import called
 from tallystick.app.acting.faults import refuse_for
 from tallystick.app.acting.feed import NOTHING, Feed
@@ -84,7 +84,8 @@ def _write_down(act: Act) -> str | None:
     """Commit to the arguments of a call, and name it. What cannot be written down exactly is said."""
     problem = None
     try:
-        act.exact = exact_arguments(act.call.arguments, act.salt, act.clean)
+        salts = act.resumed.salts if act.resumed is not None else NO_SALTS
+        act.exact = exact_arguments(act.call.arguments, act.salt, act.clean, salts)
     except (BadInput, RecursionError) as error:
         problem = error.message if isinstance(error, BadInput) else "they are nested too deep"
     act.called = called(act)

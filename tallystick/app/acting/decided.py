@@ -19,7 +19,7 @@ from tallystick.govern.policy import PolicySet
 from tallystick.govern.resource import judged_arguments
 from tallystick.model.canonical import digest
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
-from tallystick.model.control import CALL_FIELDS, Answer, Decision, ToolCall, approval_binding
+from tallystick.model.control import CALL_FIELDS, Answer, Approval, Decision, ToolCall, approval_binding
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration, declaration_from
 from tallystick.model.journal import Draft
@@ -50,11 +50,14 @@ def must_be_nameable(call: ToolCall) -> None:
                 raise BadInput(f"{name[:40]!r} is not a name") from error
 
 
-def called(act: Act) -> dict[str, Any]:
-    """What was called, as every entry about the call names it: ``call`` is the digest of all the rest."""
+def called(act: Act, step: str | None = None) -> dict[str, Any]:
+    """What was called, as every entry about the call names it: ``call`` is the digest of all the rest.
+
+    ``step``: as it was called in another step.
+    """
     call, exact = act.call, act.exact
     named = {
-        "run": call.run, "step": call.step, "agent": call.agent, "workflow": call.workflow, "tool": call.tool,
+        "run": call.run, "step": step or call.step, "agent": call.agent, "workflow": call.workflow, "tool": call.tool,
         "tool_digest": _tool_digest(act),
     }  # fmt: skip
     given = None if exact is None else {name: content.commitment for name, content in exact.contents.items()}
@@ -81,8 +84,12 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "group": decision.group, "quorum": act.ruling.quorum if decision.group is not None and act.ruling else None,
         "facts": act.facts.as_json() if act.facts is not None else None,
         "loop": act.loop.record if act.loop is not None else None,
-        "approval": act.approval, "hold": decision.hold, "edit": act.edit,
+        "approval": act.approval, "hold": decision.hold,
     }  # fmt: skip
+    if act.edit is not None:
+        body["edit"] = act.edit
+    if act.resumed is not None:
+        body["resumes"] = act.resumed.approval
     return Draft(
         "decision.made", decision.id, body, run=act.call.run, actor=act.call.agent or "tallystick",
         texts=act.declaration,
@@ -109,7 +116,8 @@ def bound_to(act: Act, asked: Asked) -> str:
     assert act.tool is not None
     assert act.policies is not None
     effect = act.tool.effect.value if act.tool.effect is not None else None
-    made = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json()}
+    about = act.called if act.resumed is None else called(act, act.resumed.step)
+    made = {**about, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json()}
     return approval_binding(made, effect, asked.group, asked.expires, quorum=asked.quorum, apart=asked.apart)
 
 
@@ -131,6 +139,12 @@ def requested(act: Act, decision: Decision, approval: str, bound: str, asked: As
 def consumed(act: Act, approval: str, bound: str | None) -> Draft:
     """The entry that uses an approval up, in the transaction of the call that it lets through."""
     return _about(act, "approval.consumed", approval, {"approval": approval, "binding": bound})
+
+
+def taken(act: Act, found: Approval) -> Draft:
+    """The entry that uses up a person's edit, before the changed call is decided."""
+    body = {"approval": found.id, "binding": found.binding}
+    return _about(act, "approval.consumed", found.id, body)
 
 
 def _about(act: Act, kind: str, subject: str, body: Mapping[str, Any]) -> Draft:

@@ -152,14 +152,17 @@ class RunGuard:
     def before_tool(self, call: ToolCall, declaration: ToolDeclaration) -> Verdict:
         """Decide one call, wait for an approval if it is held, and take what it may cost.
 
-        Raises Stopped or OverBudget when the whole run must end, BadInput for a call that no entry could name, and
-        the store's faults: then nothing may run.
+        Raises Stopped or OverBudget when the whole run must end, Held where calls do not wait for people, BadInput for
+        a call that no entry could name, and the store's faults: then nothing may run.
         """
         must_be_nameable(call)
         memory = self._memory(call.run)
         if memory.stopped or self._house.book.pin(declaration).tool.effect in EFFECTS:
             self.must_not_be_stopped(call.run)
         act = Act(call, declaration, self._clock.now(), self._ids.salt(), clean=self._clean)
+        met = self._holding.met(act, memory)
+        if met is not None:
+            return met
         self.judge(act, memory)
         assert act.ruling is not None
         if act.looping is Rung.REFUSED:

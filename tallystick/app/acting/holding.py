@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from tallystick.app.acting.act import Act, Word
-from tallystick.app.acting.decided import Asked, bound_to, decision_entry, requested
+from tallystick.app.acting.decided import Asked, bound_to, decision_entry, requested, taken
 from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.outbox import Outbox
+from tallystick.app.acting.resuming import Earlier, earlier
 from tallystick.app.acting.vouching import NO_WORD, endorsed_by
-from tallystick.app.acting.waiting import Waiter, wait_for
+from tallystick.app.acting.waiting import Waiter, expire, wait_for
 from tallystick.cost.loops import Rung
 from tallystick.govern.approvals import USER
 from tallystick.model.control import Answer, Approval, ApprovalState, Decision
-from tallystick.model.errors import Conflict
+from tallystick.model.errors import Conflict, Held
 from tallystick.model.guarding import Verdict
 from tallystick.ports import Clock, ControlStore, Ids
 
@@ -83,31 +84,70 @@ class Holding:
         self._waiter = waiter
         self._asking = asking
 
+    def met(self, act: Act, memory: RunMemory) -> Verdict | None:
+        """What becomes of a call that was held before, where calls do not wait; None where it is another call.
+
+        Nothing of it was decided yet. Raises Held while nobody answered.
+        """
+        before = earlier(self._control, act) if self._asking.suspend else None
+        return None if before is None else self._resume(before, memory)
+
     def held(self, act: Act, memory: RunMemory, edits: int = 0) -> Verdict:
-        """Ask, wait, decide again."""
-        assert act.ruling is not None
+        """Ask and wait, then decide again; or suspend: raises Held."""
         asked = self._asked(act)
         bound = bound_to(act, asked)
         approval = self._ask(act, asked, bound)
+        if self._asking.suspend:
+            raise _suspended(approval, act, asked)
         found = wait_for(self._control, self._clock, self._waiter, approval)
-        if found.state is ApprovalState.EDITED:
-            return self._edited(act, memory, found, edits)
         if found.state is not ApprovalState.APPROVED:
-            expired = found.state is ApprovalState.EXPIRED
-            word = "nobody answered in time" if expired else f"{found.state.value} by {found.by}"
-            reasons = (*act.ruling.reasons, word)
-            return self._path.deny(
-                act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory
-            )
-        return self.use(act, memory, asked, bound, approval)
-
-    def use(self, act: Act, memory: RunMemory, asked: Asked, bound: str, approval: str) -> Verdict:
-        """Decide a call again that was approved, and use the approval up."""
-        self._path.must_not_be_stopped(act.call.run)
+            return self._without(act, memory, found, edits)
         again = Act(
             act.call, act.given, self._clock.now(), act.salt, frozenset({asked.group}), approval, word=act.word,
             edit=act.edit, clean=act.clean,
         )  # fmt: skip
+        return self._use(again, memory, asked, bound)
+
+    def _resume(self, before: Earlier, memory: RunMemory) -> Verdict:
+        """The same call again: its answer, or Held where it still waits."""
+        found, act = before.found, before.act
+        if found.state is ApprovalState.WAITING:
+            if self._clock.now() < found.expires:
+                raise _suspended(found.id, act, before.asked)
+            found = expire(self._control, found)
+        act.at, act.approval = self._clock.now(), found.id
+        if found.state is ApprovalState.APPROVED:
+            act.approved = frozenset({found.group})
+            verdict = self._use(act, memory, before.asked, found.binding)
+        elif found.state is ApprovalState.EDITED:
+            verdict = self._edited(act, memory, found, 0)
+        else:
+            self._path.judge(act, memory)
+            if not (act.settled and act.ruling is not None and act.ruling.answer is Answer.HOLD):
+                return self._path.deny(
+                    act.refused("binding", ("the rules are not those under which it was held",)), memory
+                )
+            verdict = self._without(act, memory, found, 0)
+        if act.edit is None or verdict.arguments is not None:
+            return verdict
+        edit = self._control.approval(act.edit)
+        return _told(verdict, act.call.arguments, edit.edits or {})
+
+    def _without(self, act: Act, memory: RunMemory, found: Approval, edits: int) -> Verdict:
+        """What becomes of a call that was not approved: it was changed, or it is refused."""
+        assert act.ruling is not None
+        if found.state is ApprovalState.EDITED:
+            return self._edited(act, memory, found, edits)
+        expired = found.state is ApprovalState.EXPIRED
+        word = "nobody answered in time" if expired else f"{found.state.value} by {found.by}"
+        reasons = (*act.ruling.reasons, word)
+        return self._path.deny(
+            act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory
+        )
+
+    def _use(self, again: Act, memory: RunMemory, asked: Asked, bound: str) -> Verdict:
+        """Decide a call again that was approved, and use the approval up."""
+        self._path.must_not_be_stopped(again.call.run)
         self._path.judge(again, memory)
         assert again.ruling is not None
         if again.looping is Rung.REFUSED:
@@ -128,12 +168,15 @@ class Holding:
             return self._path.deny(again.refused("approval", reasons), memory)
 
     def _edited(self, act: Act, memory: RunMemory, found: Approval, edits: int) -> Verdict:
-        """Decide the call that a person proposed instead. What they wrote stands on their word."""
-        assert act.ruling is not None
+        """Decide the call that a person proposed instead, once. What they wrote stands on their word."""
         self._path.must_not_be_stopped(act.call.run)
         changes = found.edits or {}
-        if not act.call.editable or edits >= _MOST_EDITS or any(value is None for value in changes.values()):
-            reasons = (*act.ruling.reasons, f"edited by {found.by}, and the change cannot be made here")
+        why = self._not_taken(act, found, changes, edits)
+        if why is not None:
+            if act.ruling is None:
+                self._path.judge(act, memory)
+            assert act.ruling is not None
+            reasons = (*act.ruling.reasons, f"edited by {found.by}, and {why}")
             return self._path.deny(act.refused("approval", reasons, self._clock.now()), memory)
         call = replace(act.call, arguments={**act.arguments, **changes})
         before = act.word or NO_WORD
@@ -152,6 +195,16 @@ class Holding:
         else:
             verdict = self._path.admit(again, memory)
         return verdict if verdict.arguments is not None else _told(verdict, call.arguments, changes)
+
+    def _not_taken(self, act: Act, found: Approval, changes: Mapping[str, Any], edits: int) -> str | None:
+        """Why an edit cannot be made here; None once it is taken up, which happens once."""
+        if not act.call.editable or edits >= _MOST_EDITS or any(value is None for value in changes.values()):
+            return "the change cannot be made here"
+        try:
+            self._outbox.write([taken(act, found)])
+        except Conflict as error:
+            return error.message
+        return None
 
     # -- asking -------------------------------------------------------------------------------------------------
 
@@ -181,6 +234,14 @@ class Holding:
         self._outbox.write([held, requested(act, decision, approval, bound, asked)])
         act.approval, act.loop = approval, None  # what the loop rules said is told once
         return approval
+
+
+def _suspended(approval: str, act: Act, asked: Asked) -> Held:
+    return Held(
+        f"the call of {act.call.tool} waits for {asked.group}: {approval}",
+        hint=f"make the same call again in the same run once it is answered: tally approvals show {approval}",
+        approval=approval, run=act.call.run, tool=act.call.tool, group=asked.group, expires_ns=str(asked.expires),
+    )  # fmt: skip
 
 
 def _told(verdict: Verdict, arguments: Mapping[str, Any], changes: Mapping[str, Any]) -> Verdict:

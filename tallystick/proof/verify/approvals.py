@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tallystick.model.canonical import digest
 from tallystick.model.control import approval_binding
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
@@ -20,6 +21,7 @@ class _Asked:
     body: Mapping[str, Any]
     expires: int
     call: str | None
+    step: str | None = None
     answer: str | None = None
     given: list[str] = field(default_factory=list)  # who said yes
     edits: Mapping[str, Any] | None = None  # the commitments of proposed values
@@ -77,7 +79,7 @@ class Approvals:
             self._say(entry, f"approval {approval} was asked for without a decision")
             return
         made = found[1]
-        asked.call = made["call"]
+        asked.call, asked.step = made["call"], made["step"]
         if made["answer"] != "hold":
             self._say(entry, f"approval {approval} was asked for a call that was not held")
         same = all(body[key] == made[key] for key in ("run", "agent", "tool", "group", "because"))
@@ -161,7 +163,7 @@ class Approvals:
             self._say(entry, f"approval {approval} was used before, by entry {asked.consumed}")
         if asked.answer is None:
             self._say(entry, f"approval {approval} was used without an answer")
-        elif asked.answer != "approved":
+        elif asked.answer not in ("approved", "edited"):
             self._say(entry, f"approval {approval} was used although it was {asked.answer}")
         if asked.expired or entry.at >= asked.expires:
             self._say(entry, f"approval {approval} was used after its time")
@@ -177,8 +179,10 @@ class Approvals:
         if asked is None:
             self._say(entry, f"approval {approval} is named and was never asked for")
             return
-        if asked.call != made["call"]:
+        if asked.call != made["call"] and not self._resumed(made, asked):
             self._say(entry, f"approval {approval} was asked for another call")
+        if asked.answer == "edited" and made["answer"] != "deny":
+            self._say(entry, f"approval {approval} was edited, and let the call through that was asked for")
         if made["answer"] == "deny":
             return
         if asked.consumed is None:
@@ -192,6 +196,12 @@ class Approvals:
                 f"decision {made['decision']} counts other groups than the one approval {approval} is from",
             )
 
+    def _resumed(self, made: Mapping[str, Any], asked: _Asked) -> bool:
+        """Whether a decision is about the same call, made again in another step of the same run."""
+        if made.get("resumes") != asked.body["approval"]:
+            return False
+        return call_digest({**made, "step": asked.step}) == asked.call
+
     def _say(self, entry: Entry, text: str) -> None:
         self._told.finding(_CHECK, f"entry {entry.seq}", text)
 
@@ -199,3 +209,21 @@ class Approvals:
 def _quorum(body: Mapping[str, Any]) -> int:
     """How many people an approval asks; old ones ask one."""
     return int(body.get("quorum") or 1)
+
+
+def call_digest(made: Mapping[str, Any]) -> str:
+    """The digest of exactly the call that a decision is about, from its body."""
+    arguments = made["arguments"]
+    return digest(
+        {
+            "run": made["run"],
+            "step": made["step"],
+            "agent": made["agent"],
+            "workflow": made["workflow"],
+            "tool": made["tool"],
+            "tool_digest": made["tool_digest"],
+            "arguments": None
+            if arguments is None
+            else {name: one["commitment"] for name, one in arguments.items()},
+        }
+    )
