@@ -301,6 +301,12 @@ class Parts:
 
         return wiring.policing.backtest(stores, settings, query, **options)
 
+    def load(self, stores: Stores, since: str) -> Mapping[str, Any]:
+        """What each rule asked of people; ``since`` is an age or a date."""
+        from tallystick import wiring
+
+        return wiring.policing.load(stores, since)
+
     def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
         """Stop an agent, a tool, a workflow or everything."""
         from tallystick.app.acting.switches import throw
@@ -336,6 +342,12 @@ class Parts:
         from tallystick import wiring
 
         return wiring.loss.server_reader(server, settings, say)
+
+    def notices(self, path: Path) -> Mapping[str, Any]:
+        """Of each place that people are told by: what was sent, and what did not arrive. Raises StoreFault."""
+        from tallystick import wiring
+
+        return wiring.notifying.places(path)
 
     def loss(self, stores: Stores, settings: Settings) -> Mapping[str, Any]:
         """What came into open stores, what was lost on the way, and what is still to be done with it."""

@@ -27,6 +27,7 @@ LAZY = {
         "tallystick.cli.policy_backtest:backtest",
         "What policies would have said of recorded runs.",
     ),
+    "load": ("tallystick.cli.policy_load:load", "What each rule asked of people, and its budget."),
     "push": (f"{_MODULE}:push", "Put policies in force for the agents that match a query."),
     "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
     "show": (f"{_MODULE}:show", "One policy, and whom it reaches."),

@@ -247,6 +247,19 @@ def _rule(place: str, source: Mapping[str, Any], report: bool) -> Rule:
     )  # fmt: skip
 
 
+def rules_in(file: PolicyFile) -> list[Rule]:
+    """The rules of a policy file as they are written, fitting a schema or not; unreadable ones are left out."""
+    found: list[Rule] = []
+    for written in rule_texts(file.text):
+        try:
+            parsed = json.loads(cedarpy.policies_to_json_str(written.text))
+        except ValueError:
+            continue
+        for source in parsed["staticPolicies"].values():
+            found.append(_rule(f"{file.name}:{written.line}", source, file.report))
+    return found
+
+
 def explain_syntax(error: ValueError) -> str:
     """What to look at when Cedar cannot parse a rule."""
     if "end of input" in str(error):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
 from tallystick.model.people import Caller
-from tallystick.wiring import journal, keeping, loss, people, release, texts
+from tallystick.wiring import journal, keeping, loss, notifying, people, release, texts
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -108,6 +108,9 @@ def serve(path: Path, settings: Settings) -> None:
         catching_up.start()
         aging = threading.Thread(target=keeping.keep_aging, args=(stores, settings, stopping), daemon=True)
         aging.start()
+        told = notifying.notifying(stores, settings, address)
+        telling = threading.Thread(target=notifying.keep_notifying, args=(told, stopping), daemon=True)
+        telling.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(
             app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port, grpc_port)
