@@ -83,8 +83,10 @@ def _findings(call: Invocation, told: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _notices(call: Invocation) -> Iterator[Finding]:
+    from tallystick.wiring.notifying import places
+
     try:
-        yield from notice_findings(call.parts.notices(call.store_path))
+        yield from notice_findings(places(call.store_path))
     except TallystickError as error:
         yield Finding("notices", "fail", error.message, error.hint)
 

@@ -214,10 +214,8 @@ class Parts:
         from tallystick import wiring
         from tallystick.app.acting.approvals import reply
 
-        sign = wiring.journal.sign_answers(stores.path, settings)
-        return reply(
-            stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note, sign=sign, **more
-        )
+        more["sign"] = wiring.journal.sign_answers(stores.path, settings)
+        return reply(stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note, **more)
 
     def plan(self, stores: Stores, settings: Settings, *, prune: bool) -> Plan:
         """What declaring a project would change. Raises ConfigError with file and line."""
@@ -342,12 +340,6 @@ class Parts:
         from tallystick import wiring
 
         return wiring.loss.server_reader(server, settings, say)
-
-    def notices(self, path: Path) -> Mapping[str, Any]:
-        """Of each place that people are told by: what was sent, and what did not arrive. Raises StoreFault."""
-        from tallystick import wiring
-
-        return wiring.notifying.places(path)
 
     def loss(self, stores: Stores, settings: Settings) -> Mapping[str, Any]:
         """What came into open stores, what was lost on the way, and what is still to be done with it."""

@@ -294,9 +294,6 @@ class FakeParts(Parts):
             "rejected": self.refused,
         }
 
-    def notices(self, path: Any) -> Mapping[str, Any]:
-        return {}
-
     def answer(
         self, stores: Any, settings: Any, approval: str, answer: str, *, by: Any, note: str | None
     ) -> Mapping[str, Any]:
