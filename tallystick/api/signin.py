@@ -41,8 +41,8 @@ _HEADERS: Final = [
         b"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (b"cache-control", b"no-store"),
-    # The proof in a link must not leave this server by the Referer header. With "no-referrer" browsers would say "null"
-    # for the origin of the form, and be refused as a page of another site.
+    # The proof in a link must not leave this server by the Referer header. With "no-referrer" browsers say "null" for
+    # the origin of the form, and it would be refused as that of another site.
     (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 ]

@@ -126,7 +126,7 @@ class Parts:
         """What takes spans into open stores."""
         from tallystick import wiring
 
-        return wiring.recorder(stores)
+        return wiring.recorder(stores, believed=False)
 
     def run_export(self, stores: Stores) -> RunExport:
         """What exports runs of open stores."""
@@ -299,11 +299,13 @@ class Parts:
 
         return wiring.policing.backtest(stores, settings, query, **options)
 
-    def load(self, stores: Stores, since: str) -> Mapping[str, Any]:
-        """What each rule asked of people; ``since`` is an age or a date."""
+    def policy_report(self, stores: Stores, since: str) -> Mapping[str, Any]:
+        """What rules that are only reported would have said. Raises BadInput for what is no time."""
         from tallystick import wiring
+        from tallystick.app.acting.policy_report import policy_report
+        from tallystick.model.query import moment
 
-        return wiring.policing.load(stores, since)
+        return policy_report(stores.control, since=moment(since, now=wiring.clock().now()))
 
     def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
         """Stop an agent, a tool, a workflow or everything."""

@@ -28,6 +28,10 @@ LAZY = {
         "What policies would have said of recorded runs.",
     ),
     "load": ("tallystick.cli.policy_load:load", "What each rule asked of people, and its budget."),
+    "report": (
+        "tallystick.cli.policy_backtest:report",
+        "What rules that are only reported would have said.",
+    ),
     "push": (f"{_MODULE}:push", "Put policies in force for the agents that match a query."),
     "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
     "show": (f"{_MODULE}:show", "One policy, and whom it reaches."),

@@ -48,8 +48,10 @@ def load(call: Invocation, since: str) -> None:
     A rule says with @budget("5 per 100") how many approvals in 100 runs it may ask for. The rate of yes tells whether
     anybody still looks: a rule to which all say yes protects nothing.
     """
+    from tallystick.wiring import policing
+
     with call.stores(create=False) as stores:
-        answer = call.parts.load(stores, since)
+        answer = policing.load(stores, since)
     if call.out.as_json:
         call.out.json(answer)
         return

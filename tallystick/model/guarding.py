@@ -170,6 +170,7 @@ class Verdict:
     looping: bool = False
     arguments: Mapping[str, Any] | None = None
     changed: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()  # arguments whose values are not to be kept
 
 
 @dataclass(frozen=True, slots=True)

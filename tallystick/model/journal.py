@@ -21,13 +21,14 @@ definition.shown       tool, channel, definition, trust, why, differs, against, 
                        (channel: code | mcp; definition: digest of a text, its canonical JSON)
                        (trust: accepted | quarantined; why: first use | declared | new | changed)
 definition.accepted    tool, channel, definition, because
-policy.loaded          state, digest, files [{name, text}], tools, evaluator, schema, problem
+policy.loaded          state, digest, files [{name, text, report}], tools, evaluator, schema, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
                        (schema: the version of the schema that rules were checked against; 1 where it is missing)
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, quorum, facts, loop, approval, hold, edit, resumes
+                       because, group, quorum, facts, loop, approval, hold, would, edit, resumes
+                       (would: {answer, group, reasons} with the rules that are only reported, where they change it)
                        (edit: the approval with which a person changed the arguments; resumes: the one that was asked
                        for when the same call was made before; each is there only where it is so)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)

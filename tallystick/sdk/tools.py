@@ -159,7 +159,8 @@ class ToolStep(Call):
         self._unclear: Exception | None = None
         self._signature = signature
         self._arguments = self._bind(signature, args, kwargs)
-        self._trace.arguments(self._arguments)
+        if self._guard is None:
+            self._trace.arguments(self._arguments)
         self.context = otel_context.set_value(_TOOL_KEY, self, self._trace.context)
 
     def _bind(
@@ -187,10 +188,19 @@ class ToolStep(Call):
         if self._guard is None:
             return None
         if self._misfit is not None:
+            self._trace.arguments(self._arguments)
             self._trace.error(self._misfit, EffectOutcome.DID_NOT_HAPPEN)
             raise self._misfit
-        verdict = self._decide()
+        try:
+            verdict = self._decide()
+        except (Stopped, OverBudget):  # the step is closed, with its arguments
+            raise
+        except BaseException:
+            self._trace.arguments(self._arguments)
+            raise
         self._verdict = verdict
+        # Not before: a rule may permit the call and say that an argument is not kept.
+        self._trace.arguments(self._arguments, verdict.redact)
         self._trace.verdict(verdict)
         if verdict.allowed:
             return None
@@ -206,6 +216,7 @@ class ToolStep(Call):
             self._call = self._trace.call(self._arguments, editable=can_edit(self._signature))
             return guard.before_tool(self._call, self._declaration)
         except (Stopped, OverBudget) as stop:
+            self._trace.arguments(self._arguments)
             self._stop(stop)
             raise
         except Held as held:
@@ -228,7 +239,7 @@ class ToolStep(Call):
             self.said = EffectOutcome.DID_NOT_HAPPEN
             self.failed(error)
             raise
-        self._trace.changed(verdict.arguments, verdict.changed)
+        self._trace.changed(verdict.arguments, verdict.changed, verdict.redact)
         return made
 
     def _without_guard(self, error: BaseException) -> Verdict:

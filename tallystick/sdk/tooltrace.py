@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from tallystick.model import attributes as names
 from tallystick.model.control import Answer, ToolCall
 from tallystick.model.errors import Held
+from tallystick.model.masking import mark_of
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
@@ -74,15 +75,20 @@ class ToolTrace:
         )
 
     @edge("tool.arguments", None)
-    def arguments(self, arguments: Any) -> None:
-        """Record what the tool was called with."""
+    def arguments(self, arguments: Any, redact: Sequence[str] = ()) -> None:
+        """Record what the tool was called with, without the values of the arguments to ``redact``."""
         if self._step is not None and self._active.contents:
+            if redact and isinstance(arguments, Mapping):
+                arguments = {
+                    name: mark_of("argument") if name in redact else value
+                    for name, value in arguments.items()
+                }
             self._step.note({"gen_ai.tool.call.arguments": bounded_json(arguments)})
 
     @edge("tool.changed", None)
-    def changed(self, arguments: Any, changed: Sequence[str]) -> None:
-        """Record what the tool is called with after a person changed it."""
-        self.arguments(arguments)
+    def changed(self, arguments: Any, changed: Sequence[str], redact: Sequence[str] = ()) -> None:
+        """Record what the tool is called with after a person changed it, without what is not to be kept."""
+        self.arguments(arguments, redact)
         if self._step is not None:
             self._step.note({names.CHANGED: list(changed)})
 

@@ -215,6 +215,7 @@ class RunGuard:
         warned = finding.rung is Rung.WARNED
         return Verdict(
             True, decision, price_nano=act.tool.price_nano, looping=finding.rung >= Rung.MARKED,
+            redact=act.ruling.redact if act.ruling is not None else (),
             warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
         )  # fmt: skip
 

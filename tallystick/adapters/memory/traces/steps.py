@@ -20,6 +20,11 @@ class MemorySteps(HeldRuns):
             self._count(held)
             return [step for _, step, _ in held.ordered()]
 
+    def nearby(self, run: str, prefix: str) -> Sequence[Step]:
+        """All steps of the run where one begins so: nothing here is quicker than giving them."""
+        steps = self.steps(run)
+        return steps if any(step.span.startswith(prefix) for step in steps) else []
+
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""
         with self._lock:
@@ -34,6 +39,12 @@ class MemorySteps(HeldRuns):
         """A number that grows whenever the run changes. Raises UnknownThing."""
         with self._lock:
             return self._get(run).revision
+
+    def tied(self, run: str) -> Mapping[str, str]:
+        """The traces of a run that no id puts there, each with the trace that it goes with. Raises UnknownThing."""
+        with self._lock:
+            mine = {trace for trace, _ in self._get(run).steps}
+            return {trace: host for trace, host in self._ties.tied.items() if trace in mine}
 
     def outline(self, run: str) -> Outline:
         """The run's steps as columns. Raises UnknownThing."""
