@@ -193,7 +193,7 @@ class ToolStep(Call):
             raise self._misfit
         try:
             verdict = self._decide()
-        except (Stopped, OverBudget):  # the step is closed, with its arguments
+        except (Stopped, OverBudget, Held):  # the step is closed, with its arguments
             raise
         except BaseException:
             self._trace.arguments(self._arguments)
@@ -220,6 +220,7 @@ class ToolStep(Call):
             self._stop(stop)
             raise
         except Held as held:
+            self._trace.arguments(self._arguments)
             self._trace.held(held)
             raise
         except Exception as error:  # noqa: BLE001 - a guard that fails must not let risky effects pass
