@@ -6,8 +6,10 @@ import http.client
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from tallystick.model.errors import Unreachable
 TIMEOUT_S: Final = 5.0
 IN_ALL_S: Final = 15.0  # an answer that comes byte by byte keeps every read short, and would never end
 _MOST_ANSWER: Final = 65_536
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,13 @@ class Answer:
 
 
 def post(
-    url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT_S, in_all: float = IN_ALL_S
-) -> Answer:
+    url: str, body: bytes, content_type: str, *, timeout: float = TIMEOUT_S, in_all: float = IN_ALL_S,
+    headers: Mapping[str, str] = NO_HEADERS, check_peer: Callable[[str], None] | None = None,
+) -> Answer:  # fmt: skip
     """Send ``body`` and return the answer, whatever its status; a redirect is an answer like any other.
 
-    ``timeout`` seconds are for each read, ``in_all`` for the whole answer. Raises Unreachable when none comes in time.
+    ``timeout`` seconds are for each read, ``in_all`` for the whole answer. ``check_peer`` is given the address that the
+    connection leads to, before anything is sent, and raises what it raises. Raises Unreachable when none comes in time.
     """
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -51,7 +56,10 @@ def post(
         timer = threading.Timer(in_all, _cut_off, (connection.sock, late))
         timer.daemon = True
         timer.start()
-        connection.request("POST", path, body, {"content-type": content_type, "user-agent": "tallystick"})
+        if check_peer is not None:
+            check_peer(connection.sock.getpeername()[0])
+        own = {"content-type": content_type, "user-agent": "tallystick"}
+        connection.request("POST", path, body, {**headers, **own})
         response = connection.getresponse()
         kind = (response.getheader("content-type") or "").partition(";")[0].strip().lower()
         answer = Answer(response.status, kind, response.read(_MOST_ANSWER))

@@ -10,11 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from tallystick.adapters.people_projections import PEOPLE_KINDS, PeopleViews, check_answerer
+from tallystick.adapters.approval_projections import (
+    APPROVAL_KINDS,
+    FORGOTTEN,
+    VOUCHING_KINDS,
+    ApprovalViews,
+    forget_approval,
+)
+from tallystick.adapters.people_projections import PEOPLE_KINDS
 from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews, check_name
 from tallystick.adapters.sealing import open_body
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, ApprovalState, Budget, Switch, switch_scope
+from tallystick.model.control import Approval, Budget, Switch, switch_scope
 from tallystick.model.errors import BadInput, Conflict, OverBudget, UnknownThing
 from tallystick.model.journal import Draft, Entry, commitments_of
 from tallystick.model.money import usd_text
@@ -24,10 +31,11 @@ EVERY_RUN: Final = "run:*"
 _CONTENTS: Final[dict[str, tuple[str, ...] | None]] = {  # fields that may hold contents; None: any
     "approval.requested": ("arguments", "shown"),
     "approval.answered": ("note",),
+    "approval.edited": ("arguments", "note"),
+    "value.endorsed": ("value",),
     "run.stopped": None,
     "content.erased": ("subject",),  # whose contents they were is known by who asked, and is not kept
 }
-_ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +50,8 @@ class Hold:
     budgets: tuple[str, ...] = ()  # names of the budgets that hold the money: only these give it back
 
 
-class Views(RegistryViews, PeopleViews, Protocol):
+class Views(RegistryViews, ApprovalViews, Protocol):
     """The rows that entries change, keyed as their names say. ``get`` methods return None for what is not there."""
-
-    def put_approval(self, approval: Approval) -> None:
-        """Add or replace one approval."""
-        ...
-
-    def get_approval(self, approval: str) -> Approval | None:
-        """One approval by its whole id."""
-        ...
 
     def put_budget(self, budget: Budget) -> None:
         """Add or replace one budget by name."""
@@ -131,13 +131,8 @@ def _check_contents(entry: Entry) -> None:
 
 def forget(views: Views, entry: Entry, openings: Sequence[Opening]) -> None:
     """Take out of the views what came from contents of an entry that are erased now."""
-    body = open_body(entry, openings)
-    if entry.kind in ("approval.requested", "approval.answered"):
-        found = views.get_approval(body["approval"])
-        if found is not None and entry.kind == "approval.requested":
-            views.put_approval(replace(found, arguments=_arguments_shown(body)))
-        elif found is not None:
-            views.put_approval(replace(found, note=body["note"]))
+    if entry.kind in FORGOTTEN:
+        forget_approval(views, entry, open_body(entry, openings))
 
 
 def lapsed(views: Views, drafts: Sequence[Draft], at: int) -> list[Draft]:
@@ -148,68 +143,6 @@ def lapsed(views: Views, drafts: Sequence[Draft], at: int) -> list[Draft]:
         Draft("hold.settled", hold.id, {"hold": hold.id, "spent_nano": hold.amount_nano, "basis": "assumed"})
         for hold in views.expired_holds(at)
     ]
-
-
-def _approval_requested(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
-    if views.get_approval(body["approval"]) is not None:
-        raise Conflict(f"approval {body['approval']} was requested before")
-    views.put_approval(
-        Approval(
-            body["approval"], ApprovalState.WAITING, body["decision"], body["run"], body["agent"], body["tool"],
-            _arguments_shown(body), body["binding"], body["group"], body["because"], entry.at,
-            int(body["expires_ns"]),
-        )
-    )  # fmt: skip
-
-
-def _arguments_shown(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a held call as people see them: what is not kept as it is stands there as ``shown``."""
-    arguments = {**(body["arguments"] or {}), **(body.get("shown") or {})}
-    whole = arguments.get("*")  # committed to as one, because an entry could not name them all
-    return dict(whole) if len(arguments) == 1 and isinstance(whole, dict) else arguments
-
-
-def _waiting(views: Views, approval: str) -> Approval:
-    found = views.get_approval(approval)
-    if found is None:
-        raise UnknownThing(f"there is no approval {approval!r}", hint="tally approvals ls")
-    if found.state is not ApprovalState.WAITING:
-        who = f" by {found.by}" if found.by else ""
-        raise Conflict(f"approval {found.id} is {found.state.value}{who}", hint="tally approvals ls")
-    return found
-
-
-def _approval_answered(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
-    if body["answer"] not in _ANSWERS:
-        raise BadInput(f"{body['answer']!r} is no answer to an approval", hint="approved or rejected")
-    if not isinstance(body["note"], str | None):
-        raise BadInput("the note of an answer is a text")
-    found = _waiting(views, body["approval"])
-    if entry.at >= found.expires:
-        raise Conflict(f"approval {found.id} is past its time", hint="tally approvals ls")
-    check_answerer(views, entry, body, found.group)
-    views.put_approval(
-        replace(
-            found, state=ApprovalState(body["answer"]), answered=entry.at, by=body["by"], note=body["note"]
-        )
-    )
-
-
-def _approval_expired(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
-    views.put_approval(replace(_waiting(views, body["approval"]), state=ApprovalState.EXPIRED))
-
-
-def _approval_consumed(views: Views, entry: Entry, body: Mapping[str, Any]) -> None:
-    found = views.get_approval(body["approval"])
-    if found is None:
-        raise UnknownThing(f"there is no approval {body['approval']!r}", hint="tally approvals ls")
-    if found.state is not ApprovalState.APPROVED:
-        raise Conflict(f"approval {found.id} is {found.state.value}, not approved")
-    if found.binding != body["binding"]:
-        raise Conflict(f"approval {found.id} was given for something else")
-    if entry.at >= found.expires:
-        raise Conflict(f"approval {found.id} is past its time")
-    views.put_approval(replace(found, state=ApprovalState.CONSUMED))
 
 
 def _budget_set(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
@@ -305,6 +238,7 @@ SWITCH_KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None]]
 HEARD_KINDS: Final = (
     *REGISTRY_KINDS,
     *SWITCH_KINDS,
+    *VOUCHING_KINDS,
     "identity.revoked",
     "key.retired",
 )  # what guards must hear of
@@ -328,10 +262,7 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     **PEOPLE_KINDS,
     "policy.loaded": None,
     "decision.made": None,
-    "approval.requested": _approval_requested,
-    "approval.answered": _approval_answered,
-    "approval.expired": _approval_expired,
-    "approval.consumed": _approval_consumed,
+    **APPROVAL_KINDS,
     "effect.started": None,
     "effect.ended": None,
     "budget.set": _budget_set,

@@ -83,9 +83,11 @@ class ServerPeople:
         """One approval."""
         return self._door.get(f"/api/approvals/{_in(approval)}")
 
-    def answer(self, approval: str, answer: str, *, note: str | None) -> Mapping[str, Any]:
-        """Approve or reject one held call."""
-        return self._door.post(f"/api/approvals/{_in(approval)}", {"answer": answer, "note": note})
+    def answer(self, approval: str, answer: str, *, note: str | None, **more: Any) -> Mapping[str, Any]:
+        """Answer one held call; ``more`` as ``app.acting.approvals.reply`` takes it."""
+        if more.get("until") is not None:
+            more["until"] = str(more["until"])
+        return self._door.post(f"/api/approvals/{_in(approval)}", {"answer": answer, "note": note, **more})
 
     def me(self) -> Mapping[str, Any]:
         """Whom the server takes this process for."""

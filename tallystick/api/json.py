@@ -86,16 +86,30 @@ Behind = Annotated[
 ]
 WholeBy = Annotated[Literal["agent", "day"], QueryParameter(name="by", description="What to count by.")]
 State = Annotated[
-    Literal["waiting", "approved", "rejected", "expired", "consumed"] | None,
+    Literal["waiting", "approved", "rejected", "expired", "consumed", "edited"] | None,
     QueryParameter(name="state", description="Only approvals in this state."),
 ]
 
 
 class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A person's answer to one held action."""
+    """A person's answer to one held action: yes, no, or other values of its arguments (``edits``).
 
-    answer: Literal["approved", "rejected"]
+    With a yes: ``endorse`` names arguments whose values are right in later calls too, ``release`` classes of data that
+    may flow to this tool; in this run, or for the agent ``until`` a time (nanoseconds since the epoch, as text).
+    """
+
+    answer: Literal["approved", "rejected", "edited"]
     note: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    endorse: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    release: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    until: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")] | None = None
+    edits: dict[str, Any] | None = None
+
+    def more(self) -> dict[str, Any]:
+        """What there is beside answer and note."""
+        given = {"endorse": self.endorse, "release": self.release, "edits": self.edits}
+        found: dict[str, Any] = {name: value for name, value in given.items() if value}
+        return found | ({} if self.until is None else {"until": int(self.until)})
 
 
 def handlers(
@@ -199,11 +213,11 @@ def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> li
     def answer_approval(
         request: _Request, approval: ApprovalPath, data: JSONBody[AnswerBody]
     ) -> shapes.ApprovalShape:
-        """Approve or reject, once. Who answered comes from the sign-in, never from the request."""
+        """Approve, reject or propose other values, once. Who answers comes from the sign-in, never from the request."""
         if answer is None:
             raise UnknownThing("approvals cannot be answered on this server")
         by = caller_of(request)
-        return cast(shapes.ApprovalShape, answer(approval, data.answer, by=by, note=data.note))
+        return cast(shapes.ApprovalShape, answer(approval, data.answer, by=by, note=data.note, **data.more()))
 
     return [approvals, approval, answer_approval]
 

@@ -159,6 +159,11 @@ class HearsSignIns(Protocol):
 class AnswersApprovals(Protocol):
     """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
 
-    def __call__(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
-        """``answer`` is "approved" or "rejected"; gives the approval as it stands afterwards."""
+    def __call__(
+        self, approval: str, answer: str, /, *, by: Caller, note: str | None, **more: Any
+    ) -> Mapping[str, Any]:  # fmt: skip
+        """``answer`` is "approved", "rejected" or "edited"; gives the approval as it stands afterwards.
+
+        ``more``, where there is any: endorse, release, until and edits, as ``app.acting.approvals.reply`` takes them.
+        """
         ...

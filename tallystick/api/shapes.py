@@ -216,11 +216,19 @@ class CostShape(TypedDict):
     rows: list[SpendShape]
 
 
+class GivenShape(TypedDict):
+    """One person's yes to a question that asks several."""
+
+    by: str
+    at: str
+    note: str | None
+
+
 class ApprovalShape(TypedDict):
-    """One held action and a person's answer to it."""
+    """One held action and people's answers to it; ``facts`` are what was known of its values."""
 
     approval: str
-    state: Literal["waiting", "approved", "rejected", "expired", "consumed"]
+    state: Literal["waiting", "approved", "rejected", "expired", "consumed", "edited"]
     run: str
     agent: str
     tool: str
@@ -233,6 +241,14 @@ class ApprovalShape(TypedDict):
     by: str | None
     note: str | None
     decision: str
+    quorum: int
+    given: list[GivenShape]
+    apart: list[str]
+    asks: str | None
+    rules: list[str]
+    facts: Any
+    editable: bool
+    edits: Any
 
 
 class ApprovalsShape(TypedDict):

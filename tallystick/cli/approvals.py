@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
 
 import click
 
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column, json_text
+from tallystick.cli.users import end_of
 from tallystick.cli.wording import colour, glyph, moment, short
+from tallystick.model.errors import BadInput, TallystickError
 
 _server = click.option("--server", metavar="URL", help="Ask this server instead of the store.")
-STATES = ("waiting", "approved", "rejected", "expired", "consumed")
+MOST_AT_ONCE: Final = 20
+STATES = ("waiting", "approved", "rejected", "expired", "consumed", "edited")
 
 
 @click.group()
@@ -92,37 +96,144 @@ def _reads(call: Invocation, server: str | None) -> Iterator[Any]:
         yield reader
 
 
-def _answer(call: Invocation, approval: str, answer: str, note: str | None, server: str | None) -> None:
-    at = call.server(server)
-    if at is not None:
-        given = call.parts.server_people(at, call.settings).answer(approval, answer, note=note)
-        name = str(given.get("by"))
-    else:
-        with call.stores(create=False, writing=True) as stores:
+def _answer(
+    call: Invocation, several: Sequence[str], answer: str, note: str | None, server: str | None, **more: Any
+) -> None:
+    """Answer each; one that cannot be answered keeps none of the others from it. Raises the first that went wrong."""
+    named = list(dict.fromkeys(several))
+    if len(named) > MOST_AT_ONCE:
+        raise BadInput(f"at most {MOST_AT_ONCE} approvals are answered at once", hint="look at each of them")
+    at, done = call.server(server), []
+    wrong: TallystickError | None = None
+    more = {name: value for name, value in more.items() if value}
+    with ExitStack() as stack:
+        if at is not None:
+            desk, name = call.parts.server_people(at, call.settings), None
+
+            def give(one: str) -> Mapping[str, Any]:
+                return desk.answer(one, answer, note=note, **more)
+        else:
+            stores = stack.enter_context(call.stores(create=False, writing=True))
             by = call.parts.caller(stores)
-            given = call.parts.answer(stores, call.settings, approval, answer, by=by, note=note)
-        name = by.name
+            name = by.name
+
+            def give(one: str) -> Mapping[str, Any]:
+                return call.parts.answer(stores, call.settings, one, answer, by=by, note=note, **more)
+
+        reads = stack.enter_context(_reads(call, server)) if len(named) > 1 else None
+        for one in named:
+            try:
+                if reads is not None:
+                    _shown(call, reads.approval(one))
+                done.append(give(one))
+                _said(call, one, done[-1], answer, name)
+            except TallystickError as error:
+                if len(named) == 1:
+                    raise
+                call.out.say(f"{one_line(one)}: {error.message}")
+                wrong = wrong or error
     if call.out.as_json:
-        call.out.json(dict(given))
-    else:
-        call.out.line(f"{answer} {one_line(str(given.get('approval', approval)))} as {one_line(name)}")
+        call.out.json(dict(done[0]) if len(named) == 1 else {"approvals": [dict(one) for one in done]})
+    if wrong is not None:
+        raise wrong
+
+
+def _shown(call: Invocation, row: Mapping[str, Any]) -> None:
+    """What is about to be answered, one line of talk for each."""
+    asked = f"{row['tool']} {json_text(row.get('arguments'))}"
+    call.out.say(
+        f"{one_line(str(row['approval']))}: {one_line(str(row['agent']))} asks to call {one_line(asked)}"
+    )
+    if row.get("asks"):
+        call.out.say(f"  the rule wants to know: {one_line(str(row['asks']))}")
+
+
+def _said(call: Invocation, one: str, given: Mapping[str, Any], answer: str, name: str | None) -> None:
+    if call.out.as_json:
+        return
+    by = one_line(name or str(given.get("by")))
+    call.out.line(f"{answer} {one_line(str(given.get('approval', one)))} as {by}")
+    if answer == "approved" and given.get("state") == "waiting":
+        missing = int(given["quorum"]) - len(given["given"])
+        call.out.say(f"it waits for {missing} more of {one_line(str(given['group']))}")
 
 
 @approvals.command()
-@click.argument("approval")
+@click.argument("approval", nargs=-1, required=True, metavar="APPROVAL…")
 @click.option("--note", help="Why; kept with the answer.")
+@click.option(
+    "--endorse", multiple=True, metavar="NAME", help="The value of this argument is right in later calls too."
+)
+@click.option(
+    "--release", multiple=True, metavar="CLASS", help="Data of this class may flow to this tool from now on."
+)
+@click.option(
+    "--until",
+    metavar="DATE",
+    help="For the agent, to the end of this day in UTC or a time with its zone. [default: in this run]",
+)
 @_server
 @common
-def approve(call: Invocation, approval: str, note: str | None, server: str | None) -> None:
-    """Let a held call happen, once and exactly as it was asked."""
-    _answer(call, approval, "approved", note, server)
+def approve(
+    call: Invocation, approval: tuple[str, ...], note: str | None, endorse: tuple[str, ...], release: tuple[str, ...],
+    until: str | None, server: str | None,
+) -> None:  # fmt: skip
+    """Let held calls happen, each once and exactly as it was asked; at most 20 at once."""
+    if until is not None and not (endorse or release):
+        raise BadInput("--until says how long something is vouched for", hint="give --endorse or --release")
+    if len(approval) > 1 and (endorse or release):
+        raise BadInput(
+            "values are vouched for in one call at a time", hint="approve one, and look at its values"
+        )
+    _answer(
+        call, approval, "approved", note, server, endorse=list(endorse), release=list(release),
+        until=None if until is None else end_of(until),
+    )  # fmt: skip
 
 
 @approvals.command()
-@click.argument("approval")
+@click.argument("approval", nargs=-1, required=True, metavar="APPROVAL…")
 @click.option("--note", help="Why; kept with the answer.")
 @_server
 @common
-def reject(call: Invocation, approval: str, note: str | None, server: str | None) -> None:
-    """Refuse a held call; the model reads that it was refused."""
+def reject(call: Invocation, approval: tuple[str, ...], note: str | None, server: str | None) -> None:
+    """Refuse held calls; the model reads that they were refused."""
     _answer(call, approval, "rejected", note, server)
+
+
+@approvals.command()
+@click.argument("approval")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUE",
+    help="Another value of an argument.",
+)
+@click.option("--note", help="Why; kept with the answer.")
+@_server
+@common
+def edit(
+    call: Invocation, approval: str, changes: tuple[str, ...], note: str | None, server: str | None
+) -> None:  # fmt: skip
+    """Propose other arguments for a held call. The changed call is decided anew, and may be held again."""
+    with _reads(call, server) as reads:
+        found = reads.approval(approval)
+    edits = dict(_change(one, found.get("arguments") or {}) for one in changes)
+    _answer(call, [approval], "edited", note, server, edits=edits)
+
+
+def _change(text: str, arguments: Mapping[str, Any]) -> tuple[str, Any]:
+    """One ``NAME=VALUE``; the value is text where the call has text there, else JSON. Raises BadInput."""
+    name, found, value = text.partition("=")
+    if not found or name not in arguments:
+        raise BadInput(f"the call has no argument {name!r}", hint="its arguments: " + ", ".join(arguments))
+    if isinstance(arguments[name], str):
+        return name, value
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            f"the new value of {name!r} is not JSON", hint="for example 20, true or [1, 2]"
+        ) from error

@@ -20,6 +20,7 @@ import click
 
 from tallystick.cli.clean import one_line
 from tallystick.cli.doctor_loss import loss_findings
+from tallystick.cli.doctor_notices import notice_findings
 from tallystick.cli.doctor_registry import Finding, in_force, registry_findings
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.wording import colour, count, counted, glyph, size
@@ -78,7 +79,17 @@ def _findings(call: Invocation, told: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("store", "fail", error.message, error.hint)
     yield from _policies(call)
     yield from registry_findings(call)
+    yield from _notices(call)
     yield _port(settings.host, settings.port)
+
+
+def _notices(call: Invocation) -> Iterator[Finding]:
+    from tallystick.wiring.notifying import places
+
+    try:
+        yield from notice_findings(places(call.store_path))
+    except TallystickError as error:
+        yield Finding("notices", "fail", error.message, error.hint)
 
 
 def _python() -> Finding:

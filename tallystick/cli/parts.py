@@ -207,14 +207,14 @@ class Parts:
         return wiring.people.at_server(server, settings)
 
     def answer(
-        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: Caller, note: str | None
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: Caller, **more: Any
     ) -> Mapping[str, Any]:
-        """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
+        """Answer one held call, under the journal's signature; see ``app.acting.approvals.reply``."""
         from tallystick import wiring
-        from tallystick.app.acting.approvals import answer as give
+        from tallystick.app.acting.approvals import reply
 
-        sign = wiring.journal.sign_answers(stores.path, settings)
-        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note, sign=sign)
+        more["sign"] = wiring.journal.sign_answers(stores.path, settings)
+        return reply(stores.control, wiring.clock(), wiring.ids(), approval, answer, by, **more)
 
     def plan(self, stores: Stores, settings: Settings, *, prune: bool) -> Plan:
         """What declaring a project would change. Raises ConfigError with file and line."""

@@ -27,6 +27,7 @@ LAZY = {
         "tallystick.cli.policy_backtest:backtest",
         "What policies would have said of recorded runs.",
     ),
+    "load": ("tallystick.cli.policy_load:load", "What each rule asked of people, and its budget."),
     "report": (
         "tallystick.cli.policy_backtest:report",
         "What rules that are only reported would have said.",

@@ -282,9 +282,19 @@ def _right(key: Key, raw: Any, folder: Path) -> str:
     return right(_text(key, raw, folder))
 
 
+def _told(key: Key, raw: Any, folder: Path) -> str:
+    text = _text(key, raw, folder)
+    if text.partition(":")[0] not in ("webhook", "slack", "smtp", "smtps"):
+        raise BadInput(
+            f"no notice goes to {text[:40]!r}",
+            hint="webhook:URL, slack:URL or smtp://USER@HOST/?from=A@B&to=C@D",
+        )
+    return text
+
+
 _ITEMS = {
     "export": _export, "witness": _witness, "alias": _alias, "redaction": _redaction, "field_rule": _field_rule,
-    "retention": _retention, "pack": _pack, "policy_file": _policy_file, "right": _right,
+    "retention": _retention, "pack": _pack, "policy_file": _policy_file, "right": _right, "place": _told,
 }  # fmt: skip
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,

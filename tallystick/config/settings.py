@@ -53,6 +53,12 @@ class Settings:
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int
+    approvals: str
+    separate_duties: str
+    notify: tuple[str, ...]
+    notify_secret: str | None = field(repr=False)
+    notify_password: str | None = field(repr=False)
+    notify_address: str | None
     crash_after_s: int
     capture_content: str
     telemetry_fail: str

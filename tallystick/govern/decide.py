@@ -30,7 +30,8 @@ class Ruling:
     """An answer and why. ``because`` is for the model, ``group`` approves a held call; ``reasons`` are for people.
 
     ``rules`` are the places of the rules that decided, ``redact`` the arguments whose values are not to be kept.
-    ``would``: what the answer would have been with the rules that are only reported, where they would change it.
+    ``quorum`` people of the group must approve, and are asked ``asks``. ``would``: what the answer would have been with
+    the rules that are only reported, where they would change it.
     """
 
     answer: Answer
@@ -40,6 +41,8 @@ class Ruling:
     rules: tuple[str, ...] = field(default=(), compare=False)
     redact: tuple[str, ...] = ()
     would: Ruling | None = None
+    quorum: int = 1
+    asks: str | None = None
 
 
 def decide(
@@ -117,7 +120,10 @@ def _refused(rules: list[Rule], declaration: ToolDeclaration) -> Ruling:
     groups = sorted({rule.hold for rule in rules if rule.hold})
     if all(rule.hold for rule in rules):
         if len(groups) == 1:
-            return Ruling(Answer.HOLD, labels, because, groups[0])
+            asks = next((rule.ask for rule in rules if rule.ask), None)
+            return Ruling(
+                Answer.HOLD, labels, because, groups[0], quorum=max(rule.quorum for rule in rules), asks=asks
+            )
         return Ruling(Answer.DENY, (*labels, f"{' and '.join(groups)} would each have to approve"), because)
     return Ruling(
         Answer.DENY, labels, next((rule.because for rule in rules if rule.because and not rule.hold), because)

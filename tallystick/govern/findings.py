@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from tallystick.govern.asking import asking_problems
 from tallystick.govern.reading import can_match
 from tallystick.govern.schema import ARGUMENT_TYPES, CONTEXT, EFFECT_PREFIX
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.step import Effect
 
-ANNOTATIONS: Final = ("id", "hold", "because", "redact", "report")
+ANNOTATIONS: Final = ("id", "hold", "quorum", "ask", "budget", "because", "redact", "report")
 _BARE: Final = ("report",)  # annotations that need no text
 
 
@@ -57,6 +58,7 @@ def annotation_problems(
     elif group and not _lifted_by(source, group):
         hint = f'end the rule with: unless {{ context.approvals.contains("{group}") }}'
         found.append(Problem(file, line, f"no approval of {group} can ever lift this rule", hint))
+    found += [Problem(file, line, *told) for told in asking_problems(notes)]
     found += [Problem(file, line, *told) for told in _redact_problems(source, notes.get("redact"), tools)]
     return found
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import cedarpy
 
+from tallystick.govern.asking import quorum_of
 from tallystick.govern.findings import Problem, annotation_problems, explain, redacted_arguments
 from tallystick.govern.reading import RuleText, can_match, rule_texts
 from tallystick.govern.schema import SCHEMA_VERSION, schema
@@ -42,6 +43,8 @@ class Rule:
     """One rule: where it stands, and what its annotations say.
 
     ``redact`` are arguments whose values are not kept of a call that it permits; ``report``: it refuses nothing.
+    ``quorum`` people of the group that it holds for must approve, ``ask`` is what they are asked to say, and ``budget``
+    how often it is meant to ask ("5 per 100" runs).
     """
 
     place: str
@@ -51,6 +54,9 @@ class Rule:
     name: str | None = None
     redact: tuple[str, ...] = ()
     report: bool = False
+    quorum: int = 1
+    ask: str | None = None
+    budget: str | None = None
 
     @property
     def label(self) -> str:
@@ -236,8 +242,22 @@ def _rule(place: str, source: Mapping[str, Any], report: bool) -> Rule:
     notes = source.get("annotations") or {}
     return Rule(
         place, source["effect"] == "forbid", notes.get("hold"), notes.get("because"), notes.get("id"),
-        redacted_arguments(notes.get("redact")), report or "report" in notes,
+        redacted_arguments(notes.get("redact")), report or "report" in notes, quorum_of(notes.get("quorum")) or 1,
+        notes.get("ask"), notes.get("budget"),
     )  # fmt: skip
+
+
+def rules_in(file: PolicyFile) -> list[Rule]:
+    """The rules of a policy file as they are written, fitting a schema or not; unreadable ones are left out."""
+    found: list[Rule] = []
+    for written in rule_texts(file.text):
+        try:
+            parsed = json.loads(cedarpy.policies_to_json_str(written.text))
+        except ValueError:
+            continue
+        for source in parsed["staticPolicies"].values():
+            found.append(_rule(f"{file.name}:{written.line}", source, file.report))
+    return found
 
 
 def explain_syntax(error: ValueError) -> str:

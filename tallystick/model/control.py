@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -59,6 +59,7 @@ class ToolCall:
     token: Shown | None = field(
         default=None, repr=False, compare=False
     )  # on whose authority, where it is shown
+    editable: bool = False  # whoever makes it can run it with other arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,27 @@ class ApprovalState(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     CONSUMED = "consumed"
+    EDITED = "edited"  # somebody proposed other arguments: that is another question
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One person's yes to a question that asks several. ``at`` is nanoseconds since the epoch."""
+
+    by: str
+    at: int
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's answer to one held action; ``binding`` is the digest of exactly what was asked."""
+    """A person's answer to one held action; ``binding`` is the digest of exactly what was asked.
+
+    ``quorum`` people must say yes; ``given`` are those who did before the last one, who is ``by``. ``apart`` may not
+    (see ``govern.approvals.stands_apart``). ``asks`` is what the rule wants to be told: then a note is needed.
+    ``rules`` held the call; ``facts`` are what was known of its values (``Facts.as_json``). ``edits`` are the values
+    that were proposed instead, where the call is ``editable``.
+    """
 
     id: str
     state: ApprovalState
@@ -109,13 +126,52 @@ class Approval:
     answered: int | None = None
     by: str | None = None
     note: str | None = None
+    quorum: int = 1
+    given: tuple[Given, ...] = ()
+    apart: tuple[str, ...] = ()
+    asks: str | None = None
+    rules: tuple[str, ...] = ()
+    facts: Mapping[str, Any] | None = None
+    editable: bool = False
+    edits: Mapping[str, Any] | None = None
+
+    @property
+    def missing(self) -> int:
+        """How many people must still say yes."""
+        return self.quorum - len(self.given) if self.state is ApprovalState.WAITING else 0
 
 
-def approval_binding(decided: Mapping[str, Any], effect: str | None, group: str, expires: int | str) -> str:
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What a person said once of later calls: a value of an argument is right, or a class of data may flow to a tool.
+
+    ``kind``: value | class; ``name``: the argument, or the class. It holds in one ``run``, or for one ``agent``, until
+    a time (nanoseconds since the epoch). ``value``: None where it is a class, or was erased. ``approval`` is the one
+    that it was said with.
+    """
+
+    id: str
+    kind: str
+    approval: str
+    tool: str
+    name: str
+    until: int
+    by: str
+    at: int
+    run: str | None = None
+    agent: str | None = None
+    value: Any = None
+
+
+def approval_binding(
+    decided: Mapping[str, Any], effect: str | None, group: str, expires: int | str, *, quorum: int = 1,
+    apart: Sequence[str] = (),
+) -> str:  # fmt: skip
     """The digest of exactly what an approval is asked for: the call, what is known of its values, and the rules.
 
     ``decided`` is the body of the decision that asks (written or about to be), ``effect`` the effect of the tool's
-    declaration, ``expires`` nanoseconds since the epoch. Raises KeyError for a body that is no decision's.
+    declaration, ``expires`` nanoseconds since the epoch, ``quorum`` and ``apart`` who must approve and who may not.
+    Raises KeyError for a body that is no decision's.
     """
     bound = {name: decided[name] for name in CALL_FIELDS} | {
         "effect": effect, "call": decided["call"], "policy": decided["policy_digest"], "group": group,
@@ -126,6 +182,10 @@ def approval_binding(decided: Mapping[str, Any], effect: str | None, group: str,
         bound["facts"] = {name: facts[name] for name in FACTS_APPROVED}
     if decided.get("chain") is not None:
         bound["chain"] = decided["chain"]
+    if quorum != 1:
+        bound["quorum"] = quorum
+    if apart:
+        bound["apart"] = list(apart)
     return digest(bound)
 
 

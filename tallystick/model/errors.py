@@ -127,6 +127,21 @@ class Stopped(AnswerIsNo):
     code = "run.stopped"
 
 
+class Held(AnswerIsNo):
+    """A call waits for people and its process does not; detail has ``approval``, ``group`` and ``expires_ns``.
+
+    The same call, made again in the same run, uses the answer.
+    """
+
+    code = "approval.held"
+    http_status = 409
+
+    @property
+    def approval(self) -> str:
+        """The id of the approval that it waits for."""
+        return str(self.detail.get("approval", ""))
+
+
 class NotSignedIn(TallystickError):
     """A token is needed, or the one given is wrong."""
 

@@ -158,7 +158,8 @@ class Verdict:
     """What the guard says before a tool call runs.
 
     ``text`` is what the model reads instead of a result when the call is not allowed. ``warning`` is appended to a
-    result that is allowed but repeats itself.
+    result that is allowed but repeats itself, or that a person changed: then ``arguments`` are those to run with, and
+    ``changed`` names the ones that are others now.
     """
 
     allowed: bool
@@ -167,6 +168,8 @@ class Verdict:
     warning: str | None = None
     price_nano: int | None = None
     looping: bool = False
+    arguments: Mapping[str, Any] | None = None
+    changed: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()  # arguments whose values are not to be kept
 
 

@@ -27,18 +27,27 @@ policy.loaded          state, digest, files [{name, text, report}], tools, evalu
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, facts, chain [{agent, via}], loop, approval, hold, would
+                       because, group, quorum, facts, chain [{agent, via}], loop, approval, hold, would, edit, resumes
                        (would: {answer, group, reasons} with the rules that are only reported, where they change it)
+                       (edit: the approval with which a person changed the arguments; resumes: the one that was asked
+                       for when the same call was made before; each is there only where it is so)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (chain: who acts for whom, from the user to the agent; entries of old journals have none)
                        (stage: pin | switch | identity | arguments | loop | policy | budget | approval | binding |
                        fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
-                       group, because, expires_ns                 (shown: what people see of arguments not kept)
+                       group, because, expires_ns, quorum, apart, asks, rules, facts, editable
+                       (shown: what people see of arguments not kept; quorum: how many must say yes, 1 where missing)
+                       (apart: who may not, people and "user:" with a user of the system; asks: what a note must tell)
 approval.answered      approval, answer (approved | rejected), by, person, via, «note», binding, envelope
-                       (person: by, or null where nobody was added as a person; envelope: DSSE)
+                       (one for each person; person: by, or null where nobody was added as a person; envelope: DSSE)
+approval.edited        approval, arguments {name: «value»}, by, person, via, «note», binding, envelope
+                       (the values that are proposed instead; the decision about them names this approval as edit)
 approval.expired       approval
 approval.consumed      approval, binding
+value.endorsed         vouched, approval, run, agent, tool, argument, «value», until_ns, by
+label.released         vouched, approval, run, agent, tool, class, until_ns, by
+                       (a person vouched for a value, or let a class of data flow to a tool: in a run or for an agent)
 effect.started         effect, decision, run, tool, call, binding
 effect.ended           effect, decision, run, tool, effect_class, outcome, «error», «result», at, loop
                        (one for each call that came back; effect.started only where the effect is not none or read)

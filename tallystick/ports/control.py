@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch
+from tallystick.model.control import Approval, Budget, Switch, Vouched
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
 
@@ -117,7 +117,7 @@ class ControlStore(Protocol):
     def registry_revision(self) -> int:
         """The number of the newest entry that guards must hear of; 0 without any.
 
-        Its kinds: object.*, alias.*, definition.*, switch.*.
+        Its kinds: object.*, alias.*, definition.*, switch.*, value.endorsed, label.released.
 
         Cheap enough to be asked every second by every process.
         """
@@ -151,6 +151,10 @@ class ControlStore(Protocol):
 
     def switches(self) -> Sequence[Switch]:
         """What is stopped now, by scope."""
+        ...
+
+    def vouched(self, after: int = 0) -> Sequence[Vouched]:
+        """What people vouched for that holds longer than until ``after`` (nanoseconds), oldest first."""
         ...
 
     def stopped(self, run: str) -> Entry | None:

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, StatusCode
 
 from tallystick.model import attributes as names
-from tallystick.model.errors import OverBudget, Stopped
+from tallystick.model.errors import Held, OverBudget, Stopped
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import PLACE_KEY, Place, RunState, here
@@ -103,7 +103,7 @@ def describe_error(span: trace.Span, error: BaseException) -> None:
 
     A stop by the guard is no failure of the steps that it ends: they only say that they were stopped.
     """
-    if isinstance(error, Stopped | OverBudget):
+    if isinstance(error, Stopped | OverBudget | Held):
         span.set_attribute(names.STOPPED, cut_text(error.message, _MESSAGE_MAX))
         return
     kind = type(error).__qualname__

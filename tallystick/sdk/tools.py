@@ -10,11 +10,12 @@ from typing import Any, TypeVar, overload
 from opentelemetry import context as otel_context
 
 from tallystick.model.control import Answer, Decision, PolicyState, ToolCall
-from tallystick.model.errors import BadInput, OverBudget, Stopped
+from tallystick.model.errors import BadInput, Held, OverBudget, Stopped
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording, recording
 from tallystick.sdk.declaring import bound_arguments, declare, signature_of
 from tallystick.sdk.edge import caught, edge
+from tallystick.sdk.editing import can_edit, edited_call
 from tallystick.sdk.running import remember_stop
 from tallystick.sdk.runtime import ToolDeclaration, Verdict
 from tallystick.sdk.tooltrace import ToolTrace
@@ -24,6 +25,7 @@ from tallystick.sdk.wrapping import Call, wrap
 F = TypeVar("F", bound=Callable[..., Any])
 
 REFUSED = "This action was not allowed."
+CHANGED_KEY = "changed_by_a_person"  # in a result that is a mapping, beside what the tool returned
 _MARK = "__tallystick_tool__"
 _RISKY = (
     None,
@@ -155,6 +157,7 @@ class ToolStep(Call):
         self.said: EffectOutcome | None = None
         self._misfit: TypeError | None = None
         self._unclear: Exception | None = None
+        self._signature = signature
         self._arguments = self._bind(signature, args, kwargs)
         if self._guard is None:
             self._trace.arguments(self._arguments)
@@ -190,7 +193,7 @@ class ToolStep(Call):
             raise self._misfit
         try:
             verdict = self._decide()
-        except (Stopped, OverBudget):  # the step is closed, with its arguments
+        except (Stopped, OverBudget, Held):  # the step is closed, with its arguments
             raise
         except BaseException:
             self._trace.arguments(self._arguments)
@@ -210,15 +213,35 @@ class ToolStep(Call):
         try:
             if self._unclear is not None:
                 raise self._unclear
-            self._call = self._trace.call(self._arguments)
+            self._call = self._trace.call(self._arguments, editable=can_edit(self._signature))
             return guard.before_tool(self._call, self._declaration)
         except (Stopped, OverBudget) as stop:
             self._trace.arguments(self._arguments)
             self._stop(stop)
             raise
+        except Held as held:
+            self._trace.arguments(self._arguments)
+            self._trace.held(held)
+            raise
         except Exception as error:  # noqa: BLE001 - a guard that fails must not let risky effects pass
             caught("guard.before_tool", error, answered=True)
             return self._without_guard(error)
+
+    def with_changes(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The call as a person changed it, where one did. Raises BadInput where that cannot be: nothing happened."""
+        verdict = self._verdict
+        if verdict is None or verdict.arguments is None or self._signature is None:
+            return args, kwargs
+        try:
+            made = edited_call(self._signature, args, kwargs, verdict.arguments, verdict.changed)
+        except BadInput as error:
+            self.said = EffectOutcome.DID_NOT_HAPPEN
+            self.failed(error)
+            raise
+        self._trace.changed(verdict.arguments, verdict.changed, verdict.redact)
+        return made
 
     def _without_guard(self, error: BaseException) -> Verdict:
         effect = self._declaration.effect
@@ -251,6 +274,8 @@ class ToolStep(Call):
         warning = self._verdict.warning if self._verdict is not None else None
         if warning and isinstance(result, str):
             return f"{result}\n\n{warning}"
+        if self._verdict is not None and self._verdict.changed and type(result) is dict:
+            return {**result, CHANGED_KEY: warning}  # the model must read what was really done
         return result
 
     def item(self, item: Any) -> None:

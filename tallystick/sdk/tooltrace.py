@@ -8,7 +8,8 @@ from typing import Any
 from opentelemetry.context import Context
 
 from tallystick.model import attributes as names
-from tallystick.model.control import ToolCall
+from tallystick.model.control import Answer, ToolCall
+from tallystick.model.errors import Held
 from tallystick.model.masking import mark_of
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
@@ -57,8 +58,8 @@ class ToolTrace:
         place = self._step.place if self._step is not None else None
         return place.state if place is not None else None
 
-    def call(self, arguments: Any) -> ToolCall:
-        """The proposal as the guard sees it."""
+    def call(self, arguments: Any, *, editable: bool = False) -> ToolCall:
+        """The proposal as the guard sees it; ``editable``: it can be run with other arguments."""
         step = self._step
         place = step.place if step is not None else None
         agent = (place.agent if place is not None else None) or self._active.agent or ""
@@ -73,6 +74,7 @@ class ToolTrace:
             workflow=place.workflow if place is not None else self._active.workflow,
             seq=step.seq if step is not None else 0,
             token=token,
+            editable=editable,
         )
 
     @edge("tool.arguments", None)
@@ -85,6 +87,13 @@ class ToolTrace:
                     for name, value in arguments.items()
                 }
             self._step.note({"gen_ai.tool.call.arguments": bounded_json(arguments)})
+
+    @edge("tool.changed", None)
+    def changed(self, arguments: Any, changed: Sequence[str], redact: Sequence[str] = ()) -> None:
+        """Record what the tool is called with after a person changed it, without what is not to be kept."""
+        self.arguments(arguments, redact)
+        if self._step is not None:
+            self._step.note({names.CHANGED: list(changed)})
 
     @edge("tool.verdict", None)
     def verdict(self, verdict: Verdict) -> None:
@@ -127,6 +136,14 @@ class ToolTrace:
         self._price_without_guard()
         if self._step is not None:
             self._step.close(error)
+
+    @edge("tool.held", None)
+    def held(self, held: Held) -> None:
+        """Record that the call waits for people, and the process does not."""
+        self._outcome(EffectOutcome.DID_NOT_HAPPEN)
+        if self._step is not None:
+            self._step.note({names.DECISION: Answer.HOLD.value, names.APPROVAL: held.approval})
+            self._step.close(held)
 
     @edge("tool.refused", None)
     def refused(self, text: str | None) -> None:

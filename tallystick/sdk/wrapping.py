@@ -33,6 +33,12 @@ class Call:
         """Ask leave. None: go on; text: do not run, this is the answer. Raises what ends the whole run."""
         return None
 
+    def with_changes(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the body is called with, once leave was given. Raises where that cannot be."""
+        return args, kwargs
+
     def done(self, result: Any) -> Any:
         """The body returned (or was exhausted); the value is what the caller gets."""
         return result
@@ -83,6 +89,7 @@ def _wrap_function(function: Callable[..., Any], begin: Begin) -> Callable[..., 
         refusal = call.admit()
         if refusal is not None:
             return refusal
+        args, kwargs = call.with_changes(args, kwargs)
         token = _enter(call)
         try:
             result = function(*args, **kwargs)
@@ -106,6 +113,7 @@ def _wrap_coroutine(function: Callable[..., Any], begin: Begin) -> Callable[...,
         refusal = await _admitted(call)
         if refusal is not None:
             return refusal
+        args, kwargs = call.with_changes(args, kwargs)
         token = _enter(call)
         try:
             result = await function(*args, **kwargs)
@@ -138,6 +146,7 @@ def _wrap_generator(function: Callable[..., Any], begin: Begin) -> Callable[...,
         if refusal is not None:
             yield refusal
             return refusal
+        args, kwargs = call.with_changes(args, kwargs)
         return (yield from _generate(function(*args, **kwargs), call))
 
     return wrapped
@@ -178,6 +187,7 @@ def _wrap_async_generator(
         if refusal is not None:
             yield refusal
             return
+        args, kwargs = call.with_changes(args, kwargs)
         body = function(*args, **kwargs)
         inside = _inside(call)
         step = body.__anext__

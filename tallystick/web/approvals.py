@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -17,8 +18,8 @@ from tallystick.web.run import summary
 from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows, same_origin
 from tallystick.web.wording import path
 
-STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed")
-ANSWERS: Final = {"approve": "approved", "reject": "rejected"}
+STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed", "edited")
+ANSWERS: Final = {"approve": "approved", "reject": "rejected", "edit": "edited"}
 NOTE_LIMIT: Final = 2_000
 
 
@@ -54,14 +55,47 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         approval = request.path_params["approval"]
         answer = ANSWERS.get(str(data.get("answer", "")))
         if answer is None:
-            raise BadInput("an approval is answered with approve or reject")
+            raise BadInput("an approval is answered with approve, reject or edit")
         note = str(data.get("note") or "").strip()
         if len(note) > NOTE_LIMIT:
             raise BadInput(f"the note is longer than {NOTE_LIMIT} characters")
-        site.answer(approval, answer, by=site.settings.caller(request), note=note or None)
+        more = _more(site, approval, answer, data)
+        site.answer(approval, answer, by=site.settings.caller(request), note=note or None, **more)
         return Redirect(f"/approvals/{path(approval)}?state=waiting", status_code=303)
 
     return [approvals_page, approvals_json, approval_page, answer_approval]
+
+
+def _more(site: Site, approval: str, answer: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form says beside yes or no: values that are vouched for, or others that are proposed."""
+    if answer == "approved":
+        named = {"endorse": _several(data.get("endorse")), "release": _several(data.get("release"))}
+        return {name: value for name, value in named.items() if value}
+    if answer != "edited":
+        return {}
+    before = site.reader.approval(approval).get("arguments") or {}
+    edits: dict[str, Any] = {}
+    for name, value in before.items():
+        given = data.get(f"argument.{name}")
+        if not isinstance(given, str):
+            continue
+        changed = given if isinstance(value, str) else _json(name, given)
+        if changed != value:
+            edits[name] = changed
+    return {"edits": edits}
+
+
+def _several(given: Any) -> list[str]:
+    return [str(one) for one in given] if isinstance(given, list) else [str(given)] if given else []
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            f"the new value of {name!r} is not JSON", hint="for example 20, true or [1, 2]"
+        ) from error
 
 
 def _view(site: Site, request: Request[Any, Any, Any], chosen: str | None) -> View:

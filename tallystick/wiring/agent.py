@@ -150,6 +150,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
     from tallystick.adapters.policy_files import shipped_policies
     from tallystick.adapters.project import open_book
     from tallystick.app.acting.guard import GuardSettings, RunGuard
+    from tallystick.app.acting.holding import Asking
     from tallystick.app.registry.registrar import known_sources
     from tallystick.cost.loops import LoopLimits
 
@@ -172,7 +173,10 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
         waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9),
         settings=GuardSettings(
             run_budget_nano=settings.run_budget_nano,
-            approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
+            asking=Asking(
+                settings.approval_timeout_s * 1_000_000_000, settings.separate_duties == "on", journal.operator(),
+                suspend=settings.approvals == "suspend",
+            ),
             tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
         ),
         feed=heard, clean=cleaner(settings), identities=identities(stores, settings, agent),

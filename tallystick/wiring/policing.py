@@ -105,3 +105,12 @@ def backtest(
     )  # fmt: skip
     book.heed(heard)
     return go_through(reader(stores), stores.control, book, query, since=since)
+
+
+def load(stores: Stores, since: str) -> Mapping[str, Any]:
+    """What each rule asked of people; ``since`` is an age or a date. Raises BadInput for any other."""
+    from tallystick.app.acting.load import load_json
+    from tallystick.model.query import moment
+    from tallystick.wiring.machine import clock
+
+    return load_json(stores.control, since=moment(since, now=clock().now()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
 from tallystick.model.people import Caller
-from tallystick.wiring import identity, journal, keeping, loss, people, release, texts
+from tallystick.wiring import identity, journal, keeping, loss, notifying, people, release, texts
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -42,7 +42,7 @@ def build_app(
     from tallystick.adapters.session_key import session_key
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
-    from tallystick.app.acting.approvals import answer as give
+    from tallystick.app.acting.approvals import reply
     from tallystick.web.pages import routes
     from tallystick.web.site import PageSettings
 
@@ -50,8 +50,10 @@ def build_app(
     read = reader(stores, served=True)
     book = journal.book(stores, settings)
 
-    def answer(approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
-        return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
+    def answer(
+        approval: str, answer: str, /, *, by: Caller, note: str | None, **more: Any
+    ) -> Mapping[str, Any]:
+        return reply(stores.control, clock(), ids(), approval, answer, by, note, sign=sign, **more)
 
     losses = loss.loss_book(stores, settings).state
     shown = PageSettings(clock().now, store=str(stores.path), address=address, losses=losses)
@@ -106,6 +108,9 @@ def serve(path: Path, settings: Settings) -> None:
         catching_up.start()
         aging = threading.Thread(target=keeping.keep_aging, args=(stores, settings, stopping), daemon=True)
         aging.start()
+        told = notifying.notifying(stores, settings, address)
+        telling = threading.Thread(target=notifying.keep_notifying, args=(told, stopping), daemon=True)
+        telling.start()
         sockets = [main] if otlp is None else [main, otlp]
         server.run(
             app, sockets, on_ready=lambda: _announce(app, stores, settings, address, otlp_port, grpc_port)

@@ -13,7 +13,7 @@ from evidence_house import Lines, of_kind
 
 from tallystick.model.canonical import canonical_json
 from tallystick.proof.merkle import leaf_hash, root_of
-from tallystick.proof.verify.conduct import call_digest
+from tallystick.proof.verify.approvals import call_digest
 
 Leaf = dict[str, Any]
 

@@ -13,6 +13,7 @@ from control_double import Clock, Control, Ids
 from tallystick.adapters.sealing import values_of
 from tallystick.app.acting.feed import StoreFeed
 from tallystick.app.acting.guard import GuardSettings, RunGuard
+from tallystick.app.acting.holding import Asking
 from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.cost.rates import RateCard, load_card
@@ -50,7 +51,9 @@ class House:
     def __init__(
         self, text: str | None = TEXT, *, tools: tuple[ToolDeclaration, ...] = (LOOK, REFUND),
         permissive: bool = False, waiter: Callable[[House, int], None] | None = None, asks: bool = False,
-        control: Control | None = None, identities: Callable[[Clock], Identities] | None = None, **settings: Any,
+        control: Control | None = None, identities: Callable[[Clock], Identities] | None = None,
+        approval_timeout_ns: int = 300_000_000_000, separate: bool = False, started_by: str | None = None,
+        suspend: bool = False, **settings: Any,
     ) -> None:  # fmt: skip
         """``asks``: whether the guard asks the registry; ``control``: the store of another house; ``identities`` makes
         what checks tokens."""
@@ -70,7 +73,9 @@ class House:
             self.book,
             shipped_card(),
             waiter=self._wait,
-            settings=GuardSettings(**settings),
+            settings=GuardSettings(
+                asking=Asking(approval_timeout_ns, separate, started_by, suspend), **settings
+            ),
             feed=self.feed,
             identities=None if identities is None else identities(self.clock),
         )

@@ -25,14 +25,20 @@ def call_digest(decision: Body) -> str:
     return digest(canonical({**{key: decision[key] for key in CALL}, "arguments": named}))
 
 
-def binding(decision: Body, effect: str | None, group: str | None, expires_ns: str) -> str:
+APPROVED = ("authority", "untrusted", "asked", "links", "leaks", "again")
+
+
+def binding(decision: Body, effect: str | None, asked: Body) -> str:
     about = {**{key: decision[key] for key in CALL}, "call": decision["call"], "effect": effect}
-    about |= {"policy": decision["policy_digest"], "group": group, "expires_ns": expires_ns}
+    about |= {"policy": decision["policy_digest"], "group": asked["group"], "expires_ns": asked["expires_ns"]}
     if decision.get("facts") is not None:
-        known = ("authority", "untrusted", "asked", "links", "leaks", "again")
-        about["facts"] = {name: decision["facts"][name] for name in known}
+        about["facts"] = {key: decision["facts"][key] for key in APPROVED}
     if decision.get("chain") is not None:
         about["chain"] = decision["chain"]
+    if asked.get("quorum", 1) != 1:
+        about["quorum"] = asked["quorum"]
+    if asked.get("apart"):
+        about["apart"] = asked["apart"]
     return digest(canonical(about))
 
 
@@ -45,6 +51,7 @@ class Conduct:
         self.starts: dict[str, Body] = {}
         self.asked: dict[str, Body] = {}
         self.answers: dict[str, Body] = {}
+        self.given: dict[str, set[str]] = {}
         self.used: set[str] = set()
         self.once: Counter[tuple[str, Any]] = Counter()
         self.refused: set[str] = set()
@@ -92,19 +99,35 @@ class Conduct:
         same = all(
             body[key] == held[key] for key in ("agent", "arguments", "because", "group", "run", "tool")
         )
-        made = binding(held, self.effect_of(held), body["group"], body["expires_ns"])
+        made = binding(held, self.effect_of(held), body)
         self.hold(same and body["binding"] == made, f"{leaf['id']}: asked for something else")
         self.asked[body["approval"]] = body
 
     def approval_answered(self, leaf: Body, body: Body) -> None:
-        self.first("answered", body["approval"])
         asked = self.asked[body["approval"]]
+        given = self.given.setdefault(body["approval"], set())
+        if body["answer"] == "approved":
+            self.hold(
+                body["by"] not in given | set(asked.get("apart", ())), f"{leaf['id']}: may not, or not twice"
+            )
+            given.add(body["by"])
+        if body["answer"] != "approved" or len(given) == asked.get("quorum", 1):
+            self.first("answered", body["approval"])
+            self.answers[body["approval"]] = body
         in_time = int(leaf["at"]) < int(asked["expires_ns"])
         fits = (
             body["binding"] == asked["binding"] and body["by"] and body["answer"] in ("approved", "rejected")
         )
         self.hold(in_time and fits, f"{leaf['id']}: the answer does not fit")
-        self.answers[body["approval"]] = body
+
+    def approval_edited(self, leaf: Body, body: Body) -> None:
+        self.first("answered", body["approval"])
+        asked = self.asked[body["approval"]]
+        known = set(body["arguments"]) <= set(asked["arguments"]) and asked["editable"]
+        fits = (
+            body["binding"] == asked["binding"] and body["by"] and int(leaf["at"]) < int(asked["expires_ns"])
+        )
+        self.hold(known and fits, f"{leaf['id']}: the edit does not fit")
 
     def approval_expired(self, leaf: Body, body: Body) -> None:
         self.first("answered", body["approval"])

@@ -38,7 +38,7 @@ from guard_promises import (
 
 from tallystick.adapters import projections
 from tallystick.app.acting import authorize as path
-from tallystick.app.acting import decided, guard, pins
+from tallystick.app.acting import decided, guard, holding, pins
 from tallystick.app.acting.memory import RunMemory
 from tallystick.govern import decide as deciding
 from tallystick.govern.labels import context, naming, seen
@@ -90,13 +90,13 @@ def _wait_forever(patch: Patch) -> None:
 
 
 def _count_none(patch: Patch) -> None:
-    true = guard.RunGuard._deny
+    true = guard.RunGuard.deny
 
     def deny(self: Any, act: Any, memory: RunMemory) -> Verdict:
         memory.denials = 0
         return true(self, act, memory)
 
-    patch.setattr(guard.RunGuard, "_deny", deny)
+    patch.setattr(guard.RunGuard, "deny", deny)
 
 
 def _inherit_nothing(patch: Patch) -> None:
@@ -104,7 +104,7 @@ def _inherit_nothing(patch: Patch) -> None:
 
 
 def _never_ask_whether_it_stopped(patch: Patch) -> None:
-    patch.setattr(guard.RunGuard, "_must_not_be_stopped", lambda *_: None)
+    patch.setattr(guard.RunGuard, "must_not_be_stopped", lambda *_: None)
 
 
 def _use_again(patch: Patch) -> None:
@@ -149,12 +149,16 @@ def _allow_all(patch: Patch) -> None:
 
 
 def _approved_is_enough(patch: Patch) -> None:
-    patch.setattr(guard, "bound_to", lambda *_: "0" * 64)
+    patch.setattr(holding, "bound_to", lambda *_: "0" * 64)
 
 
 def _bind_without_facts(patch: Patch) -> None:
     true = decided.approval_binding
-    patch.setattr(decided, "approval_binding", lambda made, *more: true({**made, "facts": None}, *more))
+    patch.setattr(
+        decided,
+        "approval_binding",
+        lambda made, *more, **other: true({**made, "facts": None}, *more, **other),
+    )
 
 
 MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {

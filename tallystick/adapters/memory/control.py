@@ -18,7 +18,7 @@ from tallystick.adapters.sealing import Sealed, no_such_text, sealed, unopened
 from tallystick.govern.people import People
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch
+from tallystick.model.control import Approval, Budget, Switch, Vouched
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -36,6 +36,8 @@ class MemoryViews(MemoryPeopleViews):
     stopped: dict[str, Entry] = field(default_factory=dict)
     attested: dict[str, int] = field(default_factory=dict)
     switches: dict[str, Switch] = field(default_factory=dict)
+    vouched: dict[str, Vouched] = field(default_factory=dict)
+    journal: list[Entry] = field(default_factory=list, compare=False, repr=False, metadata={"shared": True})
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
@@ -44,6 +46,19 @@ class MemoryViews(MemoryPeopleViews):
     def get_approval(self, approval: str) -> Approval | None:
         """One approval by its whole id."""
         return self.approvals.get(approval)
+
+    def put_vouched(self, vouched: Vouched) -> None:
+        """Add or replace what somebody vouched for."""
+        self.vouched[vouched.id] = vouched
+
+    def get_vouched(self, vouched: str) -> Vouched | None:
+        """What somebody vouched for, by its id."""
+        return self.vouched.get(vouched)
+
+    def time_before(self, seq: int) -> int:
+        """When the newest entry before one was written; 0 without any."""
+        before = min(seq - 1, len(self.journal))
+        return self.journal[before - 1].at if before > 0 else 0
 
     def put_budget(self, budget: Budget) -> None:
         """Add or replace one budget by name."""
@@ -102,7 +117,7 @@ class MemoryControl:
         self._leaves: list[bytes] = []
         self._edge = CompactRange()
         self._counts: Counter[str] = Counter()  # entries by run
-        self._views = MemoryViews()
+        self._views = MemoryViews(journal=self._journal)
         self._openings: dict[int, list[Opening]] = {}
         self._texts: dict[str, str] = {}
         self._checkpoints: dict[int, str] = {}
@@ -306,6 +321,12 @@ class MemoryControl:
         with self._lock:
             return [self._views.switches[scope] for scope in sorted(self._views.switches)]
 
+    def vouched(self, after: int = 0) -> Sequence[Vouched]:
+        """What people vouched for, and how long (see ``ports.ControlStore``)."""
+        with self._lock:
+            found = [one for one in self._views.vouched.values() if one.until > after]
+            return sorted(found, key=lambda one: (one.at, one.id))
+
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""
         with self._lock:
@@ -333,7 +354,7 @@ class MemoryControl:
             return {**views.sizes(), "changed": changed}
 
     def _rebuilt(self) -> MemoryViews:
-        views = MemoryViews()
+        views = MemoryViews(journal=self._journal)
         for entry in self._journal:
             apply(views, entry, self._openings.get(entry.seq, ()))
         return views

@@ -67,8 +67,15 @@ class MemoryRegistryViews:
 
     def copied(self) -> Self:
         """A copy that changes apart."""
-        return type(self)(*(copy(getattr(self, one.name)) for one in fields(self)))
+        return type(self)(
+            *(
+                getattr(self, one.name) if one.metadata.get("shared") else copy(getattr(self, one.name))
+                for one in fields(self)
+            )
+        )
 
     def sizes(self) -> dict[str, int]:
         """Rows per view."""
-        return {one.name: len(getattr(self, one.name)) for one in fields(self)}
+        return {
+            one.name: len(getattr(self, one.name)) for one in fields(self) if not one.metadata.get("shared")
+        }

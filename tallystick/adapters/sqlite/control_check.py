@@ -42,7 +42,7 @@ def _check(connection: sqlite3.Connection, beside: sqlite3.Connection, stack: Ex
     check = JournalCheck(kept.checkpoints(rows("SELECT size, note FROM checkpoint ORDER BY size")))
     tiles = _Tiles(connection)
     openings = _Openings(stack.enter_context(closing(all_openings(connection))), kept)
-    views = SqliteViews(beside)
+    views = SqliteViews(beside, journal=False)
     for entry, body in stack.enter_context(closing(all_entries(connection))):
         own = openings.of(entry.seq)
         tiles.add(check.entry(entry, body, own))

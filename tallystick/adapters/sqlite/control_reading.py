@@ -17,7 +17,9 @@ from tallystick.adapters.sqlite.control_views import (
     BUDGET_COLUMNS,
     SWITCH_COLUMNS,
     VIEWS,
+    VOUCHED_COLUMNS,
     approval_of,
+    vouched_of,
 )
 from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.people_views import delegation_of, person_of, token_of
@@ -31,7 +33,7 @@ from tallystick.adapters.sqlite.registry_views import (
 )
 from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch
+from tallystick.model.control import Approval, Budget, Switch, Vouched
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -212,6 +214,12 @@ class ControlReader:
         with self._database.reading() as connection:
             rows = connection.execute(f"SELECT {SWITCH_COLUMNS} FROM switch ORDER BY scope")
             return [Switch(*row) for row in rows]
+
+    def vouched(self, after: int = 0) -> Sequence[Vouched]:
+        """What people vouched for, and how long (see ``ports.ControlStore``)."""
+        sql = f"SELECT {VOUCHED_COLUMNS} FROM vouched WHERE until > ? ORDER BY at, id"
+        with self._database.reading() as connection:
+            return [vouched_of(row) for row in connection.execute(sql, (after,))]
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

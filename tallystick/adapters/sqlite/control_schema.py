@@ -171,11 +171,21 @@ CREATE TABLE switch (
 _ACTOR: Final = """
 CREATE INDEX journal_actor ON journal (actor) WHERE actor <> 'tallystick';
 """
+# What an approval of old times has not: see ``control_views._more``.
+_APPROVALS: Final = """
+ALTER TABLE approval ADD COLUMN more BLOB NOT NULL DEFAULT x'7B7D';
+CREATE TABLE vouched (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, approval TEXT NOT NULL, tool TEXT NOT NULL, name TEXT NOT NULL,
+    until INTEGER NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, run TEXT, agent TEXT, value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX vouched_until ON vouched (until);
+"""
 MIGRATIONS: Final = (
     script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR),
+    script(_APPROVALS),
 )  # fmt: skip
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES)(connection)
+    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES + _APPROVALS)(connection)

@@ -4,39 +4,68 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 import msgspec
 
 from tallystick.adapters.projections import Hold
 from tallystick.adapters.sqlite.people_views import SqlitePeopleViews
-from tallystick.model.control import Approval, ApprovalState, Budget, Switch
+from tallystick.model.control import Approval, ApprovalState, Budget, Given, Switch, Vouched
 from tallystick.model.journal import Entry
 
 VIEWS: Final = {  # how many columns are the key: the first ones
     "declared": 2, "version": 3, "label": 3, "alias": 3, "definition": 3, "approval": 1, "budget": 1, "hold": 1,
-    "stopped": 1, "attested": 1, "switch": 1, "person": 1, "token": 1, "delegation": 1,
+    "stopped": 1, "attested": 1, "switch": 1, "vouched": 1, "person": 1, "token": 1, "delegation": 1,
 }  # fmt: skip
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
-    " requested, expires, answered, by, note"
+    " requested, expires, answered, by, note, more"
 )
+VOUCHED_COLUMNS: Final = "id, kind, approval, tool, name, until, by, at, run, agent, value"
 SWITCH_COLUMNS: Final = "scope, because, by, at, seq"
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 _encode = msgspec.json.Encoder(
     order="sorted"
 ).encode  # the same row, whatever the order in which a body was given
+_MORE: Final = [field for field in fields(Approval) if field.name in (
+    "quorum", "given", "apart", "asks", "rules", "facts", "editable", "edits",
+)]  # fmt: skip
 _HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled, budgets"
 
 
 def approval_of(row: Sequence[Any]) -> Approval:
     """An approval from its row."""
-    (name, state, decision, run, agent, tool, arguments, binding, group, because, *times, by, note) = row
+    (name, state, decision, run, agent, tool, arguments, binding, group, because, *times, by, note, rest) = (
+        row
+    )
     requested, expires, answered = times
     return Approval(
         name, ApprovalState(state), decision, run, agent, tool, msgspec.json.decode(arguments), binding, group, because,
-        requested, expires, answered, by, note,
+        requested, expires, answered, by, note, **_more_of(rest),
     )  # fmt: skip
+
+
+def _more_of(rest: bytes) -> dict[str, Any]:
+    """What most approvals have not: fields of ``Approval`` that are not at their defaults."""
+    more: dict[str, Any] = msgspec.json.decode(rest)
+    for name in ("apart", "rules"):
+        if name in more:
+            more[name] = tuple(more[name])
+    if "given" in more:
+        more["given"] = tuple(Given(**one) for one in more["given"])
+    return more
+
+
+def _more(approval: Approval) -> bytes:
+    more = {field.name: getattr(approval, field.name) for field in _MORE}
+    return _encode({field.name: more[field.name] for field in _MORE if more[field.name] != field.default})
+
+
+def vouched_of(row: Sequence[Any]) -> Vouched:
+    """What somebody vouched for, from its row."""
+    name, kind, approval, tool, what, until, by, at, run, agent, value = row
+    return Vouched(name, kind, approval, tool, what, until, by, at, run, agent, msgspec.json.decode(value))
 
 
 def _hold_of(row: Sequence[Any]) -> Hold:
@@ -53,6 +82,11 @@ def view_rows(connection: sqlite3.Connection, view: str) -> sqlite3.Cursor:
 class SqliteViews(SqlitePeopleViews):
     """Rows behind one connection, inside its transaction."""
 
+    def __init__(self, connection: sqlite3.Connection, *, journal: bool = True) -> None:
+        """``journal``: whether the journal is behind the same connection."""
+        super().__init__(connection)
+        self._journal = journal
+
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
         self._put(
@@ -60,7 +94,7 @@ class SqliteViews(SqlitePeopleViews):
             (
                 approval.id, approval.state.value, approval.decision, approval.run, approval.agent, approval.tool,
                 _encode(dict(approval.arguments)), approval.binding, approval.group, approval.because,
-                approval.requested, approval.expires, approval.answered, approval.by, approval.note,
+                approval.requested, approval.expires, approval.answered, approval.by, approval.note, _more(approval),
             ),
         )  # fmt: skip
 
@@ -69,6 +103,30 @@ class SqliteViews(SqlitePeopleViews):
         sql = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE id = ?"
         row = self._connection.execute(sql, (approval,)).fetchone()
         return approval_of(row) if row else None
+
+    def put_vouched(self, vouched: Vouched) -> None:
+        """Add or replace what somebody vouched for."""
+        self._put(
+            "vouched",
+            (
+                vouched.id, vouched.kind, vouched.approval, vouched.tool, vouched.name, vouched.until, vouched.by,
+                vouched.at, vouched.run, vouched.agent, _encode(vouched.value),
+            ),
+        )  # fmt: skip
+
+    def get_vouched(self, vouched: str) -> Vouched | None:
+        """What somebody vouched for, by its id."""
+        sql = f"SELECT {VOUCHED_COLUMNS} FROM vouched WHERE id = ?"
+        row = self._connection.execute(sql, (vouched,)).fetchone()
+        return vouched_of(row) if row else None
+
+    def time_before(self, seq: int) -> int:
+        """When the newest entry before one was written; 0 without any."""
+        if not self._journal:
+            return 0
+        sql = "SELECT at FROM journal WHERE seq < ? ORDER BY seq DESC LIMIT 1"
+        row = self._connection.execute(sql, (seq,)).fetchone()
+        return int(row[0]) if row else 0
 
     def put_budget(self, budget: Budget) -> None:
         """Add or replace one budget by name."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -40,7 +41,25 @@ _MOST_CHARACTERS: Final = 2_000  # of all their names together
 _SHOWN: Final = 2_000  # characters of what people are shown of an argument that is not kept
 
 _decode: Final = msgspec.json.decode
+NO_SALTS: Final[Mapping[str, bytes]] = MappingProxyType({})
 Clean = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What people vouched for, as it counts for one call: (tool, argument, value as compared), and (class, tool)."""
+
+    endorsed: frozenset[tuple[str, str, str]] = frozenset()
+    released: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What a call has from the one that was held before it: the approval, its step, and the salts of its arguments."""
+
+    approval: str
+    step: str
+    salts: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,9 @@ class Act:
     judged: Mapping[str, Any] | None = None
     facts: Facts | None = None  # what is known of where the arguments come from
     standing: Standing | None = None  # on whose authority it is made
+    word: Word | None = None  # what people vouched for, as it counts for this call
+    edit: str | None = None  # the approval with which a person changed the arguments
+    resumed: Resumed | None = None
     loop: Heard | None = None
     said: Ruling | None = None
     ruling: Ruling | None = None
@@ -136,17 +158,21 @@ def kept(value: Any, salt: bytes, *, largest: int, clean: Clean = mask) -> Conte
     return Content(value, salt, keep=False, why=MASKED) if clean(value) != value else content
 
 
-def exact_arguments(arguments: Mapping[str, Any], salt: bytes, clean: Clean = mask) -> Exact:
-    """Commit to the arguments of a call, each with a salt derived from one.
+def exact_arguments(
+    arguments: Mapping[str, Any], salt: bytes, clean: Clean = mask, salts: Mapping[str, bytes] = NO_SALTS
+) -> Exact:
+    """Commit to the arguments of a call, each with a salt derived from one, or with its own in ``salts``.
 
     Arguments that one entry cannot name (too many, names too long, or names that hold a credential) are committed to
     together under the name "*". Raises BadInput for what has no canonical JSON.
     """
     if not _nameable(tuple(arguments)):
-        content = kept(dict(arguments), derived_salt(salt, WHOLE), largest=_LARGEST, clean=clean)
+        content = kept(
+            dict(arguments), salts.get(WHOLE) or derived_salt(salt, WHOLE), largest=_LARGEST, clean=clean
+        )
         return Exact(_decode(content.bytes), {WHOLE: content}, _shown({WHOLE: content}, salt, clean))
     contents = {
-        name: kept(value, derived_salt(salt, name), largest=_LARGEST, clean=clean)
+        name: kept(value, salts.get(name) or derived_salt(salt, name), largest=_LARGEST, clean=clean)
         for name, value in arguments.items()
     }
     values = {

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tallystick.app.acting.act import EFFECTS, Act, exact_arguments, redacted
+from tallystick.app.acting.act import EFFECTS, NO_SALTS, Act, exact_arguments, redacted
 from tallystick.app.acting.decided import called
 from tallystick.app.acting.faults import refuse_for
 from tallystick.app.acting.feed import NOTHING, Feed
@@ -21,6 +21,7 @@ from tallystick.app.acting.pins import INIT, Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
 from tallystick.app.acting.switches import thrown, told
+from tallystick.app.acting.vouching import NO_WORD, word_for
 from tallystick.cost.budget import scopes
 from tallystick.cost.loops import Rung
 from tallystick.govern.decide import Ruling, decide
@@ -103,7 +104,8 @@ def _write_down(act: Act) -> str | None:
     """Commit to the arguments of a call, and name it. What cannot be written down exactly is said."""
     problem = None
     try:
-        act.exact = exact_arguments(act.call.arguments, act.salt, act.clean)
+        salts = act.resumed.salts if act.resumed is not None else NO_SALTS
+        act.exact = exact_arguments(act.call.arguments, act.salt, act.clean, salts)
     except (BadInput, RecursionError) as error:
         problem = error.message if isinstance(error, BadInput) else "they are nested too deep"
     act.called = called(act)
@@ -138,8 +140,13 @@ def resource(act: Act, _house: Authority, _memory: RunMemory) -> None:
 def labels(act: Act, house: Authority, memory: RunMemory) -> None:
     """On whose word do its values stand? Nothing is settled here: rules read what is found."""
     assert act.tool is not None
-    found = memory.labels.facts(act.tool, act.arguments, house.book.directories)
-    act.facts = replace(found, chain=act.chain)
+    if act.word is None:
+        act.word = NO_WORD if house.feed is None else word_for(house.feed.heard(), act.call, act.at)
+    if act.facts is None:  # else a person was asked when this was known
+        found = memory.labels.facts(
+            act.tool, act.arguments, house.book.directories, act.word.endorsed, act.word.released
+        )
+        act.facts = replace(found, chain=act.chain)
 
 
 def policy(act: Act, _house: Authority, _memory: RunMemory) -> None:

@@ -20,7 +20,7 @@ from tallystick.govern.resource import judged_arguments
 from tallystick.model.canonical import digest
 from tallystick.model.chain import chain_json
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
-from tallystick.model.control import CALL_FIELDS, Answer, Decision, ToolCall, approval_binding
+from tallystick.model.control import CALL_FIELDS, Answer, Approval, Decision, ToolCall, approval_binding
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration, declaration_from
 from tallystick.model.journal import Draft
@@ -51,11 +51,14 @@ def must_be_nameable(call: ToolCall) -> None:
                 raise BadInput(f"{name[:40]!r} is not a name") from error
 
 
-def called(act: Act) -> dict[str, Any]:
-    """What was called, as every entry about the call names it: ``call`` is the digest of all the rest."""
+def called(act: Act, step: str | None = None) -> dict[str, Any]:
+    """What was called, as every entry about the call names it: ``call`` is the digest of all the rest.
+
+    ``step``: as it was called in another step.
+    """
     call, exact = act.call, act.exact
     named = {
-        "run": call.run, "step": call.step, "agent": call.agent, "workflow": call.workflow, "tool": call.tool,
+        "run": call.run, "step": step or call.step, "agent": call.agent, "workflow": call.workflow, "tool": call.tool,
         "tool_digest": _tool_digest(act),
     }  # fmt: skip
     given = None if exact is None else {name: content.commitment for name, content in exact.contents.items()}
@@ -79,15 +82,33 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "policy_state": decision.policy_state.value,
         "policy_answer": act.said.answer.value if act.said is not None else None, "stage": act.stage,
         "answer": decision.answer.value, "reasons": said(decision.reasons), "because": cut(decision.because),
-        "group": decision.group, "facts": act.facts.as_json() if act.facts is not None else None,
-        "chain": chain_json(act.chain),
+        "group": decision.group, "quorum": act.ruling.quorum if decision.group is not None and act.ruling else None,
+        "facts": act.facts.as_json() if act.facts is not None else None, "chain": chain_json(act.chain),
         "loop": act.loop.record if act.loop is not None else None,
         "approval": act.approval, "hold": decision.hold, "would": would(act.said),
     }  # fmt: skip
+    if act.edit is not None:
+        body["edit"] = act.edit
+    if act.resumed is not None:
+        body["resumes"] = act.resumed.approval
     return Draft(
         "decision.made", decision.id, body, run=act.call.run, actor=act.call.agent or "tallystick",
         texts=act.declaration,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked to approve a call, and until when: how many people of a group, and who may not.
+
+    ``expires`` is nanoseconds since the epoch. ``question`` is what they must tell in a note.
+    """
+
+    group: str
+    expires: int
+    quorum: int = 1
+    apart: tuple[str, ...] = ()
+    question: str | None = None
 
 
 def would(ruling: Ruling | None) -> dict[str, Any] | None:
@@ -98,24 +119,29 @@ def would(ruling: Ruling | None) -> dict[str, Any] | None:
     return {"answer": other.answer.value, "group": other.group, "reasons": said(other.reasons)}
 
 
-def bound_to(act: Act, group: str, expires: int) -> str:
+def bound_to(act: Act, asked: Asked) -> str:
     """The binding of an approval of this act; see ``approval_binding``."""
     assert act.called is not None
     assert act.tool is not None
     assert act.policies is not None
     effect = act.tool.effect.value if act.tool.effect is not None else None
-    asked = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json(),
-             "chain": chain_json(act.chain)}  # fmt: skip
-    return approval_binding(asked, effect, group, expires)
+    about = act.called if act.resumed is None else called(act, act.resumed.step)
+    made = {**about, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json(),
+            "chain": chain_json(act.chain)}  # fmt: skip
+    return approval_binding(made, effect, asked.group, asked.expires, quorum=asked.quorum, apart=asked.apart)
 
 
-def requested(act: Act, decision: Decision, approval: str, bound: str, expires: int) -> Draft:
+def requested(act: Act, decision: Decision, approval: str, bound: str, asked: Asked) -> Draft:
     """The entry that asks a group to approve a call, in the transaction of the decision to hold it."""
     assert act.exact is not None
     body = {
         "approval": approval, "decision": decision.id, "run": act.call.run, "agent": act.call.agent,
         "tool": act.call.tool, "arguments": dict(act.exact.contents), "shown": dict(act.exact.shown),
-        "binding": bound, "group": decision.group, "because": cut(decision.because), "expires_ns": str(expires),
+        "binding": bound, "group": decision.group, "because": cut(decision.because),
+        "expires_ns": str(asked.expires), "quorum": asked.quorum, "apart": list(asked.apart),
+        "asks": cut(asked.question), "rules": said(decision.reasons),
+        "facts": act.facts.as_json() if act.facts is not None else None,
+        "editable": act.call.editable and WHOLE not in act.exact.contents,
     }  # fmt: skip
     return _about(act, "approval.requested", approval, body)
 
@@ -123,6 +149,12 @@ def requested(act: Act, decision: Decision, approval: str, bound: str, expires: 
 def consumed(act: Act, approval: str, bound: str | None) -> Draft:
     """The entry that uses an approval up, in the transaction of the call that it lets through."""
     return _about(act, "approval.consumed", approval, {"approval": approval, "binding": bound})
+
+
+def taken(act: Act, found: Approval) -> Draft:
+    """The entry that uses up a person's edit, before the changed call is decided."""
+    body = {"approval": found.id, "binding": found.binding}
+    return _about(act, "approval.consumed", found.id, body)
 
 
 def _about(act: Act, kind: str, subject: str, body: Mapping[str, Any]) -> Draft:
@@ -272,6 +304,10 @@ def differences(decided: Mapping[str, Any], inputs: Inputs, policies: PolicySet,
             "because": _today(decided["because"]),
         }
         group = ruling.group if ruling.answer is Answer.HOLD else None
+        if group is not None and ruling.quorum != (decided.get("quorum") or 1):
+            found.append(
+                f"{ruling.quorum} people would have to approve, recorded is {decided.get('quorum') or 1}"
+            )
         again = (ruling.answer.value, said(ruling.reasons), cut(ruling.because), group)
         for name, value in zip(("answer", "reasons", "because", "group"), again, strict=True):
             if decided[name] != value:

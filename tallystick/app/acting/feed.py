@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from tallystick.app.registry.registrar import known_sources
-from tallystick.model.control import Switch
+from tallystick.model.control import Switch, Vouched
 from tallystick.model.errors import (
     BadInput,
     StoreFault,
@@ -54,8 +54,8 @@ class Known:
 
     ``tools`` are all that were ever declared, ``retired`` the names of those that are no longer to be called.
     ``snapshot`` is what scopes are judged by; None where no policy has one. ``trouble`` says what cannot be read,
-    ``switches`` are what a person stopped, ``revoked`` the ids of tokens of agents that hold no more, and "key:NUMBER"
-    of keys that sign no more.
+    ``switches`` are what a person stopped, ``vouched`` what people said once of later calls, ``revoked`` the ids of
+    tokens of agents that hold no more, and "key:NUMBER" of keys that sign no more.
     """
 
     revision: int
@@ -67,6 +67,7 @@ class Known:
     trouble: str | None = None
     switches: tuple[Switch, ...] = ()
     revoked: tuple[str, ...] = ()
+    vouched: tuple[Vouched, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Heard:
     shown: dict[str, list[Shown]] = field(init=False, compare=False, repr=False)
     switches: dict[str, Switch] = field(init=False, compare=False, repr=False)
     revoked: frozenset[str] = field(init=False, compare=False, repr=False)
+    vouched: dict[tuple[str, str], list[Vouched]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         tools: dict[str, ToolDeclaration] = {}
@@ -103,6 +105,12 @@ class Heard:
         thrown = {one.scope: one for part in reversed(self.parts) for one in part.switches}
         object.__setattr__(self, "switches", thrown)
         object.__setattr__(self, "revoked", frozenset(one for part in self.parts for one in part.revoked))
+        vouched: dict[tuple[str, str], list[Vouched]] = {}
+        for part in self.parts:
+            for word in part.vouched:
+                whose = ("run", word.run) if word.run is not None else ("agent", str(word.agent))
+                vouched.setdefault(whose, []).append(word)
+        object.__setattr__(self, "vouched", vouched)
 
 
 NOTHING: Final = Heard()
@@ -164,9 +172,10 @@ class StoreFeed:
         if last is not None and last.revision == revision:
             return
         if last is not None and not self._declared_since(last.revision):
-            self._heard = Heard((_with_shown(last, revision, self._control),))
+            known = _with_shown(last, revision, self._control)
         else:
-            self._heard = Heard((read_known(self._control, revision, self._uses),))
+            known = read_known(self._control, revision, self._uses)
+        self._heard = Heard((replace(known, vouched=tuple(self._control.vouched(self._clock.now()))),))
 
     def _declared_since(self, revision: int) -> bool:
         """Whether more changed than definitions and switches; definitions are shown often, and there may be thousands

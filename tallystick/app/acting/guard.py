@@ -15,10 +15,11 @@ from typing import Any, Final, NoReturn
 from tallystick.app.acting import effects
 from tallystick.app.acting.act import EFFECTS, Act, Clean
 from tallystick.app.acting.authorize import Authority, authorize
-from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
+from tallystick.app.acting.decided import consumed, decision_entry, must_be_nameable
 from tallystick.app.acting.faults import FAULT
 from tallystick.app.acting.feed import Feed
 from tallystick.app.acting.handing import HandingOver
+from tallystick.app.acting.holding import Asking, Holding
 from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.memory import RunMemory, Runs
 from tallystick.app.acting.outbox import Outbox
@@ -26,12 +27,12 @@ from tallystick.app.acting.pins import Pins
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.app.acting.spend import Purse
 from tallystick.app.acting.switches import stop_detail, thrown, told
-from tallystick.app.acting.waiting import Waiter, wait_for
+from tallystick.app.acting.waiting import Waiter
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import LoopLimits, Rung
 from tallystick.cost.rates import RateCard
-from tallystick.model.control import Answer, ApprovalState, Decision, Switch, ToolCall
-from tallystick.model.errors import Conflict, OverBudget, Stopped, StoreFault, StoreFull, Unreachable
+from tallystick.model.control import Answer, Decision, Switch, ToolCall
+from tallystick.model.errors import OverBudget, Stopped, StoreFault, StoreFull, Unreachable
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
 from tallystick.model.labels import Integrity
@@ -52,7 +53,7 @@ class GuardSettings:
     """How the guard behaves: times in nanoseconds, money in nano-dollars; None is no limit."""
 
     run_budget_nano: int | None = None
-    approval_timeout_ns: int = 300_000_000_000
+    asking: Asking = field(default_factory=Asking)
     most_denials: int = 10
     tool_pins: bool = True  # a tool whose definition nobody accepted is refused; else it is only shown
     loops: LoopLimits = field(default_factory=LoopLimits)
@@ -73,7 +74,6 @@ class RunGuard:
         self._control = control
         self._clock = clock
         self._ids = ids
-        self._waiter = waiter
         self._clean = clean
         self._settings = settings or GuardSettings()
         self._outbox = Outbox(control, clock)
@@ -83,6 +83,7 @@ class RunGuard:
             None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
             identities,
         )  # fmt: skip
+        self._holding = Holding(self, control, clock, ids, self._outbox, waiter, self._settings.asking)
         self._runs = Runs(lambda: RunMemory(LoopWatch(self._settings.loops, self._ids)))
         self.handing = None if identities is None else HandingOver(identities, self._memory)
 
@@ -144,7 +145,8 @@ class RunGuard:
             memory.labels.inherit(Integrity.THIRD_PARTY)
         return memory
 
-    def _must_not_be_stopped(self, run: str) -> None:
+    def must_not_be_stopped(self, run: str) -> None:
+        """Raises Stopped for a run that is over."""
         entry = self._control.stopped(run)
         if entry is not None:
             by = str(entry.body.get("by"))
@@ -155,43 +157,46 @@ class RunGuard:
     def before_tool(self, call: ToolCall, declaration: ToolDeclaration) -> Verdict:
         """Decide one call, wait for an approval if it is held, and take what it may cost.
 
-        Raises Stopped or OverBudget when the whole run must end, BadInput for a call that no entry could name, and
-        the store's faults: then nothing may run.
+        Raises Stopped or OverBudget when the whole run must end, Held where calls do not wait for people, BadInput for
+        a call that no entry could name, and the store's faults: then nothing may run.
         """
         must_be_nameable(call)
         memory = self._memory(call.run)
         if memory.stopped or self._house.book.pin(declaration).tool.effect in EFFECTS:
-            self._must_not_be_stopped(call.run)
+            self.must_not_be_stopped(call.run)
         act = Act(call, declaration, self._clock.now(), self._ids.salt(), clean=self._clean)
-        self._judge(act, memory)
+        met = self._holding.met(act, memory)
+        if met is not None:
+            return met
+        self.judge(act, memory)
         assert act.ruling is not None
         if act.looping is Rung.REFUSED:
-            return self._refuse_loop(act)
+            return self.refuse_loop(act)
         if act.settled and act.ruling.answer is Answer.HOLD:
-            return self._held(act, memory)
+            return self._holding.held(act, memory)
         if act.settled:
-            return self._deny(act, memory)
-        return self._admit(act, memory)
+            return self.deny(act, memory)
+        return self.admit(act, memory)
 
-    def _judge(self, act: Act, memory: RunMemory) -> None:
+    def judge(self, act: Act, memory: RunMemory) -> None:
         """Take a call through the stages. Raises Stopped where the loop rules end the run."""
         with memory.lock:
             authorize(act, self._house, memory)
         if act.looping is Rung.STOPPED:
             self._stop_for_loop(act)
         if act.stage == "switch" and act.switch is not None and act.switch.ends_runs:
-            decision = self._decision(act)
+            decision = self.decision(act)
             self._outbox.later([decision_entry(act, decision)])
             self._stop_by_switch(act.call.run, act.switch, decision.id)
 
-    def _admit(self, act: Act, memory: RunMemory, bound: str | None = None) -> Verdict:
+    def admit(self, act: Act, memory: RunMemory, bound: str | None = None) -> Verdict:
         """Write what must stand before the call runs, then let it run. Raises OverBudget or Conflict.
 
         ``bound`` is the binding of the approval that is used up with it.
         """
         assert act.tool is not None
         assert act.loop is not None
-        decision = self._decision(act)
+        decision = self.decision(act)
         drafts = [*act.entries, decision_entry(act, decision)]
         if act.approval is not None:
             drafts.insert(0, consumed(act, act.approval, bound))
@@ -208,9 +213,7 @@ class RunGuard:
         except (StoreFault, StoreFull, Unreachable) as fault:
             if not risky:
                 raise
-            return self._deny(
-                act.refused(FAULT, (f"the journal cannot be written: {fault.message}",)), memory
-            )
+            return self.deny(act.refused(FAULT, (f"the journal cannot be written: {fault.message}",)), memory)
         with memory.lock:
             memory.let_through(decision.id, act)
         finding = act.loop.finding
@@ -221,9 +224,9 @@ class RunGuard:
             warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
         )  # fmt: skip
 
-    def _deny(self, act: Act, memory: RunMemory) -> Verdict:
+    def deny(self, act: Act, memory: RunMemory) -> Verdict:
         """Say no in the one sentence, count it, and stop the run that was told no too often."""
-        decision = self._decision(act)
+        decision = self.decision(act)
         drafts = [*(act.entries if act.stage == FAULT else ()), decision_entry(act, decision)]
         if (act.tool is None or act.tool.effect in EFFECTS) and act.stage != FAULT:
             self._outbox.write(drafts)
@@ -239,8 +242,9 @@ class RunGuard:
         text = f"{DENIED} {decision.because}" if decision.because else DENIED
         return Verdict(False, decision, text)
 
-    def _refuse_loop(self, act: Act) -> Verdict:
-        decision = self._decision(act)
+    def refuse_loop(self, act: Act) -> Verdict:
+        """Say that the run repeats itself."""
+        decision = self.decision(act)
         self._outbox.later([decision_entry(act, decision)])
         return Verdict(False, decision, LOOPING, looping=True)
 
@@ -252,53 +256,6 @@ class RunGuard:
         )
         self._outbox.later([decision_entry(act, refusal)])
         self._stop_for_budget(act.call.run, error)
-
-    # -- approvals ----------------------------------------------------------------------------------------------
-
-    def _held(self, act: Act, memory: RunMemory) -> Verdict:
-        """Ask, wait, decide again. Only an approval of exactly this call under exactly these rules lets it through."""
-        assert act.ruling is not None
-        group = act.ruling.group or ""
-        expires = self._clock.now() + self._settings.approval_timeout_ns
-        bound = bound_to(act, group, expires)
-        approval = self._ask(act, expires, bound)
-        found = wait_for(self._control, self._clock, self._waiter, approval)
-        if found.state is not ApprovalState.APPROVED:
-            expired = found.state is ApprovalState.EXPIRED
-            word = "nobody answered in time" if expired else f"{found.state.value} by {found.by}"
-            reasons = (*act.ruling.reasons, word)
-            return self._deny(act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory)
-        self._must_not_be_stopped(act.call.run)
-        again = Act(
-            act.call, act.given, self._clock.now(), act.salt, frozenset({group}), approval, clean=self._clean
-        )
-        self._judge(again, memory)
-        assert again.ruling is not None
-        if again.looping is Rung.REFUSED:
-            return self._refuse_loop(again)
-        if again.switch is not None:
-            return self._deny(again, memory)
-        if bound_to(again, group, expires) != bound:
-            reasons = ("the call or the rules are not those that were approved",)
-            return self._deny(again.refused("binding", reasons), memory)
-        if again.settled and again.ruling.answer is Answer.HOLD:
-            return self._deny(again.refused("approval", again.ruling.reasons), memory)
-        if again.settled:
-            return self._deny(again, memory)
-        try:
-            return self._admit(again, memory, bound)
-        except Conflict as error:
-            reasons = (f"the approval could not be used: {error.message}",)
-            return self._deny(again.refused("approval", reasons), memory)
-
-    def _ask(self, act: Act, expires: int, bound: str) -> str:
-        """Write the decision to hold and the question to the group, together; the id of the approval asked for."""
-        decision = self._decision(act)
-        held = decision_entry(act, decision)
-        approval = self._ids.new("apr")
-        self._outbox.write([held, requested(act, decision, approval, bound, expires)])
-        act.approval, act.loop = approval, None  # what the loop rules said is told once
-        return approval
 
     # -- after a tool -------------------------------------------------------------------------------------------
 
@@ -338,7 +295,7 @@ class RunGuard:
     def before_model(self, call: ModelCall) -> Permit:
         """Hold the worst case of a model call. Raises OverBudget or Stopped, before anything is sent."""
         self._memory(call.run)
-        self._must_not_be_stopped(call.run)
+        self.must_not_be_stopped(call.run)
         if self._house.feed is not None:
             switch = thrown(self._house.feed.heard(), agent=call.agent, workflow=call.workflow)
             if switch is not None:
@@ -357,7 +314,7 @@ class RunGuard:
     def _stop_for_loop(self, act: Act) -> NoReturn:
         assert act.loop is not None
         finding = act.loop.finding
-        decision = self._decision(act)
+        decision = self.decision(act)
         detail: dict[str, Any] = {
             "rule": finding.rule, "repeats": finding.repeats, "tool": act.call.tool, "decision": decision.id,
         }  # fmt: skip
@@ -380,7 +337,8 @@ class RunGuard:
         self._outbox.write([Draft("run.stopped", run, body, run=run)])
         self._runs.remember(run).stopped = True
 
-    def _decision(self, act: Act) -> Decision:
+    def decision(self, act: Act) -> Decision:
+        """The decision about a call as it stands."""
         assert act.ruling is not None
         assert act.policies is not None
         ruling = act.ruling

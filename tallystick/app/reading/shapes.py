@@ -150,4 +150,12 @@ def approval_json(approval: Approval) -> Json:
         "by": approval.by,
         "note": approval.note,
         "decision": approval.decision,
+        "quorum": approval.quorum,
+        "given": [{"by": one.by, "at": time_text(one.at), "note": one.note} for one in approval.given],
+        "apart": list(approval.apart),
+        "asks": approval.asks,
+        "rules": list(approval.rules),
+        "facts": None if approval.facts is None else dict(approval.facts),
+        "editable": approval.editable,
+        "edits": None if approval.edits is None else dict(approval.edits),
     }

@@ -87,19 +87,24 @@ class Context:
         self.released.add((data_class, tool))
 
     def facts(
-        self, tool: ToolDeclaration, arguments: Mapping[str, Any], known: Mapping[str, frozenset[str]]
-    ) -> Facts:
-        """What rules may know of a call about to be made. ``known``: directory -> its members, as compared."""
+        self, tool: ToolDeclaration, arguments: Mapping[str, Any], known: Mapping[str, frozenset[str]],
+        endorsed: frozenset[tuple[str, str, str]] = frozenset(), released: frozenset[tuple[str, str]] = frozenset(),
+    ) -> Facts:  # fmt: skip
+        """What rules may know of a call about to be made. ``known``: directory -> its members, as compared.
+
+        ``endorsed`` and ``released`` are what people vouched for beyond this context: in other processes of its run, or
+        for its agent.
+        """
         if self._said is None:
             self._said = said(self.words)
-        grounds = Grounds(self._said, self.seen, known, frozenset(self.endorsed), self.passed)
+        grounds = Grounds(self._said, self.seen, known, endorsed | self.endorsed, self.passed)
         full = (
             len(self.made) >= _MOST_MADE
         )  # so many effects that not all are remembered: each may be one of them
         again = tool.effect in EFFECTS and (
             full or (bool(self.made) and _effect_of(tool, arguments) in self.made)
         )
-        free = {name for name, reader in self.released if reader == tool.name}
+        free = {name for name, reader in released | self.released if reader == tool.name}
         leaks = () if free >= self.classes else sorted(self.classes - free - {*tool.data, *tool.readers})
         return judge(
             tool, arguments, grounds, watermark=self.watermark, seen=tuple(sorted(self.classes)),

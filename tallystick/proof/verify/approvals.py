@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tallystick.model.canonical import digest
 from tallystick.model.control import approval_binding
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
@@ -20,7 +21,10 @@ class _Asked:
     body: Mapping[str, Any]
     expires: int
     call: str | None
+    step: str | None = None
     answer: str | None = None
+    given: list[str] = field(default_factory=list)  # who said yes
+    edits: Mapping[str, Any] | None = None  # the commitments of proposed values
     expired: bool = False
     consumed: int | None = None  # entry that used it
     decided: bool = False  # a decision names it as the one that let it through
@@ -53,6 +57,8 @@ class Approvals:
             return
         if entry.kind == "approval.answered":
             self._answered(entry, asked)
+        elif entry.kind == "approval.edited":
+            self._edited(entry, asked)
         elif entry.kind == "approval.expired":
             if asked.answer is not None or asked.expired:
                 self._say(entry, f"approval {approval} expired although it was settled before")
@@ -73,7 +79,7 @@ class Approvals:
             self._say(entry, f"approval {approval} was asked for without a decision")
             return
         made = found[1]
-        asked.call = made["call"]
+        asked.call, asked.step = made["call"], made["step"]
         if made["answer"] != "hold":
             self._say(entry, f"approval {approval} was asked for a call that was not held")
         same = all(body[key] == made[key] for key in ("run", "agent", "tool", "group", "because"))
@@ -81,6 +87,8 @@ class Approvals:
             self._say(
                 entry, f"approval {approval} was asked for something else than decision {body['decision']}"
             )
+        if _quorum(body) != (made.get("quorum") or 1):
+            self._say(entry, f"approval {approval} asks another number of people than its decision says")
         self._bound(entry, made)
         self._told.holds(_CHECK)
 
@@ -91,17 +99,36 @@ class Approvals:
             self._told.not_checked(_CHECK, f"entry {entry.seq}", "the declaration of the tool is not here")
             return
         body = entry.body
-        bound = approval_binding(made, declared.get("effect"), body["group"], body["expires_ns"])
+        bound = approval_binding(
+            made, declared.get("effect"), body["group"], body["expires_ns"], quorum=_quorum(body),
+            apart=body.get("apart") or (),
+        )  # fmt: skip
         if body["binding"] != bound:
             self._say(entry, f"approval {entry.body['approval']} is not bound to the call that was held")
 
     def _answered(self, entry: Entry, asked: _Asked) -> None:
         body = entry.body
         approval = body["approval"]
-        if asked.answer is not None or asked.expired:
-            self._say(entry, f"approval {approval} was answered although it was settled before")
+        self._by_somebody(entry, asked)
         if body["answer"] not in ("approved", "rejected"):
             self._say(entry, f"approval {approval} has an answer that there is none")
+        if body["answer"] == "approved":
+            name = str(body["by"]).strip().casefold()
+            if name in asked.given:
+                self._say(entry, f"approval {approval} counts one person twice")
+            if any(name == str(one).strip().casefold() for one in asked.body.get("apart") or ()):
+                self._say(entry, f"approval {approval} was given by somebody who had a part in it")
+            asked.given.append(name)
+            if len(asked.given) < _quorum(asked.body):
+                return
+        asked.answer = body["answer"]
+
+    def _by_somebody(self, entry: Entry, asked: _Asked) -> None:
+        """What holds of answers and edits alike."""
+        body = entry.body
+        approval = body["approval"]
+        if asked.answer is not None or asked.expired:
+            self._say(entry, f"approval {approval} was answered although it was settled before")
         if body["binding"] != asked.body["binding"]:
             self._say(entry, f"approval {approval} was answered for another binding")
         if not isinstance(body["by"], str) or not body["by"].strip():
@@ -110,7 +137,24 @@ class Approvals:
             self._say(entry, f"approval {approval} was answered by somebody else than the person it names")
         if entry.at >= asked.expires:
             self._say(entry, f"approval {approval} was answered after its time")
-        asked.answer = body["answer"]
+
+    def _edited(self, entry: Entry, asked: _Asked) -> None:
+        self._by_somebody(entry, asked)
+        if not asked.body.get("editable") or not set(entry.body["arguments"]) <= set(asked.body["arguments"]):
+            self._say(entry, f"approval {entry.body['approval']} was edited where that cannot be")
+        asked.answer, asked.edits = "edited", entry.body["arguments"]
+
+    def edited_by(self, entry: Entry) -> None:
+        """A decision about arguments that a person changed: the edit was made, of this step, and counts once."""
+        made = entry.body
+        edit = made["edit"]
+        asked = self._known.get(edit)
+        if asked is None or asked.edits is None:
+            self._say(entry, f"decision {made['decision']} names edit {edit}, which nobody made")
+            return
+        same = all(asked.body[key] == made[key] for key in ("run", "agent", "tool"))
+        if not same or set(asked.body["arguments"]) != set(made["arguments"] or {}):
+            self._say(entry, f"decision {made['decision']} is about something else than edit {edit}")
 
     def _consumed(self, entry: Entry, asked: _Asked) -> None:
         body = entry.body
@@ -119,7 +163,7 @@ class Approvals:
             self._say(entry, f"approval {approval} was used before, by entry {asked.consumed}")
         if asked.answer is None:
             self._say(entry, f"approval {approval} was used without an answer")
-        elif asked.answer != "approved":
+        elif asked.answer not in ("approved", "edited"):
             self._say(entry, f"approval {approval} was used although it was {asked.answer}")
         if asked.expired or entry.at >= asked.expires:
             self._say(entry, f"approval {approval} was used after its time")
@@ -135,8 +179,10 @@ class Approvals:
         if asked is None:
             self._say(entry, f"approval {approval} is named and was never asked for")
             return
-        if asked.call != made["call"]:
+        if asked.call != made["call"] and not self._resumed(made, asked):
             self._say(entry, f"approval {approval} was asked for another call")
+        if asked.answer == "edited" and made["answer"] != "deny":
+            self._say(entry, f"approval {approval} was edited, and let the call through that was asked for")
         if made["answer"] == "deny":
             return
         if asked.consumed is None:
@@ -150,5 +196,34 @@ class Approvals:
                 f"decision {made['decision']} counts other groups than the one approval {approval} is from",
             )
 
+    def _resumed(self, made: Mapping[str, Any], asked: _Asked) -> bool:
+        """Whether a decision is about the same call, made again in another step of the same run."""
+        if made.get("resumes") != asked.body["approval"]:
+            return False
+        return call_digest({**made, "step": asked.step}) == asked.call
+
     def _say(self, entry: Entry, text: str) -> None:
         self._told.finding(_CHECK, f"entry {entry.seq}", text)
+
+
+def _quorum(body: Mapping[str, Any]) -> int:
+    """How many people an approval asks; old ones ask one."""
+    return int(body.get("quorum") or 1)
+
+
+def call_digest(made: Mapping[str, Any]) -> str:
+    """The digest of exactly the call that a decision is about, from its body."""
+    arguments = made["arguments"]
+    return digest(
+        {
+            "run": made["run"],
+            "step": made["step"],
+            "agent": made["agent"],
+            "workflow": made["workflow"],
+            "tool": made["tool"],
+            "tool_digest": made["tool_digest"],
+            "arguments": None
+            if arguments is None
+            else {name: one["commitment"] for name, one in arguments.items()},
+        }
+    )

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tallystick.model.canonical import digest
 from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
-from tallystick.proof.verify.approvals import Approvals
+from tallystick.proof.verify.approvals import Approvals, call_digest
 from tallystick.proof.verify.seen import Seen, time_of
 
 _CHECK: Final = "conduct"
@@ -77,6 +76,8 @@ class Conduct:
         self._decisions[decision] = (entry.seq, body)
         if body["approval"] is not None:
             self._approvals.used_by(entry)
+        if body.get("edit") is not None:
+            self._approvals.edited_by(entry)
         if answer == "hold":
             self._held.setdefault(call, decision)
         elif answer == "deny" and not lets_run(body):
@@ -184,21 +185,3 @@ def lets_run(made: Mapping[str, Any]) -> bool:
     if made["answer"] in ("allow", "not evaluated"):
         return True
     return bool(made["policy_state"] == "permissive" and made["stage"] == "policy")
-
-
-def call_digest(made: Mapping[str, Any]) -> str:
-    """The digest of exactly the call that a decision is about, from its body."""
-    arguments = made["arguments"]
-    return digest(
-        {
-            "run": made["run"],
-            "step": made["step"],
-            "agent": made["agent"],
-            "workflow": made["workflow"],
-            "tool": made["tool"],
-            "tool_digest": made["tool_digest"],
-            "arguments": None
-            if arguments is None
-            else {name: one["commitment"] for name, one in arguments.items()},
-        }
-    )

@@ -73,7 +73,11 @@ class Rulings:
         if made["approval"] is None and made["approved"] and answer != "deny":
             self._say(entry, f"decision {decision} counts an approval and names none")
         first = self._calls.setdefault((made["run"], made["step"]), (decision, made["call"]))
-        if first[1] != made["call"]:
+        if (
+            first[1] != made["call"] and made.get("edit") is not None
+        ):  # that a person made it is checked with approvals
+            self._calls[(made["run"], made["step"])] = (decision, made["call"])
+        elif first[1] != made["call"]:
             self._say(
                 entry, f"decision {decision} is about another call of its step than decision {first[0]}"
             )

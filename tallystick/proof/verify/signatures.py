@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json, read_canonical
+from tallystick.model.commitment import COMMITMENT_KEY
 from tallystick.model.journal import Entry
 from tallystick.proof.dsse import payload_of, verify_envelope
 from tallystick.proof.lines import FORMAT, Line
@@ -41,7 +42,11 @@ class Signatures:
             self._expected[sha256(canonical_json(told)).digest()] = entry.seq
         if entry.kind == "approval.requested" and entry.previous is None:
             self._until[entry.body["approval"]] = time_of(str(entry.body["expires_ns"]))
-        if entry.kind == "approval.answered" and self._trust.keys and entry.previous is None:
+        if (
+            entry.kind in ("approval.answered", "approval.edited")
+            and self._trust.keys
+            and entry.previous is None
+        ):
             self._answered(entry)
 
     def _answered(self, entry: Entry) -> None:
@@ -59,6 +64,8 @@ class Signatures:
         given = {
             key: body[key] for key in ("approval", "binding", "answer", "by", "person", "via") if key in body
         }
+        if entry.kind == "approval.edited":
+            given["arguments"] = {name: one[COMMITMENT_KEY] for name, one in body["arguments"].items()}
         at = signed["predicate"]["at"]
         if signed != answer_statement({**given, "at": at}):
             self._told.finding(_CHECK, place, "what was signed is another answer than the one in the journal")
