@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from tallystick.adapters.effect_projections import EFFECT_KINDS, EffectViews
 from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews, check_name
 from tallystick.adapters.sealing import open_body
 from tallystick.model.commitment import Opening
@@ -24,6 +25,7 @@ _CONTENTS: Final[dict[str, tuple[str, ...] | None]] = {  # fields that may hold 
     "approval.requested": ("arguments", "shown"),
     "approval.answered": ("note",),
     "run.stopped": None,
+    "effect.ended": ("error", "result", "contract"),
     "content.erased": ("subject",),  # whose contents they were is known by who asked, and is not kept
 }
 _ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
@@ -41,7 +43,7 @@ class Hold:
     budgets: tuple[str, ...] = ()  # names of the budgets that hold the money: only these give it back
 
 
-class Views(RegistryViews, Protocol):
+class Views(RegistryViews, EffectViews, Protocol):
     """The rows that entries change, keyed as their names say. ``get`` methods return None for what is not there."""
 
     def put_approval(self, approval: Approval) -> None:
@@ -324,8 +326,7 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "approval.answered": _approval_answered,
     "approval.expired": _approval_expired,
     "approval.consumed": _approval_consumed,
-    "effect.started": None,
-    "effect.ended": None,
+    **EFFECT_KINDS,
     "budget.set": _budget_set,
     "hold.taken": _hold_taken,
     "hold.settled": _hold_settled,

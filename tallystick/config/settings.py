@@ -47,6 +47,8 @@ class Settings:
     policy_pack: tuple[str, ...]
     policy_report_only: tuple[str, ...]
     tool_pins: str
+    result_checks: tuple[str, ...]
+    must_cite: str
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int

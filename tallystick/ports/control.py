@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch
+from tallystick.model.control import Approval, Budget, Deed, Switch
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
 
@@ -134,6 +134,16 @@ class ControlStore(Protocol):
 
     def switches(self) -> Sequence[Switch]:
         """What is stopped now, by scope."""
+        ...
+
+    def effects(
+        self, *, unsettled: bool = False, run: str | None = None, tool: str | None = None, limit: int = 200
+    ) -> Sequence[Deed]:
+        """Consequential calls, newest first. ``unsettled``: those that are started or in doubt."""
+        ...
+
+    def effect(self, effect: str) -> Deed:
+        """One effect by id or unambiguous prefix. Raises UnknownThing."""
         ...
 
     def stopped(self, run: str) -> Entry | None:

@@ -15,9 +15,9 @@ from tallystick.config.place import find_store
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
-from tallystick.wiring.machine import clock, ids, rate_card, say
+from tallystick.wiring.machine import clock, ids, process_name, rate_card, say
 from tallystick.wiring.project import declare_at_start
-from tallystick.wiring.redacting import check_redaction, cleaner, redactor
+from tallystick.wiring.redacting import check_redaction, cleaner, redactor, text_redactor
 from tallystick.wiring.stores import (
     SPOOL,
     Stores,
@@ -148,6 +148,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
 
     from tallystick.adapters.policy_files import shipped_policies
     from tallystick.adapters.project import open_book
+    from tallystick.app.acting.contracts import ContractSettings, wanted_checks
     from tallystick.app.acting.guard import GuardSettings, RunGuard
     from tallystick.app.registry.registrar import known_sources
     from tallystick.cost.loops import LoopLimits
@@ -173,6 +174,10 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
             run_budget_nano=settings.run_budget_nano,
             approval_timeout_ns=settings.approval_timeout_s * 1_000_000_000,
             tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
+            contracts=ContractSettings(
+                wanted=wanted_checks(settings.result_checks), finds=text_redactor(settings.result_checks),
+                must_cite=settings.must_cite == "record",
+            ),
         ),
-        feed=heard, clean=cleaner(settings),
+        feed=heard, clean=cleaner(settings), process=process_name,
     )  # fmt: skip

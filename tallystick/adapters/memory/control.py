@@ -10,13 +10,14 @@ from typing import Any
 
 from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
+from tallystick.adapters.effect_projections import the_effect
 from tallystick.adapters.memory.registry_views import MemoryRegistryViews
 from tallystick.adapters.projections import HEARD_KINDS, Hold, apply, forget, lapsed, the_one
 from tallystick.adapters.registry_projections import check_revision
 from tallystick.adapters.sealing import Sealed, no_such_text, sealed
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch
+from tallystick.model.control import Approval, Budget, Deed, EffectState, Switch
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -34,6 +35,7 @@ class MemoryViews(MemoryRegistryViews):
     stopped: dict[str, Entry] = field(default_factory=dict)
     attested: dict[str, int] = field(default_factory=dict)
     switches: dict[str, Switch] = field(default_factory=dict)
+    effects: dict[str, Deed] = field(default_factory=dict)
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
@@ -79,6 +81,14 @@ class MemoryViews(MemoryRegistryViews):
     def drop_switch(self, scope: str) -> None:
         """Forget a switch."""
         del self.switches[scope]
+
+    def put_effect(self, deed: Deed) -> None:
+        """Add or replace one effect."""
+        self.effects[deed.effect] = deed
+
+    def get_effect(self, effect: str) -> Deed | None:
+        """One effect by its whole id."""
+        return self.effects.get(effect)
 
     def get_attested(self, run: str) -> int:
         """How many records of a run are in the journal."""
@@ -281,6 +291,30 @@ class MemoryControl:
         """What is stopped now, by scope."""
         with self._lock:
             return [self._views.switches[scope] for scope in sorted(self._views.switches)]
+
+    def effects(
+        self, *, unsettled: bool = False, run: str | None = None, tool: str | None = None, limit: int = 200
+    ) -> Sequence[Deed]:
+        """Consequential calls, newest first."""
+        with self._lock:
+            rows = sorted(
+                self._views.effects.values(), key=lambda one: (one.started, one.effect), reverse=True
+            )
+        return [
+            one
+            for one in rows
+            if run in (None, one.run)
+            and tool in (None, one.tool)
+            and (not unsettled or one.state in (EffectState.STARTED, EffectState.IN_DOUBT))
+        ][:limit]
+
+    def effect(self, effect: str) -> Deed:
+        """One effect by id or unambiguous prefix."""
+        with self._lock:
+            if effect in self._views.effects:
+                return self._views.effects[effect]
+            found = [one for key, one in self._views.effects.items() if effect and key.startswith(effect)]
+        return the_effect(found, effect)
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

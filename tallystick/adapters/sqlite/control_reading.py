@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tallystick.adapters.effect_projections import the_effect
 from tallystick.adapters.projections import HEARD_KINDS, the_one
 from tallystick.adapters.sqlite.control_check import check_control
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
@@ -14,9 +15,11 @@ from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
+    EFFECT_COLUMNS,
     SWITCH_COLUMNS,
     VIEWS,
     approval_of,
+    effect_of,
 )
 from tallystick.adapters.sqlite.database import Database
 from tallystick.adapters.sqlite.registry_views import (
@@ -28,7 +31,7 @@ from tallystick.adapters.sqlite.registry_views import (
     version_of,
 )
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch
+from tallystick.model.control import Approval, Budget, Deed, Switch
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -184,6 +187,27 @@ class ControlReader:
         with self._database.reading() as connection:
             rows = connection.execute(f"SELECT {SWITCH_COLUMNS} FROM switch ORDER BY scope")
             return [Switch(*row) for row in rows]
+
+    def effects(
+        self, *, unsettled: bool = False, run: str | None = None, tool: str | None = None, limit: int = 200
+    ) -> Sequence[Deed]:
+        """Consequential calls, newest first."""
+        wanted = ["(?1 IS NULL OR run = ?1)", "(?2 IS NULL OR tool = ?2)"]
+        if unsettled:
+            wanted.append("state IN ('started', 'in doubt')")
+        order = "ORDER BY started DESC, id DESC LIMIT ?3"
+        sql = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE {' AND '.join(wanted)} {order}"
+        with self._database.reading() as connection:
+            return [effect_of(row) for row in connection.execute(sql, (run, tool, limit))]
+
+    def effect(self, effect: str) -> Deed:
+        """One effect by id or unambiguous prefix."""
+        sql = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2"
+        with self._database.reading() as connection:
+            rows = connection.execute(sql, (effect, effect + "\U0010ffff")).fetchall() if effect else []
+        found = [effect_of(row) for row in rows]
+        exact = [one for one in found if one.effect == effect]
+        return the_effect(exact or found, effect)
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

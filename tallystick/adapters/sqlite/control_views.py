@@ -10,18 +10,22 @@ import msgspec
 
 from tallystick.adapters.projections import Hold
 from tallystick.adapters.sqlite.registry_views import SqliteRegistryViews
-from tallystick.model.control import Approval, ApprovalState, Budget, Switch
+from tallystick.model.control import Approval, ApprovalState, Budget, Deed, EffectState, Switch
 from tallystick.model.journal import Entry
 
 VIEWS: Final = {  # how many columns are the key: the first ones
     "declared": 2, "version": 3, "label": 3, "alias": 3, "definition": 3, "approval": 1, "budget": 1, "hold": 1,
-    "stopped": 1, "attested": 1, "switch": 1,
+    "stopped": 1, "attested": 1, "switch": 1, "effect": 1,
 }  # fmt: skip
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
     " requested, expires, answered, by, note"
 )
 SWITCH_COLUMNS: Final = "scope, because, by, at, seq"
+EFFECT_COLUMNS: Final = (
+    "id, decision, run, agent, tool, state, started, recovery, process, key,"
+    " hold, undoes, ended, settled, by, because"
+)
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 _encode = msgspec.json.Encoder(
     order="sorted"
@@ -37,6 +41,12 @@ def approval_of(row: Sequence[Any]) -> Approval:
         name, ApprovalState(state), decision, run, agent, tool, msgspec.json.decode(arguments), binding, group, because,
         requested, expires, answered, by, note,
     )  # fmt: skip
+
+
+def effect_of(row: Sequence[Any]) -> Deed:
+    """An effect from its row."""
+    name, decision, run, agent, tool, state, started, *rest = row
+    return Deed(name, decision, run, agent, tool, EffectState(state), started, *rest)
 
 
 def _hold_of(row: Sequence[Any]) -> Hold:
@@ -115,6 +125,23 @@ class SqliteViews(SqliteRegistryViews):
     def drop_switch(self, scope: str) -> None:
         """Forget a switch."""
         self._connection.execute("DELETE FROM switch WHERE scope = ?", (scope,))
+
+    def put_effect(self, deed: Deed) -> None:
+        """Add or replace one effect."""
+        self._put(
+            "effect",
+            (
+                deed.effect, deed.decision, deed.run, deed.agent, deed.tool, deed.state.value, deed.started,
+                deed.recovery, deed.process, deed.key, deed.hold, deed.undoes, deed.ended, deed.settled, deed.by,
+                deed.because,
+            ),
+        )  # fmt: skip
+
+    def get_effect(self, effect: str) -> Deed | None:
+        """One effect by its whole id."""
+        sql = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE id = ?"
+        row = self._connection.execute(sql, (effect,)).fetchone()
+        return effect_of(row) if row else None
 
     def get_attested(self, run: str) -> int:
         """How many records of a run are in the journal."""
