@@ -15,6 +15,7 @@ from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
+    from tallystick.app.acting.effect_desk import EffectDesk
     from tallystick.app.keeping.export_runs import RunExport
     from tallystick.app.keeping.retention import Expired
     from tallystick.app.prove.checkpoints import JournalKey, Signed
@@ -298,6 +299,24 @@ class Parts:
         from tallystick.app.acting.switches import switches_json
 
         return switches_json(stores.control)
+
+    def effect_desk(self, stores: Stores) -> EffectDesk:
+        """Answers questions about effects, and settles them."""
+        from tallystick import wiring
+
+        return wiring.deeds.effect_desk(stores)
+
+    def reconcile(self, stores: Stores, effect: str | None, **options: Any) -> Mapping[str, Any]:
+        """Settle effects in doubt by the reads that their tools declare."""
+        from tallystick import wiring
+
+        return wiring.deeds.reconcile(stores, effect, **options)
+
+    def undo(self, stores: Stores, run: str, step: str, *, module: str) -> Mapping[str, Any]:
+        """Take the effect of a step back."""
+        from tallystick import wiring
+
+        return wiring.deeds.undo(stores, run, step, module=module)
 
     def policy_file(self, path: Path) -> PolicyFile:
         """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""

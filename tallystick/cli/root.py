@@ -33,6 +33,7 @@ COMMANDS = {
     "find": ("tallystick.cli.find:find", "Find things of every type by what they are, can do, did or lack."),
     "cost": ("tallystick.cli.cost:cost", "What was spent, by agent, tool, workflow, run or model."),
     "approvals": ("tallystick.cli.approvals:approvals", "List, show and answer held calls."),
+    "effects": ("tallystick.cli.effects:effects", "What became of calls, and what is in doubt."),
     "policy": ("tallystick.cli.policy:policy", "Check, test and push policies; stop agents and tools."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "plan": ("tallystick.cli.plan:plan", "Say what apply would change."),

@@ -6,7 +6,7 @@ import load nothing they do not use.
 """
 
 from tallystick.config.place import find_store
-from tallystick.wiring import exchange, keeping, loss, policing, release
+from tallystick.wiring import deeds, exchange, keeping, loss, policing, release
 from tallystick.wiring.agent import flush, init, run_env, shutdown
 from tallystick.wiring.feed import feed_trouble
 from tallystick.wiring.machine import clock, ids, rate_card
@@ -33,6 +33,7 @@ __all__ = [
     "catalog",
     "check_policies",
     "clock",
+    "deeds",
     "eraser",
     "exchange",
     "feed_trouble",
