@@ -27,6 +27,8 @@ class EffectViews(Protocol):
 
 
 def _started(views: EffectViews, entry: Entry, body: Mapping[str, Any]) -> None:
+    if "decision" not in body:  # nothing that a guard wrote: it names no call
+        return
     views.put_effect(
         Deed(
             body["effect"], body["decision"], body["run"], entry.actor, body["tool"], EffectState.STARTED, entry.at,
@@ -38,7 +40,7 @@ def _started(views: EffectViews, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _ended(views: EffectViews, entry: Entry, body: Mapping[str, Any]) -> None:
     """What a process says of its own effect stands, also where somebody settled it meanwhile; doubt does not."""
-    if body["effect_class"] in _WITHOUT:
+    if body.get("effect_class") in _WITHOUT or "outcome" not in body:
         return
     found = views.get_effect(body["effect"])
     if found is None:

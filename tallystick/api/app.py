@@ -17,6 +17,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 from tallystick import __version__
 from tallystick.api import json, standing_shapes
 from tallystick.api.auth import SIGN_IN, Gate
+from tallystick.api.effects import KnowsEffects
 from tallystick.api.events import Events
 from tallystick.api.ingest import Ingest
 from tallystick.api.problems import (
@@ -174,13 +175,14 @@ def create_app(
     feed: Feed | None = None,
     loss: Callable[[], Mapping[str, Any]] | None = None,
     counts: Counts | None = None,
+    effects: KnowsEffects | None = None,
     extra_routes: Sequence[Any] = (),
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
     ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
-    ``signins`` hears who signs in, ``feed`` is what guards are told. The writer's thread starts with the first request
-    and ends, with all that was taken committed, when the server stops.
+    ``signins`` hears who signs in, ``feed`` is what guards are told, ``effects`` settles what is in doubt. The
+    writer's thread starts with the first request and ends, with all that was taken committed, when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
@@ -202,7 +204,10 @@ def create_app(
         await asyncio.to_thread(writer.close)
 
     inner = _Litestar(
-        route_handlers=[*json.handlers(reader, answer, journal, registry, facts, feed), *extra_routes],
+        route_handlers=[
+            *json.handlers(reader, answer, journal, registry, facts, feed, effects),
+            *extra_routes,
+        ],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
         openapi_config=OpenAPIConfig(

@@ -183,7 +183,7 @@ def _in_a_run(stores: Stores, deed: Deed, goal: str, work: Callable[[], R]) -> t
                 raise
             except Exception as error:  # the tool's own; what became of its effect is in the journal
                 raise BadInput(f"{deed.tool}: {type(error).__name__}: {error}"[:300]) from error
-        return (plain(found) if not isinstance(found, EffectOutcome) else found), opened.id or ""  # type: ignore[return-value]
+        return (plain(found) if not isinstance(found, EffectOutcome) else found), opened.id or ""
     finally:
         shutdown()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
 from tallystick.wiring import journal, keeping, loss, release, texts
+from tallystick.wiring.deeds import effect_desk
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -59,11 +60,11 @@ def build_app(
         max_body=settings.max_body_mb * 1_048_576,
     )  # fmt: skip
     known = _registry(stores)
-    pages = routes(read, answer, shown, book, known, prove)
+    pages = routes(read, answer, shown, book, known, prove, effect_desk(stores))
     return create_app(
         read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
         feed=store_feed(stores, every_ns=0), loss=losses,
-        counts=loss.counts(stores.path), extra_routes=pages,
+        counts=loss.counts(stores.path), effects=effect_desk(stores), extra_routes=pages,
     )  # fmt: skip
 
 

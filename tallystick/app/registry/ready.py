@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from tallystick.app.registry.catalog import Catalog
+from tallystick.app.registry.grading import grades_of, worst_of
 from tallystick.model.query import parse_query
 from tallystick.model.registry import Card, Use, Version
 from tallystick.ports import Clock, ControlStore, TraceStore
@@ -16,6 +17,8 @@ from tallystick.registry.readiness_shapes import Facts, Readiness, ToolFact
 from tallystick.registry.search import in_force
 from tallystick.registry.standing import differences_of
 from tallystick.registry.versioned import with_version
+
+_SINCE: Final = "30d"  # the calls that are graded
 
 
 class Ready:
@@ -60,6 +63,8 @@ class Ready:
 
     def _tools(self, graph: Graph, agent: str, now: int) -> tuple[ToolFact, ...]:
         governed: dict[str, bool] = {}
+        grades = grades_of(self._control, self._traces, agent, (), _SINCE, now=now)
+        loose = {one.tool: one.observed + one.decided for one in worst_of(grades) if one.calls}
         facts = []
         for name, chain in sorted(graph.tools_of(agent).items()):
             caller = chain[-1]
@@ -71,7 +76,7 @@ class Ready:
                     name=name, chain=chain, effect=graph.effect_of_tool(name), classes=graph.classes_of_tool(name),
                     arguments=len(body.get("arguments") or ()), authority=len(names_in(body, "authority")),
                     priced=bool(body.get("price_nano_usd")), quarantined=name in graph.quarantined,
-                    governed=governed[caller],
+                    governed=governed[caller], ungoverned_calls=loose.get(name),
                 )
             )  # fmt: skip
         return tuple(facts)
