@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-registry bench-large bench-conversation soak clean
+.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-guard bench-registry bench-large bench-conversation soak clean
 
 help:
 	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs                              write the generated reference pages anew"
 	@echo "make bench-spine                       figures, side by side with the peers"
 	@echo "make bench-journal                     what an entry and a proof of the journal cost"
+	@echo "make bench-guard                       what a guarded call costs at 10, 100 and 1,000 policies"
 	@echo "make bench-registry                    what the access question costs on a large registry"
 	@echo "make bench-large                       questions to a million spans, hot and archived"
 	@echo "make bench-conversation                what a long chat costs on the disk"
@@ -53,6 +54,9 @@ docs: $(READY)
 
 bench-journal: $(READY)
 	$(BIN)/python bench/journal.py $(ARGS)
+
+bench-guard: $(READY)
+	$(BIN)/python bench/guard.py $(ARGS)
 
 bench-registry: $(READY)
 	$(BIN)/python bench/registry.py $(ARGS)

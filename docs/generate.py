@@ -157,8 +157,9 @@ def json_page() -> str:
     ]  # fmt: skip
     documented = {**{name: list(shape) for name, shape in shapes().items()},
                   **{name: list(told[name]) for name in REGISTRY_SHAPES},
+                  **{name: list(told[name]) for name in ("person", "token", "delegation", "did")},
                   "budget": list(told["budget"]), "cost": list(told["cost"]),
-                  **{name: list(told[name]) for name in ("wholeness", "loss")},
+                  **{name: list(told[name]) for name in ("wholeness", "loss", "tried", "change_of_answer", "switch")},
                   "entry": list(told["entry"])}  # fmt: skip
     for name, keys in documented.items():
         lines += [f"## {name}", "", told["shapes"][name], "", "| field | |", "|---|---|"]
@@ -238,17 +239,27 @@ def archive_page() -> str:
     more = [f"| `{name}` | VARCHAR | {text} |" for name, text in TEXTS.items()]
     return (
         "# Parquet files\n\n"
-        "A segment of the archive is a folder `archive/DAY/NUMBER/` with two files. Times are nanoseconds since 1970"
-        " (UTC), money is nano-dollars. An empty value is not known, never 0.\n\n"
+        "A segment of the archive is a folder `archive/DAY/NUMBER/` with three files. Times are nanoseconds since 1970"
+        " (UTC), money is nano-dollars. An empty value is not known, never 0. Any reader of Parquet opens all three."
+        "\n\n"
         "## steps.parquet\n\nA row a step, run by run.\n\n| column | type | says |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n| `position` | INTEGER | the row's place in the segment |"
         "\n| `row` | BIGINT | the step's number in the store |"
-        "\n| `rest`, `body` | BLOB | what else the store knows of the step, and its span, in the store's own encoding |"
         "\n\nA row may be of a run that has moved on: `traces.db` says which runs are read from a segment.\n\n"
+        "## spans.parquet\n\nThe same rows in the same order, for the store itself.\n\n"
+        "| column | type | says |\n|---|---|---|\n| `row` | BIGINT | the step's number in the store |"
+        "\n| `span` | BLOB | span id, 8 bytes |"
+        "\n| `rest` | BLOB | what the store knows of the step, in its own encoding |"
+        "\n| `body` | BLOB | its span, in the store's own encoding |\n\n"
         "## contents.parquet\n\nTexts longer than 256 bytes, each once a segment: messages, arguments, results."
-        "\n\n| column | type | says |\n|---|---|---|\n| `position` | INTEGER | what spans name it by |"
+        "\n\n| column | type | says |\n|---|---|---|\n| `position` | BIGINT | what spans name it by |"
         "\n| `content` | BLOB | the text in UTF-8, or a list of places in the store's own encoding |\n\n"
+        "## How the store reads them\n\n"
+        "`spans.parquet` and `contents.parquet` are made of small pages: columns that are never empty, plain values,"
+        " each page a zstd frame with a checksum. The file's offset index says where each page lies, so that the steps"
+        " of a run cost one or two pages of each column, without an engine. A segment that has no `spans.parquet` was"
+        " written by an older Tallystick: `rest` and `body` are in its `steps.parquet`, and DuckDB reads it.\n\n"
         "## What `tally runs export --format parquet` writes\n\n"
         "One file with the readable columns above, and these.\n\n| column | type | says |\n|---|---|---|\n"
         + "\n".join(more)

@@ -19,6 +19,7 @@ from typing import Final
 
 from tallystick.adapters.blobs import BlobFolder
 from tallystick.adapters.durable import to_disk
+from tallystick.adapters.parquet import files_of
 from tallystick.adapters.signer import KEY_FILE
 from tallystick.adapters.sqlite.control_entries import read_body
 from tallystick.model.errors import Conflict, StoreFault
@@ -108,7 +109,7 @@ def _archive(store: Path, target: Path) -> int:
     for name in names:
         folder = target / _ARCHIVE / name
         folder.mkdir(parents=True, exist_ok=True)
-        for file in ("steps.parquet", "contents.parquet"):
+        for file in files_of(store / _ARCHIVE / name):
             source = store / _ARCHIVE / name / file
             try:
                 os.link(source, folder / file)

@@ -27,7 +27,7 @@ def blank(step: Step, span: Span) -> tuple[Step, Span]:
     facts = {name: value for name, value in (step.facts or {}).items() if name != "goal"}
     left = replace(
         step, error=error, facts=facts or None, subject=None, conversation=None, prompt=None, offered=None,
-        links=tuple(link for link in step.links if link.startswith(_STAYING_LINKS)),
+        links=tuple(link for link in step.links if link.startswith(_STAYING_LINKS)), ties=(),
     )  # fmt: skip
     return left, replace(span, status_message="", attributes=dict(_BLANK), events=(), links=())
 

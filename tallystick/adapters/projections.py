@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from tallystick.adapters.effect_projections import EFFECT_KINDS, EffectViews
+from tallystick.adapters.people_projections import PEOPLE_KINDS, PeopleViews, check_answerer
 from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews, check_name
 from tallystick.adapters.sealing import open_body
 from tallystick.model.commitment import Opening
@@ -43,7 +44,7 @@ class Hold:
     budgets: tuple[str, ...] = ()  # names of the budgets that hold the money: only these give it back
 
 
-class Views(RegistryViews, EffectViews, Protocol):
+class Views(RegistryViews, EffectViews, PeopleViews, Protocol):
     """The rows that entries change, keyed as their names say. ``get`` methods return None for what is not there."""
 
     def put_approval(self, approval: Approval) -> None:
@@ -188,6 +189,7 @@ def _approval_answered(views: Views, entry: Entry, body: Mapping[str, Any]) -> N
     found = _waiting(views, body["approval"])
     if entry.at >= found.expires:
         raise Conflict(f"approval {found.id} is past its time", hint="tally approvals ls")
+    check_answerer(views, entry, body, found.group)
     views.put_approval(
         replace(
             found, state=ApprovalState(body["answer"]), answered=entry.at, by=body["by"], note=body["note"]
@@ -320,6 +322,7 @@ def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> N
 _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None]] = {
     **REGISTRY_KINDS,
     **SWITCH_KINDS,
+    **PEOPLE_KINDS,
     "policy.loaded": None,
     "decision.made": None,
     "approval.requested": _approval_requested,
@@ -340,7 +343,6 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "journal.reopened": None,
     "content.erased": None,
     "runs.deleted": None,
-    "signin.made": None,
     "signin.refused": None,
 }
 

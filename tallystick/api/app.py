@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from litestar import Litestar, Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import PluginProtocol
@@ -16,7 +19,8 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 from tallystick import __version__
 from tallystick.api import json, standing_shapes
-from tallystick.api.auth import SIGN_IN, Gate
+from tallystick.api.auth import Gate
+from tallystick.api.doors import OPEN, SIGN_IN, SIGN_OUT, check
 from tallystick.api.effects import KnowsEffects
 from tallystick.api.events import Events
 from tallystick.api.ingest import Ingest
@@ -36,22 +40,26 @@ from tallystick.api.problems import (
 from tallystick.api.settings import (
     AnswersApprovals,
     HearsSignIns,
+    KnowsPeople,
     ReadsJournal,
     ReadsRuns,
     RecordsSpans,
     ServerSettings,
 )
-from tallystick.api.signin import SignIn, page
+from tallystick.api.signin import STYLE_PATH, SignIn, ask, style
 from tallystick.api.writer import Writer
 from tallystick.app.acting.feed import Feed
+from tallystick.app.people.desk import PeopleDesk
 from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import BadInput, Fault, NotSignedIn, TallystickError, UnknownThing
+from tallystick.model.people import Caller, Role
 from tallystick.ports import Clock, Counts
 
 if TYPE_CHECKING:
     from tallystick.api.otlp_grpc import GrpcDoor
 
 _log = logging.getLogger("tallystick.api")
+_EVENTS: Final = "/events"
 _LITESTAR_DOCS: Final = "/api/openapi"  # where litestar would put pages of its own; nothing is served there
 
 
@@ -76,13 +84,14 @@ class App:
         events: Events,
         writer: Writer,
         settings: ServerSettings,
+        people: KnowsPeople | None = None,
     ) -> None:
         self.gate = gate
         self.events = events
         self._inner = inner
         self._ingest = ingest
         self._writer = writer
-        self._sign_in = SignIn(gate)
+        self._sign_in = SignIn(gate, people)
         self._settings = settings
         self._grpc: GrpcDoor | None = None
         self.otlp_port: int | None = None
@@ -98,22 +107,46 @@ class App:
         path: str = scope["path"]
         try:
             self._check_port(scope)
-            scope.setdefault("state", {})["person"] = self.gate.admit(scope)
+            if path == STYLE_PATH:
+                await style(send)
+                return
+            caller = self._let_in(scope)
         except Refusal as refusal:
             await self._refuse(scope, send, refusal)
             return
         if path.startswith("/v1/"):
             await self._ingest(scope, receive, send)
-        elif path == "/events" and scope["method"] == "GET":
+        elif path == _EVENTS and scope["method"] == "GET":
             await self.events(scope, receive, send)
         elif path == SIGN_IN:
             await self._sign_in(scope, receive, send)
+        elif path == SIGN_OUT:
+            await self._sign_in.out(caller, scope, send)
         elif path == _LITESTAR_DOCS or path.startswith(_LITESTAR_DOCS + "/"):
             await respond_error(
                 send, UnknownThing(f"there is nothing at {path[:200]}", hint="see /api/openapi.json")
             )
         else:
             await self._inner(scope, receive, _with_headers(send))  # type: ignore[arg-type]
+
+    def _let_in(self, scope: Scope) -> Caller:
+        """Who calls, where this class answers itself with the role that is asked for. Raises Refusal."""
+        path = scope["path"]
+        caller = self.gate.admit(scope)
+        state = scope.setdefault("state", {})
+        state["caller"] = caller
+        state["person"] = caller.name
+        state["still"] = partial(self.gate.still, scope, caller)
+        try:
+            if path.startswith("/v1/"):
+                check(caller, "POST", "/v1/traces")
+            elif path in (_EVENTS, SIGN_OUT):
+                check(caller, "POST" if path == SIGN_OUT else "GET", path)
+            elif path not in OPEN and caller.role is Role.PROGRAM and _wants_page(scope):
+                check(caller, "GET", "/")  # people who are not signed in are asked to
+        except TallystickError as error:
+            raise Refusal(error) from error
+        return caller
 
     def listen_grpc(self, host: str, port: int) -> int:
         """Take a port for OTLP over gRPC (0: any free one) and return it; served once the server starts.
@@ -151,13 +184,13 @@ class App:
     async def _refuse(self, scope: Scope, send: Send, refusal: Refusal) -> None:
         """Answer in the language of the door: OTLP's status, a sign-in page, or the one JSON shape."""
         error, status = refusal.error, refusal.status
-        headers = dict(scope["headers"])
         if scope["path"].startswith("/v1/"):
+            headers = dict(scope["headers"])
             as_json = headers.get(b"content-type", b"").startswith(JSON)
             body = otlp_status(error, status, as_json=as_json)
             await respond(send, status, body, JSON if as_json else PROTOBUF, headers_of(error, status))
-        elif isinstance(error, NotSignedIn) and b"text/html" in headers.get(b"accept", b""):
-            await page(send, 401, "")
+        elif isinstance(error, NotSignedIn) and status == 401 and _wants_page(scope):
+            await ask(scope, send, error)
         else:
             await respond_error(send, error, status)
 
@@ -172,6 +205,7 @@ def create_app(
     journal: ReadsJournal,
     registry: Registry,
     signins: HearsSignIns | None = None,
+    people: PeopleDesk | None = None,
     feed: Feed | None = None,
     loss: Callable[[], Mapping[str, Any]] | None = None,
     counts: Counts | None = None,
@@ -181,8 +215,9 @@ def create_app(
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
     ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
-    ``signins`` hears who signs in, ``feed`` is what guards are told, ``effects`` settles what is in doubt. The
-    writer's thread starts with the first request and ends, with all that was taken committed, when the server stops.
+    ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told, ``effects``
+    settles what is in doubt. The writer's thread starts with the first request and ends, with all that was taken
+    committed, when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
@@ -205,26 +240,39 @@ def create_app(
 
     inner = _Litestar(
         route_handlers=[
-            *json.handlers(reader, answer, journal, registry, facts, feed, effects),
+            *json.handlers(reader, answer, journal, registry, facts, feed, people, effects),
             *extra_routes,
         ],
+        guards=[_check_role],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
-        openapi_config=OpenAPIConfig(
-            title="Tallystick",
-            version=__version__,
-            path=_LITESTAR_DOCS,
-            render_plugins=[JsonRenderPlugin()],
-            use_handler_docstrings=True,
-        ),
+        openapi_config=_openapi(),
         logging_config=None,
         debug=False,
     )
     app = App(
-        inner, Gate(settings, clock, signins), Ingest(writer, settings, counts), events, writer, settings
-    )
+        inner, Gate(settings, clock, signins, people), Ingest(writer, settings, counts), events, writer, settings,
+        people,
+    )  # fmt: skip
     app.otlp_port = settings.otlp_port
     return app
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Tallystick", version=__version__, path=_LITESTAR_DOCS, render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )  # fmt: skip
+
+
+def _check_role(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Every route of the framework, by its template: see doors.py."""
+    scope: Scope = connection.scope  # type: ignore[assignment]
+    check(scope["state"]["caller"], scope["method"], scope["path_template"])
+
+
+def _wants_page(scope: Scope) -> bool:
+    return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
 def _known(_request: Request[Any, Any, Any], error: TallystickError) -> Response[dict[str, Any]]:

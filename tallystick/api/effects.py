@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Protocol, TypedDict, cast
 
 import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from tallystick.api.people import caller_of
 
 EffectPath = Annotated[
     str, PathParameter(description="An effect's id, or the beginning of it.", min_length=1, max_length=128)
@@ -99,12 +101,7 @@ class KnowsEffects(Protocol):
 
 
 def handlers(
-    desk: KnowsEffects,
-    person_of: Callable[[Request[Any, Any, Any]], str],
-    *,
-    read: dict[str, Any],
-    find: dict[str, Any],
-    told: dict[str, Any],
+    desk: KnowsEffects, *, read: dict[str, Any], find: dict[str, Any], told: dict[str, Any]
 ) -> list[HTTPRouteHandler]:
     """``/api/effects`` and ``/api/effects/{effect}``."""
 
@@ -123,7 +120,7 @@ def handlers(
         request: Request[Any, Any, Any], effect: EffectPath, data: JSONBody[SettleBody]
     ) -> EffectShape:
         """Say what became of it, once. Who says so comes from the sign-in, never from the request."""
-        by = person_of(request)
+        by = caller_of(request).name
         return cast(EffectShape, desk.settle(effect, data.answer, by=by, because=data.because))
 
     return [effects, effect, settle]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -121,7 +121,7 @@ class Events:
             client.put(resync(self._cursor), self._cursor)
         gone = asyncio.create_task(_hang_up(receive))
         try:
-            await self._serve(client, gone, send)
+            await self._serve(client, gone, send, scope.get("state", {}).get("still"))
         finally:
             gone.cancel()
             self._clients.discard(client)
@@ -134,7 +134,9 @@ class Events:
         if self._poller is not None:
             self._poller.cancel()
 
-    async def _serve(self, client: _Client, gone: asyncio.Task[None], send: Send) -> None:
+    async def _serve(
+        self, client: _Client, gone: asyncio.Task[None], send: Send, still: Callable[[], bool] | None
+    ) -> None:
         while True:
             ready = asyncio.create_task(client.ready.wait())
             await asyncio.wait(
@@ -143,7 +145,9 @@ class Events:
             ready.cancel()
             if gone.done():
                 return
-            if self._closed:
+            if self._closed or (
+                still is not None and not still()
+            ):  # whoever may not hear more hears nothing more
                 await send({"type": "http.response.body", "body": b""})
                 return
             beat = b": heartbeat\n\n" if client.run is None else hello(client.cursor)

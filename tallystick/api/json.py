@@ -18,9 +18,11 @@ from tallystick.api.effects import KnowsEffects
 from tallystick.api.effects import handlers as effect_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
+from tallystick.api.people import BODIES, caller_of, people_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
 from tallystick.app.acting.feed import Feed
+from tallystick.app.people.desk import PeopleDesk
 from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import UnknownThing
 
@@ -100,6 +102,7 @@ def handlers(
     registry: Registry,
     facts: Facts,
     feed: Feed | None = None,
+    people: PeopleDesk | None = None,
     effects: KnowsEffects | None = None,
 ) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
@@ -116,11 +119,13 @@ def handlers(
         found += feed_handlers(feed, _READ)
     told: dict[str, Any] = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
     if effects is not None:
-        found += effect_handlers(effects, person_of, read=_READ, find=_FIND, told=told)
+        found += effect_handlers(effects, read=_READ, find=_FIND, told=told)
     found += [
         *journal_handlers(journal, _READ, _FIND, _BUSY),
         *registry_handlers(registry, _READ, _FIND, told),
     ]
+    if people is not None:
+        found += people_handlers(people, _READ, _FIND, told)
     return [*found, *_server_handlers(facts)]
 
 
@@ -191,7 +196,7 @@ def _approval_handlers(reader: ReadsRuns, answer: AnswersApprovals | None) -> li
         """Approve or reject, once. Who answered comes from the sign-in, never from the request."""
         if answer is None:
             raise UnknownThing("approvals cannot be answered on this server")
-        by = person_of(request)
+        by = caller_of(request)
         return cast(shapes.ApprovalShape, answer(approval, data.answer, by=by, note=data.note))
 
     return [approvals, approval, answer_approval]
@@ -219,11 +224,7 @@ def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
 def _document(request: _Request) -> dict[str, Any]:
     """The OpenAPI document; what litestar leaves out is added: an answer's body takes no unknown fields."""
     document = request.app.openapi_schema.to_schema()
-    for body in (AnswerBody, AcceptBody):
-        document["components"]["schemas"][body.__name__]["additionalProperties"] = False
+    for body in (AnswerBody, AcceptBody, *BODIES):
+        if body.__name__ in document["components"]["schemas"]:
+            document["components"]["schemas"][body.__name__]["additionalProperties"] = False
     return document
-
-
-def person_of(request: _Request) -> str:
-    """Who calls, as the gate found out; never what a request says of itself."""
-    return str(request.scope["state"]["person"])

@@ -11,6 +11,8 @@ Spec: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
@@ -66,6 +68,7 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def open(self, host: str, port: int) -> int:
         """Take a port (0: any free one) and return it. Raises ConfigError when it cannot be had."""
+        _check_free(host.strip("[]"), port)
         options = (
             ("grpc.max_receive_message_length", self._settings.max_body),  # also after decompression
             ("grpc.so_reuseport", 0),  # two servers on one port would share requests at random
@@ -79,11 +82,7 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         try:
             taken = self._server.add_insecure_port(f"{shown}:{port}")
         except RuntimeError as error:
-            raise ConfigError(
-                f"port {port} is taken",
-                hint="choose one with grpc_port; 0 switches OTLP over gRPC off",
-                port=port,
-            ) from error
+            raise _unusable(port, "is taken") from error
         return int(taken)
 
     def start(self) -> None:
@@ -108,12 +107,13 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
             return None
         return grpc.unary_unary_rpc_method_handler(partial(self._answer, partial(self._export, signal)))
 
-    def _answer(self, work: Callable[[bytes, str], Any], body: bytes, context: Any) -> bytes:
+    def _answer(self, work: Callable[[bytes, str, str], Any], body: bytes, context: Any) -> bytes:
         """Run a request on the event loop and wait; in a thread of gRPC's."""
         assert self._loop is not None
         given = next((value for key, value in context.invocation_metadata() if key == "authorization"), "")
+        address = str(context.peer()).rpartition(":")[0]  # without the port: ipv4:127.0.0.1
         waiting = asyncio.run_coroutine_threadsafe(
-            work(body, given if isinstance(given, str) else ""), self._loop
+            work(body, given if isinstance(given, str) else "", address), self._loop
         )
         try:
             answer: bytes = waiting.result()
@@ -129,24 +129,24 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
             return answer
         raise AssertionError("refusing a call ends it")
 
-    async def _export(self, signal: Signal, body: bytes, given: str) -> bytes:
+    async def _export(self, signal: Signal, body: bytes, given: str, address: str) -> bytes:
         """Commit one request; the serialised answer."""
-        self._admit(given)
+        self._admit(given, address)
         tally = self._writer.tally
         answer = await self._writer.take(len(body), partial(signal.protobuf, body))
         tally.requests += 1
         tally.rejected += len(answer.rejected)
         return success(answer, signal, as_json=False)
 
-    async def _metrics(self, body: bytes, given: str) -> bytes:
-        self._admit(given)
+    async def _metrics(self, body: bytes, given: str, address: str) -> bytes:
+        self._admit(given, address)
         count = await asyncio.to_thread(count_metrics, body, as_json=False)
         self._writer.tally.requests += 1
         return partial_success("", count, NO_METRICS, as_json=False)
 
-    def _admit(self, given: str) -> None:
+    def _admit(self, given: str, address: str) -> None:
         try:
-            self._gate.admit_program(given)
+            self._gate.admit_program(given, address)
         except Refusal:
             self._writer.tally.requests += 1
             self._writer.tally.refused_requests += 1
@@ -161,6 +161,27 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             context.set_trailing_metadata(((_DETAILS, retry_info(code.value[0], text)),))
         context.abort(code, text)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises ConfigError for a port that cannot be had: gRPC itself would print a line of its own before it says so."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)  # two sockets may have one address until one of them listens
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            raise _unusable(
+                port, "is taken" if taken else f"cannot be used on {host}: {error.strerror}"
+            ) from error
+
+
+def _unusable(port: int, why: str) -> ConfigError:
+    return ConfigError(
+        f"port {port} {why}", hint="choose one with grpc_port; 0 switches OTLP over gRPC off", port=port
+    )
 
 
 def retry_info(code: int, text: str) -> bytes:

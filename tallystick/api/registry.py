@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
 
 from tallystick.api import registry_shapes as shapes
+from tallystick.api.people import caller_of
 from tallystick.app.reading.questions import AsksRegistry, Registry
 from tallystick.model.errors import UnknownThing
 
@@ -196,7 +197,7 @@ def _people(registry: Registry, find: dict[str, Any], busy: dict[str, Any]) -> l
         """Accept what a tool says of itself. Who accepted comes from the sign-in, never from the request."""
         if registry.accept is None:
             raise UnknownThing("definitions cannot be accepted on this server")
-        by = str(request.scope["state"]["person"])
+        by = caller_of(request).name
         found = registry.accept(data.tool, data.definition, by=by, because=data.because)
         return cast(shapes.ShownShape, found)
 

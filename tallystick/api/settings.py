@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from secrets import token_bytes
 from typing import Any, Final, Protocol
 
 from tallystick.app.recording.record import Receipt
+from tallystick.govern.people import People
 from tallystick.model.blob import Blob
+from tallystick.model.people import Caller
 from tallystick.model.span import Span
 from tallystick.ports import Change
 
@@ -24,6 +28,9 @@ class ServerSettings:
 
     token: str | None = None
     operator: str = "local"
+    session_key: bytes = field(
+        default_factory=partial(token_bytes, 32), repr=False
+    )  # signs sessions and links
     hosts: frozenset[str] = field(
         default_factory=frozenset
     )  # names beside loopback's that a Host header may have
@@ -125,11 +132,23 @@ class ReadsJournal(Protocol):
         ...
 
 
+class KnowsPeople(Protocol):
+    """Who there is (``app.people.desk.PeopleDesk``); asked with every request, on the event loop."""
+
+    def people(self) -> People:
+        """Everybody, as the journal has them now."""
+        ...
+
+    def end_sessions(self, by: Caller) -> None:
+        """End all sessions that were opened with the caller's token."""
+        ...
+
+
 class HearsSignIns(Protocol):
     """Told of every sign-in (``app.signins.SignIns``); called on the event loop, so neither may block."""
 
-    def made(self, how: str, by: str) -> None:
-        """Somebody signed in by link, form or token."""
+    def made(self, how: str, by: str, token: str | None = None) -> None:
+        """Somebody signed in by link, form or token; ``token`` is the id of a person's."""
         ...
 
     def refused(self, how: str) -> None:
@@ -140,6 +159,6 @@ class HearsSignIns(Protocol):
 class AnswersApprovals(Protocol):
     """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
 
-    def __call__(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def __call__(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         """``answer`` is "approved" or "rejected"; gives the approval as it stands afterwards."""
         ...

@@ -36,10 +36,10 @@ class SignIns:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def made(self, how: str, by: str) -> None:
-        """Somebody signed in; ``how`` is link, form or token. Returns at once."""
+    def made(self, how: str, by: str, token: str | None = None) -> None:
+        """Somebody signed in; ``how`` is link, form or token, ``token`` the id of a person's. Returns at once."""
         with self._change:
-            self._made.append(Draft("signin.made", by, {"how": how, "by": by}, actor=by))
+            self._made.append(Draft("signin.made", by, {"how": how, "by": by, "token": token}, actor=by))
             self._wake()
 
     def refused(self, how: str) -> None:

@@ -9,7 +9,6 @@ import click
 
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 from tallystick.cli.plan import show
 
 
@@ -27,7 +26,9 @@ def apply(call: Invocation, prune: bool, because: str | None, dry_run: bool) -> 
         if dry_run:
             show(call, call.parts.plan(stores, call.settings, prune=prune))
             return
-        answer = call.parts.declare(stores, call.settings, by=this_person(), prune=prune, because=because)
+        answer = call.parts.declare(
+            stores, call.settings, by=call.parts.caller(stores).name, prune=prune, because=because
+        )
     if call.out.as_json:
         call.out.json(dict(answer))
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -10,9 +11,9 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column, json_text
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import colour, glyph, moment, short
 
+_server = click.option("--server", metavar="URL", help="Ask this server instead of the store.")
 STATES = ("waiting", "approved", "rejected", "expired", "consumed")
 
 
@@ -39,12 +40,13 @@ COLUMNS = (
 
 
 @approvals.command()
+@_server
 @click.option("--state", type=click.Choice(STATES), help="Only approvals in this state.")
 @common
-def ls(call: Invocation, state: str | None) -> None:
+def ls(call: Invocation, state: str | None, server: str | None) -> None:
     """Held calls, newest first."""
-    with call.reader() as reader:
-        answer = reader.approvals(state)
+    with _reads(call, server) as reads:
+        answer = reads.approvals(state)
     if call.out.as_json:
         call.out.json(answer)
         return
@@ -62,11 +64,12 @@ def ls(call: Invocation, state: str | None) -> None:
 
 @approvals.command()
 @click.argument("approval")
+@_server
 @common
-def show(call: Invocation, approval: str) -> None:
+def show(call: Invocation, approval: str, server: str | None) -> None:
     """One held call: what exactly was asked, by whom, under which rule, and until when."""
-    with call.reader() as reader:
-        answer = reader.approval(approval)
+    with _reads(call, server) as reads:
+        answer = reads.approval(approval)
     if call.out.as_json:
         call.out.json(answer)
         return
@@ -78,10 +81,27 @@ def show(call: Invocation, approval: str) -> None:
         )
 
 
-def _answer(call: Invocation, approval: str, answer: str, note: str | None) -> None:
-    name = this_person()
-    with call.stores(create=False, writing=True) as stores:
-        given = call.parts.answer(stores, call.settings, approval, answer, by=name, note=note)
+@contextmanager
+def _reads(call: Invocation, server: str | None) -> Iterator[Any]:
+    """What tells of approvals: the server that is meant, or the store."""
+    at = call.server(server)
+    if at is not None:
+        yield call.parts.server_people(at, call.settings)
+        return
+    with call.reader() as reader:
+        yield reader
+
+
+def _answer(call: Invocation, approval: str, answer: str, note: str | None, server: str | None) -> None:
+    at = call.server(server)
+    if at is not None:
+        given = call.parts.server_people(at, call.settings).answer(approval, answer, note=note)
+        name = str(given.get("by"))
+    else:
+        with call.stores(create=False, writing=True) as stores:
+            by = call.parts.caller(stores)
+            given = call.parts.answer(stores, call.settings, approval, answer, by=by, note=note)
+        name = by.name
     if call.out.as_json:
         call.out.json(dict(given))
     else:
@@ -91,16 +111,18 @@ def _answer(call: Invocation, approval: str, answer: str, note: str | None) -> N
 @approvals.command()
 @click.argument("approval")
 @click.option("--note", help="Why; kept with the answer.")
+@_server
 @common
-def approve(call: Invocation, approval: str, note: str | None) -> None:
+def approve(call: Invocation, approval: str, note: str | None, server: str | None) -> None:
     """Let a held call happen, once and exactly as it was asked."""
-    _answer(call, approval, "approved", note)
+    _answer(call, approval, "approved", note, server)
 
 
 @approvals.command()
 @click.argument("approval")
 @click.option("--note", help="Why; kept with the answer.")
+@_server
 @common
-def reject(call: Invocation, approval: str, note: str | None) -> None:
+def reject(call: Invocation, approval: str, note: str | None, server: str | None) -> None:
     """Refuse a held call; the model reads that it was refused."""
-    _answer(call, approval, "rejected", note)
+    _answer(call, approval, "rejected", note, server)

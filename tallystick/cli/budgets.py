@@ -11,7 +11,6 @@ import click
 
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import money
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
@@ -112,7 +111,7 @@ def set_budget(call: Invocation, name: str, scope: str, limit: str, mode: str, d
     seq = None
     if not dry_run:
         with call.stores(writing=True) as stores:
-            draft = Draft("budget.set", name, body, actor=this_person())
+            draft = Draft("budget.set", name, body, actor=call.parts.caller(stores).name)
             seq = stores.control.append([draft])[0].seq
     if call.out.as_json:
         call.out.json({

@@ -10,7 +10,6 @@ import click
 from tallystick.app.registry.cards import BINDINGS, card_text
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import short
 from tallystick.model.errors import BadInput
 from tallystick.registry.card_shapes import CURRENT, OLDER
@@ -39,7 +38,13 @@ def import_(
     document = _read(file)
     with call.stores(writing=True) as stores:
         answer = call.parts.import_card(
-            stores, document, by=this_person(), name=name, label=label, because=because, dry_run=dry_run
+            stores,
+            document,
+            by=call.parts.caller(stores).name,
+            name=name,
+            label=label,
+            because=because,
+            dry_run=dry_run,
         )
     if call.out.as_json:
         call.out.json(dict(answer))

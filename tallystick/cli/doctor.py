@@ -10,9 +10,9 @@ import os
 import platform
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tallystick.wiring import Stores
 
 LOW_DISK = 500_000_000  # bytes
+_MOST_BLOBS = 10  # named one by one
 _PARTS = {"server": ("litestar", "uvicorn", "jinja2"), "demo": ("openai",)}
 
 
@@ -157,6 +158,21 @@ def _spool(path: Path) -> Iterator[Finding]:
         )
 
 
+def _blobs(stores: Stores) -> Iterator[Finding]:
+    """Large binaries beside the store: whether all are there and as long as they were; `journal verify` reads them."""
+    flaws = list(stores.traces.blob_flaws(whole=False, now=time.time_ns()))
+    for flaw in flaws[:_MOST_BLOBS]:
+        where = f" (run {flaw.run})" if flaw.run else ""
+        fix = (
+            "put the file of a backup in its place"
+            if flaw.run
+            else "take it away by hand, or keep it elsewhere"
+        )
+        yield Finding("blobs", "fail" if flaw.run else "warn", flaw.text + where, fix)
+    if len(flaws) > _MOST_BLOBS:
+        yield Finding("blobs", "fail", f"and {count(len(flaws) - _MOST_BLOBS)} more", "tally journal verify")
+
+
 def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Finding]:
     """``told`` is filled with the account of losses, as --json gives it."""
     if not path.is_dir():
@@ -165,9 +181,9 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
     with call.stores(create=False) as stores:
         total = call.parts.reader(stores).runs("", limit=1)["total"]
         yield Finding("store", "ok", f"{path}: {count(total)} runs")
-        archived = stores.traces.info().get("archived_runs")
-        if archived and find_spec("duckdb") is None:
-            why = f"{counted(archived, 'archived run')} cannot be read: DuckDB is not installed"
+        unreadable = stores.traces.info().get("unreadable_runs")
+        if unreadable:
+            why = f"{counted(unreadable, 'archived run')} cannot be read: DuckDB is not installed"
             yield Finding("archive", "warn", why, "pip install 'tallystick[archive]'")
         try:
             entries = stores.control.verify()
@@ -176,6 +192,7 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
             yield Finding(
                 "journal", "fail", error.message, error.hint or "keep the file as evidence; restore a backup"
             )
+        yield from _blobs(stores)
         yield from _checkpoints(call, stores)
         loss = call.parts.loss(stores, call.settings)
         told.update(loss)
@@ -193,6 +210,8 @@ def _checkpoints(call: Invocation, stores: Stores) -> Iterator[Finding]:
     """The journal's continuity, its checkpoints, and everybody that they are passed on to."""
     if stores.doubt is not None:
         yield Finding("journal", "fail", stores.doubt.message, stores.doubt.hint)
+    if stores.frozen is not None:
+        yield Finding("store", "warn", stores.frozen.message, stores.frozen.hint)
     state = call.parts.journal_book(stores, call.settings).state()
     newest = state["checkpoints"][0] if state["checkpoints"] else None
     if newest is None:

@@ -10,7 +10,6 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column, json_text
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import colour, glyph, moment, short
 from tallystick.model.errors import Unconfirmed
 
@@ -44,7 +43,7 @@ COLUMNS = (
 def ls(call: Invocation, in_doubt: bool, run: str | None) -> None:
     """Effects of calls, newest first."""
     with call.stores(create=False) as stores:
-        answer = call.parts.effect_desk(stores).effects(in_doubt=in_doubt, run=run)
+        answer = call.parts.deeds.desk(stores).effects(in_doubt=in_doubt, run=run)
     if call.out.as_json:
         call.out.json(answer)
         return
@@ -61,7 +60,7 @@ def ls(call: Invocation, in_doubt: bool, run: str | None) -> None:
 def show(call: Invocation, effect: str) -> None:
     """One effect: its call, what came back, what can be done. EFFECT may be a prefix that only it has."""
     with call.stores(create=False) as stores:
-        answer = call.parts.effect_desk(stores).effect(effect)
+        answer = call.parts.deeds.desk(stores).effect(effect)
     if call.out.as_json:
         call.out.json(answer)
         return
@@ -79,7 +78,9 @@ def show(call: Invocation, effect: str) -> None:
 def settle(call: Invocation, effect: str, answer: str, because: str) -> None:
     """Say what became of an effect in doubt; the money held for it is settled with it."""
     with call.stores(create=False, writing=True) as stores:
-        done = call.parts.effect_desk(stores).settle(effect, answer, by=this_person(), because=because)
+        done = call.parts.deeds.desk(stores).settle(
+            effect, answer, by=call.parts.caller(stores).name, because=because
+        )
     if call.out.as_json:
         call.out.json(done)
     else:
@@ -94,7 +95,9 @@ def settle(call: Invocation, effect: str, answer: str, because: str) -> None:
 def reconcile(call: Invocation, effect: str | None, module: str, repeat: bool) -> None:
     """Settle effects in doubt by the reads that their tools declare. Exit code 6 while some stay in doubt."""
     with call.stores(create=False, writing=True) as stores:
-        done = call.parts.reconcile(stores, effect, module=module, by=this_person(), repeat=repeat)
+        done = call.parts.deeds.reconcile(
+            stores, effect, module=module, by=call.parts.caller(stores).name, repeat=repeat
+        )
     if call.out.as_json:
         call.out.json(done)
     else:

@@ -45,6 +45,12 @@ class Invocation:
         """Where the store is, or would be made."""
         return self.parts.find_store(self.settings)
 
+    def server(self, flag: str | None) -> str | None:
+        """The server that is meant: the one given, else, unless a store was given, that of the settings."""
+        if flag is not None:
+            return flag
+        return self.settings.server if self._flags.get("store") is None else None
+
     @contextmanager
     def stores(self, *, create: bool = True, writing: bool = False) -> Iterator[Stores]:
         """The stores, open for as long as the block runs.
@@ -53,8 +59,9 @@ class Invocation:
         raises StoreFault.
         """
         stores = self.parts.open(self.store_path, self.settings, create=create, writing=writing)
-        if stores.doubt is not None:
-            self.out.say(f"beware: {stores.doubt.message}")
+        for trouble in (stores.doubt, stores.frozen):
+            if trouble is not None:
+                self.out.say(f"beware: {trouble.message}")
         try:
             yield stores
         finally:

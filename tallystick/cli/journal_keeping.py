@@ -8,7 +8,6 @@ import click
 
 from tallystick.cli.clean import clean, one_line
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 
 
 @click.command()
@@ -46,7 +45,9 @@ def reopen(call: Invocation, because: str) -> None:
     they know better; a new key (`tally journal key rotate`) makes a new journal for them.
     """
     with call.stores(create=False) as stores:
-        signed, place = call.parts.reopen(stores, call.settings, because=because, by=this_person())
+        signed, place = call.parts.reopen(
+            stores, call.settings, because=because, by=call.parts.caller(stores).name
+        )
     size = signed.checkpoint.size
     if call.out.as_json:
         call.out.json({"size": size, "note": signed.note, "aside": str(place) if place else None})

@@ -1,7 +1,4 @@
-"""What the command line needs from the rest of the house, each part imported only when it is asked for.
-
-Commands never import wiring, app or demo themselves; tests put other parts in this one's place.
-"""
+"""What commands need from the rest of the house, imported when it is asked for; tests put other parts in its place."""
 
 from __future__ import annotations
 
@@ -10,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallystick.cli.deed_parts import DeedParts
 from tallystick.cli.person import this_person
 from tallystick.config import Settings
 
 if TYPE_CHECKING:
     from tallystick.adapters.backup import BackedUp
-    from tallystick.app.acting.effect_desk import EffectDesk
+    from tallystick.adapters.server_people import ServerPeople
     from tallystick.app.keeping.export_runs import RunExport
     from tallystick.app.keeping.retention import Expired
+    from tallystick.app.people.desk import PeopleDesk
     from tallystick.app.prove.checkpoints import JournalKey, Signed
     from tallystick.app.prove.journalbook import JournalBook
     from tallystick.app.reading.read import Reader
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from tallystick.app.registry.push import PolicyDesk
     from tallystick.app.registry.ready import Ready
     from tallystick.govern.policy import PolicyFile
+    from tallystick.model.people import Caller
     from tallystick.model.span import Span
     from tallystick.model.step import Step
     from tallystick.ports.archive import Archived
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 class Parts:
     """The real parts."""
+
+    deeds = DeedParts()
 
     def settings(self, flags: Mapping[str, Any]) -> Settings:
         """Settings of this process. Raises ConfigError."""
@@ -124,7 +126,7 @@ class Parts:
         """What takes spans into open stores."""
         from tallystick import wiring
 
-        return wiring.recorder(stores)
+        return wiring.recorder(stores, believed=False)
 
     def run_export(self, stores: Stores) -> RunExport:
         """What exports runs of open stores."""
@@ -149,7 +151,7 @@ class Parts:
         """Delete the runs that the settings let go."""
         from tallystick import wiring
 
-        return wiring.keeping.expire(stores, settings, by=this_person(), dry_run=dry_run)
+        return wiring.keeping.expire(stores, settings, by=self.caller(stores).name, dry_run=dry_run)
 
     def backup(self, stores: Stores, folder: Path, *, with_key: bool, say: Callable[[str], None]) -> BackedUp:
         """Copy the store into an empty folder."""
@@ -188,17 +190,31 @@ class Parts:
         receipt = import_file(recorder, name, format, content, progress, decode_otlp=decode)
         return {**receipt, "rejected": [*unreadable, *receipt["rejected"]]}
 
+    def people(self, stores: Stores) -> PeopleDesk:
+        """The people of open stores."""
+        from tallystick import wiring
+
+        return wiring.people.desk(stores)
+
+    def caller(self, stores: Stores) -> Caller:
+        """Who gives this command: the operating system's user, as the person that was added with it, if one was."""
+        return self.people(stores).os_caller(this_person())
+
+    def server_people(self, server: str, settings: Settings) -> ServerPeople:
+        """The people and approvals of a server. Raises ConfigError for what is no address."""
+        from tallystick import wiring
+
+        return wiring.people.at_server(server, settings)
+
     def answer(
-        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Stores, settings: Settings, approval: str, answer: str, *, by: Caller, note: str | None
     ) -> Mapping[str, Any]:
         """Approve or reject one held call, under the journal's signature. Raises Conflict when somebody was first."""
         from tallystick import wiring
         from tallystick.app.acting.approvals import answer as give
 
         sign = wiring.journal.sign_answers(stores.path, settings)
-        return give(
-            stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
-        )
+        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note, sign=sign)
 
     def plan(self, stores: Stores, settings: Settings, *, prune: bool) -> Plan:
         """What declaring a project would change. Raises ConfigError with file and line."""
@@ -282,6 +298,14 @@ class Parts:
 
         return wiring.policing.backtest(stores, settings, query, **options)
 
+    def policy_report(self, stores: Stores, since: str) -> Mapping[str, Any]:
+        """What rules that are only reported would have said. Raises BadInput for what is no time."""
+        from tallystick import wiring
+        from tallystick.app.acting.policy_report import policy_report
+        from tallystick.model.query import moment
+
+        return policy_report(stores.control, since=moment(since, now=wiring.clock().now()))
+
     def stop(self, stores: Stores, scope: str, *, by: str, because: str) -> Mapping[str, Any]:
         """Stop an agent, a tool, a workflow or everything."""
         from tallystick.app.acting.switches import throw
@@ -299,24 +323,6 @@ class Parts:
         from tallystick.app.acting.switches import switches_json
 
         return switches_json(stores.control)
-
-    def effect_desk(self, stores: Stores) -> EffectDesk:
-        """Answers questions about effects, and settles them."""
-        from tallystick import wiring
-
-        return wiring.deeds.effect_desk(stores)
-
-    def reconcile(self, stores: Stores, effect: str | None, **options: Any) -> Mapping[str, Any]:
-        """Settle effects in doubt by the reads that their tools declare."""
-        from tallystick import wiring
-
-        return wiring.deeds.reconcile(stores, effect, **options)
-
-    def undo(self, stores: Stores, run: str, step: str, *, module: str) -> Mapping[str, Any]:
-        """Take the effect of a step back."""
-        from tallystick import wiring
-
-        return wiring.deeds.undo(stores, run, step, module=module)
 
     def policy_file(self, path: Path) -> PolicyFile:
         """A policy file that was named by a person. Raises ConfigError for one that cannot be read."""

@@ -10,7 +10,6 @@ import click
 
 from tallystick.cli.clean import clean, one_line
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 
 _SHORT: Final = 12
 _WIDE: Final = 2_000  # characters of a field's text
@@ -93,7 +92,9 @@ def _shown(text: str) -> str:
 def accept(call: Invocation, tool: str, definition: str | None, because: str | None) -> None:
     """Take what a tool says of itself now for the tool; what was accepted before no longer counts."""
     with call.stores(create=False, writing=True) as stores:
-        given = call.parts.accept(stores, tool, definition, by=this_person(), because=because)
+        given = call.parts.accept(
+            stores, tool, definition, by=call.parts.caller(stores).name, because=because
+        )
     if call.out.as_json:
         call.out.json(dict(given))
     else:

@@ -13,7 +13,6 @@ from tallystick.cli.clean import clean, one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.lazy import LazyGroup
 from tallystick.cli.output import Column
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import count, counted, moment
 from tallystick.model.errors import BadInput
 
@@ -27,6 +26,10 @@ LAZY = {
     "backtest": (
         "tallystick.cli.policy_backtest:backtest",
         "What policies would have said of recorded runs.",
+    ),
+    "report": (
+        "tallystick.cli.policy_backtest:report",
+        "What rules that are only reported would have said.",
     ),
     "push": (f"{_MODULE}:push", "Put policies in force for the agents that match a query."),
     "ls": (f"{_MODULE}:ls", "The policies of the registry, with their scopes."),
@@ -85,7 +88,7 @@ def push(
         if changed and not dry_run and not yes and not _agreed(call, len(changed), pushes[0].reaches):
             call.out.say("nothing was changed")
             return
-        done = 0 if dry_run else desk.push(pushes, by=this_person(), because=because)
+        done = 0 if dry_run else desk.push(pushes, by=call.parts.caller(stores).name, because=because)
     if call.out.as_json:
         call.out.json({"policies": [one.as_json() for one in pushes], "pushed": done})
         return
@@ -180,7 +183,9 @@ def withdraw(call: Invocation, name: str, because: str) -> None:
     if not because.strip():
         raise BadInput("the reason is empty", hint='--because "…"')
     with call.stores(create=False, writing=True) as stores:
-        gone = call.parts.policy_desk(stores).withdraw(name, by=this_person(), because=because)
+        gone = call.parts.policy_desk(stores).withdraw(
+            name, by=call.parts.caller(stores).name, because=because
+        )
     if call.out.as_json:
         call.out.json({"name": name, "digest": gone.digest, "because": because})
     else:

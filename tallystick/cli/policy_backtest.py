@@ -74,3 +74,17 @@ def _tell(call: Invocation, answer: Mapping[str, Any]) -> None:
         call.out.say(one_line(f"{counted(row['count'], 'call')} cannot be told: {row['why']}"))
     if answer["more"]:
         call.out.say("there are more runs than were gone through; say a shorter --since, or a query")
+
+
+@click.command()
+@click.option("--since", default="30d", show_default=True, metavar="AGE|DATE", help="From when on.")
+@common
+def report(call: Invocation, since: str) -> None:
+    """What rules that are only reported (@report, policy_report_only) would have said of recorded calls."""
+    with call.stores(create=False) as stores:
+        answer = call.parts.policy_report(stores, since)
+    if call.out.as_json:
+        call.out.json(answer)
+        return
+    call.out.table(_COLUMNS, answer["changes"])
+    call.out.say(f"of {counted(answer['decisions'], 'decision')} since {since}")

@@ -7,7 +7,6 @@ import click
 from tallystick.app.registry.promote import Wish
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import short
 from tallystick.registry.version_refs import split_ref
 
@@ -36,7 +35,9 @@ def promote(
     name, version = split_ref(agent)
     wish = Wish(name, version, alias, because, override)
     with call.stores(create=False, writing=True) as stores:
-        answer = call.parts.promote(stores, call.settings, wish, by=this_person(), dry_run=dry_run)
+        answer = call.parts.promote(
+            stores, call.settings, wish, by=call.parts.caller(stores).name, dry_run=dry_run
+        )
     if call.out.as_json:
         call.out.json(dict(answer))
         return

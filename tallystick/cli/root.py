@@ -34,6 +34,7 @@ COMMANDS = {
     "cost": ("tallystick.cli.cost:cost", "What was spent, by agent, tool, workflow, run or model."),
     "approvals": ("tallystick.cli.approvals:approvals", "List, show and answer held calls."),
     "effects": ("tallystick.cli.effects:effects", "What became of calls, and what is in doubt."),
+    "users": ("tallystick.cli.users:users", "People who may sign in: roles, tokens, delegations."),
     "policy": ("tallystick.cli.policy:policy", "Check, test and push policies; stop agents and tools."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "plan": ("tallystick.cli.plan:plan", "Say what apply would change."),
@@ -159,7 +160,7 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
 
 # What an extra brings that a command may miss, by the name it is imported by.
 _EXTRAS = {
-    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2", "markdown_it", "nh3"), "server"),
+    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2"), "server"),
     "duckdb": "archive", "grpc": "grpc", "mcp": "mcp", "cyclonedx": "bom", "phonenumbers": "privacy",
     "openai": "server,demo",
 }  # fmt: skip

@@ -155,7 +155,7 @@ def show(call: Invocation, run: str) -> None:
     with call.stores() as stores:
         answer = call.parts.reader(stores).run(run)
         whole, failed = answer["run"]["run"], answer["run"].get("status") in ("failed", "stopped", "crashed")
-        back = call.parts.effect_desk(stores).undoable(whole)["effects"] if failed else []
+        back = call.parts.deeds.desk(stores).undoable(whole)["effects"] if failed else []
     if call.out.as_json:
         call.out.json(answer)
         return

@@ -26,11 +26,11 @@ def undo(call: Invocation, run: str, step: str, module: str | None) -> None:
     with call.stores(create=False, writing=module is not None) as stores:
         whole = call.parts.reader(stores).run(run)["run"]["run"]
         if module is None:
-            desk = call.parts.effect_desk(stores)
+            desk = call.parts.deeds.desk(stores)
             found = desk.effect(desk.landed_at(whole, step).effect)
             _proposed(call, found["undo"], found["effect"])
             return
-        done = call.parts.undo(stores, whole, step, module=module)
+        done = call.parts.deeds.undo(stores, whole, step, module=module)
     effect = done["effect"]
     if call.out.as_json:
         call.out.json(done)

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import count
 from tallystick.model.errors import BadInput
 
@@ -157,7 +156,7 @@ def erase(call: Invocation, subject: str | None, run: str | None, because: str, 
         done = (
             eraser.plan(runs)
             if dry_run
-            else eraser.erase(runs, by=this_person(), because=because, subject=subject)
+            else eraser.erase(runs, by=call.parts.caller(stores).name, because=because, subject=subject)
         )
     if call.out.as_json:
         call.out.json({

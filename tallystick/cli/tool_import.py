@@ -11,7 +11,6 @@ import click
 
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import short
 from tallystick.model.errors import BadInput
 
@@ -58,9 +57,10 @@ def mcp(
     New and changed tools are quarantined until somebody accepts them: exit 3 says that somebody is needed.
     """
     with call.stores(writing=True) as stores:
+        by = call.parts.caller(stores).name
         answer = call.parts.import_tools(
             stores, server, name=name, env=_values(variables), token=_token(token_env, server), seconds=timeout,
-            by=this_person(), project=(call.settings.project or Path.cwd()) if write else None, dry_run=dry_run,
+            by=by, project=(call.settings.project or Path.cwd()) if write else None, dry_run=dry_run,
         )  # fmt: skip
     if call.out.as_json:
         call.out.json(dict(answer))

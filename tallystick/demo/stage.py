@@ -20,6 +20,7 @@ from tallystick.demo.project_folder import DESK, lay_out
 from tallystick.model import attributes
 from tallystick.model.control import Approval
 from tallystick.model.errors import AnswerIsNo
+from tallystick.model.people import unnamed
 from tallystick.testing import ModelServer, Script
 
 MODELS = ("gpt-4o-mini", "gpt-4.1-mini")
@@ -81,7 +82,7 @@ class Stage:
     def approve(self, approval: str, *, by: str, note: str) -> None:
         """Say yes the way the command line and the page do it, signed. Raises Conflict when somebody was first."""
         answer_approval(
-            self.stores.control, wiring.clock(), wiring.ids(), approval, "approved", by=by, note=note,
+            self.stores.control, wiring.clock(), wiring.ids(), approval, "approved", by=unnamed(by), note=note,
             sign=wiring.journal.sign_answers(self.store, self.settings),
         )  # fmt: skip
 

@@ -24,7 +24,7 @@ _EXPECTED: Final = ("expect", "because", "rule", "fits")
 _LABELS: Final = ("watermark", "authority", "untrusted", "asked", "links", "seen", "leaks", "signs")
 _TOOL: Final = ("effect", "data", "authority", "arguments")
 _HOLD: Final = re.compile(r"hold\(([^()]{1,200})\)")
-_HEADER: Final = re.compile(r"^\s*\[\[\s*case\s*\]\]", re.M)
+_HEADER: Final = re.compile(r"^[ \t]*\[\[\s*case\s*\]\]", re.M)
 _MOST: Final = 5_000  # cases of one file
 
 

@@ -37,13 +37,13 @@ class Redactor:
     """Takes out what ``finders`` find. Without finders nothing is changed."""
 
     def __init__(self, finders: Sequence[Finder]) -> None:
-        self._finders = tuple(finders)
+        self._finders = tuple((first_look(one.first), one) for one in finders)
         looks = [*(one.first for one in finders), _ESCAPED]
         self._first = first_look("|".join(f"(?:{one})" for one in looks)) if finders else None
 
     def may_hold(self, text: bytes) -> bool:
         """Whether UTF-8 may hold something: cheap (about 3 ns a byte), never wrong when it says no."""
-        return self._first is not None and self._first.search(text) is not None
+        return self._first is not None and self._first(text) is not None
 
     def text(self, text: str, counts: Counts) -> str:
         """A text without what was found in it; ``counts`` grows by kind. JSON remains JSON."""
@@ -111,7 +111,8 @@ class Redactor:
         seen = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if len(seen) != len(text):  # lone surrogates: any text of the same length will do
             seen = "".join("?" if "\ud800" <= one <= "\udfff" else one for one in text)
-        return merged(place for finder in self._finders for place in finder.find(seen))
+        raw = seen.encode()
+        return merged(place for look, one in self._finders if look(raw) for place in one.find(seen))
 
     def _json(self, text: str, counts: Counts, nested: int) -> str:
         """String by string and number by number; what stands between them is kept.
@@ -177,7 +178,7 @@ class Redactor:
 
     def kind_of_name(self, name: str) -> str | None:
         """The kind of any text under a name ("password": secret), or None where the name says nothing."""
-        for finder in self._finders:
+        for _, finder in self._finders:
             kind = finder.named(name)
             if kind is not None:
                 return kind

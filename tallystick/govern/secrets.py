@@ -6,13 +6,14 @@ the text, the least entropy of the secret in bits a character, and what is allow
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import log2
 from typing import Any, Final
 
-from tallystick.govern.finding import Place, expression
+from tallystick.govern.finding import Place, Words, expression, first_look
 from tallystick.model.masking import FIRST_LOOK, MARK, shapes
 
 SECRET: Final = "secret"
@@ -26,10 +27,13 @@ _NAMED: Final = (
     rf"(?i){_NAMES}[\\]{{0,3}}[\"']?[ \t]{{0,3}}[:=][ \t]{{0,3}}[\\]{{0,3}}[\"']?"
     r"([^\s\"'\\,;&<>(){}\[\]$]{6,256})"
 )
-_IN_ADDRESS: Final = r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"<>\\]{1,64}:([^\s/@'\"<>\\]{3,128})@"
+# What stands before it is looked at apart: counted letters that may begin anywhere are what a search takes longest for.
+_IN_ADDRESS: Final = r"[a-z0-9+.-]://[^\s/:@'\"<>\\]{1,64}:([^\s/@'\"<>\\]{3,128})@"
 _FIRST: Final = (
     rf"(?i:{_NAMES}[\\]{{0,3}}[\"']?[ \t]{{0,3}}[:=])|://[^\s/:@'\"<>\\]{{1,64}}:[^\s/@'\"<>\\]{{3,128}}@"
 )
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}\Z")
+_LONGEST_SCHEME: Final = 21
 _NO_VALUES: Final = frozenset({
     "string", "number", "boolean", "object", "password", "required", "optional", "undefined", "changeme", "redacted",
 })  # fmt: skip
@@ -67,22 +71,28 @@ class Secrets:
         ]
         self._allow = [expression(one) for one in data["allow"]]
         self._stopwords = tuple(data["stopwords"])
+        self._words = Words(sorted({word for rule in self._rules for word in rule.keywords}))
+        self._shaped = first_look(FIRST_LOOK)
         self._named = expression(_NAMED)
         self._address = expression(_IN_ADDRESS)
 
     def find(self, text: str) -> Iterator[Place]:
         """The secrets in a text."""
-        for start, end in shapes(text):
-            yield Place(start, end, SECRET)
-        for found in self._address.finditer(text):
-            yield from _place(found, 1)
+        if self._shaped(text) is not None:
+            for start, end in shapes(text):
+                yield Place(start, end, SECRET)
+        if "://" in text:
+            for found in self._address.finditer(text):
+                colon = found.start() + 1
+                if _SCHEME.search(text[max(0, colon - _LONGEST_SCHEME) : colon]):
+                    yield from _place(found, 1)
         for found in self._named.finditer(text):
             value = found.group(1)
             if not value.startswith(MARK) and value.lower() not in _NO_VALUES:
                 yield from _place(found, 1)
-        small = text.lower()
-        for rule in self._rules:
-            if any(word in small for word in rule.keywords):
+        held = self._words.inside(text)
+        for rule in self._rules if held else ():
+            if not held.isdisjoint(rule.keywords):
                 yield from self._by(rule, text)
 
     def named(self, name: str) -> str | None:

@@ -194,6 +194,7 @@ class Verdict:
     looping: bool = False
     key: tuple[str, str] | None = None  # the argument that takes an idempotency key, and the key
     reconcile: Follow | None = None  # the read that says what became of the effect, where files declare it
+    redact: tuple[str, ...] = ()  # arguments whose values are not to be kept
 
 
 @dataclass(frozen=True, slots=True)

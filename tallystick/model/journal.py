@@ -21,19 +21,21 @@ definition.shown       tool, channel, definition, trust, why, differs, against, 
                        (channel: code | mcp; definition: digest of a text, its canonical JSON)
                        (trust: accepted | quarantined; why: first use | declared | new | changed)
 definition.accepted    tool, channel, definition, because
-policy.loaded          state, digest, files [{name, text}], tools, evaluator, schema, problem
+policy.loaded          state, digest, files [{name, text, report}], tools, evaluator, schema, problem
                        (state: enforced | permissive | unconfigured | load failed; text and tools: digests of texts)
                        (schema: the version of the schema that rules were checked against; 1 where it is missing)
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, facts, loop, approval, hold
+                       because, group, facts, loop, approval, hold, would
+                       (would: {answer, group, reasons} with the rules that are only reported, where they change it)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault |
                        contract) (contract: the call was allowed and ran; a person is asked about its result)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
-approval.answered      approval, answer (approved | rejected), by, «note», binding, envelope   (envelope: DSSE)
+approval.answered      approval, answer (approved | rejected), by, person, via, «note», binding, envelope
+                       (person: by, or null where nobody was added as a person; envelope: DSSE)
 approval.expired       approval
 approval.consumed      approval, binding
 effect.started         effect, decision, run, tool, call, binding, recovery, process, hold, key, undoes
@@ -59,8 +61,17 @@ key.retired            key, because
 journal.reopened       size, root, because, by                     (history was lost and that is admitted)
 content.erased         commitments, subject, because, by
 runs.deleted           rule, runs [run, …], because, by            (whole runs that a rule let go; at most 500)
-signin.made            how, by
+person.added           person, role, groups [group], os_user, because, via
+                       (role: viewer | operator | approver | admin; via: session | token | store | open)
+person.changed         person, role, groups [group], os_user, because, via            (as they are from then on)
+person.removed         person, because, via
+token.made             token, person, label, digest, expires_ns, via   (digest: SHA-256 of the token, in hex)
+token.revoked          token, person, because, via
+delegation.made        delegation, group, from, to, until_ns, because, via
+delegation.revoked     delegation, because, via
+signin.made            how, by, token                              (token: its id; null for the token of the server)
 signin.refused         how, count, since
+signin.ended           token, by                                   (all sessions that were opened with a token)
 =====================  ===============================================================================
 """
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tallystick.model.run import Completeness, RunStatus
 from tallystick.observe.numbering import gaps, legs_at_work, too_many, unsaid
+from tallystick.observe.parents import lacking
 from tallystick.observe.summary import Root, Tally
 
 SILENT_AFTER_NS = 120 * 1_000_000_000
@@ -42,7 +43,7 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
         return _recorded(tally, tally.root, dead=dead, left=dead or now - tally.seen > ABANDONED_NS)
     if tally.seqs:
         return _rootless(tally) if quiet else _OPEN
-    whole = tally.root is not None and not tally.missing and not tally.running
+    whole = tally.root is not None and not lacking(tally) and not tally.running
     # A log record as the root ends nothing: only silence says that no more will come.
     if whole and tally.root is not None and (quiet or tally.root.rank < 2):
         return _ended(tally, 0)
@@ -50,7 +51,7 @@ def judge(tally: Tally, *, now: int, alive: bool | None, silent_after: int = SIL
         return _OPEN
     if tally.running:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None)
-    return Verdict(Completeness.LOSSY, _status(tally), max(1, len(tally.missing)))
+    return Verdict(Completeness.LOSSY, _status(tally), max(1, lacking(tally)))
 
 
 def _recorded(tally: Tally, root: Root, *, dead: bool, left: bool) -> Verdict:
@@ -73,9 +74,7 @@ def _rootless(tally: Tally) -> Verdict:
     """The SDK numbered these steps, yet the root never came."""
     if tally.running:
         return Verdict(Completeness.CRASHED, RunStatus.CRASHED, None)
-    return Verdict(
-        Completeness.LOSSY, RunStatus.UNKNOWN, max(1, tally.max_seq - tally.seqs, len(tally.missing))
-    )
+    return Verdict(Completeness.LOSSY, RunStatus.UNKNOWN, max(1, tally.max_seq - tally.seqs, lacking(tally)))
 
 
 def _status(tally: Tally) -> RunStatus:

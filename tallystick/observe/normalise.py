@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tallystick.model.attributes import AGENT, PROCESS, STOPPED
+from tallystick.model.attributes import AGENT, CLAIMED, PROCESS, STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
@@ -28,8 +28,10 @@ from tallystick.observe.dialects.dialect import (
 )
 from tallystick.observe.dialects.pydantic_ai import PENDING, started_span
 from tallystick.observe.marks import offered_mark, prompt_mark
+from tallystick.observe.messages import messages_of
 from tallystick.observe.numbering import mark_of
 from tallystick.observe.orphans import derived_tools, orphan_links, session_total
+from tallystick.observe.ties import exchange_of, ties_of
 from tallystick.observe.values import LONGEST, TOP, clean_count, clean_text, encodable
 
 SHORTEST_ID: Final = 8  # shorter ids ("1", "t1") are not unique enough to join traces by
@@ -69,12 +71,18 @@ def read_span(span: Span) -> list[tuple[Step, Span]]:
     dialect = reader.dialect
     if step.kind is _MODEL:
         if step.run is None and (span.parent is None or dialect.history):
-            links, made = derived_tools(span, reader)
+            history = messages_of(span, reader, "input_messages")
+            answer = messages_of(span, reader, "output_messages")
+            links, made = derived_tools(span, history, answer)
             if span.parent is None:
                 step.links += links
+                step.ties = ties_of(step, span, None, exchange_of(history, answer))
             for extra in made:
                 pairs += read_span(extra)
-    elif step.kind is _AGENT and span.source.scope in dialect.session_totals:
+        return pairs
+    if span.parent is None or step.kind is _AGENT:
+        step.ties = ties_of(step, span, found.get("op"))
+    if step.kind is _AGENT and span.source.scope in dialect.session_totals:
         usage, _ = _usage(found, dialect)
         pairs += read_span(session_total(span, found, usage))
     return pairs
@@ -232,7 +240,9 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
     name, scope = span.name, span.source.scope
     resource = span.source.resource
     environment = origin = None
+    claimed = False
     if resource:
+        claimed = resource.get(CLAIMED) is True
         if "seq" in found:
             told = resource.get(PROCESS)
             origin = mark_of(told) if type(told) is str and told else None
@@ -249,7 +259,7 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
         get("version"), get("classes", ()), None, None,
         get("environment") if environment is None else clean_text(environment), get("subject"), get("conversation"),
-        origin,
+        origin, claimed,
     )  # fmt: skip
 
 

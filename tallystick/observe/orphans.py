@@ -7,6 +7,7 @@ a derived step comes from the call's own id, so the same call found in ten later
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from tallystick.model import attributes as own
 from tallystick.model.span import Span
 from tallystick.model.step import Kind
 from tallystick.model.usage import Usage
-from tallystick.observe.dialects.dialect import Found, Reader
-from tallystick.observe.messages import Message, messages_of
+from tallystick.observe.dialects.dialect import Found
+from tallystick.observe.messages import Message
 
 _SHORTEST_ID: Final = 8
 _MOST: Final = 2_000  # tool calls read out of one history
@@ -39,11 +40,11 @@ def derived_span_id(call_id: str) -> str:
     return sha256(b"tool call\0" + call_id.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def derived_tools(span: Span, reader: Reader) -> tuple[tuple[str, ...], list[Span]]:
+def derived_tools(
+    span: Span, history: Sequence[Message], answer: Sequence[Message]
+) -> tuple[tuple[str, ...], list[Span]]:
     """Stitch keys from the messages of a model span, and a span for every answered tool call in its
     history."""
-    history = messages_of(span, reader, "input_messages")
-    answer = messages_of(span, reader, "output_messages")
     calls: dict[str, dict[str, Any]] = {}
     results: dict[str, Any] = {}
     for message in history:
@@ -66,7 +67,7 @@ def derived_tools(span: Span, reader: Reader) -> tuple[tuple[str, ...], list[Spa
     return links, made
 
 
-def _call_ids(messages: list[Message]) -> list[str]:
+def _call_ids(messages: Sequence[Message]) -> list[str]:
     return [
         part["id"]
         for message in messages

@@ -54,16 +54,58 @@ def keys_of(steps: Iterable[Step]) -> set[str]:
 def adds_to(step: Step, held: Step) -> bool:
     """Whether a record adds something to the one that is here: an end to a start, or a later sign of life.
 
-    Any other record of the same span is a repeat and changes nothing.
+    A derived step is read out of every history that quotes it, and the first of these calls is the nearest to when it
+    ran. Any other record of the same span is a repeat and changes nothing.
     """
     if held.ended is not None:
-        return False
+        return step.derived and held.derived and step.started < held.started
     return step.ended is not None or _alive(step) > _alive(held)
 
 
 def _alive(step: Step) -> int:
     value = step.facts.get("alive") if step.facts else None
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def parted(
+    steps: Iterable[tuple[str, Iterable[str]]], tied: Iterable[tuple[str, str]], stamped: Iterable[str] = ()
+) -> list[set[str]]:
+    """The traces of one run as the groups that still belong together, in the order of their first steps.
+
+    ``steps``: trace and links of each, in order of arrival. ``tied``: traces that belong together besides. ``stamped``:
+    traces with steps whose sender named the run.
+    """
+    leader: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while leader.setdefault(key, key) != key:
+            leader[key] = leader[leader[key]]
+            key = leader[key]
+        return key
+
+    order: dict[str, None] = {}
+    for trace, links in steps:
+        order.setdefault(trace)
+        for link in links:
+            leader[find("link " + link)] = find(trace)
+    known = order.keys()
+    for one, other in tied:
+        if one in known and other in known:
+            leader[find(one)] = find(other)
+    for trace in stamped:
+        leader[find(trace)] = find("stamp")
+    groups: dict[str, set[str]] = {}
+    for trace in order:
+        groups.setdefault(find(trace), set()).add(trace)
+    return list(groups.values())
+
+
+def joins(pairs: Iterable[tuple[str, str]], known: Known) -> dict[str, str]:
+    """Runs that are another one now, as pairs of them turn out to be one; two stamped ones are never joined."""
+    union = _Union(known)
+    for one, other in pairs:
+        union.join(one, other)
+    return {run: union.find(run) for run in union.leader}
 
 
 class _Union:

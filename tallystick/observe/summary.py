@@ -7,13 +7,14 @@ the store counts the whole run anew with ``observe.repeats``. Both ways give the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
 from tallystick.observe.numbering import Legs, Numbered, count_leg, count_number
+from tallystick.observe.parents import note_parents
 from tallystick.observe.values import clean_text
 
 _LAST = 2**62  # sorts a step without a sequence number after those that have one
@@ -103,6 +104,9 @@ class Tally:
     numbered: Numbered = field(default_factory=dict)
     uncounted: int = 0  # steps that came since a large run was counted anew
     legs: Legs = field(default_factory=dict)
+    beside: int = (
+        0  # parents that have not come and that the store keeps beside the tally, because they are many
+    )
 
 
 def order_of(step: Step) -> Order:
@@ -325,18 +329,6 @@ def _place_root(tally: Tally, step: Step, facts: Mapping[str, object], home: str
 def _whole(value: object) -> int:
     """A count from a sender: anything but a number of at least zero counts as zero, bounded for the database."""
     return min(value, 2**40) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def note_parents(tally: Tally, steps: Sequence[Step], here: Iterable[str]) -> None:
-    """Keep the set of parents that have not come.
-
-    ``steps`` are new in the run; ``here`` holds those of their parents (trace + span) that came with earlier batches.
-    """
-    wanted = {step.trace + step.parent for step in steps if step.parent is not None}
-    wanted.difference_update(here)
-    missing = tally.missing | wanted if wanted else tally.missing
-    if missing:
-        tally.missing = missing.difference([step.trace + step.span for step in steps])
 
 
 def count_all(steps: Iterable[Step], like: Tally, home: str = "") -> tuple[Tally, dict[PartKey, Part]]:

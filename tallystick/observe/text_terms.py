@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ from tallystick.model.query import Query, Term
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.texts import SHORT, has_phrase, scalar_text, tag, texts_of, words_of
+from tallystick.observe.phrases import Phrase
+from tallystick.observe.texts import SHORT, scalar_text, tag, texts_of, words_of
 
 FACTS: Final = ("kind", "label", "error", "stopped")  # fields that are columns of steps
 _ATTRIBUTE: Final = "attr."
@@ -74,6 +76,12 @@ def is_unsure(term: Term) -> bool:
     return asked is not None and asked.unsure
 
 
+@lru_cache(maxsize=256)
+def phrase_of(term: Term) -> Phrase:
+    """What a term about texts looks for, where it is a phrase."""
+    return Phrase(str(term.value))
+
+
 def needle(term: Term) -> str:
     """What of a free text is looked for in goal, agent, workflow and id."""
     value = str(term.value)
@@ -127,7 +135,8 @@ def meets_score(
 def step_meets(term: Term, step: Step, span: Span) -> bool:
     """Whether a step meets an unsure term: it says the phrase, or has the attribute with such a number."""
     if term.field == "text":
-        return any(has_phrase(text, str(term.value)) for text in texts_of(step, span))
+        says = phrase_of(term).says
+        return any(says(text) for text in texts_of(step, span))
     key = term.field[len(_ATTRIBUTE) :]
     limit = float(str(term.value))
     passes = _PASSED[term.op]

@@ -106,15 +106,6 @@ def _cut(text: str) -> str:
     return _LONG_WORD.sub(r"\1 ", text)
 
 
-def has_phrase(text: str, phrase: str) -> bool:
-    """Whether the words of ``phrase`` stand next to each other in ``text``; a ``*`` at its end: the last begins so."""
-    wanted = " ".join(words_of(phrase))
-    if not wanted:
-        return False
-    held = " ".join(words_of(text))
-    return f" {wanted}{'' if phrase.endswith('*') else ' '}" in f" {held} "
-
-
 # ── tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -13,13 +13,15 @@ from tallystick.ports.traces import TraceStore
 class ArchivedStep:
     """One step on its way into the archive, or out of it.
 
-    ``position`` is its row in the segment, ``row`` its number in the trace store; ``columns`` are what anybody may
-    read, by the names of ``ARCHIVE_COLUMNS``; ``rest`` is what else the store knows of the step, and ``body`` its span
-    with references to contents, both in the store's own encoding. ``body`` is empty where it was not asked for.
+    ``position`` is its row in the segment, ``row`` its number in the trace store, ``span`` its span id; ``columns`` are
+    what anybody may read, by the names of ``ARCHIVE_COLUMNS``; ``rest`` is what the store knows of the step, and
+    ``body`` its span with references to contents, both in the store's own encoding. ``body`` is empty where it was not
+    asked for. Of a step that is read, ``columns`` has only what ``rest`` leaves to them: nothing, but in old segments.
     """
 
     position: int
     row: int
+    span: bytes
     columns: Mapping[str, Any]
     rest: bytes
     body: bytes
@@ -89,12 +91,17 @@ class Deleted:
 class Archive(Protocol):
     """Files of archived steps. A segment is written whole or not at all, never changed, and read by many processes.
 
-    A segment's name is ``DAY/NUMBER``. Every method raises StoreFault that names the file where one is missing,
-    damaged or cannot be written, and where what reads and writes them is not installed.
+    A segment's name is ``DAY/NUMBER``. The steps of a run follow each other in it, with growing numbers. Every method
+    raises StoreFault that names the file where one is missing, damaged or cannot be written, and where what reads or
+    writes it is not installed.
     """
 
     def available(self) -> bool:
-        """Whether segments can be written and read here."""
+        """Whether segments can be written here."""
+        ...
+
+    def readable(self, segment: str) -> bool:
+        """Whether what is installed reads a segment; whether its files are whole, it does not say."""
         ...
 
     def write(self, segment: str, steps: Iterable[ArchivedStep], contents: Sequence[bytes]) -> int:
@@ -106,10 +113,14 @@ class Archive(Protocol):
 
     def steps(
         self, segment: str, first: int, count: int, *, after: int = -1, limit: int | None = None,
-        spans: Collection[str] | None = None, columns: Collection[str] = tuple(ARCHIVE_COLUMNS), bodies: bool = False,
+        spans: Collection[bytes] | None = None, bodies: bool = False,
     ) -> list[ArchivedStep]:  # fmt: skip
-        """Steps at the positions ``first`` and following, in order; those with a ``row`` beyond ``after``, at most
-        ``limit``, and of the given span ids only. What is not among ``columns`` is left out."""
+        """The steps of one run, at the positions ``first`` and following, in order; those with a ``row`` beyond
+        ``after``, at most ``limit``, and of the given span ids only."""
+        ...
+
+    def columns(self, segment: str, first: int, count: int) -> Sequence[Mapping[str, Any]]:
+        """The readable columns of the steps at these positions, in order."""
         ...
 
     def contents(self, segment: str, positions: Collection[int]) -> Mapping[int, bytes]:

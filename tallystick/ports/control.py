@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Deed, Switch
 from tallystick.model.journal import Draft, Entry
@@ -19,10 +20,13 @@ class ControlStore(Protocol):
 
         What must hold before an entry may be written is checked inside the transaction, in order: a hold that does
         not fit a hard budget raises OverBudget; an approval that is not waiting cannot be answered, one that is
-        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; settling a hold
+        not approved (or whose binding differs, or that has expired) cannot be consumed: Conflict; an answer to an
+        approval by a person who may not give it at that moment is Denied; settling a hold
         twice is Conflict; records of a run that do not follow those attested before are Conflict. BadInput: a body
         that JSON cannot hold or that has an object like a commitment, a leaf over 65,535 bytes, a text that the body
         does not name or a text it names that nobody gave, a content in a field that a view cannot do without.
+
+        What comes for a run after a ``content.erased`` entry of it is committed to, and its openings are not kept.
 
         ``expecting``: the ``registry_revision`` from which the drafts were made. Where it is another by now: Conflict
         with details ``expected`` and ``revision``.
@@ -37,11 +41,12 @@ class ControlStore(Protocol):
         kind: str | None = None,
         run: str | None = None,
         subject: str | None = None,
+        actor: str | None = None,
         newest: bool = False,
     ) -> Sequence[Entry]:
         """Entries in order of ``seq``, or ``newest`` first. ``kind`` may end in ``.*``.
 
-        What is asked by a whole kind, a run or a subject is looked up: other entries cost it nothing.
+        What is asked by a whole kind, a run, a subject or an actor is looked up: other entries cost it nothing.
         """
         ...
 
@@ -115,6 +120,18 @@ class ControlStore(Protocol):
         Its kinds: object.*, alias.*, definition.*, switch.*.
 
         Cheap enough to be asked every second by every process.
+        """
+        ...
+
+    def people(self) -> People:
+        """All people, tokens and delegations, from one moment."""
+        ...
+
+    def people_revision(self) -> int:
+        """The number of the newest entry that changed what people may do (person.*, token.*, delegation.*,
+        signin.ended); 0 without any.
+
+        Cheap enough to be asked with every request.
         """
         ...
 

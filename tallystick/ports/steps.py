@@ -17,6 +17,10 @@ class StepReader(Protocol):
         """All steps of a run without contents, by start time then sequence number; repeats carry ``same_as``."""
         ...
 
+    def tied(self, run: str) -> Mapping[str, str]:
+        """The traces of a run that are in it for what their spans say and not by an id, each with the trace that it
+        goes with (observe/tying.py). Raises UnknownThing."""
+
     def outline(self, run: str) -> Outline:
         """What a tree shows of ``steps``, as columns: fast for runs of many thousand steps. Raises UnknownThing."""
         ...

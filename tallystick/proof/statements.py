@@ -25,8 +25,8 @@ ANSWER: Final = "https://tallystick.dev/statement/answer/v1"
 def answer_statement(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is signed when an approval is answered, before the journal has an entry of it.
 
-    ``given`` is ``{"approval", "binding", "answer", "by", "at"}``, ``at`` in nanoseconds as text; the subject is what
-    the approval is bound to.
+    ``given`` is ``{"approval", "binding", "answer", "by", "at"}``, ``at`` in nanoseconds as text, and ``person`` and
+    ``via`` where an entry says how it is known who answered; the subject is what the approval is bound to.
     """
     return {
         "_type": STATEMENT,

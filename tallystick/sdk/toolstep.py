@@ -66,7 +66,8 @@ class ToolStep(Call):
         self._unclear: Exception | None = None
         self._bound: Mapping[str, Any] = {}
         self._arguments = self._bind(made.signature, args, kwargs)
-        self._trace.arguments(self._arguments)
+        if self._guard is None:
+            self._trace.arguments(self._arguments)
         self.context = otel_context.set_value(TOOL_KEY, self, self._trace.context)
 
     def _bind(
@@ -105,11 +106,20 @@ class ToolStep(Call):
         if self._guard is None:
             return None
         if self._misfit is not None:
+            self._trace.arguments(self._arguments)
             self._trace.error(self._misfit, EffectOutcome.DID_NOT_HAPPEN)
             raise self._misfit
         self._trace.repeats(self.tries)
-        verdict = self._decide()
+        try:
+            verdict = self._decide()
+        except (Stopped, OverBudget):  # the step is closed, with its arguments
+            raise
+        except BaseException:
+            self._trace.arguments(self._arguments)
+            raise
         self._verdict = verdict
+        # Not before: a rule may permit the call and say that an argument is not kept.
+        self._trace.arguments(self._arguments, verdict.redact)
         self._trace.verdict(verdict)
         if verdict.allowed:
             return None
@@ -131,6 +141,7 @@ class ToolStep(Call):
             )
             return guard.before_tool(self._call, self._declaration)
         except (Stopped, OverBudget) as stop:
+            self._trace.arguments(self._arguments)
             self._stop(stop)
             raise
         except Exception as error:  # noqa: BLE001 - a guard that fails must not let risky effects pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
@@ -10,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from tallystick.model import attributes as names
 from tallystick.model.contract import Broken
 from tallystick.model.control import ToolCall
-from tallystick.model.masking import mask_text
+from tallystick.model.masking import mark_of, mask_text
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
@@ -76,9 +77,14 @@ class ToolTrace:
         )
 
     @edge("tool.arguments", None)
-    def arguments(self, arguments: Any) -> None:
-        """Record what the tool was called with."""
+    def arguments(self, arguments: Any, redact: Sequence[str] = ()) -> None:
+        """Record what the tool was called with, without the values of the arguments to ``redact``."""
         if self._step is not None and self._active.contents:
+            if redact and isinstance(arguments, Mapping):
+                arguments = {
+                    name: mark_of("argument") if name in redact else value
+                    for name, value in arguments.items()
+                }
             self._step.note({"gen_ai.tool.call.arguments": bounded_json(arguments)})
 
     @edge("tool.verdict", None)

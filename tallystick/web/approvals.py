@@ -12,6 +12,7 @@ from litestar.params import Body
 from litestar.response import Redirect
 
 from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.model.people import Caller
 from tallystick.web.run import summary
 from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows, same_origin
 from tallystick.web.wording import path
@@ -27,12 +28,12 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
     @get("/approvals", sync_to_thread=True)
     def approvals_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list, with the first approval opened."""
-        return site.respond(request, view(site, asked(request, "state", "waiting"), None))
+        return site.respond(request, _view(site, request, None))
 
     @get("/approvals.json", sync_to_thread=True)
     def approvals_json(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The list as JSON."""
-        return site.respond(request, view(site, asked(request, "state", "waiting"), None), as_json=True)
+        return site.respond(request, _view(site, request, None), as_json=True)
 
     @get("/approvals/{approval:str}", sync_to_thread=True)
     def approval_page(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -41,7 +42,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         if approval.endswith(JSON_SUFFIX):
             found = View("", site.reader.approval(approval.removesuffix(JSON_SUFFIX)))
             return site.respond(request, found, as_json=True)
-        return site.respond(request, view(site, asked(request, "state", "waiting"), approval))
+        return site.respond(request, _view(site, request, approval))
 
     @post("/approvals/{approval:str}", sync_to_thread=True)
     def answer_approval(
@@ -57,13 +58,17 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         note = str(data.get("note") or "").strip()
         if len(note) > NOTE_LIMIT:
             raise BadInput(f"the note is longer than {NOTE_LIMIT} characters")
-        site.answer(approval, answer, by=site.settings.person(request), note=note or None)
+        site.answer(approval, answer, by=site.settings.caller(request), note=note or None)
         return Redirect(f"/approvals/{path(approval)}?state=waiting", status_code=303)
 
     return [approvals_page, approvals_json, approval_page, answer_approval]
 
 
-def view(site: Site, state: str, chosen: str | None) -> View:
+def _view(site: Site, request: Request[Any, Any, Any], chosen: str | None) -> View:
+    return view(site, asked(request, "state", "waiting"), chosen, site.settings.caller(request))
+
+
+def view(site: Site, state: str, chosen: str | None, caller: Caller) -> View:
     """The approvals of one state and the evidence of one of them."""
     if state not in (*STATES, "all"):
         raise BadInput(f"no approval is ever {state!r}", hint="one of " + ", ".join((*STATES, "all")))
@@ -81,9 +86,19 @@ def view(site: Site, state: str, chosen: str | None) -> View:
         "opened": opened,
         "asked_for": chosen is not None,
         "run": _run(site, opened),
+        "why_not": _why_not(site, caller, opened),
         "note_limit": NOTE_LIMIT,
     }
     return View("approvals.html", {"state": state, "approvals": listed}, extra)
+
+
+def _why_not(site: Site, caller: Caller, opened: Mapping[str, Any] | None) -> str | None:
+    """Why whoever looks may not answer; None: they may, or there is nothing to answer."""
+    if opened is None or site.people is None or not site.people.people().exist:
+        return None
+    if caller.person is None:
+        return "only people who are signed in answer approvals"
+    return site.people.may_answer(caller.person, str(opened["group"]))
 
 
 def _run(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

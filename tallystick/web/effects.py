@@ -64,7 +64,7 @@ def handlers(site: Site, desk: Desk) -> list[HTTPRouteHandler]:
         same_origin(request, "the effects page")
         effect = request.path_params["effect"]
         answer, because = str(data.get("answer", "")), str(data.get("because") or "")
-        desk.settle(effect, answer, by=site.settings.person(request), because=because)
+        desk.settle(effect, answer, by=site.settings.caller(request).name, because=because)
         return Redirect(f"/effects/{path(effect)}", status_code=303)
 
     return [effects_page, effects_json, effect_page, settle_effect]

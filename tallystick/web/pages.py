@@ -22,6 +22,7 @@ from tallystick.web import (
     evidence,
     home,
     journal,
+    people,
     quarantine,
     reach,
     registry,
@@ -30,7 +31,7 @@ from tallystick.web import (
     thing,
     wholeness,
 )
-from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, Site
+from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, People, Site
 
 __all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
 
@@ -42,15 +43,16 @@ def routes(
     book: Journal,
     known: Registry,
     make_evidence: Evidence | None = None,
+    desk: People | None = None,
     effect_desk: effects.Desk | None = None,
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
-    ``book`` tells of the journal, ``known`` of the registry;
+    ``book`` tells of the journal, ``known`` of the registry, ``desk`` of people;
     without ``make_evidence`` run pages offer no evidence to download, without ``effect_desk`` there
     is no page of effects.
     """
-    site = Site(reader, control_answer, settings, book, known, make_evidence)
+    site = Site(reader, control_answer, settings, book, known, make_evidence, desk)
 
     def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return site.failure(request, error)
@@ -70,6 +72,7 @@ def routes(
         *cost.handlers(site),
         *approvals.handlers(site),
         *journal.handlers(site),
+        *people.handlers(site),
         *(effects.handlers(site, effect_desk) if effect_desk is not None else ()),
     ]
 

@@ -46,7 +46,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
             raise BadInput("a definition is accepted by its tool and its digest")
         if len(because) > WHY_LIMIT:
             raise BadInput(f"the reason is longer than {WHY_LIMIT} characters")
-        site.registry.accept(tool, definition, by=site.settings.person(request), because=because or None)
+        site.registry.accept(tool, definition, by=site.settings.caller(request).name, because=because or None)
         return Redirect(f"/quarantine?accepted={path(tool)}", status_code=303)
 
     return [quarantine_page, quarantine_json, accept_definition]

@@ -21,7 +21,9 @@ from litestar.response import Stream
 
 from tallystick import __version__
 from tallystick.app.reading.questions import Registry
+from tallystick.govern.people import People as Everybody
 from tallystick.model.errors import Denied, Fault, TallystickError
+from tallystick.model.people import Caller, unnamed
 from tallystick.web import assets, changes, facets, graph_svg, svg, wording
 from tallystick.web.stream import sent
 
@@ -45,6 +47,7 @@ NAVIGATION: Final = (
     ("cost", "/cost", "Cost"),
     ("approvals", "/approvals", "Approvals"),
     ("journal", "/journal", "Journal"),
+    ("people", "/people", "People"),
 )
 
 # Pages beside the list of runs.
@@ -157,18 +160,38 @@ class Evidence(Protocol):
         ...
 
 
+class People(Protocol):
+    """Who there is (``app.people.desk.PeopleDesk``)."""
+
+    def people(self) -> Everybody:
+        """Everybody, as the journal has them now."""
+        ...
+
+    def list(self) -> Mapping[str, Any]:
+        """``{"people": [person], "delegations": [delegation]}``."""
+        ...
+
+    def show(self, name: str, /, *, log: int = 50) -> Mapping[str, Any]:
+        """One person with tokens, delegations and what they did. Raises UnknownThing."""
+        ...
+
+    def may_answer(self, name: str, group: str, /) -> str | None:
+        """Why a person may not answer approvals of a group now; None: they may."""
+        ...
+
+
 class Answerer(Protocol):
     """Writes a person's answer to an approval. Raises Conflict when somebody was first."""
 
-    def __call__(self, approval: str, answer: str, /, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def __call__(self, approval: str, answer: str, /, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         """``answer`` is "approved" or "rejected"; gives the approval as it stands afterwards."""
         ...
 
 
-def somebody_local(request: Request[Any, Any, Any]) -> str:
-    """Who answers when the server has no sign-in: whoever sits at this machine."""
-    person = request.scope.get("state", {}).get("person")
-    return str(person) if person else "local"
+def caller_here(request: Request[Any, Any, Any]) -> Caller:
+    """Who asks, as the server's gate found out; whoever sits at this machine where there is no gate."""
+    caller = request.scope.get("state", {}).get("caller")
+    return caller if isinstance(caller, Caller) else unnamed("local")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +201,7 @@ class PageSettings:
     now: Callable[[], int]
     store: str = ""
     address: str = "http://127.0.0.1:4777"
-    person: Callable[[Request[Any, Any, Any]], str] = somebody_local
+    caller: Callable[[Request[Any, Any, Any]], Caller] = caller_here
     losses: Callable[[], Mapping[str, Any]] | None = None  # what is known of loss, as the doctor tells it
 
 
@@ -205,6 +228,7 @@ class Site:
         journal: Journal,
         registry: Registry,
         evidence: Evidence | None = None,
+        people: People | None = None,
     ) -> None:
         self.reader = reader
         self.registry = registry
@@ -212,6 +236,7 @@ class Site:
         self.settings = settings
         self.journal = journal
         self.evidence = evidence
+        self.people = people
         self.assets = assets.load()
         self._templates = _environment(self)
 
@@ -224,8 +249,9 @@ class Site:
             return Response(body, media_type="application/json", status_code=view.status, headers=HEADERS)
         template = self._templates.get_template(view.template)
         page = template.render(
-            data=view.data, path=request.url.path, is_part=PARTIAL in request.query_params, **view.extra
-        )
+            data=view.data, path=request.url.path, is_part=PARTIAL in request.query_params,
+            me=self.settings.caller(request), **view.extra,
+        )  # fmt: skip
         return Response(
             page.encode("utf-8", "replace"),
             media_type="text/html",
@@ -236,7 +262,8 @@ class Site:
     def stream(self, request: Request[Any, Any, Any], view: View) -> Stream:
         """The view as a page that is sent while it is rendered: what its template iterates over may take time."""
         template = self._templates.get_template(view.template)
-        parts = template.generate(data=view.data, path=request.url.path, is_part=False, **view.extra)
+        me = self.settings.caller(request)
+        parts = template.generate(data=view.data, path=request.url.path, is_part=False, me=me, **view.extra)
         encoded = (part.encode("utf-8", "replace") for part in parts if part)
         return Stream(sent(encoded), media_type="text/html", status_code=view.status, headers=HEADERS)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
-from tallystick.wiring import journal, keeping, loss, release, texts
+from tallystick.model.people import Caller
+from tallystick.wiring import journal, keeping, loss, people, release, texts
 from tallystick.wiring.deeds import effect_desk
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
@@ -39,6 +40,7 @@ def build_app(
     signins: SignIns | None = None,
 ) -> App:  # fmt: skip
     """The server's ASGI application over open stores; ``signins`` hears who signs in."""
+    from tallystick.adapters.session_key import session_key
     from tallystick.api.app import create_app
     from tallystick.api.settings import ServerSettings
     from tallystick.app.acting.approvals import answer as give
@@ -49,7 +51,7 @@ def build_app(
     read = reader(stores, served=True)
     book = journal.book(stores, settings)
 
-    def answer(approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def answer(approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         return give(stores.control, clock(), ids(), approval, answer, by, note, sign=sign)
 
     losses = loss.loss_book(stores, settings).state
@@ -57,13 +59,14 @@ def build_app(
     prove = journal.evidence_maker(stores, settings, rate_card(), say)
     told = ServerSettings(
         token=settings.token, operator=journal.operator(), otlp_port=otlp_port,
-        max_body=settings.max_body_mb * 1_048_576,
+        max_body=settings.max_body_mb * 1_048_576, session_key=session_key(stores.path),
     )  # fmt: skip
     known = _registry(stores)
-    pages = routes(read, answer, shown, book, known, prove, effect_desk(stores))
+    desk = people.desk(stores)
+    pages = routes(read, answer, shown, book, known, prove, desk, effect_desk(stores))
     return create_app(
-        read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
-        feed=store_feed(stores, every_ns=0), loss=losses,
+        read, recorder(stores, settings, believed=settings.token is not None), answer, told, clock=clock(),
+        journal=book, registry=known, signins=signins, people=desk, feed=store_feed(stores, every_ns=0), loss=losses,
         counts=loss.counts(stores.path), effects=effect_desk(stores), extra_routes=pages,
     )  # fmt: skip
 
@@ -158,17 +161,24 @@ def _listen_grpc(app: App, settings: Settings) -> int | None:
         if settings.origins["grpc_port"] != "default":  # somebody asked for it
             say("OTLP over gRPC is not served: it needs pip install 'tallystick[grpc]'")
     except ConfigError as error:
-        say(f"OTLP over gRPC is not served on port {settings.grpc_port} ({error.message})")
+        say(f"OTLP over gRPC is not served: {error.message}\n  hint: {error.hint}")
     return None
 
 
 def _announce(
     app: App, stores: Stores, settings: Settings, address: str, otlp_port: int | None, grpc_port: int | None
 ) -> None:
-    link = address + (app.gate.sign_in_path() if settings.token else "")
+    alone = not people.desk(stores).people().exist
+    link = address + (app.gate.sign_in_path() if settings.token or not alone else "")
     say(f"Tallystick serves {stores.path}")
     say(f"  pages   {link}")
     say(f"  OTLP    {address}/v1/traces" + (f" and port {otlp_port}" if otlp_port else ""))
     if grpc_port:
         say(f"  gRPC    {settings.host}:{grpc_port}")
+    if not alone:
+        say("  people  sign in with their own tokens; the server's token lets in programs only")
+    elif settings.token:
+        say(
+            "  people  nobody was added yet: whoever has the token is admin (tally users add NAME --role admin)"
+        )
     say("  stop    Ctrl-C")

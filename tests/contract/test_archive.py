@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_samples import pair, records, span_id, trace_id
 
-from tallystick.adapters.parquet import ParquetArchive
+from tallystick.adapters.parquet import ParquetArchive, files_of
 from tallystick.adapters.sqlite.traces import SqliteTraces
 from tallystick.model.errors import StoreFault
 from tallystick.model.query import EVERYTHING
@@ -59,11 +59,11 @@ def stored(folder: Path, **more) -> SqliteTraces:
     return SqliteTraces(folder / "traces.db", archive=ParquetArchive(folder / "archive"), **more)
 
 
-def two_days(store: SqliteTraces) -> None:
+def two_days(store: SqliteTraces, first: int = 0) -> None:
     chat = {"messages": "[" + ", ".join(f'{{"said": "{number} {"w" * 60}"}}' for number in range(40)) + "]"}
     for number in range(4):
         store.write(
-            [pair(number, 10 * number + n, started=number // 2 * 86_400 * 10**9 + n, attributes=chat | {"n": n})
+            [pair(first + number, 10 * number + n, started=number // 2 * 86_400 * 10**9 + n, attributes=chat | {"n": n})
              for n in range(3)], at=1,
         )  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_a_late_span_brings_its_run_back(tmp_path):
     store.close()
 
 
-@pytest.mark.parametrize("file", ["steps.parquet", "contents.parquet"])
+@pytest.mark.parametrize("file", ["steps.parquet", "spans.parquet", "contents.parquet"])
 @pytest.mark.parametrize("harm", ["missing", "cut", "zeros"])
 def test_a_damaged_file_is_named_and_other_runs_are_read(tmp_path, file, harm):
     store = stored(tmp_path)
@@ -114,10 +114,13 @@ def test_a_damaged_file_is_named_and_other_runs_are_read(tmp_path, file, harm):
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:100] if harm == "cut" else bytes(path.stat().st_size))
-    with pytest.raises(StoreFault, match=file):
-        store.spans(trace_id(0))
+    if file == "steps.parquet":  # it is there for others; the store reads the other two
+        assert len(store.spans(trace_id(0))) == 3
+    else:
+        with pytest.raises(StoreFault, match=file):
+            store.spans(trace_id(0))
     assert len(store.spans(trace_id(2))) == 3
-    if file == "steps.parquet":
+    if file != "contents.parquet":
         assert any(file in flaw.text for flaw in store.flaws())
     assert store.runs(EVERYTHING, now=1).total == 4
     store.close()
@@ -178,10 +181,11 @@ def test_a_run_that_changes_meanwhile_stays(tmp_path):
     other.close()
 
 
-def test_files_of_the_first_archive_open(tmp_path):
-    """A sealed store as the first Tallystick with an archive wrote it; it must open for ever."""
+@pytest.mark.parametrize("form", ["archive-1", "archive-2"])
+def test_files_of_earlier_archives_open(tmp_path, form):
+    """A sealed store as each form of the archive was written; it must open for ever. Both hold the same runs."""
     golden = Path(__file__).resolve().parent.parent / "golden"
-    shutil.copytree(golden / "archive-1", tmp_path / "a")
+    shutil.copytree(golden / form, tmp_path / "a")
     expected = json.loads((golden / "archive-1.json").read_text())
     store = stored(tmp_path / "a")
     assert {run.run for run in store.runs(EVERYTHING, now=1).runs} == expected["runs"].keys()
@@ -196,3 +200,74 @@ def test_files_of_the_first_archive_open(tmp_path):
     store.bring_back(list(expected["runs"]))
     assert list(store.flaws()) == []
     store.close()
+
+
+def test_both_forms_lie_side_by_side_and_old_ones_move_on(tmp_path):
+    shutil.copytree(Path(__file__).resolve().parent.parent / "golden" / "archive-1", tmp_path / "a")
+    store = stored(tmp_path / "a")
+    two_days(store, 50)
+    store.archive(before=NEVER, now=NEVER)
+    before = answers(store)
+    assert len(before) == 7
+    (old,) = [path.parent.name for path in (tmp_path / "a" / "archive").glob("2023*/*/steps.parquet")]
+    with store._writing() as connection:
+        connection.execute("UPDATE segment SET purge=1 WHERE no=?", (int(old),))
+    store.tidy(now=NEVER)
+    store.archive(before=NEVER, now=NEVER)
+    assert answers(store) == before
+    assert list(store.flaws()) == []
+    segments = [path.parent for path in (tmp_path / "a" / "archive").glob("*/*/steps.parquet")]
+    assert all(
+        files_of(folder) == ("steps.parquet", "spans.parquet", "contents.parquet") for folder in segments
+    )
+    store.close()
+
+
+def test_what_is_archived_now_is_read_without_duckdb(tmp_path, monkeypatch):
+    shutil.copytree(Path(__file__).resolve().parent.parent / "golden" / "archive-1", tmp_path / "a")
+    store = stored(tmp_path / "a")
+    two_days(store, 50)
+    store.archive(before=NEVER, now=NEVER)
+    steps = store.steps(trace_id(51))
+    store.close()
+    monkeypatch.setattr("tallystick.adapters.parquet.engine.find_spec", lambda _: None)
+    store = stored(tmp_path / "a")
+    assert store.steps(trace_id(51)) == steps
+    assert len(store.spans(trace_id(51))) == 3
+    assert store.info()["unreadable_runs"] == 3  # those of the first form
+    store.close()
+
+
+def test_the_steps_of_a_long_run_come_in_slices(tmp_path):
+    store = stored(tmp_path)
+    store.write([pair(1, 0)], at=1)
+    store.write(
+        [pair(0, number, attributes={"text": f"word{number}x " * 200}) for number in range(3_000)], at=1
+    )
+    before = answers(store)
+    some = [span_id(number) for number in (0, 700, 2_999, 5_000)]
+    assert store.archive(before=NEVER, now=NEVER).segments == 1
+    assert answers(store) == before
+    assert list(store.spans(trace_id(0), some)) == some[:3]
+    assert [place for place, *_ in store.holding(trace_id(0), "WORD2777x", after=100)] == [2777]
+    assert [place for place, *_ in store.holding(trace_id(0), "!!", after=2_990)] == list(range(2_990, 3_000))
+    assert list(store.holding(trace_id(0), "word2777x", after=4_000)) == []
+    store.close()
+
+
+def test_what_another_process_removed_leaves_memory_with_the_next_tidying(tmp_path):
+    store, other = stored(tmp_path), stored(tmp_path)
+    two_days(store)
+    store.archive(before=NEVER, now=NEVER)
+    assert len(store.spans(trace_id(0))) == 3
+    files = store._shelf.archive._files
+    assert files._held > 0
+    other.bring_back([trace_id(number) for number in range(4)])
+    other.tidy(now=NEVER - 1)
+    other.tidy(now=NEVER)
+    shutil.rmtree(tmp_path / "archive", ignore_errors=True)
+    store.tidy(now=NEVER)
+    assert (files._held, len(files._files)) == (0, 0)
+    assert len(store.spans(trace_id(0))) == 3
+    store.close()
+    other.close()

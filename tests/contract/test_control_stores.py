@@ -291,8 +291,8 @@ def test_both_stores_answer_alike_and_hard_budgets_hold(
 def _plural(sizes: dict) -> dict:
     plurals = {
         "approval": "approvals", "budget": "budgets", "hold": "holds", "version": "versions", "label": "labels",
-        "alias": "aliases", "definition": "definitions", "switch": "switches",
-        "effect": "effects",
+        "alias": "aliases", "definition": "definitions", "switch": "switches", "person": "persons",
+        "token": "tokens", "delegation": "delegations", "effect": "effects",
     }  # fmt: skip
     return {plurals.get(key, key): count for key, count in sizes.items()}
 

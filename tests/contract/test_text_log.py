@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from store_samples import SECOND, START, Clock, pair, said
 
@@ -54,6 +56,29 @@ def test_a_phrase_is_what_stands_in_one_text(traces, ask):
     assert ask('-"refund the money"') == [1]
     assert ask('"refund money"') == [1]
     assert ask('refund "the money"') == [0, 2]
+
+
+def test_a_phrase_is_found_wherever_a_text_lies(traces, ask):
+    """In attributes, texts that are cut, items of lists and their blocks, events, names, errors; however spelled."""
+    far = "lorem " * 681 + "red fox " + "ipsum " * 1500  # where the first piece of a long text ends
+    chat = [
+        {"role": "user", "parts": [{"type": "text", "content": f"{n} " + "dolor " * 9}]} for n in range(40)
+    ]
+    chat[5]["parts"][0]["content"] += "the red\nfox"
+    key = "gen_ai.tool.call.result"
+    traces.write([
+        pair(0, 0, kind=Kind.TOOL, attributes={key: far}),
+        pair(1, 10, kind=Kind.MODEL, attributes={"gen_ai.input.messages": json.dumps(chat)}),
+        pair(2, 20, kind=Kind.TOOL, attributes={key: json.dumps({"a": json.dumps(["RED — fox"])})}),
+        pair(3, 30, events=(Event("said", 1, {"x": "Réd fox"}),)),
+        pair(4, 40, name="red fox"), pair(5, 50, error="a red-fox error", status=StepStatus.ERROR),
+        pair(6, 60, kind=Kind.TOOL, attributes={key: "red", "gen_ai.tool.call.arguments": "fox"}),
+        pair(7, 70, kind=Kind.TOOL, attributes={key: ["red", "fox"]}),
+        pair(8, 80, kind=Kind.TOOL, attributes={key: "x" * 300 + " ｒｅｄ fox"}),
+        pair(9, 90, agent="red fox"), pair(10, 100, kind=Kind.TOOL, tool="red_fox", attributes={key: "fox red"}),
+    ], at=NOW)  # fmt: skip
+    assert ask('"red fox"') == [0, 1, 2, 3, 4, 5, 8, 9, 10]
+    assert ask('"red fo*" -"the red"') == [0, 2, 3, 4, 5, 8, 9, 10]
 
 
 def test_a_full_page_of_a_phrase_says_that_there_may_be_more(traces, ask):

@@ -22,6 +22,7 @@ from tallystick.api.settings import ServerSettings
 from tallystick.app.recording.record import Receipt, Rejection
 from tallystick.model.blob import Blob
 from tallystick.model.errors import Conflict, StoreFull, UnknownThing
+from tallystick.model.people import Caller
 from tallystick.model.span import Span
 from tallystick.ports import Change
 
@@ -240,13 +241,13 @@ class CannedAnswer:
     def __init__(self) -> None:
         self.given: list[tuple[str, str, str, str | None]] = []
 
-    def __call__(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def __call__(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         if not "apr_1".startswith(approval):
             raise UnknownThing(f"no approval starts with {approval!r}")
         if self.given:
             raise Conflict("this approval was answered already", by=self.given[0][2])
-        self.given.append((approval, answer, by, note))
-        return APPROVAL | {"state": answer, "by": by, "note": note}
+        self.given.append((approval, answer, by.name, note))
+        return APPROVAL | {"state": answer, "by": by.name, "note": note}
 
 
 class Serving:

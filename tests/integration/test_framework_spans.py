@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,13 +18,21 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tallystick.adapters.memory.traces import MemoryTraces
+from tallystick.model.query import EVERYTHING
 from tallystick.model.span import Event, Link, Source, Span
 from tallystick.model.step import EffectOutcome, Kind, Step, StepStatus
-from tallystick.observe.asked import asked_arguments, askers, lacks_arguments
+from tallystick.observe.asked import (
+    asked_arguments,
+    askers,
+    lacks_arguments,
+    lacks_result,
+    relayed,
+    relays,
+)
 from tallystick.observe.contents import read_contents
 from tallystick.observe.normalise import read_span
 from tallystick.observe.repeats import repeats
-from tallystick.observe.stitch import adds_to
 
 _SHARED = Path(
     os.environ.get("TALLYSTICK_SHARED_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -52,8 +59,6 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "autogen.native": {
         "models": "no model spans; the runtime's messages have parts of the usage",
-        "args": "tool spans have name and call id alone",
-        "results": "tool spans have name and call id alone",
     },
     "claude-agent-sdk.openinference": {
         "models": "the command line makes the calls; the agent span has the session's totals",
@@ -71,17 +76,6 @@ MISSING: dict[str, dict[str, str]] = {
     "openai-agents.openinference.uni-span": {
         "tools": "the span of get_weather was lost before it was recorded"
     },
-}
-# dump -> (runs that it makes, why it is not one). Every other dump is one run.
-SEVERAL: dict[str, tuple[int, str]] = {
-    "autogen.native": (3, "defining an agent is a trace of its own (create_agent), twice; nothing ran there"),
-    "autogen.openinference": (3, "the same"),
-    "langchain.openllmetry": (3, "the same"),
-    "claude-agent-sdk.native": (5, "the server's side alone: five requests that share no id"),
-    "openai.openllmetry.resp": (
-        2,
-        "an answer has ids fc_…, the next history call_…; to join by words would merge strangers who say the same",
-    ),
 }
 # A call that was refused, yet its span says that it went well: only a decision span could tell.
 LOOKS_EXECUTED = {"openai-agents.openinference.deny", "pydantic-ai.native.deny"}
@@ -176,38 +170,22 @@ def _load(name: str, encoding: str) -> list[Span]:
 
 
 def stitched(spans: Sequence[Span]) -> list[list[tuple[Step, Span]]]:
-    """Runs by trace and links, as any store must join them; the same (trace, span) twice is one."""
-    pairs: dict[tuple[str, str], tuple[Step, Span]] = {}
-    for span in spans:
-        for step, original in read_span(span):
-            held = pairs.get((step.trace, step.span))
-            if held is None or adds_to(step, held[0]):
-                pairs[(step.trace, step.span)] = (step, original)
-    parent: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            key = parent[key]
-        return key
-
-    for step, _ in pairs.values():
-        for link in step.links:
-            parent[find(link)] = find(step.trace)
-    runs: dict[str, list[tuple[Step, Span]]] = defaultdict(list)
-    for step, span in pairs.values():
-        runs[find(step.trace)].append((step, span))
-    return list(runs.values())
+    """The runs that a store makes of spans, each as its steps with their spans."""
+    store = MemoryTraces()
+    store.write([pair for span in spans for pair in read_span(span)], at=1)
+    runs = []
+    for run in store.runs(EVERYTHING, now=2, limit=1_000).runs:
+        steps = store.steps(run.run)
+        originals = store.spans(run.run, [step.span for step in steps])
+        runs.append([(step, originals[step.span]) for step in steps])
+    return runs
 
 
 def read(spans: Sequence[Span]) -> Outcome:
     found = Outcome()
     runs = stitched(spans)
-    # An in-process MCP server makes a trace of its own of every call that it serves; where the agent's side
-    # is
-    # recorded too, the agent's run is the one to count.
-    agents = [run for run in runs if any(step.dialect != "mcp" for step, _ in run)]
-    found.runs = len(agents or runs)
-    for run in agents or runs:
+    found.runs = len(runs)
+    for run in runs:
         same = repeats([step for step, _ in run])
         spans_of = {step.span: span for step, span in run}
         for step, span in run:
@@ -223,6 +201,12 @@ def read(spans: Sequence[Span]) -> Outcome:
                     near = askers(step, [one for one, _ in run])
                     asked = asked_arguments(step, [read_contents(one, spans_of[one.span]) for one in near])
                     contents = replace(contents, arguments=contents.arguments if asked is None else asked)
+                for one in relays(step, [one for one, _ in run]):
+                    given, came = relayed(step, read_contents(one, spans_of[one.span]))
+                    if lacks_arguments(step, contents) and given is not None:
+                        contents = replace(contents, arguments=given)
+                    if lacks_result(step, contents):
+                        contents = replace(contents, result=came)
                 ran = step.outcome is not EffectOutcome.DID_NOT_HAPPEN and step.status is not StepStatus.ERROR
                 found.tools.append(
                     Call(step.tool or "", contents.arguments, contents.result, step.status, ran)
@@ -235,7 +219,7 @@ def read(spans: Sequence[Span]) -> Outcome:
 def test_dump_gives_the_truth_or_says_unknown(name: str, encoding: str) -> None:
     truth, missing = TRUTH[name], MISSING.get(name, {})
     found = read(_load(name, encoding))
-    assert found.runs == SEVERAL.get(name, (1, ""))[0]
+    assert found.runs == 1
     _check_models(truth, missing, found)
     _check_tokens(truth, missing, found)
     _check_tools(name, truth, missing, found)

@@ -94,8 +94,11 @@ def test_versions_of_an_old_journal_are_found_in_it(tmp_path):
     asked = registry_of(journal)
     journal.close()
     raw = sqlite3.connect(tmp_path / "control.db")
-    for table in ("declared", "version", "label", "alias", "definition"):
+    for table in (
+        "declared", "version", "label", "alias", "definition", "switch", "person", "token", "delegation",
+    ):  # fmt: skip
         raw.execute(f"DROP TABLE {table}")
+    raw.execute("DROP INDEX journal_actor")
     raw.execute(
         "CREATE TABLE declared (type TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (type, name)) STRICT"
     )
@@ -103,7 +106,7 @@ def test_versions_of_an_old_journal_are_found_in_it(tmp_path):
     raw.commit()
     raw.close()
     journal = opened(tmp_path / "control.db")
-    assert journal.info()["schema"] == 4
+    assert journal.info()["schema"] == 6
     assert registry_of(journal) == asked
     assert [one.digest[0] for one in journal.versions("agent", "desk")] == ["b", "a"]
     assert journal.verify() == 5

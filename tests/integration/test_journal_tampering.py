@@ -20,10 +20,11 @@ from tallystick.testing import CountingIds, FakeClock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
 from journal_samples import fill, note_of
+from people_samples import some_people
 
 TABLES = (
     "journal", "tile", "tree", "opening", "text", "checkpoint", "attested", "declared", "approval", "budget", "hold",
-    "stopped", "version", "label", "alias", "definition",
+    "stopped", "version", "label", "alias", "definition", "person", "token", "delegation",
 )  # fmt: skip
 VIEWS = TABLES[6:]
 MUTATIONS = 600
@@ -35,6 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "control.db"
     store = opened(path)
     fill(store, 280)
+    some_people(store, FakeClock().now())
     assert store.verify() == store.head()[0]
     store.close()
     raw = sqlite3.connect(path)

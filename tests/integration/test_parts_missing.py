@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tallystick.cli import doctor
 from tallystick.cli.root import invoke
 from tallystick.wiring import redacting
 
@@ -27,7 +26,6 @@ def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(GOLDEN / "archive-1", tmp_path / "store")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tallystick.adapters.parquet.engine.find_spec", nothing)
-    monkeypatch.setattr(doctor, "find_spec", nothing)
     return tmp_path / "store"
 
 

@@ -161,7 +161,7 @@ _KILLED = """
     store = SqliteTraces(folder / "traces.db", archive=ParquetArchive(folder / "archive"))
     name, _, where = point.partition(":")
     places = {"write": ParquetArchive, "_mark": archiving.Archiver, "_end": archiving.Archiver, "scrub": archiving,
-              "queue": archiving, "_write": ParquetArchive, "_to_disk": parquet}
+              "queue": archiving, "_write_contents": parquet, "to_disk": parquet}
     holder = places[name]
     real = getattr(holder, name)
     count = [0]
@@ -178,7 +178,7 @@ _KILLED = """
     """
 
 
-_SOAK = ("write:before", "_write:second", "_to_disk:before", "queue:before", "_end:after")
+_SOAK = ("write:before", "_write_contents:before", "to_disk:before", "queue:before", "_end:after")
 
 
 @pytest.mark.parametrize("point", [

@@ -159,6 +159,9 @@ class FakeTraces:
     def flaws(self) -> tuple[Flaw, ...]:
         return ()
 
+    def blob_flaws(self, **_: Any) -> tuple[Flaw, ...]:
+        return ()
+
     def logs(self) -> dict[str, int]:
         return {}
 
@@ -203,6 +206,7 @@ class FakeStores:
     traces: Any = field(default_factory=FakeTraces)
     control: Any = field(default_factory=FakeControl)
     closed: bool = False
+    frozen: StoreFault | None = None
     doubt: StoreFault | None = None
 
     def close(self) -> None:
@@ -295,9 +299,9 @@ class FakeParts(Parts):
         }
 
     def answer(
-        self, stores: Any, settings: Any, approval: str, answer: str, *, by: str, note: str | None
+        self, stores: Any, settings: Any, approval: str, answer: str, *, by: Any, note: str | None
     ) -> Mapping[str, Any]:
-        self.answered.append((approval, answer, by, note))
+        self.answered.append((approval, answer, by.name, note))
         return {**APPROVAL, "state": answer, "by": by, "note": note}
 
     def declare(

@@ -17,6 +17,7 @@ from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, Conflict, StoreFault, StoreFull, UnknownThing
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.journal import Draft
+from tallystick.model.people import unnamed
 from tallystick.model.step import Effect
 
 
@@ -95,18 +96,18 @@ def control() -> Control:
 
 
 def test_an_answer_is_written_once_with_its_author(control: Control) -> None:
-    got = answer(control, control.clock, Ids(), "apr_", "rejected", "ada", "too much")
+    got = answer(control, control.clock, Ids(), "apr_", "rejected", unnamed("ada"), "too much")
     assert (got["state"], got["by"], got["note"]) == ("rejected", "ada", "too much")
     assert control.journal[-1].actor == "ada"
     with pytest.raises(Conflict) as caught:
-        answer(control, control.clock, Ids(), "apr_1", "approved", "bob")
+        answer(control, control.clock, Ids(), "apr_1", "approved", unnamed("bob"))
     assert "rejected by ada" in caught.value.message
 
 
 def test_an_answer_after_the_time_is_too_late(control: Control) -> None:
     control.clock.at += 1_000
     with pytest.raises(Conflict) as caught:
-        answer(control, control.clock, Ids(), "apr_1", "approved", "bob")
+        answer(control, control.clock, Ids(), "apr_1", "approved", unnamed("bob"))
     assert caught.value.detail["state"] == "expired"
     assert control.approval("apr_1").state is ApprovalState.EXPIRED
 
@@ -116,9 +117,9 @@ def test_an_answer_after_the_time_is_too_late(control: Control) -> None:
 )
 def test_what_is_no_answer(control: Control, word: str, by: str, note: str | None) -> None:
     with pytest.raises(BadInput):
-        answer(control, control.clock, Ids(), "apr_1", word, by, note)
+        answer(control, control.clock, Ids(), "apr_1", word, unnamed(by), note)
     with pytest.raises(UnknownThing):
-        answer(control, control.clock, Ids(), "nothing", "approved", "a")
+        answer(control, control.clock, Ids(), "nothing", "approved", unnamed("a"))
 
 
 def test_an_answer_in_the_last_moment_stands(control: Control) -> None:

@@ -12,12 +12,13 @@ from tallystick.app.acting.approvals import answer
 from tallystick.app.acting.guard import DENIED
 from tallystick.model.control import ApprovalState, ToolCall
 from tallystick.model.errors import Conflict, Stopped
+from tallystick.model.people import unnamed
 from tallystick.model.step import EffectOutcome
 
 
 def yes(house: House, _ns: int) -> None:
     for waiting in house.control.approvals(state="waiting"):
-        answer(house.control, house.clock, house.ids, waiting.id, "approved", by="ada", note="fine")
+        answer(house.control, house.clock, house.ids, waiting.id, "approved", by=unnamed("ada"), note="fine")
 
 
 def test_a_held_call_runs_once_it_is_approved() -> None:
@@ -42,7 +43,7 @@ def test_an_approval_is_for_one_call_only() -> None:
         for waiting in house.control.approvals(state="waiting"):
             word = "rejected" if asked else "approved"
             asked.append(waiting.id)
-            answer(house.control, house.clock, house.ids, waiting.id, word, by="ada", note=None)
+            answer(house.control, house.clock, house.ids, waiting.id, word, by=unnamed("ada"), note=None)
 
     house = House(waiter=once)
     assert house.ask(REFUND, id="1", amount="400").allowed
@@ -74,7 +75,13 @@ def test_silence_is_a_no() -> None:
     assert "nobody answered in time" in verdict.decision.reasons
     with pytest.raises(Conflict):
         answer(
-            house.control, house.clock, house.ids, house.control.approvals()[0].id, "approved", "ada", None
+            house.control,
+            house.clock,
+            house.ids,
+            house.control.approvals()[0].id,
+            "approved",
+            unnamed("ada"),
+            None,
         )
 
 
@@ -125,7 +132,7 @@ def test_two_people_cannot_both_answer() -> None:
         waiting = house.control.approvals(state="waiting")[0]
         for who, word in (("ada", "rejected"), ("bob", "approved")):
             try:
-                answer(house.control, house.clock, house.ids, waiting.id[:-1], word, who)
+                answer(house.control, house.clock, house.ids, waiting.id[:-1], word, unnamed(who))
                 results.append(who)
             except Conflict:
                 results.append("conflict")

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from tallystick.api.auth import COOKIE, LINK_S, SESSION_S, Gate, check_bind, is_loopback
+from tallystick.api.auth import Gate, check_bind, is_loopback
 from tallystick.api.problems import Refusal
+from tallystick.api.sessions import COOKIE, LINK_S, SESSION_S
 from tallystick.api.settings import ServerSettings
 from tallystick.model.errors import ConfigError, Denied, NotSignedIn
 
 TOKEN = "correct-horse-battery-staple"
+KEY = b"k" * 32
 SECOND = 1_000_000_000
 
 
@@ -33,7 +35,7 @@ def scope(method: str = "GET", path: str = "/api/runs", **headers: str) -> dict[
 
 
 def gate(clock: Clock | None = None, **settings: Any) -> Gate:
-    return Gate(ServerSettings(**settings), clock or Clock())
+    return Gate(ServerSettings(session_key=KEY, **settings), clock or Clock())
 
 
 def refused(given: Gate, asked: dict[str, Any]) -> type[Exception] | None:
@@ -46,7 +48,7 @@ def refused(given: Gate, asked: dict[str, Any]) -> type[Exception] | None:
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:4777", "[::1]:4777", "[::1]"])
 def test_this_machine_may_call_by_its_own_names(host: str) -> None:
-    assert gate(operator="ann").admit(scope(host=host)) == "ann"
+    assert gate(operator="ann").admit(scope(host=host)).name == "ann"
 
 
 @pytest.mark.parametrize(
@@ -99,20 +101,22 @@ def test_bearer(header: str, ok: bool) -> None:
 
 
 def test_health_and_sign_in_are_open() -> None:
-    assert gate(token=TOKEN).admit(scope(path="/api/health")) == ""
-    assert gate(token=TOKEN).admit(scope(path="/sign-in")) == ""
+    assert gate(token=TOKEN).admit(scope(path="/api/health")).name == ""
+    assert gate(token=TOKEN).admit(scope(path="/sign-in")).name == ""
     assert refused(gate(token=TOKEN), scope(path="/v1/traces", method="POST")) is NotSignedIn
 
 
 def session(given: Gate) -> str:
-    return given.session_cookie(secure=False).partition(";")[0]
+    cookie = given.sign_in(TOKEN, "10.0.0.1", secure=False)
+    assert cookie is not None
+    return cookie.partition(";")[0]
 
 
 def test_a_session_lasts_its_time_and_no_longer() -> None:
     clock = Clock()
     given = gate(clock, token=TOKEN, operator="ann")
     cookie = session(given)
-    assert given.admit(scope(cookie=f"other=1; {cookie}; more=2")) == "ann"
+    assert given.admit(scope(cookie=f"other=1; {cookie}; more=2")).name == "ann"
     clock.at += (SESSION_S - 1) * SECOND
     assert refused(given, scope(cookie=cookie)) is None
     clock.at += SECOND
@@ -122,40 +126,49 @@ def test_a_session_lasts_its_time_and_no_longer() -> None:
 def test_a_session_cannot_be_forged_lengthened_or_carried_over_to_a_new_token() -> None:
     given = gate(token=TOKEN)
     cookie = session(given)
-    until, _, proof = cookie.removeprefix(f"{COOKIE}=").partition(".")
+    until, ends, token, proof = cookie.removeprefix(f"{COOKIE}=").split(".")
     bent = proof[:-1] + ("1" if proof.endswith("0") else "0")
     for forged in (
-        f"{int(until) + 1}.{proof}",
-        f"{until}.{bent}",
-        until,
-        "",
-        f"{until}.",
-        f"x.{proof}",
-        f"²3.{proof}",
-    ):
-        assert refused(given, scope(cookie=f"{COOKIE}={forged}")) is NotSignedIn
+        f"{int(until) + 1}.{ends}.{token}.{proof}",
+        f"{until}.{int(ends) + 1}.{token}.{proof}",
+        f"{until}.{ends}.tok_1.{proof}",
+        f"{until}.{ends}.{token}.{bent}",
+        until, "", f"{until}.", f"{until}.{proof}", f"x.{proof}", f"²3.{proof}", "9" * 600, "\ud800.x",
+    ):  # fmt: skip
+        if forged.isprintable():
+            assert (
+                refused(given, scope(cookie=f"{COOKIE}={forged}".encode("utf-8", "replace").decode()))
+                is NotSignedIn
+            )
     assert refused(gate(token="another-token-of-some-length"), scope(cookie=cookie)) is NotSignedIn
+    other_store = Gate(ServerSettings(session_key=b"o" * 32, token=TOKEN), Clock())
+    assert refused(other_store, scope(cookie=cookie)) is NotSignedIn
     link = given.sign_in_path().partition("?")[2]
     stolen = dict(part.split("=") for part in link.split("&"))
-    assert refused(given, scope(cookie=f"{COOKIE}={stolen['until']}.{stolen['proof']}")) is NotSignedIn
+    for value in (f"{stolen['until']}.{stolen['proof']}", f"{stolen['until']}.0.-.{stolen['proof']}"):
+        assert refused(given, scope(cookie=f"{COOKIE}={value}")) is NotSignedIn
+
+
+def test_servers_of_one_store_share_sessions() -> None:
+    assert refused(gate(token=TOKEN), scope(cookie=session(gate(token=TOKEN)))) is None
 
 
 def test_a_sign_in_link_works_once_and_ten_minutes() -> None:
     clock = Clock()
     given = gate(clock, token=TOKEN)
     query = given.sign_in_path().partition("?")[2]
-    assert given.opens_session(query)
-    assert not given.opens_session(query)
+    assert given.open_link(query, secure=False)
+    assert not given.open_link(query, secure=False)
     late = given.sign_in_path().partition("?")[2]
     clock.at += LINK_S * SECOND
-    assert not given.opens_session(late)
+    assert not given.open_link(late, secure=False)
     for forged in ("", "until=1&proof=2", "until=x", f"until={clock.at // SECOND + 60}&proof={'0' * 64}"):
-        assert not given.opens_session(forged)
+        assert not given.open_link(forged, secure=False)
 
 
-def test_the_cookie_is_out_of_reach_of_scripts() -> None:
-    cookie = gate(token=TOKEN).session_cookie(secure=True)
-    assert {"HttpOnly", "SameSite=Lax", "Secure", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() -> None:
+    cookie = gate(token=TOKEN).sign_in(TOKEN, "", secure=True) or ""
+    assert {"HttpOnly", "SameSite=Strict", "Secure", "Path=/"} <= {part.strip() for part in cookie.split(";")}
 
 
 @pytest.mark.parametrize(

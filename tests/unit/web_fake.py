@@ -25,6 +25,7 @@ from web_world import (
 )
 
 from tallystick.model.errors import Conflict, UnknownThing
+from tallystick.model.people import Caller
 from tallystick.model.query import parse_query
 
 
@@ -264,12 +265,12 @@ class FakeReader:
                 return found
         raise UnknownThing(f"no approval is called {approval!r}")
 
-    def answer(self, approval: str, answer: str, *, by: str, note: str | None) -> Mapping[str, Any]:
+    def answer(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         found = self.approval(approval)
         if found["state"] != "waiting":
             raise Conflict("this approval was answered already", hint=f"by {found['by']}")
-        found.update(state=answer, by=by, note=note, answered=stamp(NOW))
-        self.answers.append((approval, answer, by, note))
+        found.update(state=answer, by=by.name, note=note, answered=stamp(NOW))
+        self.answers.append((approval, answer, by.name, note))
         return found
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
 from tallystick.adapters.effect_projections import the_effect
-from tallystick.adapters.memory.registry_views import MemoryRegistryViews
+from tallystick.adapters.memory.people_views import MemoryPeopleViews
+from tallystick.adapters.people_projections import RIGHTS_KINDS
 from tallystick.adapters.projections import HEARD_KINDS, Hold, apply, forget, lapsed, the_one
 from tallystick.adapters.registry_projections import check_revision
-from tallystick.adapters.sealing import Sealed, no_such_text, sealed
+from tallystick.adapters.sealing import Sealed, no_such_text, sealed, unopened
+from tallystick.govern.people import People
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Deed, EffectState, Switch
@@ -26,7 +28,7 @@ from tallystick.proof.merkle import CompactRange, root_at, root_of
 
 
 @dataclass(slots=True)
-class MemoryViews(MemoryRegistryViews):
+class MemoryViews(MemoryPeopleViews):
     """The views as dictionaries; see ``projections.Views``."""
 
     approvals: dict[str, Approval] = field(default_factory=dict)
@@ -115,6 +117,8 @@ class MemoryControl:
         self._texts: dict[str, str] = {}
         self._checkpoints: dict[int, str] = {}
         self._revision = 0
+        self._people_revision = 0
+        self._erased: set[str] = set()
 
     def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
@@ -138,6 +142,8 @@ class MemoryControl:
                         if digest not in draft.texts:
                             raise no_such_text(draft.kind, digest)
                         texts[digest] = draft.texts[digest]
+                if draft.run in self._erased:
+                    one = unopened(one)
                 apply(views, one.entry, one.openings)
                 made.append(one)
             self._views = views
@@ -148,13 +154,17 @@ class MemoryControl:
                 self._leaves.append(one.leaf)
                 self._edge.append(one.leaf)
                 self._openings[one.entry.seq] = one.openings
+                if one.entry.kind == "content.erased" and one.entry.run is not None:
+                    self._erased.add(one.entry.run)
                 if one.entry.kind in HEARD_KINDS:
                     self._revision = one.entry.seq
+                if one.entry.kind in RIGHTS_KINDS:
+                    self._people_revision = one.entry.seq
             return tuple(one.entry for one in made[len(made) - len(drafts) :])
 
     def entries(
         self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
-        subject: str | None = None, newest: bool = False,
+        subject: str | None = None, actor: str | None = None, newest: bool = False,
     ) -> Sequence[Entry]:  # fmt: skip
         """Entries in order of ``seq``, or newest first."""
         with self._lock:
@@ -164,6 +174,7 @@ class MemoryControl:
                 if (kind is None or _is_kind(one.kind, kind))
                 and (run is None or one.run == run)
                 and (subject is None or one.subject == subject)
+                and (actor is None or one.actor == actor)
             ]
         return found[::-1][:limit] if newest else found[:limit]
 
@@ -262,6 +273,19 @@ class MemoryControl:
         """The number of the newest entry about the registry; 0 without any."""
         with self._lock:
             return self._revision
+
+    def people(self) -> People:
+        """All people, tokens and delegations."""
+        with self._lock:
+            return People(
+                dict(sorted(self._views.persons.items())), dict(sorted(self._views.tokens.items())),
+                [self._views.delegations[key] for key in sorted(self._views.delegations)], self._people_revision,
+            )  # fmt: skip
+
+    def people_revision(self) -> int:
+        """The number of the newest entry that changed what people may do; 0 without any."""
+        with self._lock:
+            return self._people_revision
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200

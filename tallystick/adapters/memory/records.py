@@ -43,6 +43,13 @@ class MemoryLogs:
         self._live[pair] = mark
         self._owner[mark] = pair
 
+    def move(self, run: str, pair: Pair, step: Step, span: Span) -> None:
+        """A step stands in another run now: it gets a record in the log of that, where its own is in another."""
+        self._logs.setdefault(run, [])
+        old = self._live.get(pair)
+        if old is not None and old[0] != run:
+            self.add(run, pair, self.made([(step, span)])[0])
+
     def mark_of(self, pair: Pair) -> Mark | None:
         """Which record is a step's own."""
         return self._live.get(pair)

@@ -1,5 +1,5 @@
-"""The archive as Parquet files, read and written by DuckDB in memory (``ports.archive.Archive``)."""
+"""The archive as Parquet files: DuckDB in memory writes them, and pages are read alone (``ports.archive.Archive``)."""
 
-from tallystick.adapters.parquet.archive import ParquetArchive
+from tallystick.adapters.parquet.archive import ParquetArchive, files_of
 
-__all__ = ["ParquetArchive"]
+__all__ = ["ParquetArchive", "files_of"]

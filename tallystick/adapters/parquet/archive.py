@@ -1,32 +1,49 @@
-"""Segments as folders of two Parquet files: ``steps.parquet`` and ``contents.parquet``.
+"""Segments as folders of three Parquet files: ``steps.parquet``, ``spans.parquet`` and ``contents.parquet``.
 
-Rows are in the order of runs and their steps, in row groups of 2,048, so that the steps of a run lie in one or two of
-them and the statistics of ``position`` let a reader pass over all others. A segment is written to a folder with a name
-of its own, brought to disk, and renamed: it is there whole or not at all. See docs/reference/archive.md.
+``steps.parquet`` has what anybody may read of the steps; DuckDB writes it. The other two have what the store reads, a
+few rows at a time and without DuckDB (``paged``). A segment of the first form has no ``spans.parquet``: all of its
+steps is in ``steps.parquet`` and is read by DuckDB, as its contents are.
+
+Rows are in the order of runs and their steps. A segment is written to a folder with a name of its own, brought to disk,
+and renamed: it is there whole or not at all. See docs/reference/archive.md.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from tallystick.adapters.durable import to_disk
+from tallystick.adapters.parquet import first_form
 from tallystick.adapters.parquet.engine import Engine, installed, no_engine
+from tallystick.adapters.parquet.paged import BYTES, MAKER, NUMBER, PageWriter
+from tallystick.adapters.parquet.reading import PagedFiles, Rows
+from tallystick.adapters.parquet.thrift import Damaged
 from tallystick.model.errors import StoreFault, StoreFull
 from tallystick.ports.archive import ARCHIVE_COLUMNS, ArchivedStep
 
 STEPS: Final = "steps.parquet"
+SPANS: Final = "spans.parquet"
 CONTENTS: Final = "contents.parquet"
 _UNFINISHED: Final = ".unfinished"
-_GROUP: Final = 2_048  # the fewest rows that DuckDB puts into a row group
+_END: Final = 64  # bytes at the end of a file among which its maker is named
 _INSERT: Final = 1_024  # rows handed over at a time
-_OWN: Final = {"position": "INTEGER", "row": "BIGINT", "rest": "BLOB", "body": "BLOB"}
-_TYPES: Final = {**_OWN, **{name: kind for name, (kind, _) in ARCHIVE_COLUMNS.items()}}
-_ORDER: Final = ("position", "row", *ARCHIVE_COLUMNS, "rest", "body")
-_FORMAT: Final = f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9, ROW_GROUP_SIZE {_GROUP})"
+_TYPES: Final = {
+    "position": "INTEGER", "row": "BIGINT", **{name: kind for name, (kind, _) in ARCHIVE_COLUMNS.items()}
+}  # fmt: skip
+_FORMAT: Final = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9)"
+_SPANS: Final = {"row": NUMBER, "span": BYTES, "rest": BYTES, "body": BYTES}
+_CONTENTS: Final = {"position": NUMBER, "content": BYTES}
+# Bytes of a page: a run's steps lie in one or two of either. Texts are alike over long distances, and so a page of them
+# of 64 KiB takes half as much space again as one of 1 MiB, which is read in 2 ms.
+_SPANS_PAGE: Final = 262_144
+_CONTENTS_PAGE: Final = 1_048_576
 
 
 class ParquetArchive:
@@ -35,6 +52,7 @@ class ParquetArchive:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._engine = Engine(folder / "spill")
+        self._files = PagedFiles()
 
     def available(self) -> bool:
         """Whether DuckDB is installed."""
@@ -46,13 +64,14 @@ class ParquetArchive:
             raise no_engine("archiving")
         target = self._folder / segment
         made = target.with_name(target.name + _UNFINISHED)
+        files = [made / name for name in (STEPS, SPANS, CONTENTS)]
         try:
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir(parents=True)
-            self._write(made / STEPS, {name: _TYPES[name] for name in _ORDER}, map(_values, steps))
-            self._write(made / CONTENTS, {"position": "INTEGER", "content": "BLOB"}, enumerate(contents))
-            size = sum((made / name).stat().st_size for name in (STEPS, CONTENTS))
-            for path in (made / STEPS, made / CONTENTS, made):
+            self._write_steps(made, steps)
+            _write_contents(made / CONTENTS, contents)
+            size = sum(file.stat().st_size for file in files)
+            for path in (*files, made):
                 to_disk(path)
             made.rename(target)
             for path in (target.parent, self._folder, self._folder.parent):
@@ -64,57 +83,78 @@ class ParquetArchive:
             ) from error  # fmt: skip
         return size
 
-    def _write(self, file: Path, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
-        write_table(self._engine, file, types, rows, _FORMAT)
+    def _write_steps(self, made: Path, steps: Iterable[ArchivedStep]) -> None:
+        """Both files of the steps, in one pass over them."""
+        with (made / SPANS).open("wb") as file:
+            pages = PageWriter(file, _SPANS, page=_SPANS_PAGE)
+
+            def rows() -> Iterator[tuple[Any, ...]]:
+                for step in steps:
+                    pages.add(step.row, step.span, step.rest, step.body)
+                    columns = step.columns
+                    yield step.position, step.row, *[columns[name] for name in ARCHIVE_COLUMNS]
+
+            write_table(self._engine, made / STEPS, _TYPES, rows(), _FORMAT)
+            pages.close()
 
     def steps(
         self, segment: str, first: int, count: int, *, after: int = -1, limit: int | None = None,
-        spans: Collection[str] | None = None, columns: Collection[str] = tuple(ARCHIVE_COLUMNS), bodies: bool = False,
+        spans: Collection[bytes] | None = None, bodies: bool = False,
     ) -> list[ArchivedStep]:  # fmt: skip
         """Steps at positions ``first`` and following, in order."""
-        file = self._folder / segment / STEPS
-        names = tuple(columns)
-        sql = (
-            f"SELECT {', '.join(map(_quoted, ('position', 'row', 'rest', *names, *(['body'] if bodies else []))))}"
-            ' FROM read_parquet($1) WHERE position >= $2 AND position < $3 AND "row" > $4'
-        )
-        values: list[Any] = [_plain(file), first, first + count, after]
-        if spans is not None:
-            sql += " AND list_contains($5::VARCHAR[], span)"
-            values.append(list(spans))
-        sql += " ORDER BY position"
-        if limit is not None:
-            sql += f" LIMIT {int(limit)}"
-        with self._engine.cursor(file) as cursor:
-            found = cursor.execute(sql, values).fetchall()
-        last = len(names) + 3
-        return [
-            ArchivedStep(row[0], row[1], dict(zip(names, row[3:last], strict=True)), row[2], row[-1] if bodies else b"")
-            for row in found
-        ]  # fmt: skip
+        folder = self._folder / segment
+        file = f"{folder}/{SPANS}"
+        if not os.path.exists(file) and SPANS not in files_of(folder):
+            old = folder / STEPS
+            return first_form.steps(
+                self._engine, old, first, count, after=after, limit=limit, spans=spans, bodies=bodies
+            )  # fmt: skip
+        with self._rows(file) as rows:
+            numbers = rows.values("row", first, count)
+            ids = rows.values("span", first, count)
+            begin = bisect_right(numbers, after)
+            if spans is None:
+                end = len(numbers) if limit is None else min(len(numbers), begin + limit)
+                places: Sequence[int] = range(begin, end)
+                rests = rows.values("rest", first + begin, len(places))
+                texts = rows.values("body", first + begin, len(places)) if bodies else [b""] * len(places)
+            else:
+                wanted = set(spans)
+                places = [place for place in range(begin, len(ids)) if ids[place] in wanted][:limit]
+                at = [first + place for place in places]
+                rests = [*rows.some("rest", at).values()]
+                texts = [*rows.some("body", at).values()] if bodies else [b""] * len(at)
+            return [
+                ArchivedStep(first + place, numbers[place], ids[place], {}, rest, text)
+                for place, rest, text in zip(places, rests, texts, strict=True)
+            ]
+
+    def columns(self, segment: str, first: int, count: int) -> list[Mapping[str, Any]]:
+        """The readable columns of steps."""
+        return first_form.columns(self._engine, self._folder / segment / STEPS, first, count)
 
     def contents(self, segment: str, positions: Collection[int]) -> dict[int, bytes]:
-        """Contents by position; each row group that has one of them is read once."""
+        """Contents by position."""
         file = self._folder / segment / CONTENTS
-        groups: dict[int, list[int]] = {}
-        for position in positions:
-            groups.setdefault(position // _GROUP, []).append(position)
-        found: dict[int, bytes] = {}
-        if not groups:
-            return found
-        with self._engine.cursor(file) as cursor:
-            for some in groups.values():
-                least, most = min(some), max(some)
-                sql = "SELECT position, content FROM read_parquet($1) WHERE position BETWEEN $2 AND $3"
-                values: list[Any] = [_plain(file), least, most]
-                if len(some) * 2 < most - least + 1:  # else what lies between costs less than picking
-                    sql += " AND list_contains($4::INTEGER[], position)"
-                    values.append(some)
-                found.update(cursor.execute(sql, values).fetchall())
-        return found
+        with self._files.open(f"{file}") as rows:
+            if rows is not None:
+                return rows.some("content", positions)
+        return first_form.contents(self._engine, file, positions)
+
+    @contextmanager
+    def _rows(self, file: str) -> Iterator[Rows]:
+        with self._files.open(file) as rows:
+            if rows is None:
+                raise Damaged("it is not the archive's")
+            yield rows
+
+    def readable(self, segment: str) -> bool:
+        """Whether what is installed reads a segment."""
+        return installed() or SPANS in files_of(self._folder / segment)
 
     def found(self) -> dict[str, int]:
         """Segments that have files, also unfinished ones, with their size in bytes."""
+        self._files.forget_missing()
         try:
             folders = [folder for folder in self._folder.glob("*/*") if folder.is_dir()]
             return {
@@ -129,6 +169,7 @@ class ParquetArchive:
     def remove(self, segment: str) -> None:
         """Remove a segment's files, those that are there, and its day's folder when it is empty."""
         target = self._folder / segment
+        self._files.forget(str(target))
         try:
             for folder in (target, target.with_name(target.name + _UNFINISHED)):
                 if folder.exists():
@@ -143,8 +184,19 @@ class ParquetArchive:
             ) from error
 
     def close(self) -> None:
-        """Let go of DuckDB. Closing twice is allowed."""
+        """Let go of DuckDB and of what is kept in memory. Closing twice is allowed."""
         self._engine.close()
+        self._files.clear()
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """The names of the files that a segment has to have; those of the first form are known by their contents."""
+    try:
+        with (folder / CONTENTS).open("rb") as file:
+            file.seek(-min(_END, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            return (STEPS, SPANS, CONTENTS) if MAKER in file.read() else (STEPS, CONTENTS)
+    except OSError:  # whoever needs it says that it cannot be read
+        return STEPS, CONTENTS
 
 
 def write_table(
@@ -164,20 +216,15 @@ def write_table(
         cursor.execute("DROP TABLE made")
 
 
-def _values(step: ArchivedStep) -> tuple[Any, ...]:
-    return step.position, step.row, *(step.columns[name] for name in ARCHIVE_COLUMNS), step.rest, step.body
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
+def _write_contents(file: Path, contents: Sequence[bytes]) -> None:
+    with file.open("wb") as opened:
+        pages = PageWriter(opened, _CONTENTS, page=_CONTENTS_PAGE)
+        for position, content in enumerate(contents):
+            pages.add(position, content)
+        pages.close()
 
 
 def _batches(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     left = iter(rows)
     while some := list(islice(left, _INSERT)):
         yield some
-
-
-def _plain(file: Path) -> str:
-    """A path in which DuckDB finds no pattern."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(file))

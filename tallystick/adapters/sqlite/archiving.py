@@ -148,7 +148,7 @@ class Archiver:
                         found = self._shelf.rows(connection, run.no, after=after, limit=_SLICE)
                         pairs = self._shelf.pairs(connection, found, run.id, self._shapes)
                         for row, (step, span) in zip(found, pairs, strict=True):
-                            yield to_archive(position, row, step, pack(step, span))
+                            yield to_archive(segment.no, position, row, step, pack(step, span))
                             position += 1
                         more = len(found) == _SLICE
                         after = found[-1][0] if found else after
@@ -278,10 +278,20 @@ def _day(at: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def archive_facts(connection: sqlite3.Connection) -> dict[str, int]:
-    """Archived runs and steps, and the bytes of the segments that hold them."""
+def archive_facts(connection: sqlite3.Connection, archive: Archive | None) -> dict[str, int]:
+    """Archived runs and steps, and the bytes of the segments that hold them; ``unreadable_runs``: those of the archived
+    runs for which something has to be installed."""
     runs, steps, size = connection.execute(
         "SELECT count(*), ifnull(sum(steps), 0), (SELECT ifnull(sum(bytes), 0) FROM segment WHERE state < 2)"
         " FROM archived_run"
     ).fetchone()
-    return {"archived_runs": runs, "archived_steps": steps, "archived_bytes": size}
+    unreadable = 0
+    if archive is None or not archive.available():
+        unreadable = sum(
+            count for name, count in connection.execute(
+                "SELECT s.name, count(*) FROM archived_run a JOIN segment s ON s.no=a.segment GROUP BY s.no"
+            ) if archive is None or not archive.readable(name)
+        )  # fmt: skip
+    return {
+        "archived_runs": runs, "archived_steps": steps, "archived_bytes": size, "unreadable_runs": unreadable
+    }  # fmt: skip

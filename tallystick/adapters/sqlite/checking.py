@@ -25,7 +25,7 @@ import msgspec
 import zstandard
 
 from tallystick.adapters.recording import HASH, SALT
-from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite import awaited, rows
 from tallystick.adapters.sqlite.payloads import pack_source, unpack_source
 from tallystick.adapters.sqlite.runs import RunRow, summary
 from tallystick.adapters.sqlite.shelf import Shelf
@@ -341,12 +341,13 @@ class Checker:
         for step in steps:
             if step.same_as != same_as.get(step.span):
                 yield Flaw("a step's mark as a repeat of another is not true", run, step.span)
-        kept = rows.unpack_tally(row[_STATE])
+        stored = rows.unpack_tally(row[_STATE])
+        kept = awaited.whole(self._connection, number, stored)
         tally, parts = count_all(steps, kept, run)
         if kept != tally:
             yield Flaw("the sums kept of a run are not those of its steps", run)
         # A tally of before has fewer fields, and is as good as one that has them all.
-        if (*row[:_STATE], rows.pack_tally(kept), number) not in self._summaries(row, number, run, kept):
+        if (*row[:_STATE], rows.pack_tally(stored), number) not in self._summaries(row, number, run, stored):
             yield Flaw("the summary of a run does not follow from its steps", run)
         if self._parts(number) != {key: part for key, part in parts.items() if part != Part()}:
             yield Flaw(

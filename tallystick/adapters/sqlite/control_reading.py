@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tallystick.adapters.effect_projections import the_effect
+from tallystick.adapters.people_projections import RIGHTS_KINDS
 from tallystick.adapters.projections import HEARD_KINDS, the_one
 from tallystick.adapters.sqlite.control_check import check_control
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of
@@ -22,6 +23,7 @@ from tallystick.adapters.sqlite.control_views import (
     effect_of,
 )
 from tallystick.adapters.sqlite.database import Database
+from tallystick.adapters.sqlite.people_views import delegation_of, person_of, token_of
 from tallystick.adapters.sqlite.registry_views import (
     ALIAS_COLUMNS,
     SHOWN_COLUMNS,
@@ -30,17 +32,22 @@ from tallystick.adapters.sqlite.registry_views import (
     shown_of,
     version_of,
 )
+from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
 from tallystick.model.control import Approval, Budget, Deed, Switch
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
 
+
 # The index of kinds ends in the entry's number: one step into it for each kind, however long the journal is.
-_NEWEST: Final = tuple(
-    f"ifnull((SELECT max(seq) FROM journal WHERE kind = '{kind}'), 0)" for kind in HEARD_KINDS
-)
-_REVISION: Final = f"SELECT max({', '.join(_NEWEST)})"
+def _newest(kinds: Iterable[str]) -> str:
+    each = (f"ifnull((SELECT max(seq) FROM journal WHERE kind = '{kind}'), 0)" for kind in kinds)
+    return f"SELECT max({', '.join(each)})"
+
+
+_REVISION: Final = _newest(HEARD_KINDS)
+_PEOPLE_REVISION: Final = _newest(RIGHTS_KINDS)
 
 
 def revision_of(connection: sqlite3.Connection) -> int:
@@ -56,18 +63,20 @@ class ControlReader:
 
     def entries(
         self, *, after: int = 0, limit: int = 1000, kind: str | None = None, run: str | None = None,
-        subject: str | None = None, newest: bool = False,
+        subject: str | None = None, actor: str | None = None, newest: bool = False,
     ) -> Sequence[Entry]:  # fmt: skip
         """Entries in order of ``seq``, or newest first."""
-        # One index answers: the subject's, else the run's, else the kind's. A "+" keeps SQLite from another one, of
-        # which it cannot know that it has thousands of entries for each that is wanted.
+        # One index answers: the subject's, else the run's, else the actor's, else the kind's. A "+" keeps SQLite from
+        # another one, of which it cannot know that it has thousands of entries for each that is wanted.
         where, values = ["seq > ?"], [after]  # type: list[str], list[Any]
         found = False
-        for column, value in (("subject", subject), ("run", run)):
+        for column, value in (("subject", subject), ("run", run), ("actor", actor)):
             if value is not None:
                 where.append(f"+{column} = ?" if found else f"{column} = ?")
                 values.append(value)
                 found = True
+        if actor is not None and actor != "tallystick":
+            where.append("actor <> 'tallystick'")  # the index has only those
         if kind is not None and kind.endswith(".*"):
             where.append("+kind >= ? AND +kind < ?")
             values += [kind[:-1], kind[:-2] + "/"]  # "/" follows "."
@@ -155,6 +164,25 @@ class ControlReader:
         """The number of the newest entry about the registry; 0 without any."""
         with self._database.reading() as connection:
             return revision_of(connection)
+
+    def people(self) -> People:
+        """All people, tokens and delegations, from one moment."""
+        with self._database.reading() as connection:
+            revision = int(connection.execute(_PEOPLE_REVISION).fetchone()[0])
+            persons = [
+                person_of(row[0]) for row in connection.execute("SELECT object FROM person ORDER BY name")
+            ]
+            tokens = [token_of(row[0]) for row in connection.execute("SELECT object FROM token ORDER BY id")]
+            rows = connection.execute("SELECT object FROM delegation ORDER BY id")
+            delegations = [delegation_of(row[0]) for row in rows]
+        return People(
+            {one.name: one for one in persons}, {one.id: one for one in tokens}, delegations, revision
+        )
+
+    def people_revision(self) -> int:
+        """The number of the newest entry that changed what people may do; 0 without any."""
+        with self._database.reading() as connection:
+            return int(connection.execute(_PEOPLE_REVISION).fetchone()[0])
 
     def approvals(
         self, *, state: str | None = None, run: str | None = None, limit: int = 200

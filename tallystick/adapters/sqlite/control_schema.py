@@ -13,6 +13,7 @@ from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of, read_b
 from tallystick.adapters.sqlite.control_tree import Growth
 from tallystick.adapters.sqlite.control_views import SqliteViews
 from tallystick.adapters.sqlite.database import script
+from tallystick.adapters.sqlite.people_views import PEOPLE_TABLES
 from tallystick.adapters.sqlite.registry_views import REGISTRY_TABLES
 from tallystick.model.canonical import canonical_json, digest_bytes
 from tallystick.model.journal import Entry, leaf_around
@@ -188,9 +189,15 @@ def _effects(connection: sqlite3.Connection) -> None:
         apply(views, entry_of(row), ())
 
 
-MIGRATIONS: Final = (script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), _effects)
+# What one person did is asked by who acted. Most entries are Tallystick's own, and nobody asks for those.
+_ACTOR: Final = """
+CREATE INDEX journal_actor ON journal (actor) WHERE actor <> 'tallystick';
+"""
+MIGRATIONS: Final = (
+    script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR), _effects,
+)  # fmt: skip
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(REGISTRY_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES + _EFFECTS)(connection)
+    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES + _EFFECTS)(connection)

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 
 from tallystick.adapters.projections import Hold
-from tallystick.adapters.sqlite.registry_views import SqliteRegistryViews
+from tallystick.adapters.sqlite.people_views import SqlitePeopleViews
 from tallystick.model.control import Approval, ApprovalState, Budget, Deed, EffectState, Switch
 from tallystick.model.journal import Entry
 
 VIEWS: Final = {  # how many columns are the key: the first ones
     "declared": 2, "version": 3, "label": 3, "alias": 3, "definition": 3, "approval": 1, "budget": 1, "hold": 1,
-    "stopped": 1, "attested": 1, "switch": 1, "effect": 1,
+    "stopped": 1, "attested": 1, "switch": 1, "person": 1, "token": 1, "delegation": 1, "effect": 1,
 }  # fmt: skip
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
@@ -60,7 +60,7 @@ def view_rows(connection: sqlite3.Connection, view: str) -> sqlite3.Cursor:
     return connection.execute(f"SELECT * FROM {view} ORDER BY {key}")
 
 
-class SqliteViews(SqliteRegistryViews):
+class SqliteViews(SqlitePeopleViews):
     """Rows behind one connection, inside its transaction."""
 
     def put_approval(self, approval: Approval) -> None:

@@ -11,6 +11,7 @@ from tallystick.adapters.sqlite.records import logs_of
 from tallystick.adapters.sqlite.runs import pairs_in
 from tallystick.adapters.sqlite.scrubbing import queue
 from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.adapters.sqlite.ties import untie
 from tallystick.adapters.sqlite.tracking import frames_of, purge
 from tallystick.adapters.sqlite.uses import forget_uses
 from tallystick.observe.summary import PART_TYPES
@@ -65,7 +66,8 @@ def delete_run(connection: sqlite3.Connection, number: int, run: str, *, at: int
     connection.executemany(
         "DELETE FROM part WHERE type=? AND run=?", [(kind, number) for kind in range(len(PART_TYPES))]
     )
-    for table in ("trace", "link", "alias", "archived_run", "archived_trace", "blob_run"):
+    untie(connection, number)
+    for table in ("trace", "link", "alias", "archived_run", "archived_trace", "blob_run", "awaited"):
         ask(f"DELETE FROM {table} WHERE run=?", (number,))
     ask("DELETE FROM run WHERE no=?", (number,))
     return steps

@@ -16,6 +16,7 @@ from tallystick.adapters.sqlite.payloads import Packer, unpack, unpack_source
 from tallystick.adapters.sqlite.records import logs_of, read_stretches
 from tallystick.adapters.sqlite.runs import RunTable, pairs_in
 from tallystick.adapters.sqlite.scrubbing import queue
+from tallystick.adapters.sqlite.ties import untie
 from tallystick.adapters.sqlite.tracking import frames_of, purge
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import Conflict
@@ -164,6 +165,7 @@ class RunEraser:
         self._table.save([row], [], at=row.tally.seen)
         connection = self._connection
         forget(connection, self._no)
+        untie(connection, self._no)
         connection.execute(
             "UPDATE meta SET value=value+1 WHERE key='scrubs'"
         )  # writers forget names and places

@@ -17,6 +17,7 @@ import msgspec
 from tallystick.adapters.sqlite.frames import FrameReader
 from tallystick.adapters.sqlite.payloads import Place, Places, inside_block, places_in
 from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.adapters.sqlite.scanning import Sought
 
 _CHAIN: Final = re.compile("[A-Za-z0-9]+")
 _NUMBER: Final = re.compile("[0-9]+|e|inf|nan|true|false|null|none", re.IGNORECASE)
@@ -40,6 +41,15 @@ def may_hold(
         hits = range(len(some)) if looking is None else looking.hits(some)
         yield from ((after + place, some[place][0]) for place in hits)
         after, size = after + size, _AT_ONCE
+
+
+def sought_in(text: str) -> Sought | None:
+    """The same of steps that are looked at as texts (``scanning``); None where all of them may hold it."""
+    chains = _CHAIN.findall(text)
+    chain = max(chains, key=len).lower() if chains else None
+    if chain is None or _NUMBER.fullmatch(chain) is not None:
+        return None
+    return Sought(lambda raw: chain in raw.lower() or "\\u" in raw, senders=True)  # JSON spells any letter so
 
 
 class _Looking:

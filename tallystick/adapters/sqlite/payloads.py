@@ -236,6 +236,28 @@ def places_in(body: bytes) -> Places:
     return found
 
 
+def said_in(body: bytes) -> tuple[list[str | list[Place]], set[Place], Any]:
+    """What a body names, in order: texts that lie in it, and places elsewhere, several of a text that was cut; which of
+    these places are blocks of items; and what else is in the body."""
+    parts: list[str | list[Place]] = []
+    blocks: set[Place] = set()
+
+    def look(code: int, data: memoryview) -> None:
+        if code in (_TEXT, _BYTES):
+            parts.append([_read_place(data)])
+        elif code == _PIECES:
+            parts.append([_place(piece) for piece in _unpack(data)])
+        elif code == _ITEMS:
+            _, whole, tail = _unpack(data)
+            blocks.update(map(_place, whole))
+            parts.extend([_place(block)] for block in whole)
+            parts.extend([_place(item)] if isinstance(item, list) else item for item in tail)
+        else:
+            parts.append(bytes(data).decode("utf-8", "replace"))
+
+    return parts, blocks, msgspec.msgpack.Decoder(ext_hook=look).decode(body)
+
+
 def inside_block(raw: bytes) -> list[Place]:
     """The places of a block's items that lie elsewhere; none for what is no block."""
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite import awaited, rows
 from tallystick.adapters.sqlite.parts import ADD_PART, part_row
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.tracking import follow
@@ -16,6 +16,7 @@ from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.model.step import Step
 from tallystick.observe import stitch
 from tallystick.observe.completeness import Verdict, judge, watched
+from tallystick.observe.parents import note_parents
 from tallystick.observe.recount import recount_needed
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import (
@@ -25,7 +26,6 @@ from tallystick.observe.summary import (
     Tally,
     add,
     count_all,
-    note_parents,
     order_of,
     run_of,
 )
@@ -100,6 +100,11 @@ class RunTable:
         step, _, _, mark = rows.read_row(found, "", self._shapes.read(self._connection, [found[4]]))
         return step, mark
 
+    def started(self, row: int) -> int:
+        """When a step began, by row number."""
+        found = self._connection.execute("SELECT body FROM step WHERE id=?", (row,)).fetchone()
+        return rows.started_of(found[0])
+
     def by_number(self, number: int) -> RunRow | None:
         """A run by row number, or None when it is there no more."""
         row = self._connection.execute(_RUN + "no=?", (number,)).fetchone()
@@ -149,6 +154,7 @@ class RunTable:
             follow(self._connection, gone.no, keeps.no, moving=True)
             self._drop_parts(gone.no)
             forget_uses(self._connection, gone.no)
+            awaited.forget(self._connection, gone.no)
             self._connection.execute("DELETE FROM run WHERE no=?", (gone.no,))
             self._connection.execute("UPDATE run SET listed_steps=0 WHERE no=?", (keeps.no,))
             tally = keeps.tally
@@ -187,6 +193,7 @@ class RunTable:
         self, row: RunRow, steps: Sequence[tuple[Step, Step | None]], *, inside_models: bool
     ) -> bool:
         """Whether new steps may repeat others of their run, so that adding up is not enough."""
+        awaited.take(self._connection, row.no, row.tally, [step for step, _ in steps])
         if recount_needed(row.tally, steps, inside_models) or row.recount:
             return True
         responses = [step.response_id for step, _ in steps if step.response_id is not None]
@@ -234,6 +241,8 @@ class RunTable:
                 step.same_as = target
                 changed.append((None if target is None else bytes.fromhex(target), one[0]))
         self._connection.executemany("UPDATE step SET same_as=? WHERE id=?", changed)
+        if row.tally.beside:
+            awaited.forget(self._connection, row.no)
         row.tally, row.parts = count_all(steps, row.tally, row.id)
         self._drop_parts(row.no)
 
@@ -259,6 +268,7 @@ class RunTable:
             revision += 1
             row.tally.seen = max(row.tally.seen, at)
             verdict = judge(row.tally, now=at, alive=None, silent_after=self._silent_after)
+            awaited.put(self._connection, row.no, row.tally)
             values = summary(row, verdict, revision, self._silent_after)
             if row.stored:
                 summaries.append(values)

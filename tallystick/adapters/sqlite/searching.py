@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tallystick.adapters.sqlite.runs import READ_RUN, run_from
+from tallystick.adapters.sqlite.scanning import Sought
 from tallystick.adapters.sqlite.selection import Condition, condition
 from tallystick.adapters.sqlite.text_index import TextIndex
 from tallystick.model.errors import BadInput
@@ -15,14 +16,22 @@ from tallystick.model.query import Query, Term
 from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
-from tallystick.observe.text_terms import is_indexed, is_unsure, meets_goal, score_term, step_meets, wanted
+from tallystick.observe.text_terms import (
+    is_indexed,
+    is_unsure,
+    meets_goal,
+    phrase_of,
+    score_term,
+    step_meets,
+    wanted,
+)
 from tallystick.ports import RunPage
 
 MOST_READ: Final = 2_000  # runs whose steps are read for one page
 MOST_SUMMED: Final = 20_000  # … for one sum
 _AT_ONCE: Final = 100
 
-Pairs = Callable[[sqlite3.Connection, int], Iterator[tuple[Step, Span]]]
+Pairs = Callable[[sqlite3.Connection, int, Sought | None], Iterator[tuple[Step, Span]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class Choice:
     query: Query
     holding: Mapping[Term, frozenset[int]]
     unsure: tuple[Term, ...]
+    sought: Sought | None  # what a step that settles one of them has to say; None: it has to be read to know
 
     def condition(self, now: int) -> Condition:
         """The SQL for what is settled or narrowed down by columns and index."""
@@ -53,7 +63,15 @@ def choose(query: Query, index: Callable[[], TextIndex]) -> Choice:
         asked = wanted(term)
         if asked is not None:
             holding[term] = frozenset(index().holding(asked))
-    return Choice(query, holding, tuple([term for term in query.terms if is_unsure(term)]))
+    unsure = tuple([term for term in query.terms if is_unsure(term)])
+    return Choice(query, holding, unsure, _sought(unsure))
+
+
+def _sought(unsure: Sequence[Term]) -> Sought | None:
+    if not unsure or any(term.field != "text" for term in unsure):
+        return None
+    tests = [phrase_of(term).may_stand for term in unsure]
+    return Sought(tests[0] if len(tests) == 1 else lambda raw: any(may(raw) for may in tests))
 
 
 def page(
@@ -89,7 +107,7 @@ def _read_page(
             break
         else:
             left -= 1
-            meets = _meets(choice, number, run, lambda no=number: pairs(connection, no))  # type: ignore[misc]
+            meets = _meets(choice, number, run, lambda no=number: pairs(connection, no, choice.sought))  # type: ignore[misc]
         if meets:
             found.append(run)
             if len(found) > limit:
@@ -165,7 +183,7 @@ def settled(connection: sqlite3.Connection, choice: Choice, pairs: Pairs, *, now
                     f"more than {MOST_SUMMED} runs would have to be read to answer this",
                     hint="narrow it down, for example with since:7d or agent:NAME",
                 )
-            if not _meets(choice, number, run, lambda no=number: pairs(connection, no)):  # type: ignore[misc]
+            if not _meets(choice, number, run, lambda no=number: pairs(connection, no, choice.sought)):  # type: ignore[misc]
                 continue
         chosen.append(number)
     return "r.no IN (SELECT value FROM json_each(?))", [str(chosen)]

@@ -27,19 +27,11 @@ from tallystick.ports.archive import Archive, ArchivedStep
 Row = tuple[Any, ...]  # a row of rows.READ
 
 _PLACE, _PARENT, _STARTED, _RESPONSE, _ERROR = 1, 2, 4, 8, 10  # places in a step's body
-_NEEDED = (
-    "trace",
-    "span",
-    "parent",
-    "same_as",
-    "started",
-    "response",
-    "error",
-)  # columns that ``rest`` lacks
 _WHERE = (
     "SELECT a.segment, s.name, a.first, a.steps FROM archived_run a"
     " JOIN segment s ON s.no = a.segment WHERE a.run=?"
 )
+_OWN = 4  # values of ``rest`` that stands for itself
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 
@@ -76,9 +68,8 @@ class Shelf:
             ).fetchall()
         segment, name, first, count = where
         found = self._archive(name).steps(
-            name, first, count, after=after, limit=limit, bodies=raw is not None, columns=_NEEDED,
-            spans=None if spans is None else [span.hex() for span in spans],
-        )  # fmt: skip
+            name, first, count, after=after, limit=limit, bodies=raw is not None, spans=spans
+        )
         if after < 0 and limit is None and spans is None and len(found) != count:
             raise StoreFault(
                 f"segment {name} of the archive has {len(found)} of {count} steps of a run",
@@ -139,12 +130,11 @@ class Shelf:
         where = self.place(connection, number)
         if where is None:
             return []
-        found = self._archive(where[1]).steps(*where[1:])
+        found = self._archive(where[1]).columns(*where[1:])
         return [
-            step.span
-            for one, step in zip(found, steps, strict=False)
-            if dict(one.columns) != columns_of(step)
-        ]
+            step.span for place, step in enumerate(steps)
+            if place >= len(found) or found[place] != columns_of(step)
+        ]  # fmt: skip
 
     def _archive(self, segment: str) -> Archive:
         if self.archive is None:
@@ -155,18 +145,24 @@ class Shelf:
         return self.archive
 
 
-def to_archive(position: int, row: Row, step: Step, body: bytes) -> ArchivedStep:
+def to_archive(segment: int, position: int, row: Row, step: Step, body: bytes) -> ArchivedStep:
     """A row of READ and its span's body (with places of the segment) on their way into the archive."""
-    number, _, _, _, shape, packed = row
-    values = _unpack(packed)
-    values[_PLACE] = values[_PARENT] = values[_RESPONSE] = values[_ERROR] = None
-    values[_STARTED] = 0
-    return ArchivedStep(position, number, columns_of(step), _pack((shape, values)), body)
+    number, trace, span, same_as, shape, packed = row
+    rest = _pack((trace, same_as, shape, placed(packed, (-segment, position, -1))))
+    return ArchivedStep(position, number, span, columns_of(step), rest, body)
 
 
 def from_archive(one: ArchivedStep, segment: int) -> Row:
     """An archived step as a row of READ."""
-    shape, values = _unpack(one.rest)
+    values = _unpack(one.rest)
+    if len(values) == _OWN:
+        trace, same_as, shape, packed = values
+        return one.row, trace, one.span, same_as, shape, packed
+    return _from_columns(one, segment, *values)
+
+
+def _from_columns(one: ArchivedStep, segment: int, shape: int, values: list[Any]) -> Row:
+    """A step of a segment of the first form, whose columns say what is told in both."""
     columns = one.columns
     parent, same_as = columns["parent"], columns["same_as"]
     values[_PLACE] = (-segment, one.position, -1)
@@ -174,8 +170,8 @@ def from_archive(one: ArchivedStep, segment: int) -> Row:
     values[_STARTED] = columns["started"]
     values[_RESPONSE], values[_ERROR] = columns["response"], columns["error"]
     return (
-        one.row, bytes.fromhex(columns["trace"]), bytes.fromhex(columns["span"]),
-        None if same_as is None else bytes.fromhex(same_as), shape, _pack(values),
+        one.row, bytes.fromhex(columns["trace"]), one.span, None if same_as is None else bytes.fromhex(same_as),
+        shape, _pack(values),
     )  # fmt: skip
 
 

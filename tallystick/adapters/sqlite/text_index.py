@@ -11,7 +11,7 @@ The file can be deleted: it is made anew from the traces.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -238,18 +238,17 @@ class TextIndex:
 
     # ── forgetting ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def known(self) -> dict[str, int]:
-        """Numbers of the indexed runs by id."""
-        with self._database.reading() as connection:
-            return dict(connection.execute("SELECT id, no FROM run"))
+    def forget(self, runs: Collection[str], here: Collection[int]) -> bool:
+        """Take runs out by id, and those that are not ``here`` (by number): no page has their tokens afterwards.
 
-    def forget(self, runs: Iterable[int]) -> bool:
-        """Take runs out: their tokens are in no page of the file afterwards. Costs the segments that they lie in.
-
-        False where somebody still reads from before, and the log could not be emptied.
+        Costs the segments that they lie in. False where somebody still reads from before, and the log could not be
+        emptied.
         """
         with self._database.writing() as connection:
-            for run in runs:
+            # Looked up here, and not before: whoever indexes a run until now is seen, and who does later finds that
+            # runs were forgotten.
+            known = connection.execute("SELECT id, no FROM run").fetchall()
+            for run in [number for name, number in known if name in runs or number not in here]:
                 first = run * PASSES
                 connection.execute(
                     "INSERT OR IGNORE INTO dead SELECT id FROM document WHERE id >= ? AND id < ?",

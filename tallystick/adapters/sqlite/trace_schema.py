@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from tallystick.adapters.sqlite import awaited
 from tallystick.adapters.sqlite.database import Migration, script
 from tallystick.adapters.sqlite.spending import MARK_LOOSE
 from tallystick.adapters.sqlite.upgrading import count_anew
@@ -214,4 +215,24 @@ def _fourth(connection: sqlite3.Connection) -> None:
     connection.execute(MARK_LOOSE)
 
 
-MIGRATIONS: tuple[Migration, ...] = (script(_FIRST), script(_SECOND), script(_THIRD), _fourth)
+_SIXTH = """
+-- What traces say of each other (model/tie.py). ``key``: 64 bits of a digest of process and what they have in common.
+CREATE TABLE tie (
+    key INTEGER NOT NULL, role INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, trace INTEGER NOT NULL,
+    PRIMARY KEY (key, role, at, trace, until)
+) WITHOUT ROWID;
+CREATE INDEX tie_trace ON tie (trace);
+
+-- Which trace belongs to which, by what they say; the runs of both are one.
+CREATE TABLE tied (trace INTEGER PRIMARY KEY, host INTEGER NOT NULL);
+CREATE INDEX tied_host ON tied (host);
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (
+    script(_FIRST),
+    script(_SECOND),
+    script(_THIRD),
+    _fourth,
+    script(awaited.SCHEMA),
+    script(_SIXTH),
+)

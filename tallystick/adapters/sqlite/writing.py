@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.blobs import named_by, note
+from tallystick.adapters.sqlite.blobs import note
 from tallystick.adapters.sqlite.bringing import any_archived, archived_among, archived_of_traces, bring_back
 from tallystick.adapters.sqlite.erased import any_erased, erased_among
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
@@ -19,15 +19,16 @@ from tallystick.adapters.sqlite.records import RecordWriter
 from tallystick.adapters.sqlite.runs import RunRow, RunTable, pairs_in
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
+from tallystick.adapters.sqlite.tying import RunTying
 from tallystick.model.attributes import BLOBS
-from tallystick.model.blob import Blob
+from tallystick.model.blob import Blob, named_by
 from tallystick.model.errors import ArchiveFault, StoreFault
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import order_of
-from tallystick.ports import Written
+from tallystick.ports import Blobs, Written
 from tallystick.proof.records import source_digest
 
 Pair = tuple[str, str]  # trace id, span id
@@ -71,7 +72,7 @@ class Batch:
     """What is left of a batch after repeats were taken out."""
 
     items: list[Item] = field(default_factory=list)
-    repeats: int = 0
+    repeated: list[Pair] = field(default_factory=list)
 
 
 class BatchWriter:
@@ -85,7 +86,9 @@ class BatchWriter:
         silent_after: int,
         random_bytes: Callable[[int], bytes],
         shelf: Shelf,
+        blobs: Blobs | None,
     ) -> None:
+        self._blobs = blobs
         self._random_bytes = random_bytes
         self._shelf = shelf
         self._connection = connection
@@ -104,24 +107,50 @@ class BatchWriter:
         here, fresh = self._sift(batch, known)
         items = fresh.items
         if not items:
-            return Written(0, fresh.repeats, ())
+            return Written(0, tuple(fresh.repeated), ())
         touched, moved, traces = self._assign(items, known, at)
         for item in items:
             if touched[item.run].erased:
                 item.step, item.span = blank(item.step, item.span)
         self._leave(items, touched)
+        for item in items:
+            if item.before is not None and item.before.ended is not None:
+                touched[item.run].recount = True
         groups: dict[str, list[Item]] = {}
         for item in items:
             groups.setdefault(item.run, []).append(item)
         for run, group in groups.items():
             self._count(touched[run], group, here.get(run, {}))
         self._step_rows(items, traces, touched)
+        moved += self._tie(items, traces, touched)
         for row in touched.values():
             if row.recount and not self._runs.put_off(row, len(groups.get(row.id, ()))):
                 self._runs.recount(row)
         self._runs.save(list(touched.values()), moved, at=at)
-        written = sum(1 for item in items if item.before is None or item.before.ended != item.step.ended)
-        return Written(written, fresh.repeats + len(items) - written, tuple(touched))
+        signs = [
+            (item.step.trace, item.step.span)
+            for item in items
+            if item.before is not None and item.before.ended == item.step.ended
+        ]
+        return Written(len(items) - len(signs), (*fresh.repeated, *signs), tuple(touched))
+
+    def _tie(
+        self, items: list[Item], traces: dict[str, int], touched: dict[str, RunRow]
+    ) -> list[tuple[str, int]]:
+        """Join and part runs as ties say; ``touched`` changes. Also: ids that lead to other runs now, by row number."""
+        ties = [tie for item in items for tie in item.step.ties]
+        if not ties:
+            return []
+        connection, memory = self._connection, self._memory
+
+        def bring_back(runs: Iterable[int]) -> None:
+            if self._archived:
+                self._bring_back(archived_among(connection, runs))
+
+        tying = RunTying(
+            connection, self._runs, memory.shapes, self._shelf, bring_back, self._source, self._random_bytes
+        )
+        return tying.settle(ties, traces, touched)
 
     def _bring_back(self, runs: Sequence[int]) -> None:
         """Take runs out of the archive: what comes now may repeat, end or join their steps."""
@@ -189,20 +218,21 @@ class BatchWriter:
                     seen[pair] = item = Item(step, span)
                     fresh.items.append(item)
                     continue
-                if row[1] & rows.ENDED:
-                    fresh.repeats += 1
+                if row[1] & rows.ENDED and not (step.derived and self._runs.started(row[0]) > step.started):
+                    fresh.repeated.append(pair)
                     continue
                 before, mark = self._runs.step(row[0])
                 if not stitch.adds_to(step, before):
-                    fresh.repeats += 1
+                    fresh.repeated.append(pair)
                     continue
                 seen[pair] = item = Item(step, span, before=before, row=row[0], mark=mark, home=row[2])
                 fresh.items.append(item)
             elif stitch.adds_to(step, held.step):
                 held.step, held.span = step, span
-                fresh.repeats += step.ended is None
+                if step.ended is None:
+                    fresh.repeated.append(pair)
             else:
-                fresh.repeats += 1
+                fresh.repeated.append(pair)
         here: dict[str, dict[str, bool]] = {}
         if stored:
             ids = self._runs.ids({row[2] for row in stored.values()})
@@ -295,7 +325,7 @@ class BatchWriter:
             mark = records.next(item.run)
             frames.run = run = numbers[item.run]
             row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
-            records.add(step, span, digest)
+            records.add(step, span, digest, erased=touched[item.run].erased)
             if BLOBS in span.attributes:
                 blobs += [(run, blob) for blob in named_by(span)]
             if item.row is None:
@@ -307,7 +337,7 @@ class BatchWriter:
         frames.flush()
         frames.track()
         if blobs:
-            note(connection, blobs)
+            note(connection, blobs, self._blobs)
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)

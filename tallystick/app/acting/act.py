@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
 from tallystick.app.acting.watch import Heard
 from tallystick.cost.loops import Rung
+from tallystick.govern.binaries import without_binaries
 from tallystick.govern.decide import Ruling
 from tallystick.govern.policy import PolicySet
+from tallystick.model.blob import Blob
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Content, derived_salt
 from tallystick.model.control import Answer, Switch, ToolCall
@@ -26,6 +29,7 @@ from tallystick.model.step import Effect
 EFFECTS: Final = (None, Effect.WRITE, Effect.IRREVERSIBLE)  # undeclared is worst case
 WHOLE: Final = "*"  # stands for all arguments together, where they cannot be named one by one
 MASKED: Final = "masked"
+REDACTED: Final = "redacted"  # a rule permits the call and says that this argument is not kept
 TOO_LARGE: Final = "too large"
 
 _LARGEST: Final = 1_048_576  # bytes of one argument whose opening is kept
@@ -103,6 +107,16 @@ class Act:
         return self
 
 
+def redacted(exact: Exact, names: tuple[str, ...]) -> Exact:
+    """The same commitments without the openings of these arguments; those committed to as one go together."""
+    gone = {name for name in exact.contents if name in names or name == WHOLE}
+    contents = {
+        name: Content(one.value, one.salt, keep=False, why=REDACTED) if name in gone else one
+        for name, one in exact.contents.items()
+    }
+    return Exact(exact.values, contents, {name: one for name, one in exact.shown.items() if name not in gone})
+
+
 def kept(value: Any, salt: bytes, *, largest: int, clean: Clean = mask) -> Content:
     """A content whose opening is stored, unless ``clean`` takes something out or it has more than ``largest`` bytes.
 
@@ -157,5 +171,11 @@ def _shown(contents: Mapping[str, Content], salt: bytes, clean: Clean) -> dict[s
 def _for_people(content: Content, clean: Clean) -> Any:
     if content.why == MASKED:
         return clean(_decode(content.bytes))
-    start = clean(content.bytes[: 4 * _SHOWN].decode("utf-8", "ignore"))[:_SHOWN]
+    seen = canonical_json(without_binaries(content.value, _reference))  # a picture is nothing to be read
+    start = clean(seen[: 4 * _SHOWN].decode("utf-8", "ignore"))[:_SHOWN]
     return f"{start}… ({len(content.bytes):,} bytes)"
+
+
+def _reference(raw: bytes, kind: str) -> Blob:
+    """What stands for a large binary: the same digest as the blob that the call's step names."""
+    return Blob(sha256(raw).hexdigest(), len(raw), kind, kept=False)

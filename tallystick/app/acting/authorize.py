@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tallystick.app.acting.act import EFFECTS, Act, exact_arguments
+from tallystick.app.acting.act import EFFECTS, Act, exact_arguments, redacted
 from tallystick.app.acting.decided import called
 from tallystick.app.acting.faults import refuse_for
 from tallystick.app.acting.feed import NOTHING, Feed
@@ -129,6 +129,9 @@ def policy(act: Act, _house: Authority, _memory: RunMemory) -> None:
     assert act.facts is not None
     seen = replace(act.call, arguments=act.judged)
     act.said = act.ruling = decide(act.policies, seen, act.tool, act.approved, act.facts)
+    if act.ruling.redact and act.exact is not None and act.called is not None:
+        act.exact = redacted(act.exact, act.ruling.redact)
+        act.called = {**act.called, "arguments": dict(act.exact.contents)}
     refused = act.ruling.answer in (Answer.DENY, Answer.HOLD)
     act.settled = refused and act.policies.state is not PolicyState.PERMISSIVE
 

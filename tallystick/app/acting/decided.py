@@ -80,12 +80,20 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "answer": decision.answer.value, "reasons": said(decision.reasons), "because": cut(decision.because),
         "group": decision.group, "facts": act.facts.as_json() if act.facts is not None else None,
         "loop": act.loop.record if act.loop is not None else None,
-        "approval": act.approval, "hold": decision.hold,
+        "approval": act.approval, "hold": decision.hold, "would": would(act.said),
     }  # fmt: skip
     return Draft(
         "decision.made", decision.id, body, run=act.call.run, actor=act.call.agent or "tallystick",
         texts=act.declaration,
     )  # fmt: skip
+
+
+def would(ruling: Ruling | None) -> dict[str, Any] | None:
+    """What a decision would have been with the rules that are only reported: ``{"answer", "group", "reasons"}``."""
+    other = ruling.would if ruling is not None else None
+    if other is None:
+        return None
+    return {"answer": other.answer.value, "group": other.group, "reasons": said(other.reasons)}
 
 
 def bound_to(act: Act, group: str, expires: int) -> str:
@@ -249,6 +257,11 @@ def differences(decided: Mapping[str, Any], inputs: Inputs, policies: PolicySet,
         found.append("the policy set is not the recorded one")
     if decided["policy_answer"] != ruling.answer.value:
         found.append(f"the policy says {ruling.answer.value}, recorded is {decided['policy_answer']}")
+    reported = would(ruling)
+    if decided.get("would") != reported:
+        found.append(
+            f"with the reported rules it would be {reported!r}, recorded is {decided.get('would')!r}"
+        )
     if decided["stage"] == "policy":
         decided = {
             **decided,

@@ -225,6 +225,7 @@ class RunGuard:
         return Verdict(
             True, decision, price_nano=act.tool.price_nano, looping=finding.rung >= Rung.MARKED,
             key=None if key is None else (act.tool.key, key), reconcile=act.tool.reconcile,
+            redact=act.ruling.redact if act.ruling is not None else (),
             warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
         )  # fmt: skip
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from tallystick.app.prove.notary import charged_body, sealed_body
+from tallystick.model.attributes import BLOBS
+from tallystick.model.blob import named_by
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
@@ -35,9 +37,10 @@ from tallystick.proof.records import (
 )
 
 _PAGE: Final = 500
+_ALL: Final = 2**31
 _ENTRIES: Final = 1_000
 _GIVEN: Final = frozenset(
-    {"run", "same_as", "links", "cost_nano", "cost_gap"}
+    {"run", "same_as", "links", "ties", "cost_nano", "cost_gap"}
 )  # not read from the span alone
 _COUNTED: Final = frozenset({"steps", "errors", "denials", "model_calls", "tool_calls", "started"})
 _FIELDS: Final = tuple(field.name for field in fields(Step) if field.name not in _GIVEN)
@@ -63,22 +66,27 @@ def audit(traces: Traces, control: ControlStore, clock: Clock) -> Iterator[Audit
     """Look at every run, newest first, then at the store as a whole. Changes nothing; a finding is an answer."""
     before: str | None = None
     more = True
+    due: set[str] = set()
     while more:
         try:
+            if before is None:
+                due = {run for run, _ in traces.unsealed(now=clock.now(), limit=_ALL)}
             page = traces.runs(EVERYTHING, now=clock.now(), limit=_PAGE, before=before)
         except StoreFault as error:
             yield Audited(None, flaws=(Flaw(f"the runs cannot be listed: {error.message}"),))
             break
         for run in page.runs:
-            yield audit_run(traces, control, run.run)
+            yield audit_run(traces, control, run.run, due=run.run in due)
         more = len(page.runs) == _PAGE
         before = page.runs[-1].run if page.runs else before
     yield Audited(None, flaws=(*traces.flaws(), *_strangers(traces, control)))
+    yield Audited(None, flaws=tuple(traces.blob_flaws(whole=True, now=clock.now())))
 
 
-def audit_run(traces: Traces, control: ControlStore, run: str) -> Audited:
-    """Look at one run. What cannot be read is a finding too."""
-    look = _Run(traces, control, run)
+def audit_run(traces: Traces, control: ControlStore, run: str, *, due: bool = False) -> Audited:
+    """Look at one run. What cannot be read is a finding too. ``due``: it changed since it was sealed; steps may have
+    left it for another run, so its last seal says how it stood then."""
+    look = _Run(traces, control, run, due)
     try:
         look.steps()
         look.segments()
@@ -112,10 +120,11 @@ def _every(control: ControlStore, kind: str, run: str | None) -> Iterator[Entry]
 class _Run:
     """One run under audit; ``kept`` holds its steps without their spans."""
 
-    def __init__(self, traces: Traces, control: ControlStore, run: str) -> None:
+    def __init__(self, traces: Traces, control: ControlStore, run: str, due: bool) -> None:
         self._traces = traces
         self._control = control
         self._run = run
+        self._due = due
         self._sources: dict[int, tuple[Source, str]] = {}
         self.kept: list[Step] = []
         self.flaws: list[Flaw] = []
@@ -129,8 +138,11 @@ class _Run:
 
     def steps(self) -> None:
         """Each step against its record, and against what its span says."""
+        named: set[str] = set()
         for one in self._traces.kept(self._run):
             self.kept.append(one.step)
+            if BLOBS in one.span.attributes:
+                named |= {blob.sha256 for blob in named_by(one.span)}
             if one.record is None:
                 self.uncovered += 1
                 continue
@@ -143,6 +155,9 @@ class _Run:
                 self.found("the step or its span was changed after it was recorded", one.step.span)
             elif version == RECORD_VERSION and one.record.salt is not None:
                 self._reading(one.step, one.span)
+        if named:
+            for digest in sorted(named - {blob.sha256 for blob in self._traces.blobs(self._run)}):
+                self.found(f"a step names blob {digest}, and the store would let it go")
 
     def _version(self, one: Kept, record: Record) -> int | None:
         """The version of record that step and span make the hash of; None when they make it in no version."""
@@ -176,7 +191,7 @@ class _Run:
             step.cost_gap,
         ):
             self.found("the step's cost is not what its span says", step.span)
-        # A tool server inside the agent's process is tied to its caller by a trace key that no single span names.
+        # Before there were ties, a tool server inside the agent's process was linked to its caller by a trace key.
         if any(not link.startswith("trace:") for link in set(again.links) ^ set(step.links)):
             self.found("the step's links are not what its span says", step.span)
         if again.run is not None and again.run != self._run:
@@ -246,7 +261,7 @@ class _Run:
 
     def _seal(self, entry: Entry, body: Mapping[str, Any], seals: Sequence[Entry]) -> None:
         """Compare the last seal with the run, unless the run went on after it."""
-        if not seals:
+        if not seals or self._due:
             return
         sealed, known = seals[0].body.get("records"), self.records + self.waiting
         if type(sealed) is not int or sealed > known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from tallystick.app.reading.compare import diff_runs
@@ -25,8 +25,15 @@ from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.query import Query, parse_query
 from tallystick.model.span import Span
-from tallystick.model.step import Step
-from tallystick.observe.asked import asked_arguments, askers, lacks_arguments
+from tallystick.model.step import Kind, Step
+from tallystick.observe.asked import (
+    asked_arguments,
+    askers,
+    lacks_arguments,
+    lacks_result,
+    relayed,
+    relays,
+)
 from tallystick.observe.contents import Contents, read_contents
 from tallystick.observe.lineage import agent_around, with_agents
 from tallystick.observe.logs import joined, told_of
@@ -125,17 +132,33 @@ class Reader:
         spans = self._traces.spans(run, [step.span, *(log.span for log in logs)])
         contents = joined(step, spans[step.span], [(log, spans[log.span]) for log in logs])
         whole = self._whole(step, spans[step.span], contents)
-        if lacks_arguments(step, contents):
-            near = askers(step, steps)
-            said = self._traces.spans(run, [one.span for one in near]) if near else {}
-            for one in near:
-                held = said.get(one.span)
-                asked = asked_arguments(step, [read_contents(one, held)]) if held is not None else None
-                if asked is not None:
-                    whole["arguments"] = dict(asked)
-                    whole["mapped_from"]["arguments"] = f"the answer of step {one.span}"
-                    break
+        self._ask_others(run, step, steps, contents, whole)
+        tied = self._traces.tied(run).get(step.trace)
+        if tied is not None:
+            whole["mapped_from"]["run"] = f"what its trace says: it goes with trace {tied}"
         return whole
+
+    def _ask_others(
+        self, run: str, step: Step, steps: Sequence[Step], contents: Contents, whole: Json
+    ) -> None:
+        """Put into ``whole`` what a tool's span does not say of its call and other steps do."""
+        lacking = {"arguments": lacks_arguments(step, contents), "result": lacks_result(step, contents)}
+        near = askers(step, steps) if lacking["arguments"] else []
+        near = [*near, *(relays(step, steps) if any(lacking.values()) else ())]
+        said = self._traces.spans(run, [one.span for one in near]) if near else {}
+        for one in near:
+            if one.span not in said or not any(lacking.values()):
+                continue
+            read = read_contents(one, said[one.span])
+            if one.kind is Kind.MODEL:
+                told, word = {"arguments": asked_arguments(step, [read])}, "answer"
+            else:
+                told, word = dict(zip(lacking, relayed(step, read), strict=True)), "message"
+            for name, value in told.items():
+                if lacking[name] and value is not None:
+                    whole[name] = dict(value) if isinstance(value, Mapping) else value
+                    whole["mapped_from"][name] = f"the {word} of step {one.span}"
+                    lacking[name] = False
 
     def _whole(self, step: Step, span: Span, contents: Contents) -> Json:
         return step_json(step, contents) | {

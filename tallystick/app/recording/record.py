@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.app.recording.pricing import CardNotice
 from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard
-from tallystick.model.attributes import LOST
+from tallystick.model.attributes import CLAIMED, LOST
 from tallystick.model.errors import ArchiveFault
-from tallystick.model.span import Span
+from tallystick.model.span import Source, Span
 from tallystick.model.step import Kind, Step
-from tallystick.observe.hosted import link_hosted
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, Counts, Tidings, TraceStore, Written
 
@@ -38,7 +37,8 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch; everything counted as accepted is committed."""
+    """What became of a batch of spans; everything counted as accepted is committed. ``repeats``: spans that were here
+    already."""
 
     accepted: int
     repeats: int
@@ -50,12 +50,14 @@ class Recorder:
     """Redacts, maps, prices and commits batches of spans.
 
     ``notice`` names the rate card before the first price is kept; ``redactor`` takes out what may not be stored.
+    ``believed`` false: nothing vouches for whoever sends (no token was asked for, or a file is read), and it is noted.
     """
 
     def __init__(
         self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None,
-        redactor: SpanRedactor | None = None, counts: Counts | None = None,
+        redactor: SpanRedactor | None = None, counts: Counts | None = None, believed: bool = True,
     ) -> None:  # fmt: skip
+        self._believed = believed
         self._notice = notice
         self._redactor = redactor
         self._counts = counts
@@ -69,11 +71,14 @@ class Recorder:
         Raises StoreFull or StoreFault when nothing was committed; also where the journal cannot take the rate card.
         """
         batch: list[tuple[Step, Span]] = []
+        made: list[tuple[str, str]] = []  # steps that no span stands for: they were read out of another one
         rejected: list[Rejection] = []
         given = len(spans)
         if self._redactor is not None:
             self._redactor.begin()
             spans = _redacted(self._redactor, spans, rejected)
+        if not self._believed:
+            _mark_claimed(spans)
         for span in spans:
             started, ended = span.started, span.ended
             if (
@@ -89,13 +94,15 @@ class Recorder:
                 if step.kind is _MODEL and step.cost_nano is None and step.ended is not None:
                     self._price(step)
             batch += pairs
-        link_hosted(batch)
+            if len(pairs) > 1:
+                made += [(step.trace, step.span) for step, _ in pairs[1:]]
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)
-            if self._redactor is not None:
-                self._redactor.committed()
-            receipt = Receipt(given - len(rejected), written.repeats, tuple(rejected), written.runs)
+            again = _spans_again(written, made)
+            receipt = Receipt(given - len(rejected), again, tuple(rejected), written.runs)
+        if self._redactor is not None:
+            self._redactor.committed(self._traces)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))
         return receipt
@@ -111,12 +118,12 @@ class Recorder:
                 rejected.extend(
                     Rejection(step.trace, step.span, reason) for step, _ in batch if not step.derived
                 )
-                return Written(0, 0, ())
+                return Written(0, (), ())
         first = set(traces[: len(traces) // 2])
         parts = [[pair for pair in batch if (pair[0].trace in first) is half] for half in (True, False)]
         one, other = (self._write(part, rejected) for part in parts)
         runs = tuple(dict.fromkeys((*one.runs, *other.runs)))
-        return Written(one.steps + other.steps, one.repeats + other.repeats, runs)
+        return Written(one.steps + other.steps, one.repeated + other.repeated, runs)
 
     def _price(self, step: Step) -> None:
         """Put the price into a step, which nobody else holds yet: a copy would cost more than the price does."""
@@ -126,6 +133,26 @@ class Recorder:
         step.cost_nano, step.cost_gap = nano, gap
         if nano is not None and self._notice is not None:
             self._notice.give()
+
+
+def _spans_again(written: Written, made: Sequence[tuple[str, str]]) -> int:
+    """How many spans of a batch were here already. A step that was ``made`` out of one comes again with every later
+    call of its conversation, and nobody sent that one again."""
+    if not written.repeated:
+        return 0
+    return (Counter(written.repeated) - Counter(made)).total()
+
+
+def _mark_claimed(spans: Sequence[Span]) -> None:
+    """Note in the sources of spans that nothing vouches for their sender. A batch has few sources."""
+    made: dict[int, Source] = {}
+    for span in spans:
+        source = span.source
+        marked = made.get(id(source))
+        if marked is None:
+            marked = made[id(source)] = replace(source, resource={**source.resource, CLAIMED: True})
+            made[id(marked)] = marked  # also keeps the number from being given to another source
+        span.source = marked
 
 
 def _redacted(redactor: SpanRedactor, spans: Sequence[Span], rejected: list[Rejection]) -> Sequence[Span]:

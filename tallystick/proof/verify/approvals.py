@@ -106,6 +106,8 @@ class Approvals:
             self._say(entry, f"approval {approval} was answered for another binding")
         if not isinstance(body["by"], str) or not body["by"].strip():
             self._say(entry, f"approval {approval} was answered by nobody")
+        elif body.get("person") not in (None, body["by"]):
+            self._say(entry, f"approval {approval} was answered by somebody else than the person it names")
         if entry.at >= asked.expires:
             self._say(entry, f"approval {approval} was answered after its time")
         asked.answer = body["answer"]

@@ -56,7 +56,9 @@ class Signatures:
             )
             return
         signed = read_canonical(payload)
-        given = {key: body[key] for key in ("approval", "binding", "answer", "by")}
+        given = {
+            key: body[key] for key in ("approval", "binding", "answer", "by", "person", "via") if key in body
+        }
         at = signed["predicate"]["at"]
         if signed != answer_statement({**given, "at": at}):
             self._told.finding(_CHECK, place, "what was signed is another answer than the one in the journal")

@@ -45,7 +45,8 @@ class MemoryErasing(MemoryBlobbing):
                 self._revision += 1
                 held.revision = self._revision
                 self._unlink(held.id)
-            self._drop_blobs(named)
+                self._ties.forget({trace for trace, _ in held.steps})
+            self.settle_blobs(named)
         return Wiped(steps, records, 0)
 
     def _unlink(self, run: str) -> None:

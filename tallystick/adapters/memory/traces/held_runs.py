@@ -12,6 +12,7 @@ from tallystick.adapters.memory.held import Held, Pair
 from tallystick.adapters.memory.matching import matches
 from tallystick.adapters.memory.records import MemoryLogs
 from tallystick.adapters.memory.said import Said, says
+from tallystick.adapters.memory.tying import MemoryTies
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.query import Query
 from tallystick.model.run import Run
@@ -37,8 +38,10 @@ class HeldRuns:
         self._keys: dict[str, str] = {}
         self._home: dict[Pair, str] = {}
         self._aliases: dict[str, tuple[str, int]] = {}
+        self._ties = MemoryTies()
         self._revision = self._arrived = self._numbered = self._uses_revision = 0
         self._said: dict[int, Said] = {}  # by the run's number
+        self._here: set[str] = set()  # blobs whose bytes were put
         self._indexed_upto = 0  # the revision up to which texts are indexed
 
     def _get(self, run: str) -> Held:

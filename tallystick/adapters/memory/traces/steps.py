@@ -35,6 +35,12 @@ class MemorySteps(HeldRuns):
         with self._lock:
             return self._get(run).revision
 
+    def tied(self, run: str) -> Mapping[str, str]:
+        """The traces of a run that no id puts there, each with the trace that it goes with. Raises UnknownThing."""
+        with self._lock:
+            mine = {trace for trace, _ in self._get(run).steps}
+            return {trace: host for trace, host in self._ties.tied.items() if trace in mine}
+
     def outline(self, run: str) -> Outline:
         """The run's steps as columns. Raises UnknownThing."""
         return outline_of(self.steps(run))

@@ -18,10 +18,13 @@ from tallystick.adapters.memory.traces.steps import MemorySteps
 from tallystick.adapters.memory.traces.sums import MemorySums
 from tallystick.adapters.memory.traces.texts import MemoryTexts
 from tallystick.adapters.memory.traces.uses import MemoryUses
+from tallystick.model.attributes import RUN_ID
 from tallystick.model.span import Span
 from tallystick.model.step import Step
+from tallystick.model.tie import Tie
 from tallystick.observe import stitch
 from tallystick.observe.completeness import judge
+from tallystick.observe.tying import settle
 from tallystick.ports import Written
 
 
@@ -35,7 +38,7 @@ class MemoryTraces(
         with self._lock:
             fresh, repeated = self._sift(self._bare(batch))
             if not fresh:
-                return Written(0, repeated, ())
+                return Written(0, tuple(repeated), ())
             decided = self._assign([step for step, _ in fresh.values()], at)
             self._bare_late(fresh, decided.runs)
             made = self._logs.made(fresh.values())
@@ -44,15 +47,25 @@ class MemoryTraces(
             for (pair, (step, span)), run, record in zip(fresh.items(), decided.runs, made, strict=True):
                 self._logs.add(run, pair, record)
                 held = self._runs[run]
+                if held.erased:
+                    self._logs.erase(pair, span)
                 home = self._home.get(pair)
                 before = self._take_out(pair)
                 if home is not None and home != run:
                     left.setdefault(home)
-                written += before is None or before[1].ended != step.ended
+                if before is None or before[1].ended != step.ended:
+                    written += 1
+                else:
+                    repeated.append(pair)
                 self._arrived += 1
-                held.steps[pair] = (before[0] if before else self._arrived, replace(step, run=run), span)
+                held.steps[pair] = (
+                    before[0] if before else self._arrived,
+                    replace(step, run=run, ties=()),
+                    span,
+                )
                 self._home[pair] = run
-            touched = tuple(dict.fromkeys([*decided.runs, *left]))
+            tied = self._tie([tie for step, _ in fresh.values() for tie in step.ties])
+            touched = tuple(run for run in dict.fromkeys([*decided.runs, *left, *tied]) if run in self._runs)
             for run in touched:
                 held = self._runs[run]
                 held.seen, held.stale = max(held.seen, at), True
@@ -60,19 +73,20 @@ class MemoryTraces(
                 held.verdict = judge(held.tally, now=at, alive=None, silent_after=self._silent_after)
                 self._revision += 1
                 held.revision = self._revision
-            return Written(written, repeated + len(fresh) - written, touched)
+            return Written(written, tuple(repeated), touched)
 
-    def _sift(self, batch: Sequence[tuple[Step, Span]]) -> tuple[dict[Pair, tuple[Step, Span]], int]:
-        """What is new or adds to what is here, joined by span; and the number of repeats."""
+    def _sift(self, batch: Sequence[tuple[Step, Span]]) -> tuple[dict[Pair, tuple[Step, Span]], list[Pair]]:
+        """What is new or adds to what is here, joined by span; and what repeats something."""
         fresh: dict[Pair, tuple[Step, Span]] = {}
-        repeated = 0
+        repeated: list[Pair] = []
         for step, span in batch:
             pair = (step.trace, step.span)
             held = fresh[pair][0] if pair in fresh else self._step(pair)
             if held is not None and not stitch.adds_to(step, held):
-                repeated += 1
+                repeated.append(pair)
                 continue
-            repeated += pair in fresh and step.ended is None
+            if pair in fresh and step.ended is None:
+                repeated.append(pair)
             fresh[pair] = (step, span)
         return fresh, repeated
 
@@ -123,6 +137,64 @@ class MemoryTraces(
                 self._aliases[alias] = (new, revision)
         self._revision += 1
         self._aliases[old] = (new, self._revision)
+
+    def _tie(self, ties: Sequence[Tie]) -> list[str]:
+        """Join and part runs as the ties of a batch say; the runs that changed."""
+        self._ties.add(ties)
+        decided = settle(ties, self._ties)
+        led = [self._keys[trace] for trace in decided if trace in self._ties.tied]
+        changed = self._ties.tie(decided)
+        touched: list[str] = []
+        for run in dict.fromkeys(led if changed else ()):
+            if not self._runs[run].erased:
+                touched += self._part(run)
+        runs = [(self._keys[trace], self._keys[host]) for trace, host in changed.items() if host is not None]
+        known = stitch.Known(
+            stamped=frozenset(run for run, held in self._runs.items() if held.stamped),
+            age={run: held.no for run, held in self._runs.items()},
+        )
+        pairs = [pair for pair in runs if not any(self._runs[run].erased for run in pair)]
+        for old, new in stitch.joins(pairs, known).items():
+            self._merge(old, new)
+            self._runs[new].stale = True
+            touched.append(new)
+        return touched
+
+    def _part(self, run: str) -> list[str]:
+        """Let every group of traces go that nothing holds in a run any more; the runs that there are then."""
+        held = self._runs[run]
+        steps = sorted(held.steps.values(), key=lambda one: one[0])
+        stamped = {step.trace for _, step, span in steps if RUN_ID in span.attributes}
+        groups = stitch.parted(
+            [(step.trace, step.links) for _, step, _ in steps], self._ties.tied.items(), stamped
+        )
+        keeps = next((group for group in groups if group & (stamped or {run})), groups[0])
+        made = [run]
+        for group in groups:
+            if group is not keeps:
+                made.append(self._leave(held, group, [one for one in steps if one[1].trace in group]))
+        held.stale = True
+        return made
+
+    def _leave(self, held: Held, group: set[str], steps: Sequence[tuple[int, Step, Span]]) -> str:
+        name = next(step.trace for _, step, _ in steps if step.trace not in self._runs)
+        self._numbered += 1
+        one = self._runs[name] = Held(self._numbered, name, False, held.created, held.seen)
+        self._aliases.pop(name, None)
+        for arrived, step, span in steps:
+            pair = (step.trace, step.span)
+            del held.steps[pair]
+            one.steps[pair] = (arrived, replace(step, run=name), span)
+            self._home[pair] = name
+            self._logs.move(name, pair, step, span)
+        links = group | {link for _, step, _ in steps for link in step.links}
+        self._keys |= {key: name for key in links if self._keys.get(key) == held.id}
+        for alias in [alias for alias, (to, _) in self._aliases.items() if to == held.id and alias in group]:
+            self._revision += 1
+            self._aliases[alias] = (name, self._revision)
+        self._uses_revision += 1
+        held.listed_steps = 0
+        return name
 
     def info(self) -> Mapping[str, Any]:
         """Counts; nothing is on a disk."""

@@ -20,9 +20,9 @@ from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.checking import UNREADABLE
 from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.adapters.sqlite.frames import compressor
-from tallystick.adapters.sqlite.payloads import Place
 from tallystick.adapters.sqlite.remembering import Remembered
 from tallystick.adapters.sqlite.runs import NOT_COUNTED, RunRow, RunTable, pairs_in, summary
+from tallystick.adapters.sqlite.scanning import Scanner, Sought
 from tallystick.adapters.sqlite.searching import choose, settled
 from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.text_index import TextIndex
@@ -39,7 +39,6 @@ from tallystick.ports.blobs import Blobs
 
 TEXT_INDEX: Final = "text.db"
 _OPEN = "SELECT no, id, stamped, state, process, due FROM run WHERE open"
-_SLICE: Final = 256  # steps read at a time
 _OPENING = threading.Lock()
 
 
@@ -134,21 +133,23 @@ class TraceFile:
         with self._reading() as connection:
             yield (connection, *settled(connection, choice, self._pairs_of, now=now))
 
-    def _pairs_of(self, connection: sqlite3.Connection, number: int) -> Iterator[tuple[Step, Span]]:
-        """All steps of a run with their spans, some at a time."""
+    def _pairs_of(
+        self, connection: sqlite3.Connection, number: int, sought: Sought | None = None
+    ) -> Iterator[tuple[Step, Span]]:
+        """The steps of a run with their spans, some at a time: all, or those that may say what is sought."""
         run = connection.execute("SELECT id FROM run WHERE no=?", (number,)).fetchone()[0]
-        last, more = -1, True
-        while more:
-            raw: dict[Place, bytes] = {}
-            found = self._shelf.rows(connection, number, after=last, limit=_SLICE, raw=raw)
-            yield from self._shelf.pairs(connection, found, run, self._shapes, raw)
-            more = len(found) == _SLICE
-            last = found[-1][0] if found else last
+        for _, step, span in Scanner(connection, self._shelf, self._shapes).steps(number, run, sought):
+            yield step, span
 
     # ── what is due before a read ───────────────────────────────────────────────────────────────────────────────
 
     def _sweep(self, now: int) -> None:
-        """Find open runs whose process died or that fell silent, and say so in their rows; count what was put off."""
+        """Find open runs whose process died or that fell silent, and say so in their rows; count what was put off.
+
+        In a store that may only be read their rows stand as they are.
+        """
+        if self._database.read_only:
+            return
         known: dict[str, bool | None] = {}
 
         def alive(name: str | None) -> bool | None:
@@ -180,6 +181,8 @@ class TraceFile:
 
     def _settle(self) -> None:
         """Count what was put off, for answers that do not depend on the time."""
+        if self._database.read_only:
+            return
         with self._reading() as connection:
             due = [
                 row[0]
@@ -204,10 +207,18 @@ class TraceFile:
         """The index of what runs said, beside the file; it is opened when somebody asks it or writes to it."""
         with _OPENING:
             if self._text_index is None:
+                if self._lacks_index():
+                    raise StoreFault(
+                        "what runs said is not indexed, and this store may only be read",
+                        hint="ask where the store may be written, or make the index there: tally up",
+                    )
                 index = TextIndex(self._database.path.with_name(TEXT_INDEX), busy_seconds=self._busy_seconds)
                 self._check_index(index)
                 self._text_index = index
             return self._text_index
+
+    def _lacks_index(self) -> bool:
+        return self._database.read_only and not self._database.path.with_name(TEXT_INDEX).exists()
 
     def _check_index(self, index: TextIndex) -> None:
         """An index of another store (a backup was put in place) is made anew."""
@@ -217,5 +228,6 @@ class TraceFile:
             row = None if newest is None else connection.execute(
                 "SELECT id FROM run WHERE no=?", (newest[0],)
             ).fetchone()  # fmt: skip
-        if index.upto() > revision or (newest is not None and row is not None and row[0] != newest[1]):
+        another = index.upto() > revision or (newest is not None and row is not None and row[0] != newest[1])
+        if another and not self._database.read_only:
             index.reset()

@@ -8,6 +8,7 @@ from tallystick.adapters.naming import is_span_id
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.outlining import read_outline
 from tallystick.adapters.sqlite.payloads import Place
+from tallystick.adapters.sqlite.ties import TieTable
 from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.span import Span
 from tallystick.model.step import Step
@@ -46,6 +47,11 @@ class SqliteSteps(TraceFile):
         with self._reading() as connection:
             number = self._number(connection, run)
             return int(connection.execute("SELECT revision FROM run WHERE no=?", (number,)).fetchone()[0])
+
+    def tied(self, run: str) -> Mapping[str, str]:
+        """The traces of a run that no id puts there, each with the trace that it goes with. Raises UnknownThing."""
+        with self._reading() as connection:
+            return dict(TieTable(connection).tied_in(self._number(connection, run)))
 
     def outline(self, run: str) -> Outline:
         """The run's steps as columns, without making one of them. Raises UnknownThing."""

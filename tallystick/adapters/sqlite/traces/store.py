@@ -41,7 +41,7 @@ class SqliteTraces(
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing (see ``ports.TraceStore.write``)."""
         if not batch:
-            return Written(0, 0, ())
+            return Written(0, (), ())
         with self._lock:
             try:
                 return self._write(batch, at)
@@ -58,6 +58,7 @@ class SqliteTraces(
                     self._silent_after,
                     self._random_bytes,
                     self._shelf,
+                    self._blobs,
                 )
                 return writer.write(batch, at=at)
         except BaseException:
@@ -74,7 +75,9 @@ class SqliteTraces(
             records, attested = connection.execute(
                 "SELECT ifnull(sum(records), 0), ifnull(sum(attested), 0) FROM log"
             ).fetchone()
-            counts |= {"records": records, "attested": attested} | archive_facts(connection)
+            counts |= {"records": records, "attested": attested} | archive_facts(
+                connection, self._shelf.archive
+            )
             counts["steps"] += counts["archived_steps"]
         archive = self._shelf.archive
         counts["can_archive"] = archive is not None and archive.available()

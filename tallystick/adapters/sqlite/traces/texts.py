@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Final
 
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.finding import may_hold
+from tallystick.adapters.sqlite.finding import may_hold, sought_in
 from tallystick.adapters.sqlite.runs import pairs_in
+from tallystick.adapters.sqlite.scanning import Scanner
 from tallystick.adapters.sqlite.text_index import Reading, State
 from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.span import Span
@@ -52,8 +53,7 @@ class SqliteTexts(TraceFile):
 
     def indexed(self) -> Indexed:
         """How far the index is."""
-        index = self.text_index()
-        upto = index.upto()
+        upto = 0 if self._lacks_index() else self.text_index().upto()
         with self._reading() as connection:
             runs = connection.execute("SELECT count(*) FROM run").fetchone()[0]
             behind = connection.execute("SELECT count(*) FROM run WHERE revision > ?", (upto,)).fetchone()[0]
@@ -121,12 +121,9 @@ class SqliteTexts(TraceFile):
 
     def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index, and with them those that are in the store no more."""
-        index = self.text_index()
-        known = index.known()
         with self._reading() as connection:
             here = {row[0] for row in connection.execute("SELECT no FROM run")}
-        wanted = set(runs)
-        return index.forget([number for run, number in known.items() if run in wanted or number not in here])
+        return self.text_index().forget(set(runs), here)
 
     # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
 
@@ -135,9 +132,8 @@ class SqliteTexts(TraceFile):
         with self._reading() as connection:
             number = self._number(connection, run)
             if _is_archived(connection, number):
-                yield from islice(
-                    ((at, *pair) for at, pair in enumerate(self._pairs_of(connection, number))), after, None
-                )
+                scanner = Scanner(connection, self._shelf, self._shapes)
+                yield from scanner.steps(number, run, sought_in(text), after=after)
                 return
             hits = may_hold(connection, self._shelf.frames, number, text, after)
             while places := {row: place for place, row in islice(hits, _READ)}:

@@ -1,0 +1,1 @@
+"""People: who they are, what each may do, and what each did."""
