@@ -216,8 +216,7 @@ def create_app(
 
     ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
     ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told, ``effects``
-    settles what is in doubt. The writer's thread starts with the first request and ends, with all that was taken
-    committed, when the server stops.
+    settles what is in doubt. The writer's thread starts with the first request, and ends when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)

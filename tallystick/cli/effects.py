@@ -95,9 +95,8 @@ def settle(call: Invocation, effect: str, answer: str, because: str) -> None:
 def reconcile(call: Invocation, effect: str | None, module: str, repeat: bool) -> None:
     """Settle effects in doubt by the reads that their tools declare. Exit code 6 while some stay in doubt."""
     with call.stores(create=False, writing=True) as stores:
-        done = call.parts.deeds.reconcile(
-            stores, effect, module=module, by=call.parts.caller(stores).name, repeat=repeat
-        )
+        by = call.parts.caller(stores).name
+        done = call.parts.deeds.reconcile(stores, effect, module=module, by=by, repeat=repeat)
     if call.out.as_json:
         call.out.json(done)
     else:
