@@ -104,15 +104,6 @@ class FakeSets:
             "tested": 64, "notes": [f"two runs of B were not judged{say}"],
         }  # fmt: skip
 
-    def grades(self, agent: str, since: str = "30d") -> Row:
-        empty = {"observed": 0, "decided": 0, "enforced": 0, "declared": True}
-        rows = [
-            {**empty, "tool": "refund", "grade": "enforced before execution", "calls": 12, "enforced": 12},
-            {**empty, "tool": "search", "grade": "observed only", "calls": 3, "observed": 1, "enforced": 2},
-            {**empty, "tool": "wire", "grade": "not measured", "calls": 0},
-        ]
-        return {"agent": agent, "since": since, "runs": 15, "more": False, "tools": rows}
-
     def signals_over(self, agent: str, by: str, since: str | None) -> Row:
         rows = []
         for index in range(4):
