@@ -197,7 +197,7 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
         loss = call.parts.loss(stores, call.settings)
         told.update(loss)
         yield from loss_findings(loss)
-        gaps = [row for row in call.parts.reader(stores).cost("model")["rows"] if row["gaps"]]
+        gaps = [row for row in call.parts.reader(stores).cost("model", limit=1_000)["rows"] if row["gaps"]]
         if gaps:
             named = ", ".join(str(row["key"] or "no model named") for row in gaps[:5])
             more = f" and {len(gaps) - 5} more" if len(gaps) > 5 else ""
