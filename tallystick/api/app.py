@@ -20,6 +20,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 from tallystick import __version__
 from tallystick.api import json, standing_shapes
 from tallystick.api.auth import Gate
+from tallystick.api.claims import KnowsAgents
 from tallystick.api.doors import OPEN, SIGN_IN, SIGN_OUT, check
 from tallystick.api.effects import KnowsEffects
 from tallystick.api.events import Events
@@ -211,6 +212,7 @@ def create_app(
     counts: Counts | None = None,
     effects: KnowsEffects | None = None,
     extra_routes: Sequence[Any] = (),
+    agents: KnowsAgents | None = None,
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
@@ -250,8 +252,8 @@ def create_app(
         debug=False,
     )
     app = App(
-        inner, Gate(settings, clock, signins, people), Ingest(writer, settings, counts), events, writer, settings,
-        people,
+        inner, Gate(settings, clock, signins, people, agents), Ingest(writer, settings, counts), events, writer,
+        settings, people,
     )  # fmt: skip
     app.otlp_port = settings.otlp_port
     return app

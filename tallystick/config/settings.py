@@ -49,6 +49,9 @@ class Settings:
     tool_pins: str
     result_checks: tuple[str, ...]
     must_cite: str
+    identity: str
+    identity_depth: int
+    identity_after_third_party: tuple[str, ...]
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int

@@ -15,6 +15,7 @@ from tallystick.model.masking import mark_of, mask_text
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
+from tallystick.sdk.identity import for_call
 from tallystick.sdk.place import RunState
 from tallystick.sdk.runtime import ToolDeclaration, Verdict
 from tallystick.sdk.stepping import OpenStep, open_step
@@ -63,6 +64,7 @@ class ToolTrace:
         step = self._step
         place = step.place if step is not None else None
         agent = (place.agent if place is not None else None) or self._active.agent or ""
+        agent, token = for_call(self._active, agent)
         return ToolCall(
             run=step.run if step is not None else self._active.ids.new("run"),
             step=step.step if step is not None else self._active.ids.new("step"),
@@ -74,6 +76,7 @@ class ToolTrace:
             seq=step.seq if step is not None else 0,
             undoes=undoes,
             key=key,
+            token=token,
         )
 
     @edge("tool.arguments", None)

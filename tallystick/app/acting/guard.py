@@ -19,6 +19,8 @@ from tallystick.app.acting.contracts import Contracts, ContractSettings
 from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
 from tallystick.app.acting.faults import FAULT
 from tallystick.app.acting.feed import Feed
+from tallystick.app.acting.handing import HandingOver
+from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.landing import Landing
 from tallystick.app.acting.memory import RunMemory, Runs
 from tallystick.app.acting.outbox import Outbox
@@ -67,6 +69,7 @@ class RunGuard:
         self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
         waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
         process: Callable[[], str] = str,
+        identities: Identities | None = None,
     ) -> None:  # fmt: skip
         """``feed`` is where the registry's changes come from; without one no registry is asked.
 
@@ -84,6 +87,7 @@ class RunGuard:
         self._house = Authority(
             book, self._purse, self._outbox, clock, ids, feed,
             None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
+            identities,
         )  # fmt: skip
         self._runs = Runs(lambda: RunMemory(LoopWatch(self._settings.loops, self._ids)))
         self._landing = Landing(self._runs, book, self._purse, self._outbox, clock, ids, clean, process)
@@ -91,6 +95,7 @@ class RunGuard:
             control, clock, ids, self._outbox, waiter, self._runs, self._write_stop, book.declared,
             replace(self._settings.contracts, timeout_ns=self._settings.approval_timeout_ns),
         )  # fmt: skip
+        self.handing = None if identities is None else HandingOver(identities, self._memory)
 
     # -- runs ---------------------------------------------------------------------------------------------------
 

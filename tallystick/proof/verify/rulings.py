@@ -13,17 +13,9 @@ from tallystick.proof.report import Checklist
 
 _CHECK: Final = "conduct"
 _STAGES: Final = (
-    "pin",
-    "switch",
-    "arguments",
-    "loop",
-    "policy",
-    "budget",
-    "approval",
-    "binding",
-    "fault",
+    "pin", "switch", "identity", "arguments", "loop", "policy", "budget", "approval", "binding", "fault",
     "contract",
-)
+)  # fmt: skip
 _ANSWERS: Final = ("allow", "deny", "hold", "not evaluated")
 
 
