@@ -239,11 +239,9 @@ def create_app(
         """Commit what was taken; the writer blocks, so it may not run on the loop."""
         await asyncio.to_thread(writer.close)
 
+    routes = json.handlers(reader, answer, journal, registry, facts, feed, people, effects)
     inner = _Litestar(
-        route_handlers=[
-            *json.handlers(reader, answer, journal, registry, facts, feed, people, effects),
-            *extra_routes,
-        ],
+        route_handlers=[*routes, *extra_routes],
         guards=[_check_role],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},

@@ -27,6 +27,6 @@ from tallystick.wiring.stores import (
 __all__ = [
     "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "deeds", "eraser",
     "exchange", "feed_trouble", "find_store", "flush", "identity", "ids", "init", "keeping", "loss", "notary",
-    "open_stores", "people", "plan", "policing", "policy_desk", "policy_file", "rate_card", "reader", "recorder", "release",
-    "run_env", "serve", "shutdown", "sketch",
+    "open_stores", "people", "plan", "policing", "policy_desk", "policy_file", "rate_card", "reader", "recorder",
+    "release", "run_env", "serve", "shutdown", "sketch",
 ]  # fmt: skip
