@@ -17,6 +17,7 @@ from tallystick.adapters.approval_projections import (
     ApprovalViews,
     forget_approval,
 )
+from tallystick.adapters.effect_projections import EFFECT_KINDS, EffectViews
 from tallystick.adapters.people_projections import PEOPLE_KINDS
 from tallystick.adapters.registry_projections import REGISTRY_KINDS, RegistryViews, check_name
 from tallystick.adapters.sealing import open_body
@@ -34,6 +35,7 @@ _CONTENTS: Final[dict[str, tuple[str, ...] | None]] = {  # fields that may hold 
     "approval.edited": ("arguments", "note"),
     "value.endorsed": ("value",),
     "run.stopped": None,
+    "effect.ended": ("error", "result", "contract"),
     "content.erased": ("subject",),  # whose contents they were is known by who asked, and is not kept
 }
 
@@ -50,7 +52,7 @@ class Hold:
     budgets: tuple[str, ...] = ()  # names of the budgets that hold the money: only these give it back
 
 
-class Views(RegistryViews, ApprovalViews, Protocol):
+class Views(RegistryViews, ApprovalViews, EffectViews, Protocol):
     """The rows that entries change, keyed as their names say. ``get`` methods return None for what is not there."""
 
     def put_budget(self, budget: Budget) -> None:
@@ -263,8 +265,7 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "policy.loaded": None,
     "decision.made": None,
     **APPROVAL_KINDS,
-    "effect.started": None,
-    "effect.ended": None,
+    **EFFECT_KINDS,
     "budget.set": _budget_set,
     "hold.taken": _hold_taken,
     "hold.settled": _hold_settled,

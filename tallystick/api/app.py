@@ -22,6 +22,7 @@ from tallystick.api import json, standing_shapes
 from tallystick.api.auth import Gate
 from tallystick.api.claims import KnowsAgents
 from tallystick.api.doors import OPEN, SIGN_IN, SIGN_OUT, check
+from tallystick.api.effects import KnowsEffects
 from tallystick.api.events import Events
 from tallystick.api.ingest import Ingest
 from tallystick.api.problems import (
@@ -209,14 +210,15 @@ def create_app(
     feed: Feed | None = None,
     loss: Callable[[], Mapping[str, Any]] | None = None,
     counts: Counts | None = None,
+    effects: KnowsEffects | None = None,
     extra_routes: Sequence[Any] = (),
     agents: KnowsAgents | None = None,
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
     ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
-    ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told. The writer's
-    thread starts with the first request and ends, with all that was taken committed, when the server stops.
+    ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told, ``effects``
+    settles what is in doubt. The writer's thread starts with the first request, and ends when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
@@ -237,11 +239,9 @@ def create_app(
         """Commit what was taken; the writer blocks, so it may not run on the loop."""
         await asyncio.to_thread(writer.close)
 
+    routes = json.handlers(reader, answer, journal, registry, facts, feed, people, effects)
     inner = _Litestar(
-        route_handlers=[
-            *json.handlers(reader, answer, journal, registry, facts, feed, people),
-            *extra_routes,
-        ],
+        route_handlers=[*routes, *extra_routes],
         guards=[_check_role],
         on_shutdown=[finish],
         exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},

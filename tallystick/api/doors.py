@@ -24,6 +24,7 @@ _READING: Final = """
 /api/workflows /api/policies /api/budgets /api/suites /api/find /api/object /api/diff /api/access /api/unused
 /api/reach /api/quarantine /api/ready /api/doctor /api/openapi.json /api/me /api/people /api/people/{person}
 /journal/checkpoint /journal/tile/{place} /static/{digest}/{name} /favicon.ico /
+/api/effects /api/effects/{effect} /effects /effects/{effect} /effects.json
 /runs /runs/{run} /runs/{run}/outline /runs/{run}/lines /runs/{run}/steps/{step} /runs/{run}/evidence
 /contrast /completeness /agents /tools /models /data /prompts /policies /budgets /suites /workflows /find /object
 /agent /diff /reach /access /unused /quarantine /cost /approvals /approvals/{approval} /journal /journal/verify
@@ -36,6 +37,7 @@ _READING: Final = """
 """
 _SELF: Final = "POST /sign-out, POST /api/tokens/{token}/revoke, POST /api/delegations/{delegation}/revoke"
 _ANSWERING: Final = "POST /api/approvals/{approval}, POST /approvals/{approval}, POST /api/delegations"
+_OPERATING: Final = "POST /api/effects/{effect}, POST /effects/{effect}"
 _MANAGING: Final = """POST /api/people, POST /api/people/{person}, POST /api/people/{person}/remove,
 POST /api/people/{person}/tokens, POST /api/quarantine/accept, POST /quarantine"""
 
@@ -49,6 +51,7 @@ DOORS: Final[dict[tuple[str, str], Role]] = {
     **dict.fromkeys(_each(_PROGRAMS), Role.PROGRAM),
     **dict.fromkeys((("GET", route) for route in _READING.split()), Role.VIEWER),
     **dict.fromkeys(_each(_SELF), Role.VIEWER),  # one's own; the desk refuses what is others'
+    **dict.fromkeys(_each(_OPERATING), Role.OPERATOR),
     **dict.fromkeys(_each(_ANSWERING), Role.APPROVER),
     **dict.fromkeys(_each(_MANAGING), Role.ADMIN),
 }

@@ -14,6 +14,8 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from tallystick.api import shapes, standing_shapes
 from tallystick.api.blobs import blob_handlers
 from tallystick.api.compare import compare_handlers
+from tallystick.api.effects import KnowsEffects
+from tallystick.api.effects import handlers as effect_handlers
 from tallystick.api.feed import feed_handlers
 from tallystick.api.journal import journal_handlers
 from tallystick.api.people import BODIES, caller_of, people_handlers
@@ -120,6 +122,7 @@ def handlers(
     facts: Facts,
     feed: Feed | None = None,
     people: PeopleDesk | None = None,
+    effects: KnowsEffects | None = None,
 ) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
     guards nothing.
@@ -133,7 +136,9 @@ def handlers(
     ]
     if feed is not None:
         found += feed_handlers(feed, _READ)
-    told = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
+    told: dict[str, Any] = {"sync_to_thread": True, "responses": _errors(400, 404, 409)}
+    if effects is not None:
+        found += effect_handlers(effects, read=_READ, find=_FIND, told=told)
     found += [
         *journal_handlers(journal, _READ, _FIND, _BUSY),
         *registry_handlers(registry, _READ, _FIND, told),

@@ -1,7 +1,4 @@
-"""What the command line needs from the rest of the house, each part imported only when it is asked for.
-
-Commands never import wiring, app or demo themselves; tests put other parts in this one's place.
-"""
+"""What commands need from the rest of the house, imported when it is asked for; tests put other parts in its place."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tallystick.cli.deed_parts import DeedParts
 from tallystick.cli.person import this_person
 from tallystick.config import Settings
 
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
 
 class Parts:
     """The real parts."""
+
+    deeds = DeedParts()
 
     def settings(self, flags: Mapping[str, Any]) -> Settings:
         """Settings of this process. Raises ConfigError."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "find": ("tallystick.cli.find:find", "Find things of every type by what they are, can do, did or lack."),
     "cost": ("tallystick.cli.cost:cost", "What was spent, by agent, tool, workflow, run or model."),
     "approvals": ("tallystick.cli.approvals:approvals", "List, show and answer held calls."),
+    "effects": ("tallystick.cli.effects:effects", "What became of calls, and what is in doubt."),
     "users": ("tallystick.cli.users:users", "People who may sign in: roles, tokens, delegations."),
     "keys": ("tallystick.cli.agent_tokens:keys", "The keys that sign tokens of agents."),
     "policy": ("tallystick.cli.policy:policy", "Check, test and push policies; stop agents and tools."),

@@ -30,6 +30,7 @@ LAZY = {
     "tail": ("tallystick.cli.tail:tail", "Follow runs as they change."),
     "diff": ("tallystick.cli.runs_diff:diff", "Where two runs differ, and where they first part."),
     "contrast": ("tallystick.cli.runs_contrast:contrast", "What separates two sets of runs."),
+    "undo": ("tallystick.cli.runs_undo:undo", "Take the effect of a step back, under the same rules."),
     "import": ("tallystick.cli.imports:import_command", "Import recorded runs; a second time adds nothing."),
     "export": ("tallystick.cli.exports:export", "Write a run's spans as OTLP JSON."),
 }
@@ -151,14 +152,26 @@ def join(words: tuple[str, ...]) -> str:
 @common
 def show(call: Invocation, run: str) -> None:
     """One run as a tree of its steps; RUN may be any prefix of its id that only it has."""
-    with call.reader() as reader:
-        answer = reader.run(run)
+    with call.stores() as stores:
+        answer = call.parts.reader(stores).run(run)
+        whole, failed = answer["run"]["run"], answer["run"].get("status") in ("failed", "stopped", "crashed")
+        back = call.parts.deeds.desk(stores).undoable(whole)["effects"] if failed else []
     if call.out.as_json:
         call.out.json(answer)
-    elif call.out.pretty:
-        _tree(call.out, answer)
-    else:
-        _lines(call.out, answer)
+        return
+    (_tree if call.out.pretty else _lines)(call.out, answer)
+    for effect in back:
+        call.out.say(one_line(taken_back(effect, whole)))
+
+
+def taken_back(effect: Mapping[str, Any], run: str) -> str:
+    """What can be done about one effect of a failed run, as a sentence."""
+    what = f"{effect['tool']} ({effect['state']})"
+    if effect["undone_by"] is not None:
+        return f"{what} was taken back by {effect['undone_by']}"
+    if effect["undo"] is None:
+        return f"{what} cannot be taken back: {effect['why']}"
+    return f"{what} can be taken back: tally runs undo {short(run)} {effect['step']} --module MODULE"
 
 
 _FLAT = (

@@ -47,6 +47,8 @@ class Settings:
     policy_pack: tuple[str, ...]
     policy_report_only: tuple[str, ...]
     tool_pins: str
+    result_checks: tuple[str, ...]
+    must_cite: str
     identity: str
     identity_depth: int
     identity_after_third_party: tuple[str, ...]

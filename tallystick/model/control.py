@@ -56,6 +56,8 @@ class ToolCall:
     arguments: Mapping[str, Any]
     workflow: str | None = None
     seq: int = 0
+    undoes: str | None = None  # the effect that this call takes back
+    key: str | None = None  # the idempotency key of the call that this one repeats
     token: Shown | None = field(
         default=None, repr=False, compare=False
     )  # on whose authority, where it is shown
@@ -237,3 +239,39 @@ class Budget:
     mode: str = "hard"
     spent_nano: int = 0
     held_nano: int = 0
+
+
+class EffectState(StrEnum):
+    """Where a consequential call stands. ``started``: it runs, or its process died, and then it is in doubt."""
+
+    STARTED = "started"
+    DID_NOT_HAPPEN = "did not happen"
+    IN_DOUBT = "in doubt"
+    LANDED = "landed"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One consequential call that was let through, and what became of it.
+
+    ``process`` is the process that ran it ("host/boot/pid/start"; "": not recorded), ``key`` its idempotency key,
+    ``hold`` the money held for it, ``undoes`` the effect that it took back. ``started``, ``ended`` and ``settled``
+    are nanoseconds since the epoch; ``by`` and ``because`` say who settled what was in doubt.
+    """
+
+    effect: str
+    decision: str
+    run: str
+    agent: str
+    tool: str
+    state: EffectState
+    started: int
+    recovery: str = "operator"
+    process: str = ""
+    key: str | None = None
+    hold: str | None = None
+    undoes: str | None = None
+    ended: int | None = None
+    settled: int | None = None
+    by: str | None = None
+    because: str | None = None

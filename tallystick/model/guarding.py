@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tallystick.model.canonical import canonical_json
+from tallystick.model.contract import Follow
 from tallystick.model.control import Decision
 from tallystick.model.errors import BadInput
 from tallystick.model.labels import Returned, Role
@@ -46,6 +47,12 @@ class ToolDeclaration:
     # argument -> the most in a run that nobody has to say, or the texts that nobody has to say
     limits: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     readers: tuple[str, ...] = ()  # classes of data that may flow to it
+    output: Mapping[str, Any] | None = None  # JSON Schema of what it returns
+    ensures: tuple[str, ...] = ()  # names of conditions that must hold of what it returned
+    on_broken: str = ""  # record | stop | retry | ask; "" follows its effect (see model/contract.py)
+    key: str = ""  # argument to which the guard gives an idempotency key
+    reconcile: Follow | None = None  # the read that says what became of its effect
+    undo: Follow | None = None  # the call that takes its effect back
 
     def role(self, argument: str) -> Role:
         """What an argument is for. Where nothing is declared of any argument, each is authority: the worst case."""
@@ -77,6 +84,12 @@ def joined(declared: ToolDeclaration, given: ToolDeclaration) -> ToolDeclaration
         returns=declared.returns or given.returns,
         limits=declared.limits or given.limits,
         readers=declared.readers or given.readers,
+        output=declared.output if declared.output is not None else given.output,
+        ensures=tuple(dict.fromkeys((*declared.ensures, *given.ensures))),
+        on_broken=declared.on_broken or given.on_broken,
+        key=declared.key or given.key,
+        reconcile=declared.reconcile or given.reconcile,
+        undo=declared.undo or given.undo,
     )
 
 
@@ -110,6 +123,12 @@ def declaration_json(tool: ToolDeclaration) -> dict[str, Any]:
         "returns": {name: one.as_json() for name, one in tool.returns.items()},
         "limits": {name: one if isinstance(one, str) else list(one) for name, one in tool.limits.items()},
         "readers": list(tool.readers),
+        "output": tool.output,
+        "ensures": list(tool.ensures),
+        "on_broken": tool.on_broken,
+        "key": tool.key,
+        "reconcile": None if tool.reconcile is None else tool.reconcile.as_json(),
+        "undo": None if tool.undo is None else tool.undo.as_json(),
     }
     return written | {name: value for name, value in later.items() if value}
 
@@ -137,6 +156,12 @@ def declaration_from(plain: Any) -> ToolDeclaration:
                 for name, one in plain.get("limits", {}).items()
             },
             tuple(plain.get("readers", ())),
+            None if plain.get("output") is None else dict(plain["output"]),
+            tuple(plain.get("ensures", ())),
+            str(plain.get("on_broken", "")),
+            str(plain.get("key", "")),
+            None if plain.get("reconcile") is None else Follow.read(plain["reconcile"]),
+            None if plain.get("undo") is None else Follow.read(plain["undo"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"this is no declaration of a tool: {error!r}") from error
@@ -170,6 +195,8 @@ class Verdict:
     looping: bool = False
     arguments: Mapping[str, Any] | None = None
     changed: tuple[str, ...] = ()
+    key: tuple[str, str] | None = None  # the argument that takes an idempotency key, and the key
+    reconcile: Follow | None = None  # the read that says what became of the effect, where files declare it
     redact: tuple[str, ...] = ()  # arguments whose values are not to be kept
 
 

@@ -34,7 +34,7 @@ decision.made          decision, run, step, agent, workflow, tool, tool_digest, 
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (chain: who acts for whom, from the user to the agent; entries of old journals have none)
                        (stage: pin | switch | identity | arguments | loop | policy | budget | approval | binding |
-                       fault)
+                       fault | contract) (contract: the call ran; a person is asked about its result)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns, quorum, apart, asks, rules, facts, editable
                        (shown: what people see of arguments not kept; quorum: how many must say yes, 1 where missing)
@@ -48,13 +48,18 @@ approval.consumed      approval, binding
 value.endorsed         vouched, approval, run, agent, tool, argument, «value», until_ns, by
 label.released         vouched, approval, run, agent, tool, class, until_ns, by
                        (a person vouched for a value, or let a class of data flow to a tool: in a run or for an agent)
-effect.started         effect, decision, run, tool, call, binding
-effect.ended           effect, decision, run, tool, effect_class, outcome, «error», «result», at, loop
+effect.started         effect, decision, run, tool, call, binding, recovery, process, hold, key, undoes
+                       (from recovery on: only where there is something to say; process: host/boot/pid/start)
+                       (key: the idempotency key that the tool was given; undoes: the effect that this one takes back)
+effect.ended           effect, decision, run, tool, effect_class, outcome, «error», «result», at, loop, contract
+                       (contract: {name, then, «differs»} where the result breaks one; missing otherwise)
                        (one for each call that came back; effect.started only where the effect is not none or read)
+effect.settled         effect, decision, run, tool, outcome, by, because
+                       (outcome: landed | did not happen; what was in doubt is in doubt no longer)
 budget.set             budget, scope, limit_nano, mode             (mode: hard | soft | observe)
 hold.taken             hold, amount_nano, scopes [scope, …], run, for, expires_ns
 hold.settled           hold, spent_nano, basis                     (basis: reported | assumed | released)
-run.stopped            run, by, reason, detail                     (by: loop | budget | denials | operator)
+run.stopped            run, by, reason, detail                     (by: loop | budget | denials | operator | contract)
 switch.thrown          scope, because, by                         (scope: agent:NAME | tool:NAME | workflow:NAME | all)
 switch.released        scope, because, by
 records.accepted       run, first, count, root                     (telemetry: Merkle root over record leaves)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch, Vouched
+from tallystick.model.control import Approval, Budget, Deed, Switch, Vouched
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
 
@@ -155,6 +155,16 @@ class ControlStore(Protocol):
 
     def vouched(self, after: int = 0) -> Sequence[Vouched]:
         """What people vouched for that holds longer than until ``after`` (nanoseconds), oldest first."""
+        ...
+
+    def effects(
+        self, *, unsettled: bool = False, run: str | None = None, tool: str | None = None, limit: int = 200
+    ) -> Sequence[Deed]:
+        """Consequential calls, newest first. ``unsettled``: those that are started or in doubt."""
+        ...
+
+    def effect(self, effect: str) -> Deed:
+        """One effect by id or unambiguous prefix. Raises UnknownThing."""
         ...
 
     def stopped(self, run: str) -> Entry | None:

@@ -214,6 +214,17 @@ def _governance(facts: Facts, needs: _Needs) -> Layer:
     ]  # fmt: skip
     if needs.changing and not open_handed:
         has.append("arguments with authority are declared")
+    loose = [tool for tool in needs.changing if tool.ungoverned_calls]
+    missing += [
+        Gap(f"{tool.ungoverned_calls} of the newest calls of {tool.name} ran without an enforced decision",
+            f"tally agents grades {shlex.quote(facts.agent)} shows which; call it through the guard")
+        for tool in loose
+    ]  # fmt: skip
+    enforced = [tool for tool in needs.changing if tool.ungoverned_calls == 0]
+    if enforced:
+        has.append(
+            f"decisions enforced at every recorded call of {len(enforced)} of {len(needs.changing)} tools"
+        )
     quarantined = [tool for tool in facts.tools if tool.quarantined]
     missing += [
         Gap(f"the definition of tool {tool.name} is quarantined",

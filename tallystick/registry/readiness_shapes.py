@@ -24,6 +24,9 @@ class ToolFact:
     priced: bool = False
     quarantined: bool = False
     governed: bool = False
+    ungoverned_calls: int | None = (
+        None  # of the newest runs: made without an enforced decision (None: none was made)
+    )
 
     @property
     def changes(self) -> bool:

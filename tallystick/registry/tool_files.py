@@ -11,12 +11,13 @@ from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.registry import Card, Declared, Lifecycle, version_digest
 from tallystick.model.step import Effect
 from tallystick.registry import fields
+from tallystick.registry.after_fields import AFTER_KEYS, AfterFields, after_from, after_of
 from tallystick.registry.fields import CARD_KEYS, DeclarationFile
 from tallystick.registry.label_fields import LABEL_KEYS, LabelFields, labels_from, labels_of
 
 TOOL_KEYS: Final = (
     "name", "version", *CARD_KEYS, "effect", "description", "data", "sources", "authority", "price_usd", "recovery",
-    "server", "arguments", "input", "output", "annotations", *LABEL_KEYS,
+    "server", "arguments", "input", "output", "annotations", *LABEL_KEYS, *AFTER_KEYS,
 )  # fmt: skip
 RECOVERIES: Final = ("retry", "idempotent", "reconcile", "operator")
 _OPERATOR: Final = "operator"
@@ -40,6 +41,7 @@ class ToolFile:
     annotations: Mapping[str, Any] | None = None
     says: tuple[str, ...] = ()
     labels: LabelFields = field(default_factory=LabelFields)
+    after: AfterFields = field(default_factory=AfterFields)
     file: DeclarationFile | None = field(default=None, compare=False, repr=False)
 
     def declared(self) -> Declared:
@@ -56,7 +58,8 @@ class ToolFile:
         }  # fmt: skip
         body: dict[str, Any] = {"effect": tool.effect.value if tool.effect else None}
         body |= {key: value for key, value in said.items() if value or key in self.says}
-        body |= {key: value for key, value in optional.items() if value is not None} | self.labels.body()
+        body |= {key: value for key, value in optional.items() if value is not None}
+        body |= self.labels.body() | self.after.body()
         if body.get("recovery") == "":
             body["recovery"] = _OPERATOR
         return Declared(
@@ -93,19 +96,20 @@ def tool_from(file: DeclarationFile) -> ToolFile:
             "name", f"tool {name} does not say what effect it has", "effect = " + fields.either(list(Effect))
         )
     labels = labels_from(file, arguments or ())
+    after = after_from(file, arguments or ())
     plain = ToolDeclaration(
         name=name, effect=Effect(effect), description=fields.text(file, "description", 16_000) or "",
         data=fields.names(file, "data") or (), authority=authority, arguments=arguments or {},
         price_nano=fields.money(file, "price_usd"),
         recovery=fields.choice(file, "recovery", RECOVERIES) or _OPERATOR,
     )  # fmt: skip
-    tool = labels.on(plain)
+    tool = after.on(labels.on(plain))
     made = ToolFile(
         tool, fields.label_of(file), fields.card(file), sources=fields.names(file, "sources"),
         server=fields.address(file, "server"), input=fields.free(file, "input"), output=fields.free(file, "output"),
         annotations=fields.free(file, "annotations"),
         says=tuple(key for key in ("description", "data", "authority", "arguments", "recovery") if key in file.table),
-        labels=labels, file=file,
+        labels=labels, after=after, file=file,
     )  # fmt: skip
     body = made.declared()
     fields.fits(file, body.body)
@@ -130,7 +134,7 @@ def tool_of(declared: Declared, sources: Mapping[str, Sequence[str]] | None = No
             recovery=body.get("recovery", _OPERATOR),
             digest=declared.digest,
         )
-        tool = labels_of(body).on(tool)
+        tool = after_of(body).on(labels_of(body).on(tool))
         reached = tuple(body.get("sources") or ())
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"the declaration of tool {declared.name} cannot be read: {error!r}") from error

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 from tallystick.model import attributes as names
 from tallystick.model.step import Kind
 from tallystick.sdk.active import Recording, recording
+from tallystick.sdk.answers import mark_answer
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import Place, RunState, here
 from tallystick.sdk.propagation import leg
@@ -179,6 +180,7 @@ class AgentCall(Call):
             self._step.note({names.OUTPUT: "".join(self._items)})
         elif result is not None:
             self._step.note({names.OUTPUT: recorded_text(result)})
+            mark_answer(self._active, self._step, result)
 
     def _end(self, error: BaseException | None) -> None:
         if self._opened is None:

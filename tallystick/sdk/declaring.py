@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from tallystick.model.canonical import digest
+from tallystick.model.contract import Follow
 from tallystick.model.errors import ConfigError
 from tallystick.model.money import nano_from_usd
 from tallystick.model.step import Effect
@@ -26,9 +27,10 @@ _TYPES: tuple[tuple[type, str], ...] = (
 def declare(
     function: Callable[..., Any], *, name: str | None, effect: Effect | str | None, description: str | None,
     data: Sequence[str], authority: Sequence[str], price: str | int | Decimal | None, recovery: str,
+    ensures: Sequence[str] = (), on_broken: str = "", key: str = "", undo: Follow | None = None,
 ) -> ToolDeclaration:  # fmt: skip
     """The declaration of a callable. Raises ConfigError for an unknown effect, recovery or authority argument."""
-    label = name or str(getattr(function, "__name__", type(function).__name__))
+    label = label_of(function, name)
     arguments = argument_types(function)
     if effect is not None and effect not in tuple(Effect):
         raise ConfigError(f"tool {label}: {effect!r} is not an effect", hint="one of: " + ", ".join(Effect))
@@ -42,6 +44,10 @@ def declare(
             f"tool {label} has no argument {unknown[0]!r} to give authority",
             hint="it has: " + ", ".join(arguments),
         )
+    if key and arguments and key not in arguments:
+        raise ConfigError(
+            f"tool {label} has no argument {key!r} that takes a key", hint="it has: " + ", ".join(arguments)
+        )
     about = description if description is not None else (inspect.getdoc(function) or "").strip()
     facts = {
         "name": label,
@@ -52,6 +58,11 @@ def declare(
         "arguments": arguments,
         "recovery": recovery,
     }
+    later: dict[str, Any] = {
+        "ensures": list(ensures), "on_broken": on_broken, "key": key,
+        "undo": None if undo is None else undo.as_json(),
+    }  # fmt: skip  # only where it says something: a tool that does not use it keeps its digest
+    facts |= {name: value for name, value in later.items() if value}
     return ToolDeclaration(
         name=label,
         effect=None if effect is None else Effect(effect),
@@ -62,7 +73,16 @@ def declare(
         price_nano=None if price is None else nano_from_usd(price),
         recovery=recovery,
         digest=digest(facts),
+        ensures=tuple(ensures),
+        on_broken=on_broken,
+        key=key,
+        undo=undo,
     )
+
+
+def label_of(function: Callable[..., Any], name: str | None) -> str:
+    """The name of a tool: the one it was given, else its function's."""
+    return name or str(getattr(function, "__name__", type(function).__name__))
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:

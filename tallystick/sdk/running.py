@@ -14,6 +14,7 @@ from tallystick.model.errors import OverBudget, Stopped
 from tallystick.model.money import nano_from_usd
 from tallystick.model.step import Kind
 from tallystick.sdk.active import Recording, recording
+from tallystick.sdk.answers import mark_answer
 from tallystick.sdk.edge import edge
 from tallystick.sdk.place import Place, RunState, here
 from tallystick.sdk.stepping import OpenStep, open_run, open_step
@@ -104,7 +105,7 @@ class RunHandle:
     def output(self, text: Any) -> None:
         """Record the run's answer."""
         shown = recorded_text(text)
-        self._say("output", Kind.OUTPUT, {names.OUTPUT: shown})
+        self._say("output", Kind.OUTPUT, {names.OUTPUT: shown}, text)
         if self._step is not None:
             self._step.note({names.OUTPUT: shown})
 
@@ -115,13 +116,16 @@ class RunHandle:
             _mark_failed(self._step, reason)
 
     @edge("run.say", None)
-    def _say(self, name: str, kind: Kind, attributes: dict[str, Any]) -> None:
+    def _say(self, name: str, kind: Kind, attributes: dict[str, Any], answer: Any = None) -> None:
         active = recording()
         if active is None or self._step is None:
             return
         if not active.contents:
             attributes = {}
-        open_step(active, name, {names.KIND: kind.value, **attributes}).close()
+        step = open_step(active, name, {names.KIND: kind.value, **attributes})
+        if answer is not None:
+            mark_answer(active, step, answer)
+        step.close()
 
 
 @edge("guard.heard", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from tallystick.model.contract import Broken
 from tallystick.model.control import ToolCall
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
 from tallystick.model.span import Span
@@ -28,9 +29,13 @@ class Guard(Protocol):
         ...
 
     def after_tool(
-        self, call: ToolCall, verdict: Verdict, outcome: EffectOutcome, *, result: Any, error: str | None
-    ) -> None:
-        """Journal what became of the effect, settle the hold and feed the loop detector. Raises Stopped."""
+        self, call: ToolCall, verdict: Verdict, outcome: EffectOutcome, *, result: Any, error: str | None,
+        broken: Broken | None = None,
+    ) -> None:  # fmt: skip
+        """Journal what became of the effect, settle the hold and feed the loop detector. Raises Stopped.
+
+        ``broken`` is given only where the result breaks a contract.
+        """
         ...
 
     def before_model(self, call: ModelCall) -> Permit:

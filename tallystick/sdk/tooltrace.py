@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.context import Context
+from opentelemetry.trace import StatusCode
 
 from tallystick.model import attributes as names
+from tallystick.model.contract import Broken
 from tallystick.model.control import Answer, ToolCall
 from tallystick.model.errors import Held
-from tallystick.model.masking import mark_of
+from tallystick.model.masking import mark_of, mask_text
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
@@ -58,7 +60,9 @@ class ToolTrace:
         place = self._step.place if self._step is not None else None
         return place.state if place is not None else None
 
-    def call(self, arguments: Any, *, editable: bool = False) -> ToolCall:
+    def call(
+        self, arguments: Any, *, editable: bool = False, undoes: str | None = None, key: str | None = None
+    ) -> ToolCall:
         """The proposal as the guard sees it; ``editable``: it can be run with other arguments."""
         step = self._step
         place = step.place if step is not None else None
@@ -73,6 +77,8 @@ class ToolTrace:
             arguments=arguments,
             workflow=place.workflow if place is not None else self._active.workflow,
             seq=step.seq if step is not None else 0,
+            undoes=undoes,
+            key=key,
             token=token,
             editable=editable,
         )
@@ -122,17 +128,32 @@ class ToolTrace:
     @edge("tool.result", None)
     def result(self, result: Any, outcome: EffectOutcome) -> None:
         """Record what came back."""
-        self._outcome(outcome)
+        self.outcome(outcome)
         self._price_without_guard()
         if self._step is not None and self._active.contents and result is not None:
             self._step.note({"gen_ai.tool.call.result": recorded_text(result)})
         self._end_unless_guarded()
 
+    @edge("tool.repeats", None)
+    def repeats(self, tries: int) -> None:
+        """Record that the same call was made before, because its result broke a contract."""
+        if self._step is not None and tries > 1:
+            self._step.note({names.RETRY_ATTEMPT: tries, names.RETRY_CAUSE: "contract"})
+
+    @edge("tool.broken", None)
+    def broken(self, broken: Broken) -> None:
+        """Record that a contract does not hold: the step failed, whatever the tool said."""
+        if self._step is None:
+            return
+        text = cut_text(mask_text(broken.text), 4_000)
+        self._step.note({names.CONTRACT: text, "error.type": f"contract {broken.contract}"})
+        self._step.span.set_status(StatusCode.ERROR, cut_text(text, 1_000))
+
     @edge("tool.error", None)
     def error(self, error: BaseException, outcome: EffectOutcome | None) -> None:
         """Record that the call failed."""
         if outcome is not None:
-            self._outcome(outcome)
+            self.outcome(outcome)
         self._price_without_guard()
         if self._step is not None:
             self._step.close(error)
@@ -140,7 +161,7 @@ class ToolTrace:
     @edge("tool.held", None)
     def held(self, held: Held) -> None:
         """Record that the call waits for people, and the process does not."""
-        self._outcome(EffectOutcome.DID_NOT_HAPPEN)
+        self.outcome(EffectOutcome.DID_NOT_HAPPEN)
         if self._step is not None:
             self._step.note({names.DECISION: Answer.HOLD.value, names.APPROVAL: held.approval})
             self._step.close(held)
@@ -149,12 +170,13 @@ class ToolTrace:
     def refused(self, text: str | None) -> None:
         """Record that the body did not run, and what the model was told."""
         if self._step is not None:
-            self._outcome(EffectOutcome.DID_NOT_HAPPEN)
+            self.outcome(EffectOutcome.DID_NOT_HAPPEN)
             if text is not None:
                 self._step.note({"gen_ai.tool.call.result": text})
         self.close()
 
-    def _outcome(self, outcome: EffectOutcome) -> None:
+    def outcome(self, outcome: EffectOutcome) -> None:
+        """Record what became of the effect."""
         if self._step is not None and self._declaration.effect in _SAYS_OUTCOME:
             self._step.note({names.EFFECT_OUTCOME: outcome.value})
 

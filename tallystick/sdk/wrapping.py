@@ -29,15 +29,19 @@ class Call:
         False  # admit and done may wait for people or disks: async callers run them beside the event loop
     )
 
+    again = (
+        False  # what ``done`` was told is not to be used: the body is to run once more, as a call of its own
+    )
+    may_repeat = False  # whoever wraps the body can run it once more
+    repeats: Call | None = None  # the call that asked for this one by ``again``
+
+    def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the body is called with, once it may run. Raises where that cannot be: then nothing happened."""
+        return args, kwargs
+
     def admit(self) -> str | None:
         """Ask leave. None: go on; text: do not run, this is the answer. Raises what ends the whole run."""
         return None
-
-    def with_changes(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What the body is called with, once leave was given. Raises where that cannot be."""
-        return args, kwargs
 
     def done(self, result: Any) -> Any:
         """The body returned (or was exhausted); the value is what the caller gets."""
@@ -85,44 +89,60 @@ def _unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _wrap_function(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = begin(args, kwargs)
-        refusal = call.admit()
-        if refusal is not None:
-            return refusal
-        args, kwargs = call.with_changes(args, kwargs)
-        token = _enter(call)
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
+        before: Call | None = None
+        while True:
+            call = begin(args, kwargs)
+            if before is not None:
+                call.repeats = before
+            refusal = call.admit()
+            if refusal is not None:
+                return refusal
+            positional, named = call.given(args, kwargs)
+            token = _enter(call)
+            try:
+                result = function(*positional, **named)
+            except BaseException as error:
+                _leave(token)
+                call.failed(error)
+                raise
             _leave(token)
-            call.failed(error)
-            raise
-        _leave(token)
-        if inspect.isgenerator(result):
-            return _generate(result, call)
-        if inspect.isawaitable(result):
-            return _awaited(result, call)
-        return call.done(result)
+            if inspect.isgenerator(result):
+                return _generate(result, call)
+            if inspect.isawaitable(result):
+                return _awaited(result, call)
+            call.may_repeat = True
+            result = call.done(result)
+            if not call.again:
+                return result
+            before = call
 
     return wrapped
 
 
 def _wrap_coroutine(function: Callable[..., Any], begin: Begin) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = begin(args, kwargs)
-        refusal = await _admitted(call)
-        if refusal is not None:
-            return refusal
-        args, kwargs = call.with_changes(args, kwargs)
-        token = _enter(call)
-        try:
-            result = await function(*args, **kwargs)
-        except BaseException as error:
+        before: Call | None = None
+        while True:
+            call = begin(args, kwargs)
+            if before is not None:
+                call.repeats = before
+            refusal = await _admitted(call)
+            if refusal is not None:
+                return refusal
+            positional, named = call.given(args, kwargs)
+            token = _enter(call)
+            try:
+                result = await function(*positional, **named)
+            except BaseException as error:
+                _leave(token)
+                await _told(call, functools.partial(call.failed, error))
+                raise
             _leave(token)
-            await _told(call, functools.partial(call.failed, error))
-            raise
-        _leave(token)
-        return await _told(call, functools.partial(call.done, result))
+            call.may_repeat = True
+            result = await _told(call, functools.partial(call.done, result))
+            if not call.again:
+                return result
+            before = call
 
     return wrapped
 
@@ -146,8 +166,8 @@ def _wrap_generator(function: Callable[..., Any], begin: Begin) -> Callable[...,
         if refusal is not None:
             yield refusal
             return refusal
-        args, kwargs = call.with_changes(args, kwargs)
-        return (yield from _generate(function(*args, **kwargs), call))
+        positional, named = call.given(args, kwargs)
+        return (yield from _generate(function(*positional, **named), call))
 
     return wrapped
 
@@ -187,8 +207,8 @@ def _wrap_async_generator(
         if refusal is not None:
             yield refusal
             return
-        args, kwargs = call.with_changes(args, kwargs)
-        body = function(*args, **kwargs)
+        positional, named = call.given(args, kwargs)
+        body = function(*positional, **named)
         inside = _inside(call)
         step = body.__anext__
         try:

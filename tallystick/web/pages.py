@@ -18,6 +18,7 @@ from tallystick.web import (
     assets,
     compare,
     cost,
+    effects,
     evidence,
     home,
     journal,
@@ -43,11 +44,13 @@ def routes(
     known: Registry,
     make_evidence: Evidence | None = None,
     desk: People | None = None,
+    effect_desk: effects.Desk | None = None,
 ) -> list[Router]:
     """All page handlers, as one router at the root. Handlers run the reader in worker threads.
 
     ``book`` tells of the journal, ``known`` of the registry, ``desk`` of people;
-    without ``make_evidence`` run pages offer no evidence to download.
+    without ``make_evidence`` run pages offer no evidence to download, without ``effect_desk`` there
+    is no page of effects.
     """
     site = Site(reader, control_answer, settings, book, known, make_evidence, desk)
 
@@ -70,6 +73,7 @@ def routes(
         *approvals.handlers(site),
         *journal.handlers(site),
         *people.handlers(site),
+        *(effects.handlers(site, effect_desk) if effect_desk is not None else ()),
     ]
 
     @get("/{rest:path}", sync_to_thread=False)

@@ -86,6 +86,7 @@ def object_view(site: Site, kind: str, ref: str, *, by: str = "version") -> View
         "seen_by": [one for one in thing["uses"] if kind != "agent" or one["agent"] != name],
         "named": _named(thing), "graph_query": query, "signals": _signals(thing["signals"]), "rows": ROWS,
         "over": signals.of_agent(site, name, by) if kind == "agent" else None,
+        "grades": catalog.grades(name) if kind == "agent" else None,
         "days": _days(site, name) if kind == "agent" else None,
         "longest": max((run["duration_ns"] or 0 for run in runs["runs"]), default=0),
     }  # fmt: skip

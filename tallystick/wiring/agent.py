@@ -16,9 +16,9 @@ from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
 from tallystick.wiring.identity import bearer, identities
-from tallystick.wiring.machine import clock, ids, rate_card, say
+from tallystick.wiring.machine import clock, ids, process_name, rate_card, say
 from tallystick.wiring.project import declare_at_start
-from tallystick.wiring.redacting import check_redaction, cleaner, redactor
+from tallystick.wiring.redacting import check_redaction, cleaner, redactor, text_redactor
 from tallystick.wiring.stores import (
     SPOOL,
     Stores,
@@ -149,6 +149,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
 
     from tallystick.adapters.policy_files import shipped_policies
     from tallystick.adapters.project import open_book
+    from tallystick.app.acting.contracts import ContractSettings, wanted_checks
     from tallystick.app.acting.guard import GuardSettings, RunGuard
     from tallystick.app.acting.holding import Asking
     from tallystick.app.registry.registrar import known_sources
@@ -178,6 +179,10 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
                 suspend=settings.approvals == "suspend",
             ),
             tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
+            contracts=ContractSettings(
+                wanted=wanted_checks(settings.result_checks), finds=text_redactor(settings.result_checks),
+                must_cite=settings.must_cite == "record",
+            ),
         ),
-        feed=heard, clean=cleaner(settings), identities=identities(stores, settings, agent),
+        feed=heard, clean=cleaner(settings), process=process_name, identities=identities(stores, settings, agent),
     )  # fmt: skip

@@ -37,6 +37,21 @@ def rate_card() -> RateCard:
     return load_card(msgspec.json.decode(files("tallystick.cost").joinpath("card.json").read_bytes()))
 
 
+_process: list[tuple[int, str]] = []
+
+
+def process_name() -> str:
+    """This process, as entries name it; asked anew after a fork."""
+    import os
+
+    from tallystick.adapters.process import identity
+
+    pid = os.getpid()
+    if not _process or _process[-1][0] != pid:
+        _process[:] = [(pid, identity())]
+    return _process[-1][1]
+
+
 def say(text: str) -> None:
     """Tell people something, on standard error."""
     sys.stderr.write(text + "\n")

@@ -11,6 +11,7 @@ from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
 from tallystick.model.people import Caller
 from tallystick.wiring import identity, journal, keeping, loss, notifying, people, release, texts
+from tallystick.wiring.deeds import effect_desk
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -64,11 +65,12 @@ def build_app(
     )  # fmt: skip
     known = _registry(stores)
     desk = people.desk(stores)
-    pages = routes(read, answer, shown, book, known, prove, desk)
+    pages = routes(read, answer, shown, book, known, prove, desk, effect_desk(stores))
     return create_app(
         read, recorder(stores, settings, believed=settings.token is not None), answer, told, clock=clock(),
         journal=book, registry=known, signins=signins, people=desk, feed=store_feed(stores, every_ns=0), loss=losses,
-        counts=loss.counts(stores.path), extra_routes=pages, agents=identity.bearers(stores, settings),
+        counts=loss.counts(stores.path), effects=effect_desk(stores), extra_routes=pages,
+        agents=identity.bearers(stores, settings),
     )  # fmt: skip
 
 

@@ -280,6 +280,7 @@ def test_both_stores_answer_alike_and_hard_budgets_hold(
         lambda s: s.declared(),
         lambda s: s.approvals(),
         lambda s: s.budgets(),
+        lambda s: s.effects(),
         lambda s: s.entries(limit=10**6),
     ):
         assert [_without_id(one) for one in ask(memory)] == [_without_id(one) for one in ask(sqlite)]
@@ -291,7 +292,7 @@ def _plural(sizes: dict) -> dict:
     plurals = {
         "approval": "approvals", "budget": "budgets", "hold": "holds", "version": "versions", "label": "labels",
         "alias": "aliases", "definition": "definitions", "switch": "switches", "person": "persons",
-        "token": "tokens", "delegation": "delegations",
+        "token": "tokens", "delegation": "delegations", "effect": "effects",
     }  # fmt: skip
     return {plurals.get(key, key): count for key, count in sizes.items()}
 

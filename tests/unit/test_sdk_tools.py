@@ -18,7 +18,8 @@ from tallystick.model.errors import BadInput, OverBudget, Stopped
 from tallystick.model.step import Effect, EffectOutcome
 from tallystick.sdk.edge import faults
 from tallystick.sdk.running import run
-from tallystick.sdk.tools import REFUSED, guard, outcome, tool
+from tallystick.sdk.tools import guard, outcome, tool
+from tallystick.sdk.toolstep import REFUSED
 
 
 @pytest.fixture

@@ -37,6 +37,15 @@ class FakeCatalog:
         found = copy.deepcopy(answer)
         return poison(found, self._taint) if self._taint else found
 
+    def grades(self, agent: str, since: str = "30d") -> Row:
+        empty = {"observed": 0, "decided": 0, "enforced": 0, "declared": True}
+        rows = [
+            {**empty, "tool": "refund", "grade": "enforced before execution", "calls": 12, "enforced": 12},
+            {**empty, "tool": "search", "grade": "observed only", "calls": 3, "observed": 1, "enforced": 2},
+            {**empty, "tool": "wire", "grade": "not measured", "calls": 0},
+        ]
+        return self._tell({"agent": agent, "since": since, "runs": 15, "more": False, "tools": rows})
+
     def objects(self, type: str, query: str = "") -> Row:
         if type not in self.things:
             raise BadInput(f"the registry has no {type!r}")

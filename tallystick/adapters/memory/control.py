@@ -10,6 +10,7 @@ from typing import Any
 
 from tallystick.adapters.checking import JournalCheck, damage
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
+from tallystick.adapters.effect_projections import the_effect
 from tallystick.adapters.memory.people_views import MemoryPeopleViews
 from tallystick.adapters.people_projections import RIGHTS_KINDS
 from tallystick.adapters.projections import HEARD_KINDS, Hold, apply, forget, lapsed, the_one
@@ -18,7 +19,7 @@ from tallystick.adapters.sealing import Sealed, no_such_text, sealed, unopened
 from tallystick.govern.people import People
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch, Vouched
+from tallystick.model.control import Approval, Budget, Deed, EffectState, Switch, Vouched
 from tallystick.model.errors import Conflict, UnknownThing
 from tallystick.model.journal import Draft, Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -38,6 +39,7 @@ class MemoryViews(MemoryPeopleViews):
     switches: dict[str, Switch] = field(default_factory=dict)
     vouched: dict[str, Vouched] = field(default_factory=dict)
     journal: list[Entry] = field(default_factory=list, compare=False, repr=False, metadata={"shared": True})
+    effects: dict[str, Deed] = field(default_factory=dict)
 
     def put_approval(self, approval: Approval) -> None:
         """Add or replace one approval."""
@@ -96,6 +98,14 @@ class MemoryViews(MemoryPeopleViews):
     def drop_switch(self, scope: str) -> None:
         """Forget a switch."""
         del self.switches[scope]
+
+    def put_effect(self, deed: Deed) -> None:
+        """Add or replace one effect."""
+        self.effects[deed.effect] = deed
+
+    def get_effect(self, effect: str) -> Deed | None:
+        """One effect by its whole id."""
+        return self.effects.get(effect)
 
     def get_attested(self, run: str) -> int:
         """How many records of a run are in the journal."""
@@ -326,6 +336,30 @@ class MemoryControl:
         with self._lock:
             found = [one for one in self._views.vouched.values() if one.until > after]
             return sorted(found, key=lambda one: (one.at, one.id))
+
+    def effects(
+        self, *, unsettled: bool = False, run: str | None = None, tool: str | None = None, limit: int = 200
+    ) -> Sequence[Deed]:
+        """Consequential calls, newest first."""
+        with self._lock:
+            rows = sorted(
+                self._views.effects.values(), key=lambda one: (one.started, one.effect), reverse=True
+            )
+        return [
+            one
+            for one in rows
+            if run in (None, one.run)
+            and tool in (None, one.tool)
+            and (not unsettled or one.state in (EffectState.STARTED, EffectState.IN_DOUBT))
+        ][:limit]
+
+    def effect(self, effect: str) -> Deed:
+        """One effect by id or unambiguous prefix."""
+        with self._lock:
+            if effect in self._views.effects:
+                return self._views.effects[effect]
+            found = [one for key, one in self._views.effects.items() if effect and key.startswith(effect)]
+        return the_effect(found, effect)
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from tallystick.adapters.effect_projections import the_effect
 from tallystick.adapters.people_projections import RIGHTS_KINDS
 from tallystick.adapters.projections import HEARD_KINDS, the_one
 from tallystick.adapters.sqlite.control_check import check_control
@@ -15,10 +16,12 @@ from tallystick.adapters.sqlite.control_tree import read_edge, read_nodes, read_
 from tallystick.adapters.sqlite.control_views import (
     APPROVAL_COLUMNS,
     BUDGET_COLUMNS,
+    EFFECT_COLUMNS,
     SWITCH_COLUMNS,
     VIEWS,
     VOUCHED_COLUMNS,
     approval_of,
+    effect_of,
     vouched_of,
 )
 from tallystick.adapters.sqlite.database import Database
@@ -33,7 +36,7 @@ from tallystick.adapters.sqlite.registry_views import (
 )
 from tallystick.govern.people import People
 from tallystick.model.commitment import Opening
-from tallystick.model.control import Approval, Budget, Switch, Vouched
+from tallystick.model.control import Approval, Budget, Deed, Switch, Vouched
 from tallystick.model.errors import UnknownThing
 from tallystick.model.journal import Entry
 from tallystick.model.registry import Alias, Declared, Shown, Version
@@ -220,6 +223,27 @@ class ControlReader:
         sql = f"SELECT {VOUCHED_COLUMNS} FROM vouched WHERE until > ? ORDER BY at, id"
         with self._database.reading() as connection:
             return [vouched_of(row) for row in connection.execute(sql, (after,))]
+
+    def effects(
+        self, *, unsettled: bool = False, run: str | None = None, tool: str | None = None, limit: int = 200
+    ) -> Sequence[Deed]:
+        """Consequential calls, newest first."""
+        wanted = ["(?1 IS NULL OR run = ?1)", "(?2 IS NULL OR tool = ?2)"]
+        if unsettled:
+            wanted.append("state IN ('started', 'in doubt')")
+        order = "ORDER BY started DESC, id DESC LIMIT ?3"
+        sql = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE {' AND '.join(wanted)} {order}"
+        with self._database.reading() as connection:
+            return [effect_of(row) for row in connection.execute(sql, (run, tool, limit))]
+
+    def effect(self, effect: str) -> Deed:
+        """One effect by id or unambiguous prefix."""
+        sql = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2"
+        with self._database.reading() as connection:
+            rows = connection.execute(sql, (effect, effect + "\U0010ffff")).fetchall() if effect else []
+        found = [effect_of(row) for row in rows]
+        exact = [one for one in found if one.effect == effect]
+        return the_effect(exact or found, effect)
 
     def stopped(self, run: str) -> Entry | None:
         """The entry that stopped a run, if one did."""

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Final
 
 from tallystick.adapters.checking import FIRST_CHAIN, damage
+from tallystick.adapters.effect_projections import EFFECT_KINDS
 from tallystick.adapters.projections import apply
 from tallystick.adapters.registry_projections import REGISTRY_KINDS
 from tallystick.adapters.sqlite.control_entries import COLUMNS, entry_of, read_body
@@ -167,6 +168,27 @@ CREATE TABLE switch (
     scope TEXT PRIMARY KEY, because TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+_EFFECTS: Final = """
+CREATE TABLE effect (
+    id TEXT PRIMARY KEY, decision TEXT NOT NULL, run TEXT NOT NULL, agent TEXT NOT NULL, tool TEXT NOT NULL,
+    state TEXT NOT NULL, started INTEGER NOT NULL, recovery TEXT NOT NULL, process TEXT NOT NULL, key TEXT, hold TEXT,
+    undoes TEXT, ended INTEGER, settled INTEGER, by TEXT, because TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX effect_open ON effect (started) WHERE state IN ('started', 'in doubt');
+CREATE INDEX effect_run ON effect (run);
+"""
+
+
+def _effects(connection: sqlite3.Connection) -> None:
+    """What became of every effect, filled from the journal in its order; see ``_registry`` for later changes."""
+    script(_EFFECTS)(connection)
+    views = SqliteViews(connection)
+    marks = ", ".join("?" * len(EFFECT_KINDS))
+    sql = f"SELECT {COLUMNS} FROM journal WHERE kind IN ({marks}) ORDER BY seq"
+    for row in connection.execute(sql, tuple(EFFECT_KINDS)).fetchall():
+        apply(views, entry_of(row), ())
+
+
 # What one person did is asked by who acted. Most entries are Tallystick's own, and nobody asks for those.
 _ACTOR: Final = """
 CREATE INDEX journal_actor ON journal (actor) WHERE actor <> 'tallystick';
@@ -182,10 +204,12 @@ CREATE INDEX vouched_until ON vouched (until);
 """
 MIGRATIONS: Final = (
     script(_FIRST), _merkle, script(_THIRD), _registry, script(_SWITCHES), script(PEOPLE_TABLES + _ACTOR),
-    script(_APPROVALS),
+    script(_APPROVALS), _effects,
 )  # fmt: skip
 
 
 def view_tables(connection: sqlite3.Connection) -> None:
     """Make the views' tables, and nothing else, in an empty database."""
-    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES + _APPROVALS)(connection)
+    script(REGISTRY_TABLES + PEOPLE_TABLES + _VIEWS + _NEW_VIEWS + _SWITCHES + _APPROVALS + _EFFECTS)(
+        connection
+    )

@@ -11,12 +11,21 @@ import msgspec
 
 from tallystick.adapters.projections import Hold
 from tallystick.adapters.sqlite.people_views import SqlitePeopleViews
-from tallystick.model.control import Approval, ApprovalState, Budget, Given, Switch, Vouched
+from tallystick.model.control import (
+    Approval,
+    ApprovalState,
+    Budget,
+    Deed,
+    EffectState,
+    Given,
+    Switch,
+    Vouched,
+)
 from tallystick.model.journal import Entry
 
 VIEWS: Final = {  # how many columns are the key: the first ones
     "declared": 2, "version": 3, "label": 3, "alias": 3, "definition": 3, "approval": 1, "budget": 1, "hold": 1,
-    "stopped": 1, "attested": 1, "switch": 1, "vouched": 1, "person": 1, "token": 1, "delegation": 1,
+    "stopped": 1, "attested": 1, "switch": 1, "vouched": 1, "person": 1, "token": 1, "delegation": 1, "effect": 1,
 }  # fmt: skip
 APPROVAL_COLUMNS: Final = (
     "id, state, decision, run, agent, tool, arguments, binding, grp, because,"
@@ -24,6 +33,10 @@ APPROVAL_COLUMNS: Final = (
 )
 VOUCHED_COLUMNS: Final = "id, kind, approval, tool, name, until, by, at, run, agent, value"
 SWITCH_COLUMNS: Final = "scope, because, by, at, seq"
+EFFECT_COLUMNS: Final = (
+    "id, decision, run, agent, tool, state, started, recovery, process, key,"
+    " hold, undoes, ended, settled, by, because"
+)
 BUDGET_COLUMNS: Final = "name, scope, limit_nano, mode, spent_nano, held_nano"
 _encode = msgspec.json.Encoder(
     order="sorted"
@@ -66,6 +79,12 @@ def vouched_of(row: Sequence[Any]) -> Vouched:
     """What somebody vouched for, from its row."""
     name, kind, approval, tool, what, until, by, at, run, agent, value = row
     return Vouched(name, kind, approval, tool, what, until, by, at, run, agent, msgspec.json.decode(value))
+
+
+def effect_of(row: Sequence[Any]) -> Deed:
+    """An effect from its row."""
+    name, decision, run, agent, tool, state, started, *rest = row
+    return Deed(name, decision, run, agent, tool, EffectState(state), started, *rest)
 
 
 def _hold_of(row: Sequence[Any]) -> Hold:
@@ -173,6 +192,23 @@ class SqliteViews(SqlitePeopleViews):
     def drop_switch(self, scope: str) -> None:
         """Forget a switch."""
         self._connection.execute("DELETE FROM switch WHERE scope = ?", (scope,))
+
+    def put_effect(self, deed: Deed) -> None:
+        """Add or replace one effect."""
+        self._put(
+            "effect",
+            (
+                deed.effect, deed.decision, deed.run, deed.agent, deed.tool, deed.state.value, deed.started,
+                deed.recovery, deed.process, deed.key, deed.hold, deed.undoes, deed.ended, deed.settled, deed.by,
+                deed.because,
+            ),
+        )  # fmt: skip
+
+    def get_effect(self, effect: str) -> Deed | None:
+        """One effect by its whole id."""
+        sql = f"SELECT {EFFECT_COLUMNS} FROM effect WHERE id = ?"
+        row = self._connection.execute(sql, (effect,)).fetchone()
+        return effect_of(row) if row else None
 
     def get_attested(self, run: str) -> int:
         """How many records of a run are in the journal."""

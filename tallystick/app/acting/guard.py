@@ -8,19 +8,21 @@ the effect does not run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 
 from tallystick.app.acting import effects
 from tallystick.app.acting.act import EFFECTS, Act, Clean
 from tallystick.app.acting.authorize import Authority, authorize
+from tallystick.app.acting.contracts import Contracts, ContractSettings
 from tallystick.app.acting.decided import consumed, decision_entry, must_be_nameable
 from tallystick.app.acting.faults import FAULT
 from tallystick.app.acting.feed import Feed
 from tallystick.app.acting.handing import HandingOver
 from tallystick.app.acting.holding import Asking, Holding
 from tallystick.app.acting.identity import Identities
+from tallystick.app.acting.landing import Landing
 from tallystick.app.acting.memory import RunMemory, Runs
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import Pins
@@ -31,6 +33,7 @@ from tallystick.app.acting.waiting import Waiter
 from tallystick.app.acting.watch import LoopWatch
 from tallystick.cost.loops import LoopLimits, Rung
 from tallystick.cost.rates import RateCard
+from tallystick.model.contract import Broken
 from tallystick.model.control import Answer, Decision, Switch, ToolCall
 from tallystick.model.errors import OverBudget, Stopped, StoreFault, StoreFull, Unreachable
 from tallystick.model.guarding import ModelCall, Permit, ToolDeclaration, Verdict
@@ -57,6 +60,7 @@ class GuardSettings:
     most_denials: int = 10
     tool_pins: bool = True  # a tool whose definition nobody accepted is refused; else it is only shown
     loops: LoopLimits = field(default_factory=LoopLimits)
+    contracts: ContractSettings = field(default_factory=ContractSettings)
 
 
 class RunGuard:
@@ -65,11 +69,13 @@ class RunGuard:
     def __init__(
         self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
         waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
+        process: Callable[[], str] = str,
         identities: Identities | None = None,
     ) -> None:  # fmt: skip
         """``feed`` is where the registry's changes come from; without one no registry is asked.
 
         ``clean`` takes out of arguments and results what the journal may not keep; decisions see them as they are.
+        ``process`` names the process that runs the tools.
         """
         self._control = control
         self._clock = clock
@@ -85,6 +91,11 @@ class RunGuard:
         )  # fmt: skip
         self._holding = Holding(self, control, clock, ids, self._outbox, waiter, self._settings.asking)
         self._runs = Runs(lambda: RunMemory(LoopWatch(self._settings.loops, self._ids)))
+        self._landing = Landing(self._runs, book, self._purse, self._outbox, clock, ids, clean, process)
+        self.contracts = Contracts(
+            control, clock, ids, self._outbox, waiter, self._runs, self._write_stop, book.declared,
+            replace(self._settings.contracts, timeout_ns=self._settings.asking.timeout_ns),
+        )  # fmt: skip
         self.handing = None if identities is None else HandingOver(identities, self._memory)
 
     # -- runs ---------------------------------------------------------------------------------------------------
@@ -200,9 +211,10 @@ class RunGuard:
         drafts = [*act.entries, decision_entry(act, decision)]
         if act.approval is not None:
             drafts.insert(0, consumed(act, act.approval, bound))
-        risky = act.tool.effect in EFFECTS
+        risky, key = act.tool.effect in EFFECTS, None
         if risky:
-            drafts.append(effects.started(act, decision, bound))
+            key = self._landing.key_for(act, effects.effect_id(decision.id))
+            drafts.append(effects.started(act, decision, bound, self._landing.process(), key))
         try:
             if risky or act.hold is not None:
                 self._outbox.write(drafts)
@@ -220,6 +232,7 @@ class RunGuard:
         warned = finding.rung is Rung.WARNED
         return Verdict(
             True, decision, price_nano=act.tool.price_nano, looping=finding.rung >= Rung.MARKED,
+            key=None if key is None else (act.tool.key, key), reconcile=act.tool.reconcile,
             redact=act.ruling.redact if act.ruling is not None else (),
             warning=f"Note: {finding.reason}. Asking again will not help." if warned else None,
         )  # fmt: skip
@@ -260,35 +273,13 @@ class RunGuard:
     # -- after a tool -------------------------------------------------------------------------------------------
 
     def after_tool(
-        self, call: ToolCall, verdict: Verdict, outcome: EffectOutcome, *, result: Any, error: str | None
-    ) -> None:
+        self, call: ToolCall, verdict: Verdict, outcome: EffectOutcome, *, result: Any, error: str | None,
+        broken: Broken | None = None,
+    ) -> None:  # fmt: skip
         """Journal what became of the call, settle its hold and feed the loop detector."""
-        if not verdict.allowed:
-            return
-        memory, at = self._memory(call.run), self._clock.now()
-        with memory.lock:
-            running = memory.running.pop(verdict.decision.id, None)
-            if running is None:  # let through so long ago that it was forgotten
-                effect, loop = self._house.book.effect_of(call.tool), None
-                memory.labels.inherit(Integrity.THIRD_PARTY)
-            else:
-                effect = running.tool.effect
-                loop = memory.watch.ended(running.asked, at=at, result=result, error=error)
-                memory.read(running.tool, result, error)
-        decision = verdict.decision
-        drafts = [
-            effects.ended(
-                call, decision, effect, outcome, at=at, result=result, error=error, loop=loop, ids=self._ids,
-                clean=self._clean,
-            )
-        ]  # fmt: skip
-        if decision.hold is not None:
-            paid = effects.settlement(verdict.price_nano or 0, outcome, effect)
-            drafts.append(self._purse.settled(decision.hold, paid, run=call.run))
-        if effect in EFFECTS or decision.hold is not None:
-            self._outbox.write(drafts)
-        else:
-            self._outbox.later(drafts)
+        if verdict.allowed:
+            self._memory(call.run)
+            self._landing.came_back(call, verdict, outcome, result=result, error=error, broken=broken)
 
     # -- models -------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ from tallystick.cost.loops import Asked
 from tallystick.govern.detectors.shipped import SHIPPED
 from tallystick.govern.detectors.sign import signs_in
 from tallystick.govern.labels.context import Context
+from tallystick.model.contract import OnBroken
 from tallystick.model.guarding import ToolDeclaration
 
 _REMEMBERED_RUNS: Final = 1_000
+_MOST_ASKING: Final = 64
 _REMEMBERED_CALLS: Final = 4_096  # let through and not come back
 
 
@@ -28,6 +30,16 @@ class Running:
     tool: ToolDeclaration
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An effect in doubt whose call may safely be made again: its id, its idempotency key, the money held for it."""
+
+    effect: str
+    decision: str
+    key: str | None
+    hold: str | None
+
+
 @dataclass(slots=True)
 class RunMemory:
     """One run. Whoever reads or changes it holds ``lock``."""
@@ -36,6 +48,12 @@ class RunMemory:
     labels: Context = field(default_factory=Context)
     lock: threading.Lock = field(default_factory=threading.Lock)
     running: OrderedDict[str, Running] = field(default_factory=OrderedDict)  # by decision
+    asking: OrderedDict[str, Act] = field(
+        default_factory=OrderedDict
+    )  # whose results a person may be asked about
+    doubts: dict[str, Doubt] = field(
+        default_factory=dict
+    )  # by the call: effects in doubt that may be repeated
     denials: int = 0
     stopped: bool = False
 
@@ -46,6 +64,10 @@ class RunMemory:
         self.running[decision] = Running(act.loop.asked, act.tool)
         if act.facts is not None:
             self.labels.let_through(act.tool, act.arguments, act.facts)
+        if act.tool.on_broken == OnBroken.ASK:
+            self.asking[decision] = act
+            while len(self.asking) > _MOST_ASKING:
+                self.asking.popitem(last=False)
         while len(self.running) > _REMEMBERED_CALLS:
             self.running.popitem(last=False)
 

@@ -11,7 +11,7 @@ from tallystick.app.recording.pricing import CardNotice
 from tallystick.cost.budget import Reservation, Short, reserve, scopes
 from tallystick.cost.estimate import Bound, bound
 from tallystick.cost.rates import RateCard
-from tallystick.model.control import Budget
+from tallystick.model.control import Budget, Deed
 from tallystick.model.errors import OverBudget
 from tallystick.model.guarding import ModelCall, Permit
 from tallystick.model.journal import Draft
@@ -171,3 +171,15 @@ class Purse:
 
 def _available(budget: Budget) -> int:
     return budget.limit_nano - budget.spent_nano - budget.held_nano
+
+
+def settled_hold(control: ControlStore, deed: Deed, *, landed: bool) -> Draft | None:
+    """The settlement of what an effect in doubt had held; None where nothing was held for it."""
+    if deed.hold is None:
+        return None
+    taken = control.entries(kind="hold.taken", subject=deed.hold, limit=1)
+    if not taken:
+        return None
+    spent = int(taken[0].body["amount_nano"]) if landed else 0
+    body = {"hold": deed.hold, "spent_nano": spent, "basis": "reported" if landed else "released"}
+    return Draft("hold.settled", deed.hold, body, run=deed.run)

@@ -32,6 +32,10 @@ class AsksRegistry(Protocol):
         """The four signals of an agent by version, day or week."""
         ...
 
+    def grades(self, agent: str, since: str = "30d") -> Answer:
+        """What is really done at an agent's calls of each tool."""
+        ...
+
     def access(self, what: str, since: str = "30d", /) -> Answer:
         """Who can reach a class or a data source, by which tool, under which policy, and whether they did."""
         ...

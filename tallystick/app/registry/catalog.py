@@ -20,6 +20,7 @@ from tallystick.app.registry.catalog_shapes import (
     version_json,
 )
 from tallystick.app.registry.facts import StoreFacts
+from tallystick.app.registry.grading import grades_of
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
 from tallystick.model.registry import TYPES, Version
@@ -254,6 +255,14 @@ class Catalog:
         """The four signals by version, day or week; see ``app.reading.signals``. Raises UnknownThing, BadInput."""
         name, _ = self.resolve("agent", agent)
         return signals_over(self._traces, name, since, by, now=self._clock.now())
+
+    def grades(self, agent: str, since: str = SINCE) -> Json:
+        """What is really done at an agent's calls; see ``grading``. Raises UnknownThing, BadInput."""
+        name, _ = self.resolve("agent", agent)
+        now = self._clock.now()
+        moment(since, now=now)
+        tools = [tool for tool, chain in self.graph().tools_of(name).items() if len(chain) == 1]
+        return grades_of(self._control, self._traces, name, tools, since, now=now)
 
     def _find(self, graph: Graph, query: Query) -> list[Found]:
         return find(graph, query, now=self._clock.now(), rules=Rulings(graph, self._coverages))

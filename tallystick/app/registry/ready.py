@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tallystick.app.registry.catalog import Catalog
+from tallystick.app.registry.grading import grades_of, worst_of
 from tallystick.model.query import parse_query
 from tallystick.model.registry import Card, Use, Version
 from tallystick.ports import Clock, ControlStore, TraceStore
@@ -17,6 +18,7 @@ from tallystick.registry.search import in_force
 from tallystick.registry.standing import differences_of
 from tallystick.registry.versioned import with_version
 
+_SINCE: Final = "30d"  # the calls that are graded
 _LOOKED_AT: Final = 20  # newest runs among which one is looked for that nobody only claimed
 
 
@@ -72,6 +74,8 @@ class Ready:
 
     def _tools(self, graph: Graph, agent: str, now: int) -> tuple[ToolFact, ...]:
         governed: dict[str, bool] = {}
+        grades = grades_of(self._control, self._traces, agent, (), _SINCE, now=now)
+        loose = {one.tool: one.observed + one.decided for one in worst_of(grades) if one.calls}
         facts = []
         for name, chain in sorted(graph.tools_of(agent).items()):
             caller = chain[-1]
@@ -83,7 +87,7 @@ class Ready:
                     name=name, chain=chain, effect=graph.effect_of_tool(name), classes=graph.classes_of_tool(name),
                     arguments=len(body.get("arguments") or ()), authority=len(names_in(body, "authority")),
                     priced=bool(body.get("price_nano_usd")), quarantined=name in graph.quarantined,
-                    governed=governed[caller],
+                    governed=governed[caller], ungoverned_calls=loose.get(name),
                 )
             )  # fmt: skip
         return tuple(facts)

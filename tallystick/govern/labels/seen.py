@@ -18,6 +18,7 @@ from tallystick.model.labels import Integrity, Returned
 
 MOST_VALUES: Final = 50_000
 _LONGEST: Final = 2_000  # characters of a value that is remembered
+_MOST_LONG: Final = 400_000  # characters of all longer ones: an answer may rest on what stands in them
 _MOST_PLACES: Final = 8  # tools and fields remembered of one value
 _REST: Final = "*"
 _NOTHING: Final = Returned()
@@ -42,6 +43,8 @@ class Seen:
     places: dict[Key, tuple[Place, ...]] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     full: bool = False
+    long: list[tuple[str, Place]] = field(default_factory=list)  # texts too long to be one value
+    _room: int = _MOST_LONG
 
     def of(self, value: Any) -> tuple[Place, ...]:
         """Where a value was returned."""
@@ -58,10 +61,18 @@ class Seen:
             if _below(said.integrity, lowest):
                 lowest = said.integrity
             key = key_of(value)
-            if key is None or (isinstance(key, str) and len(key) > _LONGEST):
+            if key is None:
+                continue
+            if isinstance(key, str) and len(key) > _LONGEST:
+                self._keep(key, Place(tool.name, path, said.integrity))
                 continue
             self._remember(key, Place(tool.name, path, said.integrity, named.get((path, key), ())))
         return lowest
+
+    def _keep(self, text: str, place: Place) -> None:
+        if self._room > 0:
+            self.long.append((text[: self._room], place))
+            self._room -= len(text)
 
     def _remember(self, key: Key, place: Place) -> None:
         known = self.places.get(key)

@@ -57,6 +57,7 @@ class Budgets:
             "run.stopped": self._stopped,
             "decision.made": self._decided,
             "effect.ended": self._ended,
+            "effect.settled": self._ended,
         }.get(entry.kind)
         if look is not None:
             look(entry, entry.body)

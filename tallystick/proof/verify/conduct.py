@@ -33,6 +33,7 @@ class Conduct:
         self._started: dict[str, str] = {}  # effect -> decision
         self._used: dict[str, str] = {}  # decision -> effect
         self._ended: set[str] = set()
+        self._settled: set[str] = set()  # said by somebody else than the process that ran it
         self._stopped: dict[str, tuple[int, int]] = {}  # run -> entry and time of its stop
 
     def entry(self, entry: Entry) -> None:
@@ -41,6 +42,7 @@ class Conduct:
             "decision.made": self._decided,
             "effect.started": self._start,
             "effect.ended": self._end,
+            "effect.settled": self._settle,
             "run.stopped": self._stop,
         }.get(entry.kind)
         if look is not None:
@@ -59,7 +61,7 @@ class Conduct:
                     f"decision {decision} let an effect run, and no start of it is here",
                 )
         for effect in self._started:
-            if effect not in self._ended:
+            if effect not in self._ended and effect not in self._settled:
                 self._told.not_checked(
                     _CHECK, effect, "an effect was started and its end is not recorded: in doubt"
                 )
@@ -78,7 +80,7 @@ class Conduct:
             self._approvals.used_by(entry)
         if body.get("edit") is not None:
             self._approvals.edited_by(entry)
-        if answer == "hold":
+        if answer == "hold" and body["stage"] != "contract":
             self._held.setdefault(call, decision)
         elif answer == "deny" and not lets_run(body):
             self._refused.setdefault(call, decision)
@@ -127,6 +129,17 @@ class Conduct:
             self._told.finding(_CHECK, place, f"decision {decision} let two effects happen")
         elif self._allowed(entry, decision) is None:
             return
+        self._told.holds(_CHECK)
+
+    def _settle(self, entry: Entry) -> None:
+        """Somebody said what became of an effect that was started; its own process may have said so first."""
+        body, place = entry.body, f"entry {entry.seq}"
+        effect = body["effect"]
+        if self._started.get(effect) != body["decision"]:
+            self._told.finding(_CHECK, place, f"effect {effect} is settled and was never started")
+        if body["outcome"] not in ("landed", "did not happen"):
+            self._told.finding(_CHECK, place, f"effect {effect} is settled as there is no way to")
+        self._settled.add(effect)
         self._told.holds(_CHECK)
 
     def _same_call(self, entry: Entry, decision: str) -> None:

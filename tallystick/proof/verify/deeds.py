@@ -32,7 +32,8 @@ class Deeds:
         """Look at one entry."""
         body = entry.body
         if entry.kind == "decision.made":
-            self._made[body["step"]] = body
+            if body["stage"] != "contract":  # it asks about the result of a call that was decided before
+                self._made[body["step"]] = body
         elif entry.kind == "effect.ended":
             self._outcomes[body["decision"]] = body["effect"], body["outcome"]
 

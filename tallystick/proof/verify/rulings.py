@@ -14,6 +14,7 @@ from tallystick.proof.report import Checklist
 _CHECK: Final = "conduct"
 _STAGES: Final = (
     "pin", "switch", "identity", "arguments", "loop", "policy", "budget", "approval", "binding", "fault",
+    "contract",
 )  # fmt: skip
 _ANSWERS: Final = ("allow", "deny", "hold", "not evaluated")
 
@@ -59,7 +60,9 @@ class Rulings:
         self._decided[decision] = made
         if stage not in _STAGES or answer not in _ANSWERS:
             self._say(entry, f"decision {decision} has a stage or an answer that there is none")
-        elif stage != "policy" and answer != "deny":
+        elif stage == "contract" and answer != "hold":
+            self._say(entry, f"decision {decision} is about a broken contract, which can only be asked about")
+        elif stage not in ("policy", "contract") and answer != "deny":
             self._say(entry, f"decision {decision} was settled by stage {stage}, which can only refuse")
         elif stage == "policy" and answer != made["policy_answer"]:
             self._say(entry, f"decision {decision} has another answer than the policy gave")
@@ -81,7 +84,7 @@ class Rulings:
             self._say(
                 entry, f"decision {decision} is about another call of its step than decision {first[0]}"
             )
-        if answer == "hold" and made["policy_state"] != "permissive":
+        if answer == "hold" and (made["policy_state"] != "permissive" or stage == "contract"):
             self._unasked[decision] = entry.seq
         if answer == "deny" and stage != "loop":
             self._denials[made["run"]] = self._denials.get(made["run"], 0) + 1

@@ -1,0 +1,42 @@
+"""Final answers: marks of what in them rests on third parties, and of what nobody gave."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from opentelemetry.trace import StatusCode
+
+from tallystick.model import attributes as names
+from tallystick.model.masking import mask_text
+from tallystick.sdk.active import Recording
+from tallystick.sdk.edge import edge
+from tallystick.sdk.stepping import OpenStep
+from tallystick.sdk.values import cut_text
+
+_MOST: Final = 100  # marks that are recorded
+_LONGEST: Final = 60_000  # characters of an answer that are held against what was said and read
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@edge("answer.marks", None)
+def mark_answer(active: Recording, step: OpenStep, text: Any) -> None:
+    """Write on a step what is known of the answer that it gives; a guard that cannot say leaves it unmarked.
+
+    ``tallystick.output.marks``: JSON ``{"third_party": [{value, at, integrity, sources}], "ungrounded": [value],
+    "whole": bool}``. With ``must_cite`` an answer with a value that nobody gave breaks its contract.
+    """
+    contracts = getattr(active.guard, "contracts", None)
+    if contracts is None or not isinstance(text, str) or not active.contents:
+        return
+    answered, broken = contracts.answered(step.run, text[:_LONGEST])
+    marks = {
+        "third_party": [one.as_json() for one in answered.marks[:_MOST]],
+        "ungrounded": list(answered.ungrounded[:_MOST]),
+        "whole": answered.whole and len(text) <= _LONGEST and len(answered.marks) <= _MOST,
+    }
+    step.note({names.OUTPUT_MARKS: _encode(marks).decode()})
+    if broken is not None:
+        said = cut_text(mask_text(broken.text), 4_000)
+        step.note({names.CONTRACT: said, "error.type": f"contract {broken.contract}"})
+        step.span.set_status(StatusCode.ERROR, cut_text(said, 1_000))
