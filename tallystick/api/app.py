@@ -19,6 +19,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 from tallystick import __version__
 from tallystick.api import json, standing_shapes
+from tallystick.api.access import echoing
 from tallystick.api.auth import Gate
 from tallystick.api.doors import OPEN, SIGN_IN, SIGN_OUT, check
 from tallystick.api.events import Events
@@ -47,6 +48,7 @@ from tallystick.api.settings import (
 )
 from tallystick.api.signin import STYLE_PATH, SignIn, ask, style
 from tallystick.api.writer import Writer
+from tallystick.app.acting.access import Access
 from tallystick.app.acting.feed import Feed
 from tallystick.app.people.desk import PeopleDesk
 from tallystick.app.reading.questions import Registry
@@ -94,6 +96,7 @@ class App:
         self._settings = settings
         self._grpc: GrpcDoor | None = None
         self.otlp_port: int | None = None
+        self.access: Access | None = None  # whoever runs the server lets it keep up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or carry the server's start and stop to the application inside."""
@@ -104,6 +107,8 @@ class App:
             await send({"type": "websocket.close", "code": 1008})
             return
         path: str = scope["path"]
+        if path.startswith("/access/"):
+            send = echoing(scope, send)
         try:
             self._check_port(scope)
             if path == STYLE_PATH:
@@ -206,6 +211,7 @@ def create_app(
     signins: HearsSignIns | None = None,
     people: PeopleDesk | None = None,
     feed: Feed | None = None,
+    access: Access | None = None,
     loss: Callable[[], Mapping[str, Any]] | None = None,
     counts: Counts | None = None,
     extra_routes: Sequence[Any] = (),
@@ -213,8 +219,9 @@ def create_app(
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
     ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
-    ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told. The writer's
-    thread starts with the first request and ends, with all that was taken committed, when the server stops.
+    ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told, ``access`` answers
+    enforcement points elsewhere. The writer's thread starts with the first request and ends, with all that was taken
+    committed, when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
@@ -234,15 +241,22 @@ def create_app(
     async def finish() -> None:
         """Commit what was taken; the writer blocks, so it may not run on the loop."""
         await asyncio.to_thread(writer.close)
+        if access is not None:
+            await asyncio.to_thread(access.close)
 
     inner = _Litestar(
         route_handlers=[
-            *json.handlers(reader, answer, journal, registry, facts, feed, people),
+            *json.handlers(reader, answer, journal, registry, facts, feed, people, access),
             *extra_routes,
         ],
         guards=[_check_role],
         on_shutdown=[finish],
-        exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
+        exception_handlers={
+            TallystickError: _known,
+            HTTPException: _http,
+            RecursionError: _deep,
+            Exception: _unknown,
+        },
         openapi_config=_openapi(),
         logging_config=None,
         debug=False,
@@ -252,6 +266,7 @@ def create_app(
         people,
     )  # fmt: skip
     app.otlp_port = settings.otlp_port
+    app.access = access
     return app
 
 
@@ -303,6 +318,13 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dic
     return Response(
         known.as_json(), status_code=error.status_code, media_type="application/json", headers=headers
     )
+
+
+def _deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[dict[str, Any]]:
+    """A body that is nested so deep that no reader gets to its end; without a body it is a fault of ours."""
+    if request.method in ("GET", "HEAD"):
+        return _unknown(request, error)
+    return _known(request, BadInput("the request cannot be read: it is nested too deep"))
 
 
 def _unknown(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -263,6 +263,12 @@ class RunGuard:
             word = "nobody answered in time" if expired else f"{found.state.value} by {found.by}"
             reasons = (*act.ruling.reasons, word)
             return self._deny(act.refused("approval", reasons, self._clock.now(), act.ruling.because), memory)
+        return self._use(act, memory, group, expires, bound, approval)
+
+    def _use(
+        self, act: Act, memory: RunMemory, group: str, expires: int, bound: str, approval: str
+    ) -> Verdict:
+        """Decide a call again that was approved, and use the approval up."""
         self._must_not_be_stopped(act.call.run)
         again = Act(
             act.call, act.given, self._clock.now(), act.salt, frozenset({group}), approval, clean=self._clean
