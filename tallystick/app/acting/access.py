@@ -156,9 +156,10 @@ class Access:
         """Write effects of which nothing was heard for long (or ``everything``) down as in doubt; returns how many."""
         now, late = self.clock.now(), list[_Out]()
         with self._lock:
-            for key, out in list(self._out.items()):
+            while self._out:
+                key, out = next(iter(self._out.items()))  # they stand in the order in which they went out
                 if not everything and now - out.at < SILENT_NS:
-                    break  # they stand in the order in which they went out
+                    break
                 late.append(out)
                 self._taken(key)
         for out in late:
