@@ -7,7 +7,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-guard bench-registry bench-large bench-conversation soak clean
+.PHONY: help demo test lint pytest format docs bench-spine bench-evidence bench-journal bench-guard bench-registry bench-large bench-conversation soak clean bench-agentdojo
 
 help:
 	@echo "make demo [ARGS='--headless --json']   play the refund desk, then show it in a browser"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench-registry                    what the access question costs on a large registry"
 	@echo "make bench-large                       questions to a million spans, hot and archived"
 	@echo "make bench-conversation                what a long chat costs on the disk"
+	@echo "make bench-agentdojo                   a compromised agent against the guard, without a model"
 	@echo "make bench-evidence                    time and size of evidence, by the length of a run"
 	@echo "make soak                              the long tests"
 	@echo "make clean                             remove what these made"
@@ -72,6 +73,9 @@ bench-spine: $(READY)
 
 bench-evidence: $(READY)
 	$(BIN)/python bench/evidence.py $(ARGS)
+
+bench-agentdojo: $(READY)
+	$(BIN)/python -m bench.agentdojo $(ARGS)
 
 soak: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600 $(ARGS)

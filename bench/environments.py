@@ -9,28 +9,35 @@ import sys
 from pathlib import Path
 
 WORK = Path(__file__).resolve().parent / ".work"
-PINS = {"phoenix": "arize-phoenix==20.26.1", "mlflow": "mlflow==3.17.2"}
+PINS = {
+    "phoenix": "arize-phoenix==20.26.1",
+    "mlflow": "mlflow==3.17.2",
+    "agentdojo": "agentdojo==0.1.35",
+}
 
 
-def folder_of(peer: str) -> Path:
-    """The environment of a peer; made on first use, which takes minutes and about a gigabyte."""
+def folder_of(peer: str, *also: str) -> Path:
+    """The environment of a peer; made on first use, which takes minutes and about a gigabyte.
+
+    ``also`` are further arguments to pip's install command, such as ``-e`` and a folder.
+    """
     base = Path(os.environ.get("TALLYSTICK_BENCH_ENVS", WORK / "envs"))
     folder = base / peer
     if not (folder / "bin" / "python").exists():
         print(f"installing {PINS[peer]} into {folder} …", file=sys.stderr, flush=True)
-        _make(folder, PINS[peer])
+        _make(folder, PINS[peer], *also)
     return folder
 
 
-def _make(folder: Path, requirement: str) -> None:
+def _make(folder: Path, *requirements: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     uv = shutil.which("uv")
     if uv:
         subprocess.run([uv, "venv", "-q", str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "-p", str(folder), requirement], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "-p", str(folder), *requirements], check=True)
     else:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(folder / "bin" / "pip"), "install", "-q", requirement], check=True)
+        subprocess.run([str(folder / "bin" / "pip"), "install", "-q", *requirements], check=True)
 
 
 def version_of(environment: Path, package: str) -> str:

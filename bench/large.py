@@ -6,7 +6,7 @@ milliseconds, with what the server spent on it of the CPU. *hot*: all steps are 
 sealed into Parquet (``tally store archive``), those that are opened among them. *floor* is the
 smallest request the same server answers (GET /api/health), so that what HTTP costs on this machine can be taken off.
 
-Run: python bench/large.py [--spans 10000 100000 1000000] [--keep FOLDER] [--json]
+Run: python bench/large.py [--spans 10000 100000 1000000] [--states hot archived] [--keep FOLDER] [--json]
 
 With ``--keep`` the stores are made once, in FOLDER/SPANS-hot and FOLDER/SPANS-archived, and used again by later runs.
 """
@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,13 @@ from bench.process import cpu_seconds, folder_bytes, start, stop
 from tallystick.adapters.clock import SystemClock
 
 SCALES = (10_000, 100_000, 1_000_000)
-WARM, REPEATS = 2, 9
+STATES = ("hot", "archived")
+WARM, REPEATS = 2, 15
 TARGET_MS = 150.0
 
 
-def questions(made: Made) -> dict[str, str]:
-    """What is asked, by name: paths of the API and of pages."""
+def questions(made: Made, step: str) -> dict[str, str]:
+    """What is asked, by name: paths of the API and of pages; ``step`` is one of the longest run, if there is such."""
     runs = "/api/runs?limit=50&q="
     one, other = made.common
     return {
@@ -60,12 +61,23 @@ def questions(made: Made) -> dict[str, str]:
         "text, a phrase of common words": runs + quote(f'"{one} {other}"'),
         "attribute": runs + quote("attr.user.id:user-7"),
         "attribute, compared": runs + quote("attr.llm.token_count.prompt:>3995"),
+        "attribute, compared, nearly all runs": runs + quote("attr.llm.token_count.prompt:>500"),
         "run of 20": f"/api/runs/{made.short}/skeleton",
         "run of 2,000": f"/api/runs/{made.long}/skeleton",
         "find in a run of 2,000": f"/api/runs/{made.long}/find?q={NEEDLE}",
+        **({} if not made.huge else {
+            "run of 50,000, packed for the page": f"/runs/{made.huge}/outline",
+            "run of 50,000, a look at one step": f"/runs/{made.huge}/steps/{step}.json",
+            "run of 50,000, find (4,000 steps an answer)": f"/api/runs/{made.huge}/find?q={NEEDLE}",
+            "page: run of 50,000": f"/runs/{made.huge}",
+        }),
         "cost by agent": "/api/cost?by=agent",
         "cost by model, a week": "/api/cost?by=model&q=" + quote("since:7d"),
         "cost by tool": "/api/cost?by=tool",
+        "cost by tool, a week": "/api/cost?by=tool&q=" + quote("since:7d"),
+        "cost by run": "/api/cost?by=run",
+        "cost by conversation": "/api/cost?by=conversation",
+        "cost by conversation of an agent": "/api/cost?by=conversation&q=" + quote("agent:agent-3 status:ok"),
         "signals by version": "/api/signals?agent=agent-3&by=version",
         "signals by day": "/api/signals?agent=agent-3&by=day",
         "completeness by agent": "/api/completeness?by=agent",
@@ -73,7 +85,8 @@ def questions(made: Made) -> dict[str, str]:
         "page: runs": "/runs",
         "page: runs, filtered": "/runs?q=" + quote("agent:agent-3 status:failed"),
         "page: run of 2,000": f"/runs/{made.long}",
-    }
+        "page: cost by conversation": "/cost?by=conversation",
+    }  # fmt: skip
 
 
 @contextmanager
@@ -83,7 +96,9 @@ def server(folder: Path) -> Iterator[tuple[int, int]]:
     command = [
         sys.executable, "-m", "tallystick", "up", "--store", str(folder), "--port", str(port), "--otlp-port", "0",
     ]  # fmt: skip
-    process = start(command, env=dict(os.environ), cwd=folder, log=folder.with_suffix(".log"))
+    # Else the server would archive within its first hour what is older than two weeks, while it is asked.
+    world = {**os.environ, "TALLYSTICK_HOT_DAYS": "36500"}
+    process = start(command, env=world, cwd=folder, log=folder.with_suffix(".log"))
     try:
         _wait(port)
         _settle(port, process.pid)
@@ -117,11 +132,18 @@ def ask(port: int, pid: int, path: str) -> dict[str, Any]:
 def measure(folder: Path, made: Made) -> dict[str, Any]:
     """Every question to one store."""
     with server(folder) as (port, pid):
-        return {name: ask(port, pid, path) for name, path in questions(made).items()}
+        step = ""
+        if made.huge:
+            columns = _get(port, f"/api/runs/{made.huge}/skeleton")["columns"]
+            calls = [
+                one for one, kind in zip(columns["step"], columns["kind"], strict=True) if kind == "tool"
+            ]
+            step = calls[len(calls) // 2]
+        return {name: ask(port, pid, path) for name, path in questions(made, step).items()}
 
 
-def scale(total: int, keep: Path) -> Iterator[dict[str, Any]]:
-    """One store, hot and then archived; what ``keep`` has is used again."""
+def scale(total: int, keep: Path, states: Collection[str]) -> Iterator[dict[str, Any]]:
+    """One store, hot and then archived, those that ``states`` names; what ``keep`` has is used again."""
     hot, archived = keep / f"{total}-hot", keep / f"{total}-archived"
     told = keep / f"{total}.json"
     took: dict[str, float] = {}
@@ -137,7 +159,12 @@ def scale(total: int, keep: Path) -> Iterator[dict[str, Any]]:
             "fill_cpu_s": round(time.process_time() - used, 1),
         }
         told.write_bytes(msgspec.json.encode(made))
-    yield _row(total, "hot", hot, made, measure(hot, made)) | took
+    if "hot" in states:
+        if any((hot / "archive").glob("*")):
+            raise SystemExit(f"{hot} was asked by a server that archived a part of it: fill it anew")
+        yield _row(total, "hot", hot, made, measure(hot, made)) | took
+    if "archived" not in states:
+        return
     took = {}
     if not archived.exists():
         unfinished = archived.with_suffix(".part")
@@ -207,12 +234,12 @@ def _get(port: int, path: str) -> Any:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The figures as Markdown, one column for each store."""
-    names = list(rows[0]["questions"])
+    names = list(max((row["questions"] for row in rows), key=len))
     heads = [f"{row['spans']:,} {row['state']}" for row in rows]
     lines = ["| ms (CPU ms) | " + " | ".join(heads) + " |", "|---" * (len(rows) + 1) + "|"]
     for name in names:
-        cells = [row["questions"][name] for row in rows]
-        shown = [one.get("fault") or f"{one['ms']} ({one['cpu_ms']})" for one in cells]
+        cells = [row["questions"].get(name, {"fault": ""}) for row in rows]
+        shown = [one["fault"] if "fault" in one else f"{one['ms']} ({one['cpu_ms']})" for one in cells]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     lines.append("| bytes per span | " + " | ".join(str(row["bytes_per_span"]) for row in rows) + " |")
     return "\n".join(lines)
@@ -224,13 +251,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spans", type=int, nargs="+", default=list(SCALES))
+    parser.add_argument("--states", nargs="+", choices=STATES, default=list(STATES))
     parser.add_argument("--keep", type=Path, help="a folder for the stores, which later runs use again")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(prefix="large-") as name:
         for total in chosen.spans:
-            for row in scale(total, chosen.keep or Path(name)):
+            for row in scale(total, chosen.keep or Path(name), chosen.states):
                 rows.append(row)
                 print(json.dumps(row), file=sys.stderr)
     print(json.dumps(rows, indent=1) if chosen.json else table(rows))

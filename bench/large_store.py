@@ -1,8 +1,8 @@
 """A store of many spans over thirty days, written through the recorder as a server writes it.
 
 The spans are those of bench/load.py (its words, sizes and payloads), made without protobuf: runs of 15 to 25 spans by
-eight agents, one run of 2,000 in every 8,000 spans. ``NEEDLE`` stands in one tool result of the whole store, in the run
-that ``Made.needle`` names.
+eight agents, one run of 2,000 in every 8,000 spans, and in a store of a million spans one of 50,000. ``NEEDLE`` stands
+in one tool result of the whole store, in the run that ``Made.needle`` names.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tallystick.wiring.machine import rate_card
 BATCH = 400
 DAYS = 30
 DAY = 86_400_000_000_000
+HUGE = 50_000  # spans of the one longest run, in stores that have room for it
 SILENT = DAY // 12  # two hours ago the last span came, so that every run may be archived
 NEEDLE = "quetzalcoatlus"
 SOURCE = Source(
@@ -33,7 +34,8 @@ SOURCE = Source(
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was written: the ids of an ordinary run, of a run of 2,000 spans, and of the one that has the needle."""
+    """What was written: the ids of an ordinary run, of a run of 2,000 spans, of the one that has the needle, and of the
+    one of 50,000 (empty where there is none)."""
 
     spans: int
     runs: int
@@ -41,6 +43,7 @@ class Made:
     long: str
     needle: str
     common: tuple[str, str]  # two words that nearly every run has
+    huge: str = ""
 
 
 class Past:
@@ -61,15 +64,20 @@ def fill(folder: Path, total: int, *, clock: Clock) -> Made:
     SqliteControl(folder / "control.db", clock=clock, ids=CountingIds()).close()
     recorder = Recorder(traces, rate_card(), clock)
     chance, text = random.Random(11), Text(random.Random(7))
-    sizes = list(_sizes(total))
+    huge = HUGE if total >= 20 * HUGE else 0
+    sizes = list(_sizes(total - huge))
+    if huge:
+        sizes.insert(len(sizes) // 2, huge)
     first, step = clock.now() - DAYS * DAY, DAYS * DAY // len(sizes)
-    short = long = needle = ""
+    short = long = longest = needle = ""
     batch: list[Span] = []
     for number, size in enumerate(sizes):
         trace = chance.randbytes(16)
         hides = number == len(sizes) // 3
         batch += _run(size, trace, first + number * step, chance, text, hides)
-        if size == LONG_RUN:
+        if size == HUGE:
+            longest = trace.hex()
+        elif size == LONG_RUN:
             long = trace.hex()
         else:
             short = trace.hex()
@@ -80,7 +88,7 @@ def fill(folder: Path, total: int, *, clock: Clock) -> Made:
     if batch:
         recorder.record(batch)
     traces.close()
-    return Made(total, len(sizes), short, long or short, needle, (text.words[0], text.words[1]))
+    return Made(total, len(sizes), short, long or short, needle, (text.words[0], text.words[1]), longest)
 
 
 def _run(

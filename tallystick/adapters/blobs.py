@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from tallystick.model.blob import is_digest
 from tallystick.model.errors import StoreFault, StoreFull
 
 _UNFINISHED: Final = ".new-"
+_FOLDER: Final = re.compile("[0-9a-f]{2}")
 _HOUR_S: Final = 3_600
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -73,6 +75,13 @@ class BlobFolder:
         except OSError as error:
             raise StoreFault(f"a blob cannot be read: {error.strerror}", hint="check permissions") from error
 
+    def size(self, sha256: str) -> int | None:
+        """How many bytes, or None; see ``ports.Blobs``."""
+        try:
+            return self.place(sha256).stat().st_size
+        except OSError:
+            return None
+
     def remove(self, sha256: str) -> None:
         """Unlink; see ``ports.Blobs``."""
         path = self.place(sha256)
@@ -95,6 +104,15 @@ class BlobFolder:
                     yield sha256, at
                 elif path.name.startswith(_UNFINISHED) and at < (time.time() - _HOUR_S) * 1e9:
                     path.unlink()
+
+    def strangers(self) -> Iterable[str]:
+        """Files and folders that are no blobs; see ``ports.Blobs``."""
+        for path in sorted(self._path.glob("*")):
+            inner = sorted(path.glob("*")) if path.is_dir() and _FOLDER.fullmatch(path.name) else [path]
+            for one in inner:
+                named = is_digest(one.parent.name + one.name) and one.is_file()
+                if not named and not one.name.startswith(_UNFINISHED):
+                    yield str(one.relative_to(self._path))
 
     def place(self, sha256: str) -> Path:
         """Where a blob lies. Raises StoreFault for what is no digest: it never reaches a path."""

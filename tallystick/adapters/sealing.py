@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import msgspec
 
@@ -40,6 +40,14 @@ class Sealed:
             else Opening(one.commitment, None, None, one.why)
             for one in self.contents
         ]
+
+
+ERASED: Final = "erased"  # why an opening is not there
+
+
+def unopened(one: Sealed) -> Sealed:
+    """The same entry, of which no opening is kept: it came for a run whose contents were erased."""
+    return replace(one, contents=[replace(held, keep=False, why=ERASED) for held in one.contents])
 
 
 def sealed(draft: Draft, *, seq: int, entry_id: str, at: int, nth: int | None) -> Sealed:

@@ -79,8 +79,13 @@ After = Annotated[
     str | None, QueryParameter(max_length=32, description="Only matches behind this cursor (paging).")
 ]
 By = Annotated[
-    Literal["agent", "tool", "workflow", "run", "model"],
+    Literal["agent", "tool", "workflow", "run", "model", "version", "subject", "conversation"],
     QueryParameter(description="What to sum the cost by."),
+]
+Rows = Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Most rows in one answer.")]
+Behind = Annotated[
+    int,
+    QueryParameter(name="after", ge=0, le=2**53 - 1, description="Leave out that many first rows (paging)."),
 ]
 WholeBy = Annotated[Literal["agent", "day"], QueryParameter(name="by", description="What to count by.")]
 State = Annotated[
@@ -148,7 +153,8 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 
     @get("/api/runs/{run:str}/find", summary="Where in a run a text was said", **_FIND)
     def find(run: RunPath, q: Needle, limit: Limit = 50, after: After = None) -> shapes.MatchesShape:
-        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones."""
+        """One match a step and field, in order of arrival; pass ``more`` as ``after`` for the next ones. An answer
+        looks through at most 4,000 steps: in a longer run it may be empty and have ``more``."""
         return cast(shapes.MatchesShape, reader.find(run, q, limit=limit, after=after))
 
     @get("/api/runs/{run:str}/steps/{step:str}", summary="One step with its contents", **_FIND)
@@ -160,10 +166,15 @@ def _run_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
 
 
 def _summary_handlers(reader: ReadsRuns) -> list[HTTPRouteHandler]:
-    @get("/api/cost", summary="Cost by agent, tool, workflow, run or model", **_READ)
-    def cost(q: Search = "", by: By = "agent") -> shapes.CostShape:
-        """Spend in nano-dollars, dearest first; a sum with an unknown part is null."""
-        return cast(shapes.CostShape, reader.cost(by, q))
+    @get(
+        "/api/cost",
+        summary="Cost by agent, tool, workflow, run, model, version, subject or conversation",
+        **_READ,
+    )
+    def cost(q: Search = "", by: By = "agent", most: Rows = 100, behind: Behind = 0) -> shapes.CostShape:
+        """Spend in nano-dollars, dearest first; a sum with an unknown part is null. Sums are over all rows; pass
+        ``more`` as ``after`` for the next ones."""
+        return cast(shapes.CostShape, reader.cost(by, q, limit=most, after=behind))
 
     @get("/api/completeness", summary="How many runs were recorded whole, by agent or by day", **_READ)
     def completeness(by: WholeBy = "agent", q: Search = "") -> standing_shapes.WholenessShape:

@@ -11,6 +11,8 @@ Spec: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
@@ -66,6 +68,7 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def open(self, host: str, port: int) -> int:
         """Take a port (0: any free one) and return it. Raises ConfigError when it cannot be had."""
+        _check_free(host.strip("[]"), port)
         options = (
             ("grpc.max_receive_message_length", self._settings.max_body),  # also after decompression
             ("grpc.so_reuseport", 0),  # two servers on one port would share requests at random
@@ -79,11 +82,7 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         try:
             taken = self._server.add_insecure_port(f"{shown}:{port}")
         except RuntimeError as error:
-            raise ConfigError(
-                f"port {port} is taken",
-                hint="choose one with grpc_port; 0 switches OTLP over gRPC off",
-                port=port,
-            ) from error
+            raise _unusable(port, "is taken") from error
         return int(taken)
 
     def start(self) -> None:
@@ -162,6 +161,27 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             context.set_trailing_metadata(((_DETAILS, retry_info(code.value[0], text)),))
         context.abort(code, text)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises ConfigError for a port that cannot be had: gRPC itself would print a line of its own before it says so."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)  # two sockets may have one address until one of them listens
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            raise _unusable(
+                port, "is taken" if taken else f"cannot be used on {host}: {error.strerror}"
+            ) from error
+
+
+def _unusable(port: int, why: str) -> ConfigError:
+    return ConfigError(
+        f"port {port} {why}", hint="choose one with grpc_port; 0 switches OTLP over gRPC off", port=port
+    )
 
 
 def retry_info(code: int, text: str) -> bytes:

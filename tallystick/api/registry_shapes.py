@@ -291,6 +291,7 @@ class UnusedRowShape(TypedDict):
     classes: list[str]
     granted_since: str | None
     last_used: str | None
+    claimed: str | None
 
 
 class UnusedShape(TypedDict):

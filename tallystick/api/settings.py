@@ -91,8 +91,8 @@ class ReadsRuns(Protocol):
         """What separates two sets of runs."""
         ...
 
-    def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
-        """Cost by agent, tool, workflow, run or model."""
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Mapping[str, Any]:
+        """Cost by one key, dearest first, ``limit`` rows behind the first ``after``."""
         ...
 
     def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:

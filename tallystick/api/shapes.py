@@ -205,12 +205,14 @@ class SpendShape(TypedDict):
 
 
 class CostShape(TypedDict):
-    """Cost by agent, tool, workflow, run or model; the total is null when a part of it is unknown."""
+    """Cost by one key, dearest first; the sums are over all rows, and null when a part of them is unknown."""
 
     by: str
     total_nano_usd: int | None
     known_nano_usd: int
     gaps: int
+    total: int
+    more: int | None
     rows: list[SpendShape]
 
 

@@ -37,6 +37,11 @@ def _used(row: Mapping[str, Any]) -> tuple[str, str]:
     return moment(row["used"]) if row["used"] else "no", "" if row["used"] else "dim"
 
 
+def _last_used(row: Mapping[str, Any]) -> tuple[str, str]:
+    used = moment(row["last_used"]) if row["last_used"] else "never"
+    return (f"{used} (claimed {moment(row['claimed'])})", "yellow") if row["claimed"] else (used, "")
+
+
 _ACCESS: Final = (
     Column("agent", "agent", _chain, width=40),
     Column("tool", "tool", _tool, width=40),
@@ -52,7 +57,7 @@ _UNUSED: Final = (
     Column("effect", "effect", spare=1),
     Column("data", "classes", lambda row: (", ".join(map(str, row["classes"])), ""), width=48, spare=3),
     Column("granted", "granted_since", lambda row: (moment(row["granted_since"]), "")),
-    Column("last used", "last_used", lambda row: (moment(row["last_used"]) if row["last_used"] else "never", "")),
+    Column("last used", "last_used", _last_used),
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tallystick.wiring import Stores
 
 LOW_DISK = 500_000_000  # bytes
+_MOST_BLOBS = 10  # named one by one
 _PARTS = {"server": ("litestar", "uvicorn", "jinja2"), "demo": ("openai",)}
 
 
@@ -156,6 +158,21 @@ def _spool(path: Path) -> Iterator[Finding]:
         )
 
 
+def _blobs(stores: Stores) -> Iterator[Finding]:
+    """Large binaries beside the store: whether all are there and as long as they were; `journal verify` reads them."""
+    flaws = list(stores.traces.blob_flaws(whole=False, now=time.time_ns()))
+    for flaw in flaws[:_MOST_BLOBS]:
+        where = f" (run {flaw.run})" if flaw.run else ""
+        fix = (
+            "put the file of a backup in its place"
+            if flaw.run
+            else "take it away by hand, or keep it elsewhere"
+        )
+        yield Finding("blobs", "fail" if flaw.run else "warn", flaw.text + where, fix)
+    if len(flaws) > _MOST_BLOBS:
+        yield Finding("blobs", "fail", f"and {count(len(flaws) - _MOST_BLOBS)} more", "tally journal verify")
+
+
 def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Finding]:
     """``told`` is filled with the account of losses, as --json gives it."""
     if not path.is_dir():
@@ -175,11 +192,12 @@ def _store(call: Invocation, path: Path, told: dict[str, Any]) -> Iterator[Findi
             yield Finding(
                 "journal", "fail", error.message, error.hint or "keep the file as evidence; restore a backup"
             )
+        yield from _blobs(stores)
         yield from _checkpoints(call, stores)
         loss = call.parts.loss(stores, call.settings)
         told.update(loss)
         yield from loss_findings(loss)
-        gaps = [row for row in call.parts.reader(stores).cost("model")["rows"] if row["gaps"]]
+        gaps = [row for row in call.parts.reader(stores).cost("model", limit=1_000)["rows"] if row["gaps"]]
         if gaps:
             named = ", ".join(str(row["key"] or "no model named") for row in gaps[:5])
             more = f" and {len(gaps) - 5} more" if len(gaps) > 5 else ""
@@ -192,6 +210,8 @@ def _checkpoints(call: Invocation, stores: Stores) -> Iterator[Finding]:
     """The journal's continuity, its checkpoints, and everybody that they are passed on to."""
     if stores.doubt is not None:
         yield Finding("journal", "fail", stores.doubt.message, stores.doubt.hint)
+    if stores.frozen is not None:
+        yield Finding("store", "warn", stores.frozen.message, stores.frozen.hint)
     state = call.parts.journal_book(stores, call.settings).state()
     newest = state["checkpoints"][0] if state["checkpoints"] else None
     if newest is None:

@@ -75,7 +75,7 @@ def init(call: Invocation, folder: Path, agent: str, dry_run: bool) -> None:
             continue
         written.append(name)
         if not dry_run:
-            _write(path, text)
+            write_file(path, text)
     if call.out.as_json:
         call.out.json(
             {
@@ -116,7 +116,8 @@ def _observed(call: Invocation, folder: Path) -> tuple[bool, Sketch | None]:
         return False, None
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Write a file of a project, with the folders above it. Raises BadInput where that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

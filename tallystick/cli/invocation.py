@@ -59,8 +59,9 @@ class Invocation:
         raises StoreFault.
         """
         stores = self.parts.open(self.store_path, self.settings, create=create, writing=writing)
-        if stores.doubt is not None:
-            self.out.say(f"beware: {stores.doubt.message}")
+        for trouble in (stores.doubt, stores.frozen):
+            if trouble is not None:
+                self.out.say(f"beware: {trouble.message}")
         try:
             yield stores
         finally:

@@ -126,7 +126,7 @@ class Parts:
         """What takes spans into open stores."""
         from tallystick import wiring
 
-        return wiring.recorder(stores)
+        return wiring.recorder(stores, believed=False)
 
     def run_export(self, stores: Stores) -> RunExport:
         """What exports runs of open stores."""
@@ -214,9 +214,7 @@ class Parts:
         from tallystick.app.acting.approvals import answer as give
 
         sign = wiring.journal.sign_answers(stores.path, settings)
-        return give(
-            stores.control, wiring.clock(), wiring.ids(), approval, answer, by=by, note=note, sign=sign
-        )
+        return give(stores.control, wiring.clock(), wiring.ids(), approval, answer, by, note, sign=sign)
 
     def plan(self, stores: Stores, settings: Settings, *, prune: bool) -> Plan:
         """What declaring a project would change. Raises ConfigError with file and line."""

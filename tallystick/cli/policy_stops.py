@@ -7,7 +7,6 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column
-from tallystick.cli.person import this_person
 from tallystick.cli.wording import moment
 
 _COLUMNS = (
@@ -30,7 +29,7 @@ def stop(call: Invocation, scope: str, because: str) -> None:
     What is stopped already stays as it was stopped first.
     """
     with call.stores(create=False, writing=True) as stores:
-        answer = call.parts.stop(stores, scope, by=this_person(), because=because)
+        answer = call.parts.stop(stores, scope, by=call.parts.caller(stores).name, because=because)
     if call.out.as_json:
         call.out.json(answer)
     else:
@@ -46,7 +45,7 @@ def stop(call: Invocation, scope: str, because: str) -> None:
 def resume(call: Invocation, scope: str, because: str) -> None:
     """Let what was stopped go on. Runs that ended stay ended; new ones begin."""
     with call.stores(create=False, writing=True) as stores:
-        answer = call.parts.resume(stores, scope, by=this_person(), because=because)
+        answer = call.parts.resume(stores, scope, by=call.parts.caller(stores).name, because=because)
     if call.out.as_json:
         call.out.json(answer)
     else:

@@ -159,7 +159,7 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
 
 # What an extra brings that a command may miss, by the name it is imported by.
 _EXTRAS = {
-    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2", "markdown_it", "nh3"), "server"),
+    **dict.fromkeys(("litestar", "uvicorn", "httptools", "uvloop", "jinja2"), "server"),
     "duckdb": "archive", "grpc": "grpc", "mcp": "mcp", "cyclonedx": "bom", "phonenumbers": "privacy",
     "openai": "server,demo",
 }  # fmt: skip

@@ -36,6 +36,11 @@ def find(call: Invocation, run: str, text: tuple[str, ...], limit: int, after: s
     """
     with call.reader() as reader:
         answer = reader.find(run, " ".join(text), limit=limit, after=after)
+        matches = list(answer["matches"])
+        while answer["more"] is not None and len(matches) < limit:  # a long run is looked through bit by bit
+            answer = reader.find(run, " ".join(text), limit=limit - len(matches), after=answer["more"])
+            matches += answer["matches"]
+    answer = {**answer, "matches": matches}
     out = call.out
     if out.as_json:
         out.json(answer)

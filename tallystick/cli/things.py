@@ -31,6 +31,7 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     },
     "tools": {
         "import": ("tallystick.cli.tool_import:import_tools", "Pin the tools that a server offers."),
+        "draft": ("tallystick.cli.tool_draft:draft", "Write files for tools from their own words."),
         "quarantine": ("tallystick.cli.pins:quarantine", "Definitions that wait for a person."),
         "accept": ("tallystick.cli.pins:accept", "Take what a tool says of itself for the tool."),
     },

@@ -52,5 +52,8 @@ LEG_STEPS: Final = "tallystick.leg.steps"  # on its end record: the last sequenc
 REDACTED: Final = "tallystick.redacted"  # what was taken out before storage: counts by kind, as JSON
 BLOBS: Final = "tallystick.blobs"  # how many large binaries of the span lie beside the store
 ERASED: Final = "tallystick.erased"  # true on a span whose contents were removed on somebody's demand
+CLAIMED: Final = (
+    "tallystick.claimed"  # true in the resource of what came from a sender whom nothing vouches for
+)
 LOG_EVENT: Final = "tallystick.log.event"  # on a span that stands for a log record: the event's name
 LOG_SEVERITY: Final = "tallystick.log.severity"

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tallystick.model.span import Span
+
 REFERENCE: Final = "tallystick.blob"
 _LONGEST: Final = 400  # characters of a reference after its name, however often its quotes are escaped
 _DEEPEST: Final = 64
@@ -55,6 +57,13 @@ def media_type(text: str) -> str:
     """A media type as it may be written down, or the one for unknown bytes."""
     lowered = text.strip().lower()
     return lowered if _MEDIA_TYPE.fullmatch(lowered) else UNKNOWN_TYPE
+
+
+def named_by(span: Span) -> Iterator[Blob]:
+    """The blobs that a span names; asked only of those that say they do (``tallystick.blobs``)."""
+    yield from references(span.attributes)
+    for said in (*(one.attributes for one in span.events), *(one.attributes for one in span.links)):
+        yield from references(said)
 
 
 def references(value: Any, depth: int = 0) -> Iterator[Blob]:

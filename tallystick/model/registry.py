@@ -187,13 +187,17 @@ class Shown:
 USES: Final = ("tool", "model", "prompt", "data", "delegate", "definition", "version", "evaluation")
 
 
+CLAIMED_USE: Final = "claimed"  # the detail of such a use
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """An agent was seen using something, summed up over runs.
 
     ``type`` is one of USES. ``name``: the tool, model, class of data, delegate or version label; for a prompt the
     SHA-256 of its text. ``detail`` belongs to the key: for a definition the digest of what the model was told of the
-    tool, else empty. Times are nanoseconds since the epoch; ``run`` and ``step`` show the newest use.
+    tool; of other uses but prompts CLAIMED_USE, where only senders that nothing vouches for said so; else empty. Times
+    are nanoseconds since the epoch; ``run`` and ``step`` show the newest use.
     """
 
     agent: str

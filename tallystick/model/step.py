@@ -116,5 +116,7 @@ class Step:
     conversation: str | None = None
     # Who gave out ``seq``: a mark of the sender's process (observe/numbering.py), no part of the leaf either.
     origin: int | None = None
+    # Its sender showed no token, or a file said it: what it says casts doubt and proves nothing. No part of the leaf.
+    claimed: bool = False
     # By what its trace may belong to another one (observe/ties.py). Stores take them out and keep them by themselves.
     ties: tuple[Tie, ...] = ()

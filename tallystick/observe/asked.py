@@ -48,9 +48,14 @@ def lacks_result(step: Step, contents: Contents) -> bool:
 
 def relays(step: Step, steps: Sequence[Step]) -> list[Step]:
     """The steps in which a runtime passes messages on, nearest to a tool's call first, at most sixteen."""
-    near = [one for one in steps if one.dialect == "autogen" and one.name.startswith(_RUNTIME)]
+    near = [one for one in steps if passes_on(one.dialect, one.name)]
     near.sort(key=lambda one: (abs(one.started - step.started), one.span))
     return near[:RELAYS]
+
+
+def passes_on(dialect: str, name: str) -> bool:
+    """Whether a step of this dialect and name passes a message on."""
+    return dialect == "autogen" and name.startswith(_RUNTIME)
 
 
 def relayed(step: Step, contents: Contents) -> tuple[Mapping[str, Any] | None, Any]:

@@ -30,10 +30,11 @@ def of_run(run: Run) -> set[Feature]:
 
 
 def numbers_of(run: Run, steps: Sequence[Step]) -> dict[str, float]:
-    """Steps, model and tool calls, tokens, cost (nano-dollars), duration (ns), retries; what is unknown is left out."""
+    """Steps, model and tool calls, tokens, cost (nano-dollars), duration (ns), retries, and the most calls of one tool
+    by one agent in a row; what is unknown is left out."""
     found: dict[str, float] = {
         "steps": run.steps, "model_calls": run.model_calls, "tool_calls": run.tool_calls, "denials": run.denials,
-        "retries": _retries(steps),
+        "retries": _retries(steps), "calls in a row": in_a_row(steps),
     }  # fmt: skip
     if not run.token_gaps:
         found["tokens"] = (run.usage.input_tokens or 0) + (run.usage.output_tokens or 0)
@@ -56,6 +57,19 @@ def _retries(steps: Sequence[Step]) -> int:
         and last[step.parent, step.kind, step.tool or step.name] > at
         for at, step in enumerate(steps)
     )
+
+
+def in_a_row(steps: Sequence[Step]) -> int:
+    """The most calls of one tool by one agent without another between them: what a loop looks like from outside."""
+    most = here = 0
+    before: tuple[str | None, str] | None = None
+    for step in steps:
+        if step.tool is None or step.kind is Kind.HANDOFF or step.same_as is not None:
+            continue
+        call = step.agent, step.tool
+        here = here + 1 if call == before else 1
+        before, most = call, max(most, here)
+    return most
 
 
 def of_steps(steps: Iterable[Step]) -> set[Feature]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tallystick.model.registry import Use
+from tallystick.model.registry import CLAIMED_USE, Use
 from tallystick.model.step import EffectOutcome, Kind, Step, StepStatus
 from tallystick.observe.lineage import agents_of
 
@@ -83,23 +83,23 @@ def list_steps(
         agent = owner[step.span]
         if agent is None or step.same_as is not None:
             continue
-        kind = step.kind
+        kind, said = step.kind, CLAIMED_USE if step.claimed else ""
         if kind is Kind.MODEL:
             if step.model is not None:
-                listing.add(agent, "model", step.model, step)
+                listing.add(agent, "model", step.model, step, detail=said)
         elif kind is Kind.EVALUATION:
-            listing.add(agent, "evaluation", step.name, step)
+            listing.add(agent, "evaluation", step.name, step, detail=said)
         elif kind is not Kind.HANDOFF and happened(step):
             if step.tool is not None:
-                listing.add(agent, "tool", step.tool, step)
+                listing.add(agent, "tool", step.tool, step, detail=said)
             for one in step.classes:
-                listing.add(agent, "data", one, step)
+                listing.add(agent, "data", one, step, detail=said)
         if step.version is not None:
-            listing.add(agent, "version", step.version, step)
+            listing.add(agent, "version", step.version, step, detail=said)
         if step.agent is not None and step.parent is not None:
             above = lineage.get(step.parent)
             if above is not None and above != step.agent:
-                listing.add(above, "delegate", step.agent, step)
+                listing.add(above, "delegate", step.agent, step, detail=said)
 
 
 def happened(step: Step) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tallystick.model.attributes import AGENT, PROCESS, STOPPED
+from tallystick.model.attributes import AGENT, CLAIMED, PROCESS, STOPPED
 from tallystick.model.span import Attributes, Span
 from tallystick.model.step import Effect, EffectOutcome, Kind, Step, StepStatus
 from tallystick.model.usage import NO_USAGE, Usage
@@ -240,7 +240,9 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
     name, scope = span.name, span.source.scope
     resource = span.source.resource
     environment = origin = None
+    claimed = False
     if resource:
+        claimed = resource.get(CLAIMED) is True
         if "seq" in found:
             told = resource.get(PROCESS)
             origin = mark_of(told) if type(told) is str and told else None
@@ -257,7 +259,7 @@ def _step(span: Span, dialect: Dialect, found: Found, has_facts: bool) -> Step:
         () if "run" in found else _links(span, kind, dialect, found), None, derived, span.dropped, facts,
         get("version"), get("classes", ()), None, None,
         get("environment") if environment is None else clean_text(environment), get("subject"), get("conversation"),
-        origin,
+        origin, claimed,
     )  # fmt: skip
 
 

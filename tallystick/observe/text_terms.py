@@ -1,16 +1,16 @@
 """Terms of a query that the text index answers: which tokens a run must have, and whether that settles it.
 
-Both stores answer by these rules. A phrase and a comparison of an attribute are only narrowed down by tokens; the steps
-of the runs that are left say which of them meet the term.
+Both stores answer by these rules. A phrase is only narrowed down by tokens; the steps of the runs that are left say
+which of them meet the term. A comparison of an attribute is settled by the least and the most that a run has of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import ge, gt, le, lt
-from typing import Any, Final
+from typing import Final
 
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query, Term
@@ -18,7 +18,7 @@ from tallystick.model.run import Run
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.phrases import Phrase
-from tallystick.observe.texts import SHORT, scalar_text, tag, texts_of, words_of
+from tallystick.observe.texts import SHORT, tag, texts_of, words_of
 
 FACTS: Final = ("kind", "label", "error", "stopped")  # fields that are columns of steps
 _ATTRIBUTE: Final = "attr."
@@ -50,14 +50,14 @@ def asks_index(query: Query) -> bool:
 
 
 def wanted(term: Term) -> Wanted | None:
-    """What the index is asked for a term; None for one that tokens do not answer (see ``score_term``)."""
+    """What the index is asked for a term; None for one that tokens do not answer (``score_term``, ``number_term``)."""
     value = str(term.value)
     if term.field in FACTS:
         return Wanted((tag("s", term.field, value),))
     if term.field.startswith(_ATTRIBUTE):
         key = term.field[len(_ATTRIBUTE) :]
         if term.op != "=":
-            return Wanted((tag("a", key),), unsure=True)
+            return None
         return Wanted((tag("a", key, None if value == "*" else value[: SHORT + 1]),))
     if term.field != "text":
         return None
@@ -132,28 +132,20 @@ def meets_score(
     return number is not None and score[1] is not None and _PASSED[op](score[1], number)
 
 
+def number_term(term: Term) -> tuple[str, str, float] | None:
+    """Name, operator and number of a term that compares an attribute; None for any other term."""
+    if term.op == "=" or not term.field.startswith(_ATTRIBUTE):
+        return None
+    return term.field[len(_ATTRIBUTE) :], term.op, float(str(term.value))
+
+
+def meets_number(asked: tuple[str, str, float], least: float, most: float) -> bool:
+    """Whether a run whose values of the attribute lie between these two (both are among them) has one that passes."""
+    _, op, limit = asked
+    return _PASSED[op](most if op in (">", ">=") else least, limit)
+
+
 def step_meets(term: Term, step: Step, span: Span) -> bool:
-    """Whether a step meets an unsure term: it says the phrase, or has the attribute with such a number."""
-    if term.field == "text":
-        says = phrase_of(term).says
-        return any(says(text) for text in texts_of(step, span))
-    key = term.field[len(_ATTRIBUTE) :]
-    limit = float(str(term.value))
-    passes = _PASSED[term.op]
-    return any(
-        passes(number, limit)
-        for attributes in (span.attributes, span.source.resource)
-        for number in _numbers(attributes, key)
-    )
-
-
-def _numbers(attributes: Mapping[str, Any], key: str) -> Iterator[float]:
-    value = attributes.get(key)
-    for one in value[:SHORT] if isinstance(value, list | tuple) else (value,):
-        if type(one) is int or type(one) is float:
-            yield one
-        elif type(one) is str and scalar_text(one) is not None:
-            try:
-                yield float(one)
-            except ValueError:
-                continue  # a text is no number, and so neither more nor less
+    """Whether a step meets an unsure term: it says the phrase."""
+    says = phrase_of(term).says
+    return any(says(text) for text in texts_of(step, span))

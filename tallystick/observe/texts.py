@@ -3,7 +3,8 @@
 A run is found by what its steps said: messages, system instructions, arguments and results of tools, inputs, outputs,
 goals, documents, errors, and the names of steps, tools and agents. JSON is read, so that its keys and its punctuation
 are no words. A text that came before in the run (the history that a chat sends again with every call) is skipped. Short
-attributes are no text: each becomes a *tag*, by which ``attr.KEY:value`` finds it.
+attributes are no text: each becomes a *tag*, by which ``attr.KEY:value`` finds it. Of those that are numbers the least
+and the most in a run are kept, which is all that ``attr.KEY:>5`` asks.
 
 A word is a run of letters and digits without case and accents, cut after ``LONGEST_WORD`` characters; each Chinese or
 Japanese character is a word. Both stores index exactly these tokens, so both give the same answers.
@@ -42,6 +43,7 @@ _SINGLE: Final = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\uf
 _OTHER: Final = re.compile(r"[\W_]+")
 _DEEPEST: Final = 64
 _MOST_SOURCES: Final = 8  # resources that are known to have been read
+_BEGINS_NUMBER: Final = frozenset("+-.0123456789")
 _NOT_TEXT: Final = ("tool_definitions", "parameters")
 _SPEAKS: Final = frozenset(
     {"role", "type", "finish_reason", "mime_type", "modality"}
@@ -127,6 +129,21 @@ def scalar_text(value: Any) -> str | None:
     return repr(value) if type(value) is float else None
 
 
+def number_of(value: Any) -> float | None:
+    """A scalar as a number to compare with, a text if it is written as one; None for what is none (nor is "nan")."""
+    if type(value) is int:
+        size = value.bit_length()
+        return value if size < 64 else float(value) if size == 64 else None
+    if type(value) is str:
+        if value[:1] not in _BEGINS_NUMBER or len(value) > SHORT:
+            return None
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return value if type(value) is float and value == value else None
+
+
 # ── what a run is found by ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -134,6 +151,7 @@ class Collector:
     """Collects the tokens and scores of a run, step by step.
 
     ``seen`` are the texts of the run that earlier passes read (``SEEN`` bytes each); those read now join them.
+    Facts: "s", a step's column and its value; or the type of an attribute (1, 1.0 and true are equal), name and value.
     """
 
     def __init__(self, seen: Iterable[bytes] = ()) -> None:
@@ -141,7 +159,7 @@ class Collector:
         self.scores: set[tuple[str, float | None, str | None]] = set()
         self._here: set[int] = set()  # of texts that were read in this pass: their hashes
         self._texts: list[str] = []
-        self._facts: set[tuple[str, str, Any]] = set()
+        self._facts: set[tuple[Any, str, Any]] = set()
         self._sources: list[Mapping[str, Any]] = []
 
     def add(self, step: Step, span: Span) -> None:
@@ -153,11 +171,11 @@ class Collector:
                 if len(value) > SHORT:
                     self._text(value)
                     continue
-                facts.add(("a", name, value))
+                facts.add((kind, name, value))
                 if names_text(name):
                     self._text(value)
             elif kind in _SCALARS:
-                facts.add(("a", name, value))
+                facts.add((kind, name, value))
                 if names_text(name):
                     self._walk(value, 0)
             else:
@@ -171,7 +189,7 @@ class Collector:
                 if type(value) not in _SCALARS:
                     self._parts(name, value)
                 elif type(value) is not str or len(value) <= SHORT:
-                    facts.add(("a", name, value))
+                    facts.add((type(value), name, value))
         facts.add(("s", "kind", step.kind._value_))
         for text in (step.name, step.tool, step.agent, step.error, span.status_message):
             if text:
@@ -190,19 +208,31 @@ class Collector:
 
     def text(self) -> str:
         """What the run is found by, as one text: its words as ``split`` reads them, and its tags."""
-        tags = [tag("a", key) for key in {key for kind, key, _ in self._facts if kind == "a"}]
+        tags = [tag("a", key) for key in {key for kind, key, _ in self._facts if kind != "s"}]
         for kind, key, value in self._facts:
             text = value if type(value) is str else scalar_text(value)
             if text is not None:
-                tags.append(tag(kind, key, text))
+                tags.append(tag("s" if kind == "s" else "a", key, text))
         plain = [text for text in self._texts if text.isascii()]
         other = [_fold(text) for text in self._texts if not text.isascii()]
         return "\n".join([*map(_cut, plain), *other, *tags])
 
+    def numbers(self) -> dict[str, tuple[float, float]]:
+        """The least and the most of each attribute that is a number somewhere in the run, by its name."""
+        found: dict[str, tuple[float, float]] = {}
+        for kind, key, value in self._facts:
+            number = None if kind == "s" else number_of(value)
+            if number is not None:
+                least, most = found.get(key, (number, number))
+                found[key] = min(least, number), max(most, number)
+        return found
+
     def _parts(self, name: str, value: Any) -> None:
         """A list of scalars: each of them is a value of the attribute."""
         if isinstance(value, list | tuple):
-            self._facts.update(("a", name, one) for one in value[:SHORT] if scalar_text(one) is not None)
+            self._facts.update(
+                (type(one), name, one) for one in value[:SHORT] if scalar_text(one) is not None
+            )
 
     def _is_new(self, raw: Any) -> bool:
         """Whether a text (as it was sent) comes for the first time in the run."""

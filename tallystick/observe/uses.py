@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from tallystick.model.errors import BadInput
-from tallystick.model.registry import USES, Use
+from tallystick.model.registry import CLAIMED_USE, USES, Use
 from tallystick.observe.values import encodable
 
 UNKNOWN_PROMPTS: Final = 50  # prompts of unknown text that are kept for each agent
@@ -76,3 +76,18 @@ def beyond(sums: Iterable[Use]) -> list[Use]:
     """Of one agent's uses: the prompts of unknown text that are too many, oldest first."""
     unknown = sorted((use for use in sums if is_unknown_prompt(use)), key=lambda use: (use.last, use.name))
     return unknown[: max(0, len(unknown) - UNKNOWN_PROMPTS)]
+
+
+def is_claimed(use: Use) -> bool:
+    """Whether only senders that nothing vouches for said so."""
+    return use.detail == CLAIMED_USE and use.type not in ("prompt", "definition")
+
+
+def with_claims(uses: Iterable[Use]) -> list[Use]:
+    """Uses with what was claimed of the same things added to them: what may have happened, whoever says so."""
+    sums: dict[UseKey, Use] = {}
+    for use in uses:
+        one = replace(use, detail="") if is_claimed(use) else use
+        held = sums.get(key_of(one))
+        sums[key_of(one)] = one if held is None else joined(held, one)
+    return list(sums.values())

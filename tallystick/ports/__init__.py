@@ -12,7 +12,16 @@ from tallystick.ports.records import Account, Charge, Flaw, Kept, Record, Record
 from tallystick.ports.runs import Change, RunPage, RunReader
 from tallystick.ports.search import Indexed, Passed, RunTexts, Score, TextLog, Unread
 from tallystick.ports.steps import StepReader
-from tallystick.ports.sums import TALLY_KEYS, WHOLENESS_KEYS, RunSums, Sighting, Spend, TallyRow, Wholeness
+from tallystick.ports.sums import (
+    TALLY_KEYS,
+    WHOLENESS_KEYS,
+    Dearest,
+    RunSums,
+    Sighting,
+    Spend,
+    TallyRow,
+    Wholeness,
+)
 from tallystick.ports.surroundings import Clock, Ids, Signer
 from tallystick.ports.traces import Traces, TraceStore, Written
 from tallystick.ports.uses import UseLog
@@ -28,6 +37,7 @@ __all__ = [
     "Clock",
     "ControlStore",
     "Counts",
+    "Dearest",
     "ErasableTraces",
     "Flaw",
     "Ids",

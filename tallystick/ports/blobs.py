@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from tallystick.model.blob import Blob
+from tallystick.ports.records import Flaw
 
 
 class Blobs(Protocol):
@@ -22,12 +23,20 @@ class Blobs(Protocol):
         """The bytes, or None where they are not."""
         ...
 
+    def size(self, sha256: str) -> int | None:
+        """How many bytes are kept, or None where none are; cheaper than reading them."""
+        ...
+
     def remove(self, sha256: str) -> None:
         """Take bytes away; nothing happens where there are none. Raises StoreFault."""
         ...
 
     def found(self) -> Iterable[tuple[str, int]]:
         """Every digest that bytes are kept under, and when they were put last (nanoseconds)."""
+        ...
+
+    def strangers(self) -> Iterable[str]:
+        """Names of what lies among the bytes and was not put there."""
         ...
 
 
@@ -40,6 +49,22 @@ class BlobTraces(Protocol):
 
     def blob(self, sha256: str) -> tuple[Blob, bytes]:
         """A blob that some run names. Raises UnknownThing where none does, or where its bytes were not kept."""
+        ...
+
+    def settle_blobs(self, digests: Iterable[str]) -> int:
+        """The batch is committed for which some bytes were put: those that no run names are removed; how many.
+
+        Of the others it is known from now that they are here. Whoever put the same for a batch that is not committed
+        yet puts it again after the commit.
+        """
+        ...
+
+    def blob_flaws(self, *, whole: bool, now: int) -> Iterator[Flaw]:
+        """Bytes that runs name and that are missing or altered, and bytes that no run has named for an hour.
+
+        ``whole`` reads all bytes; else only what is there and how long it is. What a reference claims whose bytes were
+        never put here (of an import, or forged) is not missing. Nothing is changed.
+        """
         ...
 
     def sweep_blobs(self, *, now: int) -> int:

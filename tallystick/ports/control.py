@@ -26,6 +26,8 @@ class ControlStore(Protocol):
         that JSON cannot hold or that has an object like a commitment, a leaf over 65,535 bytes, a text that the body
         does not name or a text it names that nobody gave, a content in a field that a view cannot do without.
 
+        What comes for a run after a ``content.erased`` entry of it is committed to, and its openings are not kept.
+
         ``expecting``: the ``registry_revision`` from which the drafts were made. Where it is another by now: Conflict
         with details ``expected`` and ``revision``.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,10 @@ class RunReader(Protocol):
 
     def runs(self, query: Query, *, now: int, limit: int = 50, before: str | None = None) -> RunPage:
         """Runs that match, newest start first. ``before``: only runs listed after that run id (paging)."""
+        ...
+
+    def statuses(self, query: Query, *, now: int) -> Mapping[str, int] | None:
+        """Runs that match, counted by status; None where their steps would have to be read to know."""
         ...
 
     def run(self, run: str, *, now: int) -> Run:

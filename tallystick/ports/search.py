@@ -5,7 +5,7 @@ It is made behind ingest, from the recorded steps alone, and can be made anew fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,7 +33,8 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class RunTexts:
-    """What was read of one run: its words and tags (a text that ``observe.texts.split`` reads) and its scores.
+    """What was read of one run: its words and tags (a text that ``observe.texts.split`` reads), its scores, and the
+    least and the most of each attribute that is a number (integers of up to 63 bits, else floats, never "nan").
 
     ``read`` is what it was read from.
     """
@@ -42,6 +43,7 @@ class RunTexts:
     text: str
     scores: Iterable[Score] = ()
     seen: Iterable[bytes] = ()
+    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,12 @@ class TextLog(Protocol):
         """
         ...
 
-    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+    def holding(
+        self, run: str, text: str, *, after: int = 0, most: int | None = None
+    ) -> Iterator[tuple[int, Step, Span]]:
         """The steps of a run that may hold a text, upper or lower case alike, and no step that does is left out.
 
-        In order of arrival, each with its place in that order, from place ``after`` on. Raises UnknownThing when it is
-        begun, and StoreFault.
+        In order of arrival, each with its place in that order: those of the ``most`` steps (None: of all) from place
+        ``after`` on. Raises UnknownThing when it is begun, and StoreFault.
         """
         ...

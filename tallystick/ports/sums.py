@@ -55,6 +55,17 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class Dearest:
+    """Some rows of what was spent by one key, dearest first; ``total`` counts all of them, and ``cost_nano`` and
+    ``unknown`` are the sums over all."""
+
+    rows: Sequence[Spend]
+    total: int
+    cost_nano: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """A thing seen in the traces: type is agent, tool, model or workflow."""
 
@@ -92,6 +103,11 @@ class RunSums(Protocol):
 
     def spend(self, by: str, query: Query, *, now: int) -> Sequence[Spend]:
         """Cost by agent, tool, workflow, run or model, dearest first."""
+        ...
+
+    def dearest(self, by: str, query: Query, *, now: int, limit: int, after: int = 0) -> Dearest:
+        """``limit`` of the rows of ``spend``, leaving out the first ``after``: those alone are made where there may be
+        as many as runs. Raises BadInput for another ``by``."""
         ...
 
     def completeness(self, by: str, query: Query, *, now: int) -> Sequence[Wholeness]:

@@ -33,8 +33,8 @@ class Written:
         return len(self.repeated)
 
 
-class TraceStore(RunReader, StepReader, RunSums, Protocol):
-    """Runs, steps and the spans they came from. Many processes may read and write one store at once."""
+class TraceStore(RunReader, StepReader, RunSums, BlobTraces, Protocol):
+    """Runs, steps, the spans they came from and the blobs that these name. Many processes may use one store at once."""
 
     def write(self, batch: Sequence[tuple[Step, Span]], *, at: int) -> Written:
         """Commit a batch, all or nothing, durable against the death of the process on return.
@@ -54,6 +54,5 @@ class TraceStore(RunReader, StepReader, RunSums, Protocol):
         ...
 
 
-class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, BlobTraces, Protocol):
-    """A trace store with its log of records, its uses, its index of texts and its blobs, and whose contents can be
-    erased."""
+class Traces(TraceStore, RecordLog, UseLog, TextLog, ErasableTraces, Protocol):
+    """A trace store with its log of records, its uses and its index of texts, and whose contents can be erased."""

@@ -16,7 +16,7 @@ from tallystick.model.registry import TYPES, Alias, Declared, Definition, Lifecy
 from tallystick.registry.chains import Chains
 from tallystick.registry.facts import Facts
 from tallystick.registry.offered import waiting
-from tallystick.registry.snapshot import Snapshot
+from tallystick.registry.snapshot import Snapshot, by_agent
 
 Key = tuple[str, str]  # type and name
 MOST_REMEMBERED: Final = 1000
@@ -200,10 +200,16 @@ class Graph:
     @cached_property
     def uses(self) -> Mapping[str, Sequence[Use]]:
         """What each agent was seen using."""
-        found: dict[str, list[Use]] = {}
-        for use in self.snapshot.uses:
-            found.setdefault(use.agent, []).append(use)
-        return found
+        return by_agent(self.snapshot.uses)
+
+    @cached_property
+    def _believed(self) -> Mapping[str, Sequence[Use]]:
+        given = self.snapshot.believed
+        return self.uses if given is None else by_agent(given)
+
+    def believed(self, agent: str, type: str) -> Sequence[Use]:
+        """Of what an agent was seen using of one type, that for whose sender something vouches."""
+        return [use for use in self._believed.get(agent, ()) if use.type == type]
 
     def uses_of(self, agent: str, type: str) -> Sequence[Use]:
         """What an agent was seen using of one type."""

@@ -45,10 +45,13 @@ def _through(graph: Graph, tool: str, same: Callable[[str], bool]) -> bool:
 
 
 def idle_grants(graph: Graph, agent: str, window: Window) -> Iterator[tuple[str, str]]:
-    """What an agent is declared with and was not seen using in a window, as (type of use, name)."""
+    """What an agent is declared with and was not seen using in a window, as (type of use, name).
+
+    What was only claimed is no use: or whoever may send could keep a grant alive.
+    """
     body = graph.body("agent", agent)
     for field, kind in _GRANTS:
         granted = names_in(body, field)
         if granted:
-            used = {use.name for use in graph.uses_of(agent, kind) if window.holds(use)}
+            used = {use.name for use in graph.believed(agent, kind) if window.holds(use)}
             yield from ((kind, name) for name in dict.fromkeys(granted) if name not in used)

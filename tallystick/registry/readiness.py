@@ -140,7 +140,15 @@ def _registry(facts: Facts, needs: _Needs) -> Layer:
 def _observability(facts: Facts, needs: _Needs) -> Layer:
     has: list[str] = []
     missing: list[Gap] = []
-    if not facts.runs:
+    if not facts.runs and facts.claimed:
+        missing.append(
+            Gap(
+                f"its {facts.claimed} run{'s were' if facts.claimed != 1 else ' was'} only claimed: the sender showed "
+                "no token",
+                "set TALLYSTICK_TOKEN for tally up and for the senders, or record beside the store",
+            )
+        )
+    elif not facts.runs:
         missing.append(
             Gap("no run of it was recorded", "tally run -- COMMAND, with tallystick.init() in the program")
         )

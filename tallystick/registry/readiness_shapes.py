@@ -42,7 +42,9 @@ class Facts:
 
     ``budgets`` are the scopes with a budget that holds for it. ``differences`` are sentences on where it drifted.
     ``completeness`` is that of its newest run (None: there is none). ``evaluations`` counts runs in which one was seen.
-    ``foreign``: it runs elsewhere and is known by its card alone, so that nobody knows what it can do.
+    ``runs`` and ``evaluations`` count what senders said for whom something vouches; ``claimed`` are runs of which
+    nothing else is known. ``foreign``: it runs elsewhere and is known by its card alone, so that nobody knows what it
+    can do.
     """
 
     agent: str
@@ -61,6 +63,7 @@ class Facts:
     differences: tuple[str, ...] = ()
     budgets: tuple[str, ...] = ()
     foreign: bool = False
+    claimed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

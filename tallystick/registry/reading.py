@@ -71,7 +71,7 @@ def budgeted(graph: Graph, agent: str) -> bool:
 
 def evaluated(graph: Graph, agent: str) -> bool:
     """Whether a suite names an agent and an evaluation of it was seen."""
-    return bool(graph.suites.get(agent)) and bool(graph.uses_of(agent, "evaluation"))
+    return bool(graph.suites.get(agent)) and bool(graph.believed(agent, "evaluation"))
 
 
 def lacks(graph: Graph, key: Key, what: str, policed: Callable[[str], bool]) -> bool:

@@ -18,6 +18,7 @@ model     nothing yet; workflow likewise: agents name them, and so they are decl
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tallystick.model.registry import Alias, Declared, Shown, Use
@@ -27,7 +28,8 @@ from tallystick.model.registry import Alias, Declared, Shown, Use
 class Snapshot:
     """Both halves of the registry. ``budgets`` are the scopes that have one ("agent:refunds", "run:*").
 
-    ``seen`` names what was seen in the traces by type, without a word of what it used.
+    ``uses`` are of all that was seen, whoever said so; ``believed`` those for whose senders something vouches (None:
+    all). ``seen`` names what was seen in the traces by type, without a word of what it used.
     """
 
     objects: tuple[Declared, ...] = ()
@@ -36,3 +38,12 @@ class Snapshot:
     uses: tuple[Use, ...] = ()
     budgets: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
+    believed: tuple[Use, ...] | None = None
+
+
+def by_agent(uses: Iterable[Use]) -> Mapping[str, Sequence[Use]]:
+    """Uses by the agent that was seen, in their order."""
+    found: dict[str, list[Use]] = {}
+    for use in uses:
+        found.setdefault(use.agent, []).append(use)
+    return found

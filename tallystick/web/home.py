@@ -88,7 +88,7 @@ def view(site: Site) -> View:
             bad.append({"status": name, "title": title, "total": page["total"], "runs": page["runs"]})
     catalog = site.registry.catalog
     agents, tools = catalog.objects("agent")["objects"], catalog.objects("tool")["objects"]
-    money = reader.cost("model")
+    money = reader.cost("model", limit=1_000)
     data = {
         "total_runs": recent["total"],
         "waiting": waiting,

@@ -83,6 +83,10 @@ _log = logging.getLogger("tallystick.web")
 class PageReader(Protocol):
     """The read model behind the pages; all answers are JSON-ready. Raises UnknownThing and BadInput."""
 
+    def statuses(self, query: str = "", /) -> Mapping[str, int] | None:
+        """``app.reading.read.Reader.statuses``"""
+        ...
+
     def runs(self, query: str = "", /, *, limit: int = 50, before: str | None = None) -> Mapping[str, Any]:
         """``{"total", "runs": [run]}``, newest first."""
         ...
@@ -119,8 +123,8 @@ class PageReader(Protocol):
         """``{"by", "rows"}``: how many runs were recorded whole, by "agent" or "day"."""
         ...
 
-    def cost(self, by: str, query: str = "", /) -> Mapping[str, Any]:
-        """``{"by", "total_nano_usd", "known_nano_usd", "gaps", "rows"}``."""
+    def cost(self, by: str, query: str = "", /, *, limit: int = 100, after: int = 0) -> Mapping[str, Any]:
+        """``{"by", "total_nano_usd", "known_nano_usd", "gaps", "total", "more", "rows"}``."""
         ...
 
     def approvals(self, state: str | None = None, /) -> Mapping[str, Any]:

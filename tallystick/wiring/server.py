@@ -65,8 +65,9 @@ def build_app(
     desk = people.desk(stores)
     pages = routes(read, answer, shown, book, known, prove, desk)
     return create_app(
-        read, recorder(stores, settings), answer, told, clock=clock(), journal=book, registry=known, signins=signins,
-        people=desk, feed=store_feed(stores, every_ns=0), access=access.access(stores, settings), loss=losses,
+        read, recorder(stores, settings, believed=settings.token is not None), answer, told, clock=clock(),
+        journal=book, registry=known, signins=signins, people=desk, feed=store_feed(stores, every_ns=0),
+        access=access.access(stores, settings), loss=losses,
         counts=loss.counts(stores.path), extra_routes=pages,
     )  # fmt: skip
 
@@ -170,7 +171,7 @@ def _listen_grpc(app: App, settings: Settings) -> int | None:
         if settings.origins["grpc_port"] != "default":  # somebody asked for it
             say("OTLP over gRPC is not served: it needs pip install 'tallystick[grpc]'")
     except ConfigError as error:
-        say(f"OTLP over gRPC is not served on port {settings.grpc_port} ({error.message})")
+        say(f"OTLP over gRPC is not served: {error.message}\n  hint: {error.hint}")
     return None
 
 

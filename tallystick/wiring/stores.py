@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ class Stores:
     control: ControlStore
     path: Path
     doubt: StoreFault | None = None  # the journal may only be read: it does not lead on from its checkpoints
+    frozen: StoreFault | None = None  # its files may not be written here: it is read as it was left
 
     def close(self) -> None:
         """Release both. Closing twice is allowed."""
@@ -53,7 +55,8 @@ def open_stores(
     """Open a store folder.
 
     Raises UnknownThing when it is not there and ``create`` is false, StoreTooNew and StoreFault; the latter also for a
-    journal that does not lead on from its last checkpoint, unless ``writing`` is false: then ``doubt`` has it.
+    journal that does not lead on from its last checkpoint and for files that may not be written, unless ``writing`` is
+    false: then ``doubt`` or ``frozen`` has it.
     """
     from tallystick.adapters.sqlite import SqliteControl
 
@@ -69,13 +72,16 @@ def open_stores(
             f"the store {path} cannot be made: {error.strerror}",
             hint="check --store, TALLYSTICK_STORE and permissions",
         ) from error
+    frozen = _frozen(path)
+    if frozen is not None and writing:
+        raise frozen
     traces = open_traces(path, silent_after_s)
     try:
         control = SqliteControl(path / CONTROL, clock=clock(), ids=ids())
     except BaseException:
         traces.close()
         raise
-    stores = Stores(traces, control, path)
+    stores = Stores(traces, control, path, frozen=frozen)
     try:
         journal.guard(control, path)
     except StoreFault as doubt:
@@ -84,6 +90,17 @@ def open_stores(
             raise
         return replace(stores, doubt=doubt)
     return stores
+
+
+def _frozen(path: Path) -> StoreFault | None:
+    """What to say of a store whose files this process may not write; None where it may."""
+    files = [one for one in (path / TRACES, path / CONTROL) if one.exists()]
+    if not files or all(os.access(one, os.W_OK) for one in (path, *files)):
+        return None
+    return StoreFault(
+        f"{path} may only be read here: it is shown as it was left, and nothing is taken in from its spool",
+        hint="see to the owner and the mode of the folder and its files", path=str(path),
+    )  # fmt: skip
 
 
 def open_traces(path: Path, silent_after_s: int | None = None) -> Traces:
@@ -120,7 +137,7 @@ def reader(stores: Stores, *, served: bool = False) -> Reader:
     from tallystick.app.reading.read import Reader
 
     catch_up(stores)
-    index = None if served else partial(texts.index_some, stores.traces, clock())
+    index = None if served or stores.frozen is not None else partial(texts.index_some, stores.traces, clock())
     return Reader(stores.traces, stores.control, clock(), index=index)
 
 
@@ -134,6 +151,8 @@ def catalog(stores: Stores) -> Catalog:
 
 def catch_up(stores: Stores) -> None:
     """Take in what dead processes left, attest what is recorded, and list what it used."""
+    if stores.frozen is not None:
+        return
     try:
         adopt(stores)
     except (
@@ -144,9 +163,10 @@ def catch_up(stores: Stores) -> None:
     list_uses(lister(stores), most=MOST_LISTED)
 
 
-def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
+def recorder(stores: Stores, settings: Settings | None = None, *, believed: bool = True) -> Recorder:
     """The way into an open trace store; without ``settings`` those that hold for the store's folder say what is kept.
 
+    ``believed`` false: nothing vouches for who sends (see ``Recorder``).
     Raises ConfigError where they ask for what cannot be done here.
     """
     from tallystick.app.recording.pricing import CardNotice
@@ -157,14 +177,12 @@ def recorder(stores: Stores, settings: Settings | None = None) -> Recorder:
     return Recorder(
         stores.traces, rate_card(), clock(), notice=CardNotice(stores.control, rate_card()),
         redactor=redactor(settings_of(stores.path) if settings is None else settings, stores),
-        counts=counts(stores.path),
+        counts=counts(stores.path), believed=believed,
     )  # fmt: skip
 
 
 def eraser(stores: Stores) -> Eraser:
     """What erases contents in both stores."""
-    import os
-
     from tallystick.app.keeping.erasure import Eraser
 
     def forget_texts(runs: Sequence[str], _subject: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -168,6 +169,17 @@ def test_bytes_without_a_run_go_after_an_hour(world: World) -> None:
     assert (world.traces.sweep_blobs(now=at + 3_700 * 10**9), world.held()) == (1, {DIGEST})
 
 
+def test_bytes_that_come_for_an_erased_run_go_at_once(world: World) -> None:
+    world.record(span(1, None), span(2))
+    world.traces.erase([f"{1:032x}"])
+    world.record(span(1, number=3), span(1, OTHER, number=4))
+    assert (world.held(), world.traces.blobs(f"{1:032x}")) == ({DIGEST}, [])
+    assert world.traces.blob(DIGEST)[1] == IMAGE  # another run has it
+    flawed = replace(span(3, OTHER), ended=NOW - 1)
+    assert len(world.recorder.record([flawed]).rejected) == 1
+    assert world.held() == {DIGEST}
+
+
 def test_bytes_that_went_just_before_the_commit_are_put_again(world: World) -> None:
     write = world.traces.write
 
@@ -204,3 +216,53 @@ def test_a_forged_reference_names_nothing_that_is_not_there(world: World) -> Non
     world.record(span(1, None, **{BLOBS: 1, "tallystick.input": json.dumps(told)}))
     with pytest.raises(UnknownThing):
         world.traces.blob("a" * 64)
+    assert [blob.kept for blob in world.traces.blobs(f"{1:032x}")] == [False]
+    assert flaws(world) == []  # or anybody could make the store look damaged
+    claim = {"tallystick.blob": {"sha256": DIGEST, "bytes": 9, "media_type": "text/html"}}
+    world.record(span(2, None, **{BLOBS: 1, "tallystick.input": json.dumps(claim)}))
+    world.record(span(3))  # now the bytes come after all
+    assert (world.traces.blob(DIGEST)[1], flaws(world)) == (IMAGE, [])
+
+
+def flaws(world: World, *, whole: bool = True, now: int | None = None) -> list[tuple[str, str | None]]:
+    now = time.time_ns() if now is None else now
+    return [(one.text, one.run) for one in world.traces.blob_flaws(whole=whole, now=now)]
+
+
+def test_missing_and_altered_and_extra_bytes_are_named(world: World) -> None:
+    world.record(span(1), span(2, OTHER))
+    other, stray = sha256(OTHER).hexdigest(), sha256(b"stray").hexdigest()
+    assert flaws(world) == []
+    world.blobs.remove(DIGEST)
+    assert flaws(world, whole=False) == [(f"blob {DIGEST} is missing", f"{1:032x}")]
+    world.blobs.put(DIGEST, IMAGE[:-1] + b"!")
+    assert flaws(world, whole=False) == []  # as long as it was
+    assert flaws(world) == [(f"blob {DIGEST} was altered: its bytes have another digest", f"{1:032x}")]
+    world.blobs.remove(other)
+    world.blobs.put(other, b"short")
+    said = f"blob {other} was altered: it has 5 bytes, and {len(OTHER):,} were put"
+    assert (said, f"{2:032x}") in flaws(world, whole=False)
+    world.blobs.put(stray, b"stray")
+    later = time.time_ns() + 3_700 * 10**9
+    extra = (f"blob {stray} lies in the store, and no run names it", None)
+    assert extra not in flaws(world)
+    assert extra in flaws(world, now=later)
+    world.traces.erase([f"{1:032x}", f"{2:032x}"])
+    assert flaws(world) == []
+
+
+def test_what_is_no_blob_is_named(tmp_path: Path) -> None:
+    world = World(
+        SqliteTraces(tmp_path / "traces.db", blobs=BlobFolder(tmp_path / "blobs")),
+        BlobFolder(tmp_path / "blobs"),
+    )
+    world.record(span(1))
+    folder = tmp_path / "blobs"
+    (folder / "notes\x1b[2J.txt").write_text("x")
+    (folder / DIGEST[:2] / "short").write_text("x")
+    (folder / "zz").mkdir()
+    said = [text for text, _ in flaws(world)]
+    assert len(said) == 3
+    assert all("lies among the blobs of the store and is none" in text for text in said)
+    assert "\x1b" not in "".join(said)
+    world.traces.close()

@@ -132,6 +132,24 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_stands(control):
     control.append([decision(1, "r")])
 
 
+def test_what_comes_for_an_erased_run_is_committed_to_and_not_kept(control):
+    body = {"commitments": [], "subject": None, "because": "request 7", "by": "ann"}
+    control.append([decision(1, "r", amount=salted("900.00", 1))])
+    control.append([Draft("content.erased", "r", body, run="r")])
+    late, other = salted("901.00", 2), salted("902.00", 3)
+    entries = control.append([decision(2, "r", amount=late), decision(3, "q", amount=other)])
+    assert entries[0].body["arguments"] == {"amount": {COMMITMENT_KEY: late.commitment}}
+    found = control.openings([entry.seq for entry in entries])
+    assert found[entries[0].seq] == [Opening(late.commitment, None, None, "erased")]
+    assert found[entries[1].seq] == [Opening(other.commitment, other.salt, b'"902.00"')]
+    control.append(asked("apr_1", "r", "call the customer", 4))
+    assert (control.approval("apr_1").arguments, control.approval("apr_1").note) == (
+        {"amount": None, "to": None}, None,
+    )  # fmt: skip
+    assert control.verify() == control.head()[0]
+    assert control.rebuild()["changed"] == 0
+
+
 @pytest.mark.parametrize(
     "draft",
     [

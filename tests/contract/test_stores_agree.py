@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -48,6 +49,15 @@ class TwoStores(RuleBasedStateMachine):
     def write(self, batch) -> None:
         assert self.memory.write(batch, at=self.now) == self.sqlite.write(batch, at=self.now)
 
+    @rule(text=st.sampled_from(["", *QUERIES]))
+    def count(self, text: str) -> None:
+        """Statuses are counted as the list has them, or not at all where steps would have to be read."""
+        counted = self.sqlite.statuses(parse_query(text), now=self.now)
+        assert counted == self.memory.statuses(parse_query(text), now=self.now)
+        page = self.sqlite.runs(parse_query(text), now=self.now, limit=1_000)
+        if counted is not None:
+            assert counted == Counter(run.status.value for run in page.runs)
+
     @rule(seconds=st.sampled_from([1, 30, 500]))
     def wait(self, seconds: int) -> None:
         self.now += seconds * SECOND
@@ -57,13 +67,19 @@ class TwoStores(RuleBasedStateMachine):
         self.sqlite.close()
         self.sqlite = SqliteTraces(self.directory / "traces.db", alive=ALIVE)
 
-    @rule(text=st.sampled_from(QUERIES), by=st.sampled_from(SPEND_KEYS))
-    def query(self, text: str, by: str) -> None:
+    @rule(text=st.sampled_from(["", *QUERIES]), by=st.sampled_from(SPEND_KEYS), after=st.integers(0, 3))
+    def query(self, text: str, by: str, after: int) -> None:
         query = parse_query(text)
         assert self.memory.runs(query, now=self.now) == self.sqlite.runs(query, now=self.now)
         assert list(self.memory.spend(by, query, now=self.now)) == list(
             self.sqlite.spend(by, query, now=self.now)
         )
+        for store in (self.memory, self.sqlite):
+            rows = store.spend(by, query, now=self.now)
+            sums = sum(row.cost_nano for row in rows), sum(row.unknown for row in rows)
+            some = store.dearest(by, query, now=self.now, limit=2, after=after)
+            assert (list(some.rows), some.total) == (list(rows[after : after + 2]), len(rows))
+            assert (some.cost_nano, some.unknown) == sums
         for by in ("agent", "day"):
             assert list(self.memory.completeness(by, query, now=self.now)) == list(
                 self.sqlite.completeness(by, query, now=self.now)

@@ -80,7 +80,8 @@ class CannedCatalog:
     def unused(self, agent: str | None = None, since: str = "30d") -> Mapping[str, Any]:
         parse_query(f"since:{since}", REGISTRY)
         row = {key: ROW[key] for key in ("agent", "tool", "effect", "classes")}
-        return {"since": since, "rows": [row | {"type": "tool", "granted_since": TIME, "last_used": None}]}
+        more = {"type": "tool", "granted_since": TIME, "last_used": None, "claimed": None}
+        return {"since": since, "rows": [row | more]}
 
     def reach(self, query: str = "") -> Mapping[str, Any]:
         parse_query(query, REGISTRY)

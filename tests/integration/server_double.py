@@ -175,10 +175,11 @@ class CannedReader(CannedComparing):
         self._known(step_id, STEP["step"])
         return STEP | STEP_MORE
 
-    def cost(self, by: str, query: str = "") -> Mapping[str, Any]:
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Mapping[str, Any]:
         row = {"key": None, "cost_nano_usd": None, "cost_known_nano_usd": 0, "gaps": 1, "steps": 1, "runs": 1}
         rows = [row | {"input_tokens": None, "output_tokens": None, "token_gaps": 1}]
-        return {"by": by, "total_nano_usd": None, "known_nano_usd": 0, "gaps": 1, "rows": rows}
+        sums = {"total_nano_usd": None, "known_nano_usd": 0, "gaps": 1}
+        return {"by": by, **sums, "total": 1, "more": None, "rows": rows[after:]}
 
     def completeness(self, by: str = "agent", query: str = "") -> Mapping[str, Any]:
         row = {"key": None, "runs": 1, "complete": 1, "lossy": 0, "open": 0, "crashed": 0, "missing": 0}

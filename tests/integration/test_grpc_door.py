@@ -134,7 +134,15 @@ def test_the_token_rule_is_that_of_http(tmp_path: Path) -> None:
         assert serving.recorder.ids() == {f"{1:016x}"}
 
 
-def test_a_taken_port_is_told(serving: GrpcServing, tmp_path: Path) -> None:
+def test_a_taken_port_is_told(
+    serving: GrpcServing, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "second").mkdir()
-    with Serving(tmp_path / "second", SMALL) as second, pytest.raises(ConfigError, match="is taken"):
-        second.app.listen_grpc("127.0.0.1", serving.grpc_port)
+    with Serving(tmp_path / "second", SMALL) as second:
+        capfd.readouterr()
+        with pytest.raises(ConfigError, match="is taken") as taken:
+            second.app.listen_grpc("127.0.0.1", serving.grpc_port)
+        with pytest.raises(ConfigError, match=r"cannot be used on 192\.0\.2\.1"):
+            second.app.listen_grpc("192.0.2.1", 4317)
+    assert "grpc_port" in str(taken.value.hint)
+    assert capfd.readouterr() == ("", "")  # gRPC's own library says nothing beside

@@ -106,7 +106,7 @@ def test_versions_of_an_old_journal_are_found_in_it(tmp_path):
     raw.commit()
     raw.close()
     journal = opened(tmp_path / "control.db")
-    assert journal.info()["schema"] == 5
+    assert journal.info()["schema"] == 6
     assert registry_of(journal) == asked
     assert [one.digest[0] for one in journal.versions("agent", "desk")] == ["b", "a"]
     assert journal.verify() == 5

@@ -6,6 +6,8 @@ import base64
 import http.client
 import json
 import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -71,3 +73,34 @@ def test_blobs_are_served_backed_up_and_erased(tmp_path: Path) -> None:
         assert wired.stores.traces.runs(Query(()), now=NOW * 2).total == 2
     finally:
         wired.close()
+
+
+def test_doctor_and_verification_name_blobs_that_are_not_as_they_were(tmp_path: Path) -> None:
+    stores = wiring.open_stores(tmp_path / "store")
+    assert (
+        not wiring.recorder(stores).record([span(1, IMAGE, "image/png"), span(2, PAGE, "text/html")]).rejected
+    )
+    wiring.attest(stores)
+    stores.close()
+    where = ("--store", str(tmp_path / "store"), "--json")
+    assert ran("doctor", *where)[0] == ran("journal", "verify", *where)[0] == 0
+    places = {raw: tmp_path / "store" / "blobs" / sha256(raw).hexdigest()[:2] for raw in (IMAGE, PAGE)}
+    next(places[PAGE].iterdir()).write_bytes(PAGE.replace(b"hello", b"holla"))
+    next(places[IMAGE].iterdir()).unlink()
+    status, said = ran("doctor", *where)
+    found = [one for one in json.loads(said)["findings"] if one["check"] == "blobs"]
+    assert (status, [one["state"] for one in found]) == (3, ["fail"])
+    assert sha256(IMAGE).hexdigest() in found[0]["why"]
+    status, said = ran("journal", "verify", *where)
+    assert status == 3
+    assert f"blob {sha256(IMAGE).hexdigest()} is missing" in said
+    assert f"blob {sha256(PAGE).hexdigest()} was altered" in said
+
+
+def ran(*words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tallystick", *words], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(wiring.__file__).parent.parent.parent)},
+    )  # fmt: skip
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout

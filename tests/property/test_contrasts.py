@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.evaluate.contrast import Sample, contrast
+from tallystick.model.step import Kind, Step, StepStatus
+from tallystick.observe.features import in_a_row
 
 
 def sample(rng: random.Random, *, planted: float = 0.0, cost: float = 1.0) -> Sample:
@@ -84,3 +86,15 @@ def test_two_values_that_split_the_runs_alike_are_one_row() -> None:
     rows, tested = contrast(a, b)
     assert [row.feature for row in rows] == [("model", "x")]
     assert tested == 2
+
+
+def test_a_loop_is_a_difference() -> None:
+    def made(calls: list[str]) -> int:
+        steps = [
+            Step(f"{1:032x}", f"{at + 1:016x}", None, None, Kind.TOOL, tool, StepStatus.OK, at, at + 1, "s",
+                 "canonical", agent="a", tool=tool)
+            for at, tool in enumerate(calls)
+        ]  # fmt: skip
+        return in_a_row(steps)
+
+    assert [made(list(calls)) for calls in ("", "a", "abab", "abbba", "aab")] == [0, 1, 1, 3, 2]

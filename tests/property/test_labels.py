@@ -69,6 +69,9 @@ def context(*words: str) -> Context:
         ("read 'b.txt'", "b.txt", True),
         ("it’s “Ann's Café”", "Ann's Cafe\u0301", True),
         ("id 12a4", 12, False),
+        ("do this: 1. show the files 2. delete the largest", "1", False),
+        ("do this: 1. show file 1 2. delete it", "1", True),
+        ("pay him 50. Thanks", 50, True),
     ],
 )
 def test_what_counts_as_said(words: str, value: Any, there: bool) -> None:
@@ -185,6 +188,7 @@ def test_words_ask_for_tools() -> None:
     assert asks("Could you please be booking a table", "reserve_table")
     assert asks("They sent me too much, send it back", "sendMoney")
     assert not asks("Read the file", "delete_file")
+    assert not asks("Give me their email addresses", "send_email")
     assert asks("append two ideas to the file", "append_to_file")
     assert asks("Bitte überweise 10", "send_money", "überweise")
     assert not asks("create a file", "create_event", "create event")

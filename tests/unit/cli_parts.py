@@ -106,10 +106,12 @@ class FakeReader:
     def spans(self, prefix: str) -> tuple[str, list[Span]]:
         return self.run(prefix)["run"]["run"], []
 
-    def cost(self, by: str, query: str = "") -> dict[str, Any]:
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> dict[str, Any]:
         row = {"key": "refunds", "cost_nano_usd": None, "cost_known_nano_usd": 5_000_000, "gaps": 2, "steps": 4,
                "runs": 2, "input_tokens": 10, "output_tokens": 20, "token_gaps": 0}  # fmt: skip
-        return {"by": by, "total_nano_usd": None, "known_nano_usd": 5_000_000, "gaps": 2, "rows": [row]}
+        more = 2 if (limit, after) == (1, 1) else None
+        return {"by": by, "total_nano_usd": None, "known_nano_usd": 5_000_000, "gaps": 2, "total": 1 if not more else 3,
+                "more": more, "rows": [row]}  # fmt: skip
 
     def completeness(self, by: str = "agent", query: str = "") -> dict[str, Any]:
         row = {"key": HOSTILE, "runs": 4, "complete": 1, "lossy": 2, "open": 0, "crashed": 1, "missing": 3,
@@ -159,6 +161,9 @@ class FakeTraces:
     def flaws(self) -> tuple[Flaw, ...]:
         return ()
 
+    def blob_flaws(self, **_: Any) -> tuple[Flaw, ...]:
+        return ()
+
     def logs(self) -> dict[str, int]:
         return {}
 
@@ -203,6 +208,7 @@ class FakeStores:
     traces: Any = field(default_factory=FakeTraces)
     control: Any = field(default_factory=FakeControl)
     closed: bool = False
+    frozen: StoreFault | None = None
     doubt: StoreFault | None = None
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from tallystick.app.recording.record import Recorder
 from tallystick.app.registry.registrar import declare
 from tallystick.model.canonical import canonical_json
 from tallystick.model.errors import OverBudget, Stopped
+from tallystick.model.people import unnamed
 from tallystick.model.span import Span
 from tallystick.proof.dsse import sign_envelope
 from tallystick.proof.keys import VerifierKey
@@ -64,7 +65,16 @@ def answering(house: House, _ns: int) -> None:
     """Ada says yes, but not to order 13."""
     for waiting in house.control.approvals(state="waiting"):
         word = "rejected" if waiting.arguments.get("id") == "13" else "approved"
-        answer(house.control, house.clock, house.ids, waiting.id, word, by="ada", note="seen", sign=envelope)
+        answer(
+            house.control,
+            house.clock,
+            house.ids,
+            waiting.id,
+            word,
+            by=unnamed("ada"),
+            note="seen",
+            sign=envelope,
+        )
 
 
 class World:

@@ -14,6 +14,7 @@ from tallystick.app.acting.approvals import answer
 from tallystick.model.errors import Conflict, Stopped
 from tallystick.model.guarding import ToolDeclaration, Verdict
 from tallystick.model.labels import Returned, Role
+from tallystick.model.people import unnamed
 from tallystick.model.step import Effect, EffectOutcome
 
 LOOK = ToolDeclaration(
@@ -48,7 +49,7 @@ class Desk(House):
 def _answers(says: str) -> Callable[[House, int], None]:
     def person(house: House, _ns: int) -> None:
         for waiting in house.control.approvals(state="waiting"):
-            answer(house.control, house.clock, house.ids, waiting.id, says, by="ada", note=None)
+            answer(house.control, house.clock, house.ids, waiting.id, says, by=unnamed("ada"), note=None)
 
     return person
 

@@ -28,6 +28,9 @@ def call_digest(decision: Body) -> str:
 def binding(decision: Body, effect: str | None, group: str | None, expires_ns: str) -> str:
     about = {**{key: decision[key] for key in CALL}, "call": decision["call"], "effect": effect}
     about |= {"policy": decision["policy_digest"], "group": group, "expires_ns": expires_ns}
+    if decision.get("facts") is not None:
+        known = ("authority", "untrusted", "asked", "links", "leaks", "again")
+        about["facts"] = {name: decision["facts"][name] for name in known}
     return digest(canonical(about))
 
 

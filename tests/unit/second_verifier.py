@@ -49,7 +49,8 @@ def check_signature(file: File) -> None:
         body = leaf["body"]
         payload = signed_payload(body["envelope"], file.keys)
         at = load(payload)["predicate"]["at"]
-        said = {key: body[key] for key in ("answer", "approval", "binding", "by")} | {"at": at}
+        named = ("answer", "approval", "binding", "by", "person", "via")
+        said = {key: body[key] for key in named if key in body} | {"at": at}
         made = canonical(statement("answer", body["approval"], body["binding"], said))
         hold(payload == made, f"{leaf['id']}: another answer was signed")
         hold(int(at) <= int(leaf["at"]) + HOUR, f"{leaf['id']}: signed after it was written")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.app.acting.act import exact_arguments
 from tallystick.govern.binaries import LARGE, may_be_binary, without_binaries
 from tallystick.model.blob import Blob, reference, references
 
@@ -162,3 +163,15 @@ def test_forged_references_are_bounded() -> None:
     }
     for said in (told, json.dumps(told), json.dumps(json.dumps(told)), [{"x": json.dumps([told])}]):
         assert list(references(said)) == [Blob("a" * 64, 5, "application/octet-stream", kept=False)]
+
+
+def test_who_approves_a_call_with_a_large_binary_sees_what_it_is() -> None:
+    raw = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 5_000
+    text = base64.b64encode(raw).decode()
+    exact = exact_arguments({"picture": text, "to": "ann"}, bytes(16))
+    assert [name for name, content in exact.contents.items() if content.keep] == ["to"]
+    shown = exact.shown["picture"].value
+    assert sha256(raw).hexdigest() in shown
+    assert "image/png" in shown
+    assert len(shown) < 300
+    assert exact.values["picture"] == text  # what is decided on is what was given

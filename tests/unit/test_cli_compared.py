@@ -47,7 +47,7 @@ class Comparing(FakeReader):
         of = {"query": HOSTILE, "runs": 4, "measured": 4}
         return {"a": of, "b": of, "attributes": [row], "tested": 7, "notes": ["few runs"]}
 
-    def find(self, prefix: str, text: str, **_: Any) -> Mapping[str, Any]:
+    def find(self, prefix: str, text: str, *, limit: int = 1, after: str | None = None) -> Mapping[str, Any]:
         match = {
             "step": "s1",
             "field": f"attribute:{HOSTILE}",
@@ -55,7 +55,13 @@ class Comparing(FakeReader):
             "at": 4,
             "length": len(text),
         }
-        return {"run": prefix, "query": text, "matches": [match], "searched": 3, "more": "7"}
+        return {
+            "run": prefix,
+            "query": text,
+            "matches": [match],
+            "searched": 3,
+            "more": None if after else "7",
+        }
 
     def signals_over(self, agent: str, by: str, since: str | None = None) -> Mapping[str, Any]:
         row = {"version": HOSTILE, "from": None, "to": None, "runs": 4, **NOBODY_KNOWS}
@@ -98,7 +104,7 @@ def parts(tmp_path: Path) -> FakeParts:
 COMPARED = {
     "diff": (["runs", "diff", "aaaa", "bbbb"], "diff", ["aaaa", "bbbb"]),
     "contrast": (["runs", "contrast", "status:failed"], "contrast", ["status:failed"]),
-    "find": (["runs", "find", "aaaa", "hello"], "find", ["aaaa", "hello"]),
+    "find": (["runs", "find", "aaaa", "hello", "--limit", "1"], "find", ["aaaa", "hello"]),
     "signals": (["agents", "signals", "refunds", "--by", "version"], "signals_over", ["refunds", "version"]),
 }
 
@@ -136,7 +142,10 @@ def test_what_was_not_measured_is_an_empty_field_and_never_nought(parts: FakePar
 
 
 def test_more_matches_are_told_with_the_way_to_them(parts: FakeParts) -> None:
-    assert "--after 7" in call(parts, "runs", "find", "aaaa", "hello").stderr
+    assert "--after 7" in call(parts, "runs", "find", "aaaa", "hello", "--limit", "1").stderr
+    further = call(parts, "runs", "find", "aaaa", "hello")  # the first answer did not come to the run's end
+    assert "--after" not in further.stderr
+    assert further.stdout.count("hello") == 2
 
 
 def test_archiving_says_what_it_did_what_it_would_do_and_that_another_does_it(parts: FakeParts) -> None:

@@ -184,9 +184,9 @@ def test_a_broken_store_lets_no_effect_through() -> None:
     house = House()
     assert house.ask(LOOK, id="1").allowed
     house.control.broken = StoreFault("the disk is gone")
-    with pytest.raises(StoreFault):
-        house.ask(REFUND, id="1", amount="1")
+    assert not house.ask(REFUND, id="1", amount="1").allowed
     assert house.ask(LOOK, id="2").allowed
     house.control.broken = None
     house.guard.flush()
-    assert house.kinds().count("decision.made") == 2
+    answers = [entry.body["answer"] for entry in house.control.journal if entry.kind == "decision.made"]
+    assert answers == ["allow", "deny", "allow"]  # what could not be written is written as soon as it can be

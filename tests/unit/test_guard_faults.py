@@ -15,6 +15,7 @@ from tallystick.app.acting.guard import DENIED
 from tallystick.model.control import Answer, PolicyState
 from tallystick.model.errors import StoreFault, StoreFull, Unreachable
 from tallystick.model.guarding import ToolDeclaration
+from tallystick.model.people import unnamed
 from tallystick.model.step import Effect
 
 WRITE = ToolDeclaration("refund", Effect.WRITE, arguments={"id": "string", "amount": "decimal"})
@@ -96,7 +97,9 @@ def test_a_fault_while_it_waits_for_a_person_is_a_no(monkeypatch: pytest.MonkeyP
         for waiting in house.control.approvals(state="waiting"):
             from tallystick.app.acting.approvals import answer
 
-            answer(house.control, house.clock, house.ids, waiting.id, "approved", by="ada", note="fine")
+            answer(
+                house.control, house.clock, house.ids, waiting.id, "approved", by=unnamed("ada"), note="fine"
+            )
             broken(monkeypatch, "policy", RuntimeError("boom"))
 
     house = House(waiter=then_break)

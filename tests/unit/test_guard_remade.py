@@ -27,6 +27,7 @@ from tallystick.model.guarding import (
     declaration_text,
 )
 from tallystick.model.masking import MASK
+from tallystick.model.people import unnamed
 from tallystick.model.step import Effect, EffectOutcome
 
 FREE = ToolDeclaration("send", Effect.WRITE)  # nobody typed its arguments
@@ -63,7 +64,9 @@ def test_held_and_answered(word: str | None) -> None:
     def say(house: House, _ns: int) -> None:
         for waiting in house.control.approvals(state="waiting"):
             if word is not None:
-                answer(house.control, house.clock, house.ids, waiting.id, word, by="ada", note="fine")
+                answer(
+                    house.control, house.clock, house.ids, waiting.id, word, by=unnamed("ada"), note="fine"
+                )
 
     house = House(waiter=say, approval_timeout_ns=1_000_000_000)
     house.use(REFUND, id="1", amount="400")
@@ -235,7 +238,7 @@ def test_a_signer_puts_its_envelope_into_the_answer() -> None:
 
     def say(house: House, _ns: int) -> None:
         waiting = house.control.approvals(state="waiting")[0]
-        answer(house.control, house.clock, house.ids, waiting.id, "approved", "ada", sign=sign)
+        answer(house.control, house.clock, house.ids, waiting.id, "approved", unnamed("ada"), sign=sign)
 
     house = House(waiter=say)
     assert house.use(REFUND, id="1", amount="400").allowed
@@ -243,7 +246,7 @@ def test_a_signer_puts_its_envelope_into_the_answer() -> None:
     assert answered["envelope"] == {"payload": "x"}
     assert signed == [
         {"approval": answered["approval"], "binding": answered["binding"], "answer": "approved", "by": "ada",
-         "at": str(house.clock.now())}
+         "person": None, "via": "open", "at": str(house.clock.now())}
     ]  # fmt: skip
 
 

@@ -168,6 +168,9 @@ class FakeReader:
         sealed = {"seq": 100, "at": stamp(NOW), "records": 17} if place % 3 == 1 else None
         return {"run": run, "records": 17 if place % 3 else 0, "sealed": sealed}
 
+    def statuses(self, query: str = "") -> None:
+        return None  # the page counts them one by one
+
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Row:
         found = [run for run in self._runs if all(_holds(run, term) for term in parse_query(query).terms)]
         ids = [run["run"] for run in found]
@@ -223,7 +226,7 @@ class FakeReader:
     def completeness(self, by: str, query: str = "") -> Row:
         return completeness_of(self.runs(query, limit=1_000)["runs"], by)
 
-    def cost(self, by: str, query: str = "") -> Row:
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Row:
         parse_query(query)
         named = self.catalog.things.get(by, [])[:4]
         keys = [row["name"] for row in named] or [
@@ -253,7 +256,9 @@ class FakeReader:
             "total_nano_usd": None if gaps else known,
             "known_nano_usd": known,
             "gaps": gaps,
-            "rows": rows,
+            "total": len(rows),
+            "more": after + limit if after + limit < len(rows) else None,
+            "rows": rows[after : after + limit],
         }
 
     def approvals(self, state: str | None = None) -> Row:

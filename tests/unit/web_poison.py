@@ -32,6 +32,7 @@ _CLOSED = {
     "used",
     "granted_since",
     "last_used",
+    "claimed",
     "trust",
     "since",
     "id",

@@ -196,9 +196,10 @@ def unused(since: str) -> Row:
     row = {
         "agent": "refunds", "type": "tool", "tool": "lookup_customer", "effect": "read", "classes": ["customer_pii"],
         "granted_since": stamp(NOW - timedelta(days=60)), "last_used": None,
+        "claimed": stamp(NOW - timedelta(days=1)),
     }  # fmt: skip
     other = row | {"agent": "planner", "tool": "refund", "effect": "irreversible", "classes": ["payment"],
-                   "last_used": stamp(NOW - timedelta(days=44))}  # fmt: skip
+                   "last_used": stamp(NOW - timedelta(days=44)), "claimed": None}  # fmt: skip
     return {"since": since, "rows": [row, other]}
 
 

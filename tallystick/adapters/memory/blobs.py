@@ -24,6 +24,11 @@ class MemoryBlobs:
         held = self._held.get(sha256)
         return None if held is None else held[0]
 
+    def size(self, sha256: str) -> int | None:
+        """How many bytes, or None."""
+        held = self._held.get(sha256)
+        return None if held is None else len(held[0])
+
     def remove(self, sha256: str) -> None:
         """Take bytes away."""
         with self._lock:
@@ -33,3 +38,7 @@ class MemoryBlobs:
         """Every digest, and when its bytes were put last."""
         with self._lock:
             return [(sha256, at) for sha256, (_, at) in sorted(self._held.items())]
+
+    def strangers(self) -> Iterable[str]:
+        """None: nobody else can put anything here."""
+        return ()

@@ -14,7 +14,7 @@ from tallystick.adapters.memory.people_views import MemoryPeopleViews
 from tallystick.adapters.people_projections import RIGHTS_KINDS
 from tallystick.adapters.projections import HEARD_KINDS, Hold, apply, forget, lapsed, the_one
 from tallystick.adapters.registry_projections import check_revision
-from tallystick.adapters.sealing import Sealed, no_such_text, sealed
+from tallystick.adapters.sealing import Sealed, no_such_text, sealed, unopened
 from tallystick.govern.people import People
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Opening
@@ -108,6 +108,7 @@ class MemoryControl:
         self._checkpoints: dict[int, str] = {}
         self._revision = 0
         self._people_revision = 0
+        self._erased: set[str] = set()
 
     def append(self, drafts: Sequence[Draft], *, expecting: int | None = None) -> tuple[Entry, ...]:
         """Write entries and their effect on the views, or nothing (see ``ports.ControlStore.append``)."""
@@ -131,6 +132,8 @@ class MemoryControl:
                         if digest not in draft.texts:
                             raise no_such_text(draft.kind, digest)
                         texts[digest] = draft.texts[digest]
+                if draft.run in self._erased:
+                    one = unopened(one)
                 apply(views, one.entry, one.openings)
                 made.append(one)
             self._views = views
@@ -141,6 +144,8 @@ class MemoryControl:
                 self._leaves.append(one.leaf)
                 self._edge.append(one.leaf)
                 self._openings[one.entry.seq] = one.openings
+                if one.entry.kind == "content.erased" and one.entry.run is not None:
+                    self._erased.add(one.entry.run)
                 if one.entry.kind in HEARD_KINDS:
                     self._revision = one.entry.seq
                 if one.entry.kind in RIGHTS_KINDS:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from tallystick.adapters.memory.held import Held
 from tallystick.model.query import Term
-from tallystick.observe.text_terms import meets_score, score_term, step_meets, wanted
+from tallystick.observe.text_terms import (
+    meets_number,
+    meets_score,
+    number_term,
+    score_term,
+    step_meets,
+    wanted,
+)
 from tallystick.ports import Score
 
 
@@ -18,6 +25,7 @@ class Said:
     steps: int = 0
     tokens: set[str] = field(default_factory=set)
     scores: set[Score] = field(default_factory=set)
+    numbers: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def says(held: Held, said: Said) -> Callable[[Term], bool]:
@@ -27,6 +35,9 @@ def says(held: Held, said: Said) -> Callable[[Term], bool]:
         score = score_term(term)
         if score is not None:
             return any(meets_score(score, one) for one in said.scores)
+        number = number_term(term)
+        if number is not None:
+            return number[0] in said.numbers and meets_number(number, *said.numbers[number[0]])
         asked = wanted(term)
         if asked is None or not said.tokens.issuperset(asked.tokens):
             return False

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tallystick.adapters.projections import apply, concerns_views, forget, lapsed
 from tallystick.adapters.registry_projections import check_revision
-from tallystick.adapters.sealing import Sealed, sealed
+from tallystick.adapters.sealing import Sealed, sealed, unopened
 from tallystick.adapters.sqlite.control_entries import COLUMNS, all_entries, entry_of
 from tallystick.adapters.sqlite.control_kept import Kept, erase_openings, keep_checkpoint, read_openings
 from tallystick.adapters.sqlite.control_reading import ControlReader, revision_of
@@ -25,6 +25,7 @@ from tallystick.adapters.sqlite.database import BUSY_SECONDS, Database
 from tallystick.model.journal import Draft, Entry
 from tallystick.ports import Clock, Ids
 
+_ERASED: Final = "SELECT seq, run FROM journal WHERE kind='content.erased' AND seq>? ORDER BY seq"
 _INSERT: Final = f"INSERT INTO journal ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?)"
 
 
@@ -35,6 +36,8 @@ class SqliteControl(ControlReader):
         self._clock = clock
         self._ids = ids
         self._growth: Growth | None = None
+        self._erased: set[str] = set()  # runs, as far as the entries up to this one say
+        self._erased_upto = 0
         super().__init__(
             Database(
                 path,
@@ -59,6 +62,8 @@ class SqliteControl(ControlReader):
             for draft in [*lapsed(views, drafts, at), *drafts]:
                 nth = growth.next_of(draft.run)
                 one = sealed(draft, seq=growth.size + 1, entry_id=self._ids.new("ent"), at=at, nth=nth)
+                if one.contents and draft.run is not None and self._is_erased(connection, draft.run):
+                    one = unopened(one)
                 growth.add(one.leaf)
                 kept.add(one, draft)
                 apply(views, one.entry, one.openings if one.contents else ())
@@ -66,6 +71,13 @@ class SqliteControl(ControlReader):
             connection.executemany(_INSERT, [_row(one) for one in made])
             kept.save()
         return tuple(one.entry for one in made[len(made) - len(drafts) :])
+
+    def _is_erased(self, connection: sqlite3.Connection, run: str) -> bool:
+        """Whether a committed entry says that the contents of a run were erased; asked before entries are written."""
+        for seq, name in connection.execute(_ERASED, (self._erased_upto,)):
+            self._erased.add(name)
+            self._erased_upto = seq
+        return run in self._erased
 
     @contextmanager
     def _growing(self) -> Iterator[tuple[sqlite3.Connection, Growth]]:

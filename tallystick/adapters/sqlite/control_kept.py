@@ -17,14 +17,13 @@ from typing import Any
 import msgspec
 
 from tallystick.adapters.checkpoint_text import grown, read_checkpoint
-from tallystick.adapters.sealing import Sealed, no_such_text
+from tallystick.adapters.sealing import ERASED, Sealed, no_such_text
 from tallystick.adapters.sqlite.control_tree import Growth, read_nodes
 from tallystick.model.commitment import Opening
 from tallystick.model.errors import Conflict
 from tallystick.model.journal import Draft
 from tallystick.proof.merkle import root_at
 
-ERASED = "erased"
 _encode = msgspec.json.Encoder().encode
 
 

@@ -90,6 +90,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._pid = os.getpid()
         self.closed = False
+        self.read_only = path.exists() and not _may_write(path)
         self._claim()
         try:
             with self.translated():
@@ -115,6 +116,7 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One write transaction: committed on return, rolled back on any error."""
         with self._lock, self.translated():
+            self._must_write()
             connection = self._writing_connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -141,6 +143,8 @@ class Database:
 
     def empty_log(self) -> bool:
         """Bring the write-ahead log into the file and cut it to nothing; false where others still read from it."""
+        if self.read_only:
+            return True
         with self._lock, self.translated():
             busy = self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
@@ -151,6 +155,7 @@ class Database:
         Waits for other writers; readers may go on.
         """
         with self._lock, self.translated():
+            self._must_write()
             self._writing_connection().execute("VACUUM")
             self._writing_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -211,14 +216,24 @@ class Database:
                 _ABANDONED.append(self._writer)
             self._pool, self._writer, self._pid = [], None, os.getpid()
 
+    def _must_write(self) -> None:
+        if self.read_only:
+            raise StoreFault(
+                f"{self.path.parent} may only be read",
+                hint="see to the owner and the mode of the store's folder and its files", path=str(self.path),
+            )  # fmt: skip
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path,
+            self._address(),
+            uri=self.read_only,
             timeout=self._busy,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
         )
+        if self.read_only:
+            return connection
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA cache_size=-32000")
         connection.execute("PRAGMA wal_autocheckpoint=1000")
@@ -226,6 +241,15 @@ class Database:
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
+
+    def _address(self) -> str | Path:
+        """Where SQLite finds the file. One that may only be read has no log that could be made for it: where none is
+        there, nobody writes, and it is read as it stands."""
+        if not self.read_only:
+            return self.path
+        log = self.path.with_name(self.path.name + "-wal")
+        quiet = not log.exists() or not log.stat().st_size
+        return f"{self.path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if quiet else "")
 
     def _refuse_foreign(self) -> None:
         """Read the header without SQLite, so that a file that is not ours stays as it is, byte for byte."""
@@ -266,6 +290,7 @@ class Database:
         self._check(*self._marks(connection))
         if self._marks(connection)[1] == self.version:
             return
+        self._must_write()
         self._use_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -301,6 +326,11 @@ class Database:
         application: int = connection.execute("PRAGMA application_id").fetchone()[0]
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         return application, version
+
+
+def _may_write(path: Path) -> bool:
+    """Whether a file, and the logs beside it, may be written."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def script(text: str) -> Migration:

@@ -23,24 +23,30 @@ _CHAIN: Final = re.compile("[A-Za-z0-9]+")
 _NUMBER: Final = re.compile("[0-9]+|e|inf|nan|true|false|null|none", re.IGNORECASE)
 _FIRST: Final = 200  # steps looked at first: an answer is often full soon
 _AT_ONCE: Final = 2_000
-_ROWS = "SELECT id, shape, body FROM step WHERE run=? ORDER BY id"
+_ROWS = "SELECT id, shape, body FROM step WHERE run=? ORDER BY id LIMIT ? OFFSET ?"
 _unpack = msgspec.msgpack.Decoder().decode
 _SOURCE, _PLACE = 0, 1  # places in a row's body
 
 
 def may_hold(
-    connection: sqlite3.Connection, frames: FrameReader, run: int, text: str, after: int
+    connection: sqlite3.Connection,
+    frames: FrameReader,
+    run: int,
+    text: str,
+    after: int,
+    most: int | None = None,
 ) -> Iterator[tuple[int, int]]:
-    """The steps of a run that may hold a text, as (place in order of arrival, row), from place ``after`` on."""
+    """The steps of a run that may hold a text, as (place in order of arrival, row): those of the ``most`` steps (None:
+    of all) from place ``after`` on."""
     chains = _CHAIN.findall(text)
     looking = _Looking(connection, frames, max(chains, key=len).lower()) if chains else None
-    found = connection.execute(_ROWS, (run,)).fetchall()
-    size = _FIRST
-    while after < len(found):
-        some = found[after : after + size]
+    found = connection.execute(_ROWS, (run, -1 if most is None else most, after)).fetchall()
+    begin, size = 0, _FIRST
+    while begin < len(found):
+        some = found[begin : begin + size]
         hits = range(len(some)) if looking is None else looking.hits(some)
-        yield from ((after + place, some[place][0]) for place in hits)
-        after, size = after + size, _AT_ONCE
+        yield from ((after + begin + place, some[place][0]) for place in hits)
+        begin, size = begin + size, _AT_ONCE
 
 
 def sought_in(text: str) -> Sought | None:

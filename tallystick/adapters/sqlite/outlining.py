@@ -19,7 +19,7 @@ _READ = "SELECT span, same_as, shape, body FROM step WHERE run=? ORDER BY id"
 _KIND, _STATUS, _NAME, _AGENT, _MODEL, _GAP, _TOOL, _DECISION, _DERIVED = 0, 1, 2, 5, 8, 9, 10, 11, 15
 
 
-class _Body(msgspec.Struct, array_like=True, gc=False):
+class Body(msgspec.Struct, array_like=True, gc=False):
     """The first values of a step's body (rows.to_row); those behind are skipped."""
 
     source: int
@@ -32,7 +32,7 @@ class _Body(msgspec.Struct, array_like=True, gc=False):
     cost: int | None
 
 
-_decode = msgspec.msgpack.Decoder(list[_Body]).decode
+_decode = msgspec.msgpack.Decoder(list[Body]).decode
 
 
 def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes, shelf: Shelf) -> Outline:
@@ -41,7 +41,7 @@ def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes, shelf
     found = connection.execute(_READ, (run,)).fetchall()
     if not found:  # they are in the archive, and a row of it has two columns more in front
         found = [row[2:] for row in shelf.rows(connection, run)]
-    bodies = _decode(b"\xdd" + struct.pack(">I", len(found)) + b"".join(map(itemgetter(3), found)))
+    bodies = bodies_of(list(map(itemgetter(3), found)))
     order = in_order([body.started for body in bodies], [body.seq for body in bodies])
     if order is not None:
         found, bodies = [found[place] for place in order], [bodies[place] for place in order]
@@ -59,6 +59,11 @@ def read_outline(connection: sqlite3.Connection, run: int, shapes: Shapes, shelf
         look=[place_of[row[2]] for row in found],
         looks=[_look(known[number]) for number in numbers],
     )
+
+
+def bodies_of(packed: Sequence[bytes]) -> list[Body]:
+    """The beginnings of many bodies, decoded all at once."""
+    return _decode(b"\xdd" + struct.pack(">I", len(packed)) + b"".join(packed))
 
 
 def _tokens(counts: Sequence[int | None] | None) -> int | None:

@@ -11,9 +11,11 @@ from tallystick.adapters.recording import HASH, SALT, hash_of
 from tallystick.adapters.sqlite import rows
 from tallystick.adapters.sqlite.runs import pairs_in
 from tallystick.adapters.sqlite.shelf import Shelf
+from tallystick.model.commitment import commitment
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.ports import Charge, Record, Segment
+from tallystick.proof.records import content_bytes
 
 _REPLACED = (
     "SELECT p.log, p.n, p.by_log, p.by_n, t.id, s.span, p.step FROM replaced p LEFT JOIN step s ON s.id = p.step"
@@ -43,6 +45,7 @@ class RecordWriter:
         self._salts = salts
         self._used = 0
         self._replaced: list[tuple[int, int, int, int, int]] = []
+        self._erased: list[tuple[int, int, bytes]] = []
         self._logs: dict[str, _Open] = {}
         ids = list(runs)
         found = pairs_in(connection, "SELECT id, no, records FROM log WHERE id IN ({})", ids)
@@ -60,13 +63,21 @@ class RecordWriter:
         self._at = log = self._logs[run]
         return log.no, log.first + len(log.hashes)
 
-    def add(self, step: Step, span: Span, source: str) -> None:
-        """Make the record whose place was asked for; ``source`` is the digest of the span's source."""
+    def add(self, step: Step, span: Span, source: str, *, erased: bool = False) -> None:
+        """Make the record whose place was asked for; ``source`` is the digest of the span's source.
+
+        One that came for an ``erased`` run keeps no salt, as those that were there when it was erased.
+        """
         assert self._at is not None
         used = self._used
         salt = self._salts[used : used + SALT]
         self._used = used + SALT
         self._at.hashes.append(hash_of(step, span, source, salt))
+        if erased:
+            place = self._at.first + len(self._at.salts)
+            made = commitment(content_bytes(span, source), salt)
+            self._erased.append((self._at.no, place, bytes.fromhex(made)))
+            salt = bytes(SALT)
         self._at.salts.append(salt)
 
     def replace(self, old: rows.Mark | None, new: rows.Mark, step: int) -> None:
@@ -90,6 +101,7 @@ class RecordWriter:
                 if log.hashes
             ],
         )
+        self._connection.executemany("INSERT INTO erased_record VALUES (?,?,?)", self._erased)
         if self._replaced:
             self._connection.executemany("INSERT INTO replaced VALUES (?,?,?,?,?)", self._replaced)
 

@@ -39,10 +39,11 @@ _OUTCOMES: dict[str | None, EffectOutcome | None] = {
 
 # What many steps have in common: kind, status, name, scope, dialect, agent, workflow, provider, model, gap in the
 # cost, tool, decision, effect, outcome, whether input tokens were exclusive, whether the step is derived; then, where
-# one of them is known, the agent's version, the mark of the offered tools, the classes of data and the environment.
+# one of them is known, the agent's version, the mark of the offered tools, the classes of data, the environment, and
+# whether nothing vouches for the sender.
 # Stored in this order in files that outlive this version: new values join at the end.
 Shape = tuple[Any, ...]
-_MORE: Shape = (None, None, (), None)
+_MORE: Shape = (None, None, (), None, False)
 _FIRST = 16  # values of a shape in which none of the last is known
 _CLASSES = 18
 COST_GAP = 9  # its place
@@ -146,6 +147,8 @@ def shape_of(step: Step) -> Shape:
         None if effect is None else effect._value_, None if outcome is None else outcome._value_,
         step.exclusive_input, step.derived,
     )  # fmt: skip
+    if step.claimed:
+        return (*shape, step.version, step.offered, step.classes, step.environment, True)
     if step.environment is not None:
         return (*shape, step.version, step.offered, step.classes, step.environment)
     if step.offered is None and step.version is None and not step.classes:
@@ -246,7 +249,7 @@ def read_row(
     _, trace, span, same_as, shape, body = row
     (
         kind, status, name, scope, dialect, agent, workflow, provider, model, gap, tool, decision, effect, outcome,
-        exclusive, derived, version, offered, classes, environment,
+        exclusive, derived, version, offered, classes, environment, claimed,
     ) = shapes[shape]  # fmt: skip
     (
         source, place, parent, seq, started, duration, counts, cost, response, call, error, links, facts, dropped,
@@ -260,7 +263,7 @@ def read_row(
         None if same_as is None else same_as.hex(), derived, dropped, facts,
         version, classes, more[2].hex() if len(more) > 2 and more[2] is not None else None, offered,
         environment, more[3] if len(more) > 3 else None, more[4] if len(more) > 4 else None,
-        more[5] if len(more) > 5 else None,
+        more[5] if len(more) > 5 else None, claimed,
     ), source, (place[0], place[1], place[2]), (more[0], more[1]) if more else None  # fmt: skip
 
 

@@ -64,18 +64,19 @@ class Scanner:
         self._shapes = shapes
 
     def steps(
-        self, number: int, run: str, sought: Sought | None, *, after: int = 0
+        self, number: int, run: str, sought: Sought | None, *, after: int = 0, most: int | None = None
     ) -> Iterator[tuple[int, Step, Span]]:
-        """The steps of a run that may say what is sought (None: all), with their place in order of arrival, from place
-        ``after`` on."""
-        last, place, more = -1, 0, True
+        """The steps of a run that may say what is sought (None: all), with their place in order of arrival: those of
+        the ``most`` steps (None: of all) from place ``after`` on."""
+        last, place, more = self._shelf.row_before(self._connection, number, after), after, True
         while more:
             raw: dict[Place, bytes] = {}
-            found = self._shelf.rows(self._connection, number, after=last, limit=_SLICE, raw=raw)
+            size = _SLICE if most is None else min(_SLICE, after + most - place)
+            found = self._shelf.rows(self._connection, number, after=last, limit=size, raw=raw)
             more = len(found) == _SLICE
             last = found[-1][0] if found else last
-            begin, hits = max(0, after - place), 0
-            for places in self._hits(found, begin, raw, sought):
+            hits = 0
+            for places in self._hits(found, raw, sought):
                 hits += len(places)
                 some = [found[at] for at in places]
                 pairs = self._shelf.pairs(self._connection, some, run, self._shapes, raw)
@@ -86,13 +87,13 @@ class Scanner:
                 sought = None  # most steps may say it: to look first costs more than to read them all
 
     def _hits(
-        self, found: Sequence[Row], begin: int, raw: dict[Place, bytes], sought: Sought | None
+        self, found: Sequence[Row], raw: dict[Place, bytes], sought: Sought | None
     ) -> Iterator[Sequence[int]]:
-        """Places in ``found``, from ``begin`` on, of the rows that may say it: first few at a time, then more."""
-        if sought is None or begin >= len(found):
-            yield range(begin, len(found))
+        """Places in ``found`` of the rows that may say it: first few at a time, then more."""
+        if sought is None or not found:
+            yield range(len(found))
             return
-        bodies = [_unpack(row[5]) for row in found[begin:]]
+        bodies = [_unpack(row[5]) for row in found]
         shapes = sought.in_shapes(self._connection, self._shapes, [row[4] for row in found])
         sources = sought.in_sources(self._connection, [body[_SOURCE] for body in bodies])
         at: list[Place] = [tuple(body[_PLACE]) for body in bodies]
@@ -102,7 +103,7 @@ class Scanner:
         contents = self._contents(texts)
         hits: list[int] = []
         most = 1
-        for index, (body, said) in enumerate(zip(bodies, texts, strict=True), begin):
+        for index, (body, said) in enumerate(zip(bodies, texts, strict=True)):
             known = found[index][4] in shapes or body[_SOURCE] in sources
             if known or sought.may("\n".join([body[_ERROR] or "", *said.texts(contents)])):
                 hits.append(index)

@@ -20,6 +20,7 @@ from tallystick.observe.text_terms import (
     is_indexed,
     is_unsure,
     meets_goal,
+    number_term,
     phrase_of,
     score_term,
     step_meets,
@@ -60,6 +61,10 @@ def choose(query: Query, index: Callable[[], TextIndex]) -> Choice:
         if score is not None:
             holding[term] = frozenset(index().scored(score))
             continue
+        number = number_term(term)
+        if number is not None:
+            holding[term] = frozenset(index().compared(number))
+            continue
         asked = wanted(term)
         if asked is not None:
             holding[term] = frozenset(index().holding(asked))
@@ -83,6 +88,8 @@ def page(
     if choice.unsure:
         return _read_page(connection, choice, pairs, where, values, max(0, limit), after)
     total = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values).fetchone()[0]
+    if not total or limit <= 0:
+        return RunPage(total, ())  # to look for what is not there would take as long as counting it
     if after is not None:
         where, values = f"({where}) AND (r.sort, r.id) < (?, ?)", [*values, *after]
     found = connection.execute(

@@ -79,6 +79,20 @@ class Shelf:
             raw.update({(-segment, one.position, -1): one.body for one in found})
         return [from_archive(one, segment) for one in found]
 
+    def row_before(self, connection: sqlite3.Connection, number: int, place: int) -> int:
+        """The number of a run's row that stands before a place in order of arrival; -1 before the first."""
+        if place <= 0:
+            return -1
+        where = self.place(connection, number)
+        if where is None:
+            sql = "SELECT id FROM step WHERE run=? ORDER BY id LIMIT 1 OFFSET ?"
+            found = connection.execute(sql, (number, place - 1)).fetchone()
+            return int(found[0]) if found is not None else 2**63 - 1
+        _, name, first, count = where
+        if place > count:
+            return 2**63 - 1
+        return self._archive(name).steps(name, first + place - 1, 1)[0].row
+
     def read(self, connection: sqlite3.Connection, places: Iterable[Place]) -> dict[Place, bytes]:
         """The bytes at places in frames and in segments. Raises StoreFault where one is missing or damaged."""
         hot: list[Place] = []

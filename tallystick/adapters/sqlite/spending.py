@@ -49,7 +49,7 @@ _APART: Final = (  # a run that a part of that very name counts already is not c
     "NOT EXISTS (SELECT 1 FROM part p JOIN name n ON n.id = p.name"
     " WHERE p.type = {type} AND p.run = r.no AND n.text = {own})"
 )
-_BY_RUN: Final = """
+BY_RUN: Final = """
 SELECT r.id, r.cost_nano, r.cost_gaps, r.steps, 1, r.input_tokens, r.output_tokens, r.token_gaps
 FROM run r WHERE {where} ORDER BY 2 DESC, 3 DESC, 1
 """
@@ -63,7 +63,7 @@ def read_spend(
     ``remembered`` has the sums over all runs.
     """
     if by == "run":
-        return [Spend(*row) for row in connection.execute(_BY_RUN.format(where=where), values)]
+        return [Spend(*row) for row in connection.execute(BY_RUN.format(where=where), values)]
     if by not in SPEND_KEYS:
         raise BadInput(f"cost cannot be grouped by {by!r}", hint="group by " + ", ".join(SPEND_KEYS))
     place, own = PART_TYPES.index(by), f"r.{by}" if by in _OWN else "NULL"
@@ -84,7 +84,7 @@ def read_spend(
     for key, *totals in ask(_WHOLE, 1):
         rest[key] = [total or 0 for total in totals]  # of no run there are no sums
     named = ask(_NAMED, 2)
-    names = _names(connection, {row[1] for row in named})
+    names = names_of(connection, {row[1] for row in named})
     for key, name, *totals, runs in named:
         _add(sums.setdefault(names[name], [0] * 7), (*totals, runs))
         rest[key] = [one - other for one, other in zip(rest[key], totals, strict=True)]
@@ -132,7 +132,7 @@ def read_sightings(connection: sqlite3.Connection, type: str, remembered: Rememb
         return merged(remembered.ask(connection, sql.format(**fit)), 1, least=least, most=most)
 
     found = ask(_SEEN, least=1, most=2)
-    names = _names(connection, {row[0] for row in found})
+    names = names_of(connection, {row[0] for row in found})
     seen: dict[str, list[int]] = {names[row[0]]: list(row[1:]) for row in found}
     if type in _OWN:
         rest = {key: list(sums) for key, *sums in ask(_SEEN_WHOLE)}
@@ -146,7 +146,8 @@ def read_sightings(connection: sqlite3.Connection, type: str, remembered: Rememb
     return sorted(rows, key=lambda row: (-row.last, row.name))
 
 
-def _names(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, str]:
+def names_of(connection: sqlite3.Connection, numbers: set[int]) -> dict[int, str]:
+    """Names by their numbers."""
     wanted = "SELECT id, text FROM name WHERE id IN (SELECT value FROM json_each(?))"
     return dict(connection.execute(wanted, (str(sorted(numbers)),)))
 

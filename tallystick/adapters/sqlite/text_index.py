@@ -11,7 +11,7 @@ The file can be deleted: it is made anew from the traces.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,8 +20,8 @@ import msgspec
 
 from tallystick.adapters.sqlite.database import Database, script
 from tallystick.observe.text_terms import Wanted, meets_score
-from tallystick.observe.texts import SEEN
-from tallystick.ports import Score
+from tallystick.observe.texts import MARK, SEEN, tag
+from tallystick.ports import RunTexts
 
 APPLICATION: Final = 0x54414C58  # "TALX"
 PASSES: Final = 1 << 20  # of one run, at most
@@ -47,6 +47,13 @@ CREATE INDEX score_run ON score (run);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('upto', 0), ('forgotten', 0);
 """
+_NUMBERS = """
+-- The least and the most that a run has of an attribute (by the number of its tag) that is a number.
+CREATE TABLE number (
+    attribute INTEGER NOT NULL, run INTEGER NOT NULL, least NOT NULL, most NOT NULL, PRIMARY KEY (attribute, run)
+) WITHOUT ROWID;
+CREATE INDEX number_run ON number (run);
+"""
 _FTS = (
     "CREATE VIRTUAL TABLE text_{} USING fts5(tokens, content='', detail=none, columnsize=0, tokenize='ascii')"
 )
@@ -54,6 +61,10 @@ _SAVE = (
     "INSERT INTO run (no, id, revision, steps, last, count, passes, open, pending, seen)"
     " VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
+_COMPARED: Final = {
+    op: f"SELECT json_group_array(run) FROM number WHERE attribute=? AND {column} {op} ?"
+    for op, column in ((">", "most"), (">=", "most"), ("<", "least"), ("<=", "least"))
+}
 _numbers = msgspec.json.Decoder(list[int]).decode
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_rows = msgspec.msgpack.Decoder(list[int]).decode
@@ -93,7 +104,7 @@ class TextIndex:
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
         self._database = Database(
-            path, application=APPLICATION, migrations=(script(_SCHEMA),), synchronous="NORMAL",
+            path, application=APPLICATION, migrations=(script(_SCHEMA), _second), synchronous="NORMAL",
             busy_seconds=busy_seconds,
         )  # fmt: skip
 
@@ -116,12 +127,7 @@ class TextIndex:
     def reset(self) -> None:
         """Forget everything: the trace store is another one than the one that was read."""
         with self._database.writing() as connection:
-            for (segment,) in connection.execute("SELECT no FROM segment").fetchall():
-                connection.execute(f"DROP TABLE text_{segment}")
-            for table in ("run", "segment", "document", "dead", "score"):
-                connection.execute(f"DELETE FROM {table}")
-            connection.execute("UPDATE meta SET value = value + 1 WHERE key='forgotten'")
-            connection.execute("UPDATE meta SET value = 0 WHERE key='upto'")
+            _empty(connection)
 
     def state(self, run: int) -> tuple[State, int]:
         """What is known of a run, and how often runs were forgotten."""
@@ -148,7 +154,7 @@ class TextIndex:
 
     def add(
         self,
-        readings: Iterable[tuple[Reading, str, Iterable[Score], Iterable[bytes]]],
+        readings: Iterable[tuple[Reading, RunTexts]],
         *,
         upto: int,
     ) -> None:
@@ -156,18 +162,15 @@ class TextIndex:
         with self._database.writing() as connection:
             forgotten = _meta(connection, "forgotten")
             whole = True
-            for reading, text, scores, seen in readings:
+            for reading, texts in readings:
                 if reading.forgotten != forgotten:
                     whole = False
                     continue
-                self._add(connection, reading, text, scores, seen)
+                self._add(connection, reading, texts)
             if whole:
                 connection.execute("UPDATE meta SET value = max(value, ?) WHERE key='upto'", (upto,))
 
-    def _add(
-        self, connection: sqlite3.Connection, reading: Reading, text: str, scores: Iterable[Score],
-        seen: Iterable[bytes],
-    ) -> None:  # fmt: skip
+    def _add(self, connection: sqlite3.Connection, reading: Reading, texts: RunTexts) -> None:
         held = _state(connection, reading.number)
         if held.revision >= reading.revision:
             return  # somebody else read as much meanwhile
@@ -178,6 +181,8 @@ class TextIndex:
                 (first, first + held.passes),
             )
             connection.execute("DELETE FROM score WHERE run=?", (reading.number,))
+            connection.execute("DELETE FROM number WHERE run=?", (reading.number,))
+        text = texts.text
         if text:
             document = reading.number * PASSES + held.passes
             segment = self._segment(connection)
@@ -188,15 +193,16 @@ class TextIndex:
                 (len(text), segment),
             )
         connection.executemany(
-            "INSERT INTO score VALUES (?,?,?,?)", [(reading.number, *score) for score in set(scores)]
+            "INSERT INTO score VALUES (?,?,?,?)", [(reading.number, *score) for score in set(texts.scores)]
         )
+        _keep_numbers(connection, reading.number, texts.numbers, held.passes > 0)
         state = reading.state
         # Not "INSERT OR REPLACE": SQLite would open a savepoint for it, at which FTS5 writes out what it holds.
         connection.execute("DELETE FROM run WHERE no=?", (reading.number,))
         connection.execute(_SAVE, (
             reading.number, reading.run, reading.revision, max(1, reading.steps), state.last, state.count,
             held.passes + bool(text), reading.open, _pack(state.rows) if state.rows else None,
-            b"".join(seen),
+            b"".join(texts.seen),
         ))  # fmt: skip
 
     def _segment(self, connection: sqlite3.Connection) -> int:
@@ -236,20 +242,25 @@ class TextIndex:
             found = connection.execute("SELECT run, name, value, label FROM score WHERE name=?", (asked[0],))
             return {row[0] for row in found if meets_score(asked, (row[1], row[2], row[3]))}
 
+    def compared(self, asked: tuple[str, str, float]) -> Sequence[int]:
+        """Numbers of the runs with an attribute that meets a term (``observe.text_terms.number_term``)."""
+        name, op, limit = asked
+        with self._database.reading() as connection:
+            return _numbers(connection.execute(_COMPARED[op], (_place(name), limit)).fetchone()[0])
+
     # ── forgetting ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def known(self) -> dict[str, int]:
-        """Numbers of the indexed runs by id."""
-        with self._database.reading() as connection:
-            return dict(connection.execute("SELECT id, no FROM run"))
+    def forget(self, runs: Collection[str], here: Collection[int]) -> bool:
+        """Take runs out by id, and those that are not ``here`` (by number): no page has their tokens afterwards.
 
-    def forget(self, runs: Iterable[int]) -> bool:
-        """Take runs out: their tokens are in no page of the file afterwards. Costs the segments that they lie in.
-
-        False where somebody still reads from before, and the log could not be emptied.
+        Costs the segments that they lie in. False where somebody still reads from before, and the log could not be
+        emptied.
         """
         with self._database.writing() as connection:
-            for run in runs:
+            # Looked up here, and not before: whoever indexes a run until now is seen, and who does later finds that
+            # runs were forgotten.
+            known = connection.execute("SELECT id, no FROM run").fetchall()
+            for run in [number for name, number in known if name in runs or number not in here]:
                 first = run * PASSES
                 connection.execute(
                     "INSERT OR IGNORE INTO dead SELECT id FROM document WHERE id >= ? AND id < ?",
@@ -257,10 +268,45 @@ class TextIndex:
                 )
                 connection.execute("DELETE FROM run WHERE no=?", (run,))
                 connection.execute("DELETE FROM score WHERE run=?", (run,))
+                connection.execute("DELETE FROM number WHERE run=?", (run,))
             connection.execute("UPDATE meta SET value = value + 1 WHERE key='forgotten'")
             _rebuild(connection)
         self._database.vacuum()
         return self._database.empty_log()
+
+
+def _second(connection: sqlite3.Connection) -> None:
+    """What runs said before there were numbers is read again, behind what comes in."""
+    script(_NUMBERS)(connection)
+    _empty(connection)
+
+
+def _empty(connection: sqlite3.Connection) -> None:
+    for (segment,) in connection.execute("SELECT no FROM segment").fetchall():
+        connection.execute(f"DROP TABLE text_{segment}")
+    for table in ("run", "segment", "document", "dead", "score", "number"):
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("UPDATE meta SET value = value + 1 WHERE key='forgotten'")
+    connection.execute("UPDATE meta SET value = 0 WHERE key='upto'")
+
+
+def _place(attribute: str) -> int:
+    return int(tag("a", attribute)[len(MARK) :], 16)
+
+
+def _keep_numbers(
+    connection: sqlite3.Connection, run: int, numbers: Mapping[str, tuple[float, float]], again: bool
+) -> None:
+    """Keep what a pass found; what earlier ones found is widened (by hand: see ``_add`` on what SQLite does)."""
+    wide = {_place(name): both for name, both in numbers.items()}
+    if again and wide:
+        held = connection.execute("SELECT attribute, least, most FROM number WHERE run=?", (run,)).fetchall()
+        for attribute, least, most in held:
+            one, other = wide.get(attribute, (least, most))
+            wide[attribute] = min(one, least), max(other, most)
+        connection.execute("DELETE FROM number WHERE run=?", (run,))
+    rows = [(attribute, run, *both) for attribute, both in wide.items()]
+    connection.executemany("INSERT INTO number VALUES (?,?,?,?)", rows)
 
 
 def _meta(connection: sqlite3.Connection, key: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tallystick.adapters.blanking import blank
 from tallystick.adapters.sqlite import rows
-from tallystick.adapters.sqlite.blobs import named_by, note
+from tallystick.adapters.sqlite.blobs import note
 from tallystick.adapters.sqlite.bringing import any_archived, archived_among, archived_of_traces, bring_back
 from tallystick.adapters.sqlite.erased import any_erased, erased_among
 from tallystick.adapters.sqlite.frames import FrameWriter, Recent
@@ -21,14 +21,14 @@ from tallystick.adapters.sqlite.shelf import Shelf
 from tallystick.adapters.sqlite.tracking import follow
 from tallystick.adapters.sqlite.tying import RunTying
 from tallystick.model.attributes import BLOBS
-from tallystick.model.blob import Blob
+from tallystick.model.blob import Blob, named_by
 from tallystick.model.errors import ArchiveFault, StoreFault
 from tallystick.model.span import Source, Span
 from tallystick.model.step import Step
 from tallystick.observe import stitch
 from tallystick.observe.repeats import repeats
 from tallystick.observe.summary import order_of
-from tallystick.ports import Written
+from tallystick.ports import Blobs, Written
 from tallystick.proof.records import source_digest
 
 Pair = tuple[str, str]  # trace id, span id
@@ -86,7 +86,9 @@ class BatchWriter:
         silent_after: int,
         random_bytes: Callable[[int], bytes],
         shelf: Shelf,
+        blobs: Blobs | None,
     ) -> None:
+        self._blobs = blobs
         self._random_bytes = random_bytes
         self._shelf = shelf
         self._connection = connection
@@ -323,7 +325,7 @@ class BatchWriter:
             mark = records.next(item.run)
             frames.run = run = numbers[item.run]
             row = to_row(step, run, traces[step.trace], source_id, add(pack(step, span)), number, mark)
-            records.add(step, span, digest)
+            records.add(step, span, digest, erased=touched[item.run].erased)
             if BLOBS in span.attributes:
                 blobs += [(run, blob) for blob in named_by(span)]
             if item.row is None:
@@ -335,7 +337,7 @@ class BatchWriter:
         frames.flush()
         frames.track()
         if blobs:
-            note(connection, blobs)
+            note(connection, blobs, self._blobs)
         rows.insert(connection, new)
         if changed:
             connection.executemany(rows.UPDATE, changed)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
 from tallystick.app.acting.watch import Heard
 from tallystick.cost.loops import Rung
+from tallystick.govern.binaries import without_binaries
 from tallystick.govern.decide import Ruling
 from tallystick.govern.policy import PolicySet
+from tallystick.model.blob import Blob
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import Content, derived_salt
 from tallystick.model.control import Answer, Switch, ToolCall
@@ -168,5 +171,11 @@ def _shown(contents: Mapping[str, Content], salt: bytes, clean: Clean) -> dict[s
 def _for_people(content: Content, clean: Clean) -> Any:
     if content.why == MASKED:
         return clean(_decode(content.bytes))
-    start = clean(content.bytes[: 4 * _SHOWN].decode("utf-8", "ignore"))[:_SHOWN]
+    seen = canonical_json(without_binaries(content.value, _reference))  # a picture is nothing to be read
+    start = clean(seen[: 4 * _SHOWN].decode("utf-8", "ignore"))[:_SHOWN]
     return f"{start}… ({len(content.bytes):,} bytes)"
+
+
+def _reference(raw: bytes, kind: str) -> Blob:
+    """What stands for a large binary: the same digest as the blob that the call's step names."""
+    return Blob(sha256(raw).hexdigest(), len(raw), kind, kept=False)

@@ -26,6 +26,7 @@ from tallystick.model.errors import (
 )
 from tallystick.model.guarding import ToolDeclaration, joined
 from tallystick.model.registry import Channel, Declared, Lifecycle, Shown, Use
+from tallystick.observe.uses import with_claims
 from tallystick.ports import Clock, ControlStore
 from tallystick.registry.declarations import tool_of
 from tallystick.registry.snapshot import Snapshot
@@ -221,7 +222,7 @@ def read_known(
 def _seen(uses: Callable[[], Sequence[Use]] | None, troubles: list[str]) -> tuple[Use, ...]:
     """What agents were seen using: told by traces, which must not keep away what the control store says."""
     try:
-        return () if uses is None else tuple(use for use in uses() if use.type in _USED)
+        return () if uses is None else tuple(use for use in with_claims(uses()) if use.type in _USED)
     except (StoreFault, StoreFull, Unreachable) as error:
         troubles.append(f"{BLIND}: {error.message}")
         return ()

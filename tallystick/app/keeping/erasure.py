@@ -15,11 +15,12 @@ from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Draft
 from tallystick.model.masking import mask_text
 from tallystick.observe.values import clean_text
-from tallystick.ports import ControlStore, Traces
+from tallystick.ports import ControlStore, Traces, Wiped
 
 LONGEST_REASON: Final = 2_000  # characters
 _AT_ONCE: Final = 500  # commitments in one entry
 _PAGE: Final = 1_000
+_ROUNDS: Final = 10  # runs of the subject that begin during an erasure are erased with it, so often
 
 # Takes runs, and a subject where one was named, out of what holds contents beside the stores; false: some bytes are in
 # a file until a reader has ended.
@@ -81,20 +82,45 @@ class Eraser:
         because = mask_text(because.strip())
         if not because or len(because) > LONGEST_REASON:
             raise BadInput("say why, in at most 2,000 characters", hint='--because "request of …"')
-        seqs: list[int] = []
-        for run in runs:
-            opened, commitments = self._open(run)
-            self._say(run, commitments, by, because, subject)
-            seqs += opened
-        openings = len(self.control.erase(seqs))
+        runs = list(runs)
+        openings = sum(self._erase_openings(run, by, because, subject) for run in runs)
         self._forget(runs, subject)
         wiped = self.traces.erase(runs)
+        for _ in range(_ROUNDS if subject is not None else 0):
+            begun = self.traces.concerning(clean_text(subject) or "")  # while the others were erased
+            if not begun:
+                break
+            openings += sum(self._erase_openings(run, by, because, subject) for run in begun)
+            wiped = _both(wiped, self.traces.erase(begun))
+            runs += begun
         # Whoever read a run just before may have put its texts into the index meanwhile.
         gone = self._forget(list(dict.fromkeys([*runs, *self.traces.unfinished()])), subject)
         emptied = self.control.wipe() and gone and wiped.log_emptied
         if emptied:
             self.traces.finish_erasing()
         return Erased(tuple(runs), wiped.steps, wiped.records, openings, wiped.bytes, True, emptied)
+
+    def _erase_openings(self, run: str, by: str, because: str, subject: str | None) -> int:
+        """Say that a run is erased, and erase the openings of its entries; how many those were.
+
+        From the first entry that says so the journal keeps no opening of the run any more. What came in while that
+        entry was on its way is found by looking again.
+        """
+        others = [name for name in self._names(run)[1:] if self._leads(name) == run]
+        opened, commitments = self._open(run)
+        self._say(run, others, commitments, by, because, subject)
+        gone = len(self.control.erase(opened))
+        opened, commitments = self._open(run)
+        if opened:
+            self._say(run, (), commitments, by, because, subject)
+            gone += len(self.control.erase(opened))
+        return gone
+
+    def _leads(self, name: str) -> str | None:
+        try:
+            return self.traces.resolve(name)
+        except UnknownThing:
+            return None
 
     def _forget(self, runs: Sequence[str], subject: str | None) -> bool:
         return all(forget(runs, subject) for forget in self.forget)
@@ -113,8 +139,7 @@ class Eraser:
 
     def _entries(self, run: str) -> Iterable[list[int]]:
         after = 0
-        names = [run, *{record.log for record in self.traces.records(run)} - {run}]
-        for name in names:
+        for name in self._names(run):
             while True:
                 page = [one.seq for one in self.control.entries(after=after, limit=_PAGE, run=name)]
                 if not page:
@@ -123,7 +148,13 @@ class Eraser:
                 after = page[-1]
             after = 0
 
-    def _say(self, run: str, commitments: Sequence[str], by: str, because: str, subject: str | None) -> None:
+    def _names(self, run: str) -> list[str]:
+        """The ids under which entries of a run stand: its own first, and those under which its records arrived."""
+        return [run, *sorted({record.log for record in self.traces.records(run)} - {run})]
+
+    def _say(
+        self, run: str, others: Sequence[str], commitments: Sequence[str], by: str, because: str, subject: str | None
+    ) -> None:  # fmt: skip
         drafts = []
         for start in range(0, max(1, len(commitments)), _AT_ONCE):
             whom = None
@@ -134,4 +165,12 @@ class Eraser:
                 "by": by,
             }  # fmt: skip
             drafts.append(Draft("content.erased", run, body, run=run, actor=by))
+        for name in others:  # entries of the run's agents stand under these too, and may still come
+            body = {"commitments": [], "subject": None, "because": because, "by": by}
+            drafts.append(Draft("content.erased", name, body, run=name, actor=by))
         self.control.append(drafts)
+
+
+def _both(one: Wiped, other: Wiped) -> Wiped:
+    emptied = one.log_emptied and other.log_emptied
+    return Wiped(one.steps + other.steps, one.records + other.records, one.bytes + other.bytes, emptied)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from tallystick.app.prove.notary import charged_body, sealed_body
+from tallystick.model.attributes import BLOBS
+from tallystick.model.blob import named_by
 from tallystick.model.canonical import canonical_json
 from tallystick.model.commitment import commitment
 from tallystick.model.errors import BadInput, StoreFault, UnknownThing
@@ -78,6 +80,7 @@ def audit(traces: Traces, control: ControlStore, clock: Clock) -> Iterator[Audit
         more = len(page.runs) == _PAGE
         before = page.runs[-1].run if page.runs else before
     yield Audited(None, flaws=(*traces.flaws(), *_strangers(traces, control)))
+    yield Audited(None, flaws=tuple(traces.blob_flaws(whole=True, now=clock.now())))
 
 
 def audit_run(traces: Traces, control: ControlStore, run: str, *, due: bool = False) -> Audited:
@@ -135,8 +138,11 @@ class _Run:
 
     def steps(self) -> None:
         """Each step against its record, and against what its span says."""
+        named: set[str] = set()
         for one in self._traces.kept(self._run):
             self.kept.append(one.step)
+            if BLOBS in one.span.attributes:
+                named |= {blob.sha256 for blob in named_by(one.span)}
             if one.record is None:
                 self.uncovered += 1
                 continue
@@ -149,6 +155,9 @@ class _Run:
                 self.found("the step or its span was changed after it was recorded", one.step.span)
             elif version == RECORD_VERSION and one.record.salt is not None:
                 self._reading(one.step, one.span)
+        if named:
+            for digest in sorted(named - {blob.sha256 for blob in self._traces.blobs(self._run)}):
+                self.found(f"a step names blob {digest}, and the store would let it go")
 
     def _version(self, one: Kept, record: Record) -> int | None:
         """The version of record that step and span make the hash of; None when they make it in no version."""

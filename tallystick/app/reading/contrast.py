@@ -32,8 +32,10 @@ _OUTCOMES: Final = (
 # What a query asks for is no finding: these attributes follow from it.
 _FOLLOWS: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("stopped_by",), "errors": ("error", "tool error"), "error": ("error", "tool error"),
-    "stopped": ("stopped_by",), "tool": ("tool", "first tool", "tool_calls"), "agent": ("agent", "took part"),
-    "cost": ("cost", "tokens"), "tokens": ("tokens", "cost"), "steps": ("steps", "model_calls", "tool_calls"),
+    "stopped": ("stopped_by",), "tool": ("tool", "first tool", "tool_calls", "calls in a row"),
+    "agent": ("agent", "took part"),
+    "cost": ("cost", "tokens"), "tokens": ("tokens", "cost"),
+    "steps": ("steps", "model_calls", "tool_calls", "calls in a row"),
     "env": ("environment",), "source": ("source",),
 }  # fmt: skip
 _SHOWN: Final = {"cost": "usd", "duration": "ns"}

@@ -16,6 +16,7 @@ from tallystick.observe.texts import names_text
 from tallystick.ports import Traces
 
 MOST: Final = 1_000  # matches in one answer
+AT_ONCE: Final = 4_000  # steps looked through for one answer
 LONGEST: Final = 1_000  # characters of what is looked for
 SNIPPET: Final = 200  # characters shown of a match
 _BEFORE: Final = 60  # characters shown before a match
@@ -26,8 +27,9 @@ Texts = Iterator[tuple[str, str]]  # field, text
 def find_in_run(traces: Traces, run: str, text: str, *, now: int, limit: int, after: str | None) -> Json:
     """``{"run", "query", "matches", "searched", "more"}``: one match a step and field, in the order of arrival.
 
-    Upper and lower case are alike. ``after``: the cursor of the answer before. ``searched`` counts the steps of
-    the run that were looked through up to the last match, or all.
+    Upper and lower case are alike. ``after``: the cursor of the answer before. One answer looks through at most
+    ``AT_ONCE`` steps: in a longer run it may have fewer matches than were asked for, or none, and ``more`` goes on.
+    ``searched`` counts the steps of the run that were looked through up to here.
     Raises BadInput for an empty text, UnknownThing, and StoreFault.
     """
     if not text.strip() or len(text) > LONGEST:
@@ -40,7 +42,7 @@ def find_in_run(traces: Traces, run: str, text: str, *, now: int, limit: int, af
     first, skip = _cursor(after)
     steps = traces.run(run, now=now).steps
     matches: list[Json] = []
-    for place, step, span in traces.holding(run, text, after=first):
+    for place, step, span in traces.holding(run, text, after=first, most=AT_ONCE):
         found = list(_matches(step, span, needle))[skip if place == first else 0 :]
         room = limit - len(matches)
         if len(found) > room:
@@ -48,7 +50,8 @@ def find_in_run(traces: Traces, run: str, text: str, *, now: int, limit: int, af
             matches += found[:room]
             return _answer(run, text, matches, place + 1, f"{place}.{done}")
         matches += found
-    return _answer(run, text, matches, steps, None)
+    end = first + AT_ONCE
+    return _answer(run, text, matches, min(end, steps), f"{end}.0" if end < steps else None)
 
 
 def _answer(run: str, text: str, matches: Sequence[Json], searched: int, more: str | None) -> Json:

@@ -42,6 +42,7 @@ from tallystick.observe.text_terms import asks_index
 from tallystick.ports import Change, Clock, ControlStore, Spend, Traces
 
 PAGE = 1000
+MOST_AFTER = 2**53  # what a page can be behind: beyond, numbers are not exact in JSON
 SPEND_KEYS = ("agent", "tool", "workflow", "run", "model", "version", "subject", "conversation")
 
 
@@ -63,6 +64,10 @@ class Reader:
             raise BadInput(f"limit must be between 1 and 1000, not {limit}", hint="page with before=RUN")
         page = self._traces.runs(self._asked(query), now=self._clock.now(), limit=limit, before=before)
         return {"total": page.total, "at_least": page.at_least, "runs": [run_json(run) for run in page.runs]}
+
+    def statuses(self, query: str = "") -> Mapping[str, int] | None:
+        """Runs that match, counted by status; None where a count of them would take too long."""
+        return self._traces.statuses(self._asked(query), now=self._clock.now())
 
     def _asked(self, text: str) -> Query:
         """A query; where it asks what runs said, their index is brought up to date first, if this reader does that."""
@@ -120,7 +125,7 @@ class Reader:
     def step(self, prefix: str, step_id: str) -> Json:
         """One step with everything it carried. Raises UnknownThing."""
         run = self._traces.resolve(prefix)
-        steps = self._traces.steps(run)
+        steps = self._traces.nearby(run, step_id)
         found = [step for step in steps if step.span.startswith(step_id)]
         if len(found) != 1:
             count = "no step" if not found else f"{len(found)} steps"
@@ -204,19 +209,27 @@ class Reader:
         spans = self._traces.spans(run)
         return run, [spans[step.span] for step in self._traces.steps(run) if not step.derived]
 
-    def cost(self, by: str, query: str = "") -> Json:
-        """Spend by agent, tool, workflow, run or model; a total with gaps is null. Raises BadInput."""
+    def cost(self, by: str, query: str = "", *, limit: int = 100, after: int = 0) -> Json:
+        """Spend by one of ``SPEND_KEYS``, dearest first, ``limit`` rows behind the first ``after``; sums are over all
+        rows, and a sum with gaps is null. Raises BadInput."""
         if by not in SPEND_KEYS:
             raise BadInput(f"cost cannot be grouped by {by!r}", hint="by: " + ", ".join(SPEND_KEYS))
-        rows = self._traces.spend(by, self._asked(query), now=self._clock.now())
-        known = sum(row.cost_nano for row in rows)
-        gaps = sum(row.unknown for row in rows)
+        if not 1 <= limit <= PAGE or not 0 <= after < MOST_AFTER:
+            raise BadInput(
+                f"limit must be between 1 and {PAGE} and after not negative, not {limit} and {after}",
+                hint='page with after=N, the "more" of the answer before',
+            )
+        query_read = self._asked(query)
+        found = self._traces.dearest(by, query_read, now=self._clock.now(), limit=limit, after=after)
+        shown = after + len(found.rows)
         return {
             "by": by,
-            "total_nano_usd": None if gaps else known,
-            "known_nano_usd": known,
-            "gaps": gaps,
-            "rows": [_spend_json(row) for row in rows],
+            "total_nano_usd": None if found.unknown else found.cost_nano,
+            "known_nano_usd": found.cost_nano,
+            "gaps": found.unknown,
+            "total": found.total,
+            "more": shown if found.rows and shown < found.total else None,
+            "rows": [_spend_json(row) for row in found.rows],
         }
 
     def completeness(self, by: str = "agent", query: str = "") -> Json:

@@ -13,7 +13,7 @@ from tallystick.govern.redaction import Counts, Redactor
 from tallystick.model.attributes import BLOBS
 from tallystick.model.blob import Blob
 from tallystick.model.span import Attributes, Event, Link, Span
-from tallystick.ports import Blobs
+from tallystick.ports import Blobs, BlobTraces
 
 AT_LEAST: Final = min(LARGE, SHORTEST)  # characters or bytes: a span with fewer has no large binary
 
@@ -34,10 +34,16 @@ class BlobTaker:
         """A batch begins: what this thread took for another one needs no keeping."""
         self._mine.put = {}
 
-    def keep(self) -> None:
-        """The batch is committed: what was taken away just before, because no run named it yet, is put again."""
-        for digest, raw in self._put().items():
+    def keep(self, traces: BlobTraces) -> None:
+        """The batch is committed: what was taken away just before, because no run named it yet, is put again.
+
+        What no run names even now goes at once: its span came for an erased run, was a repeat, or was refused.
+        """
+        put = self._put()
+        for digest, raw in put.items():
             self._blobs.put(digest, raw)
+        if put:
+            traces.settle_blobs(put)
         self._mine.put = {}
 
     def take(self, span: Span, counts: Counts) -> Span:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.app.recording.pricing import CardNotice
 from tallystick.app.recording.redacting import SpanRedactor
 from tallystick.cost.rates import RateCard
-from tallystick.model.attributes import LOST
+from tallystick.model.attributes import CLAIMED, LOST
 from tallystick.model.errors import ArchiveFault
-from tallystick.model.span import Span
+from tallystick.model.span import Source, Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.normalise import read_span
 from tallystick.ports import Clock, Counts, Tidings, TraceStore, Written
@@ -50,12 +50,14 @@ class Recorder:
     """Redacts, maps, prices and commits batches of spans.
 
     ``notice`` names the rate card before the first price is kept; ``redactor`` takes out what may not be stored.
+    ``believed`` false: nothing vouches for whoever sends (no token was asked for, or a file is read), and it is noted.
     """
 
     def __init__(
         self, traces: TraceStore, rates: RateCard, clock: Clock, *, notice: CardNotice | None = None,
-        redactor: SpanRedactor | None = None, counts: Counts | None = None,
+        redactor: SpanRedactor | None = None, counts: Counts | None = None, believed: bool = True,
     ) -> None:  # fmt: skip
+        self._believed = believed
         self._notice = notice
         self._redactor = redactor
         self._counts = counts
@@ -75,6 +77,8 @@ class Recorder:
         if self._redactor is not None:
             self._redactor.begin()
             spans = _redacted(self._redactor, spans, rejected)
+        if not self._believed:
+            _mark_claimed(spans)
         for span in spans:
             started, ended = span.started, span.ended
             if (
@@ -95,10 +99,10 @@ class Recorder:
         receipt = Receipt(0, 0, tuple(rejected), ())
         if batch:
             written = self._write(batch, rejected)
-            if self._redactor is not None:
-                self._redactor.committed()
             again = _spans_again(written, made)
             receipt = Receipt(given - len(rejected), again, tuple(rejected), written.runs)
+        if self._redactor is not None:
+            self._redactor.committed(self._traces)
         if self._counts is not None:
             self._counts.add(_tidings(receipt, spans))
         return receipt
@@ -137,6 +141,18 @@ def _spans_again(written: Written, made: Sequence[tuple[str, str]]) -> int:
     if not written.repeated:
         return 0
     return (Counter(written.repeated) - Counter(made)).total()
+
+
+def _mark_claimed(spans: Sequence[Span]) -> None:
+    """Note in the sources of spans that nothing vouches for their sender. A batch has few sources."""
+    made: dict[int, Source] = {}
+    for span in spans:
+        source = span.source
+        marked = made.get(id(source))
+        if marked is None:
+            marked = made[id(source)] = replace(source, resource={**source.resource, CLAIMED: True})
+            made[id(marked)] = marked  # also keeps the number from being given to another source
+        span.source = marked
 
 
 def _redacted(redactor: SpanRedactor, spans: Sequence[Span], rejected: list[Rejection]) -> Sequence[Span]:

@@ -19,6 +19,7 @@ from tallystick.model.attributes import REDACTED
 from tallystick.model.masking import mark_of
 from tallystick.model.span import Attributes, Event, Link, Source, Span
 from tallystick.observe.dialects import READERS
+from tallystick.ports import BlobTraces
 
 _AT_ONCE: Final = (
     128 * 1024
@@ -95,10 +96,10 @@ class SpanRedactor:
         if self._blobs is not None:
             self._blobs.begin()
 
-    def committed(self) -> None:
-        """The spans that were given since ``begin`` are in the store."""
+    def committed(self, traces: BlobTraces) -> None:
+        """The spans that were given since ``begin`` are in the store, or were refused for good."""
         if self._blobs is not None:
-            self._blobs.keep()
+            self._blobs.keep(traces)
 
     def _without_blobs(self, span: Span) -> Span:
         assert self._blobs is not None

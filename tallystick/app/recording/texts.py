@@ -60,4 +60,5 @@ class TextIndexer:
         for step, span in unread.steps:
             collector.add(step, span)
             count += 1
-        return RunTexts(unread, collector.text(), collector.scores, collector.seen), count
+        numbers = collector.numbers()
+        return RunTexts(unread, collector.text(), collector.scores, collector.seen, numbers), count

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tallystick.app.reading.shapes import Json, time_text
 from tallystick.govern.coverage import NO_POLICY, NOT_PERMITTED, Coverage, Opinion, read_coverage, verdict
 from tallystick.model.errors import UnknownThing
-from tallystick.model.registry import Declared
+from tallystick.model.registry import Declared, Use
 from tallystick.ports import ControlStore
 from tallystick.registry.access import Access, Path
 from tallystick.registry.graph import Graph, names_in
@@ -199,7 +199,8 @@ def unused_rows(graph: Graph, control: ControlStore, agents: Sequence[str], *, s
             continue
         granted = _granted_since(control, agent)
         for kind, name in idle:
-            used = graph.used_tools(agent) if kind == "tool" else graph.used_delegates(agent)
+            claimed = graph.used_tools(agent) if kind == "tool" else graph.used_delegates(agent)
+            used = {use.name: use for use in graph.believed(agent, kind)}
             yield {
                 "agent": agent,
                 "type": kind,
@@ -210,7 +211,14 @@ def unused_rows(graph: Graph, control: ControlStore, agents: Sequence[str], *, s
                 ),
                 "granted_since": time_text(granted.get((kind, name))),
                 "last_used": time_text(used[name].last) if name in used else None,
+                "claimed": _claimed(used.get(name), claimed.get(name)),
             }
+
+
+def _claimed(used: Use | None, told: Use | None) -> str | None:
+    """When a sender whom nothing vouches for last claimed a use, where that is newer than what is believed."""
+    newer = told is not None and (used is None or told.last > used.last)
+    return time_text(told.last) if told is not None and newer else None
 
 
 def _granted_since(control: ControlStore, agent: str) -> dict[tuple[str, str], int]:

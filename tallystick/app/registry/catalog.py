@@ -23,6 +23,7 @@ from tallystick.app.registry.facts import StoreFacts
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.query import REGISTRY, Query, Term, moment, parse_query
 from tallystick.model.registry import TYPES, Version
+from tallystick.observe.uses import is_claimed, with_claims
 from tallystick.ports import Clock, ControlStore, Sighting, Traces
 from tallystick.registry.access import MOST_LINKS, access_to
 from tallystick.registry.diff import diff_versions
@@ -95,11 +96,15 @@ class Catalog:
         declared = built.snapshot if built is not None and built.at.registry == at.registry else None
         observed = built.snapshot if built is not None and built.at.uses == at.uses else None
         control, traces = self._control, self._traces
+        uses = traces.uses() if observed is None else ()
         return Snapshot(
             objects=tuple(control.declared(retired=True)) if declared is None else declared.objects,
             aliases=tuple(control.aliases()) if declared is None else declared.aliases,
             shown=tuple(control.shown()) if declared is None else declared.shown,
-            uses=tuple(traces.uses()) if observed is None else observed.uses,
+            uses=tuple(with_claims(uses)) if observed is None else observed.uses,
+            believed=tuple(use for use in uses if not is_claimed(use))
+            if observed is None
+            else observed.believed,
             budgets=tuple(one.scope for one in control.budgets()),
             seen=tuple(traces.seen()),
         )

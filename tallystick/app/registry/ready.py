@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from tallystick.app.registry.catalog import Catalog
 from tallystick.model.query import parse_query
@@ -16,6 +16,8 @@ from tallystick.registry.readiness_shapes import Facts, Readiness, ToolFact
 from tallystick.registry.search import in_force
 from tallystick.registry.standing import differences_of
 from tallystick.registry.versioned import with_version
+
+_LOOKED_AT: Final = 20  # newest runs among which one is looked for that nobody only claimed
 
 
 class Ready:
@@ -45,6 +47,9 @@ class Ready:
         label = declared.version if declared else None
         runs = self._runs(graph, agent, label)
         last_run, completeness = self._last(agent, graph) if runs else (None, None)
+        claimed = 0
+        if runs and last_run is None and self._seen(agent):
+            runs, claimed = 0, runs
         models = [*names_in(body, "models"), *(use.name for use in graph.uses_of(agent, "model"))]
         now = self._clock.now()
         return Facts(
@@ -52,9 +57,9 @@ class Ready:
             declared=declared is not None, owner=card.owner, purpose=card.purpose, autonomy=body.get("autonomy"),
             tools=self._tools(graph, agent, now), models=tuple(dict.fromkeys(models)),
             suites=tuple(one for one in graph.suites.get(agent, ()) if ("suite", one) in graph.objects),
-            evaluations=max((use.runs for use in graph.uses_of(agent, "evaluation")), default=0), runs=runs,
-            last_run=last_run, completeness=completeness, budgets=self._budgets(agent, body.get("workflow")),
-            foreign=card.origin == ORIGIN,
+            evaluations=max((use.runs for use in graph.believed(agent, "evaluation")), default=0), runs=runs,
+            claimed=claimed, last_run=last_run, completeness=completeness,
+            budgets=self._budgets(agent, body.get("workflow")), foreign=card.origin == ORIGIN,
             differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)),
         )  # fmt: skip
 
@@ -78,23 +83,33 @@ class Ready:
 
     def _runs(self, graph: Graph, agent: str, label: str | None) -> int:
         """In how many runs it was seen: this version, where its runs say their version at all."""
-        versions = {use.name: use.runs for use in graph.uses_of(agent, "version")}
+        versions = {use.name: use.runs for use in graph.believed(agent, "version")}
         if label is not None and versions:
             return versions.get(label, 0)
+        return self._seen(agent)
+
+    def _seen(self, agent: str) -> int:
         return next((one.runs for one in self._traces.sightings("agent") if one.name == agent), 0)
 
     def _last(self, agent: str, graph: Graph) -> tuple[str | None, str | None]:
-        """The newest run that ended and how complete it is; one that still runs only where there is no other."""
+        """The newest run that ended and how complete it is; one that still runs only where there is no other.
+
+        Runs with a step that was only claimed are passed over: a claim can cast doubt on an agent and never lift it.
+        """
         name = '"' + agent.replace("\\", "\\\\").replace('"', '\\"') + '"'
         for text in (f"agent:{name} -completeness:open", f"agent:{name}"):
-            page = self._traces.runs(parse_query(text), now=self._clock.now(), limit=1)
-            if page.runs:
-                return page.runs[0].run, page.runs[0].completeness.value
+            page = self._traces.runs(parse_query(text), now=self._clock.now(), limit=_LOOKED_AT)
+            for run in page.runs:
+                if self._believed(run.run):
+                    return run.run, run.completeness.value
         newest = _newest([use for use in graph.uses.get(agent, ()) if use.run])
-        if newest is None:  # seen in the traces, but its uses are not listed yet
+        if newest is None or not self._believed(newest.run):  # or its uses are not listed yet
             return None, None
         run = self._traces.run(newest.run, now=self._clock.now())
         return run.run, run.completeness.value
+
+    def _believed(self, run: str) -> bool:
+        return not any(step.claimed for step in self._traces.steps(run))
 
     def _budgets(self, agent: str, workflow: str | None) -> tuple[str, ...]:
         scopes = {"run:*", f"agent:{agent}"} | ({f"workflow:{workflow}"} if workflow else set())

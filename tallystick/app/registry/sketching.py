@@ -12,6 +12,7 @@ from tallystick.model.errors import UnknownThing
 from tallystick.model.registry import Channel, Definition, Shown, Trust, Use
 from tallystick.model.step import Effect, Step
 from tallystick.observe.normalise import read_span
+from tallystick.observe.uses import with_claims
 from tallystick.ports import ControlStore, Traces
 from tallystick.registry.sketch import SeenAgent, SeenTool
 
@@ -28,7 +29,7 @@ _TYPES: Final = {
 
 def observed(traces: Traces, control: ControlStore) -> tuple[list[SeenAgent], list[SeenTool]]:
     """Every agent and every tool that was seen at work, declared or not, by name."""
-    uses = traces.uses()
+    uses = with_claims(traces.uses())
     by_agent: dict[str, list[Use]] = defaultdict(list)
     by_tool: dict[str, list[Use]] = defaultdict(list)
     told: dict[str, list[Use]] = defaultdict(list)

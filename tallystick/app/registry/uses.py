@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from tallystick.model.errors import StoreFault, UnknownThing
-from tallystick.model.registry import Definition, Use
+from tallystick.model.registry import CLAIMED_USE, Definition, Use
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, Step
 from tallystick.observe.contents import Contents, read_contents
@@ -244,4 +244,4 @@ def _list_handoff(
     source = told["from"] if isinstance(told["from"], str) else owner[step.span]
     target = told["to"]
     if isinstance(target, str) and source and target and target != source:
-        listing.add(source, "delegate", target, step)
+        listing.add(source, "delegate", target, step, detail=CLAIMED_USE if step.claimed else "")

@@ -25,6 +25,7 @@ _QUOTES: Final = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', 
 _NUMBER: Final = re.compile(
     r"(?<![\w.,/@:+-])[-+]?[$€£¥]?\s?((?:\d{1,3}(?:[,']\d{3})+|\d{1,18})(?:\.\d{1,12})?)(?![\w@:/-]|[.,]\d|\s?%)"
 )
+_MARK: Final = re.compile(r"(?:(?<=\s)|^)(\d{1,2})[.)](?=\s+[^\W\d])")
 _WORD: Final = re.compile(r"\w+")
 _BEGINS: Final = tuple("0123456789.+-")
 
@@ -96,6 +97,20 @@ class Said:
 def said(texts: Iterable[str]) -> Said:
     """Make what the user said ready to be asked."""
     text = plain("\n".join(texts)[:LONGEST_WORDS])
-    moments, rest = moments_in(text)
+    moments, rest = moments_in(_without_marks(text))
     numbers = {Decimal(hit.group(1).replace(",", "").replace("'", "")) for hit in _NUMBER.finditer(rest)}
     return Said(text, frozenset(numbers), moments, frozenset(map(stem, _WORD.findall(text))))
+
+
+def _without_marks(text: str) -> str:
+    """A text without the marks of a numbered list (1. … 2. …), which are no numbers that anybody said."""
+    marks, wanted = [], 1
+    for hit in _MARK.finditer(text):
+        if int(hit.group(1)) == wanted:
+            marks.append(hit)
+            wanted += 1
+    if len(marks) < 2:
+        return text
+    for hit in reversed(marks):
+        text = f"{text[: hit.start()]} {text[hit.end() :]}"
+    return text

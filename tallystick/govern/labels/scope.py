@@ -46,7 +46,7 @@ _SAME: Final = (
     "reschedule move postpone shift change delay",
     "revoke remove withdraw",
     "save store keep",
-    "send mail email message write forward reply tell transfer pay wire refund",
+    "send write forward reply tell transfer pay wire refund",
     "set change update make turn",
     "share send give",
     "submit send file hand",

@@ -11,10 +11,10 @@ from typing import Final
 from tallystick.model import attributes as own
 from tallystick.model.span import Span
 from tallystick.model.step import Kind, StepStatus
+from tallystick.observe.dialects.claude_cli import COLUMNS, take_decision
 from tallystick.observe.dialects.dialect import Dialect, Found
 from tallystick.observe.values import clean_text, parsed
 
-_DECISIONS: Final = {"accept": "allow", "reject": "deny"}
 _KINDS: Final = {
     "api_request": Kind.MODEL,
     "api_error": Kind.MODEL,
@@ -29,10 +29,7 @@ _LONGEST: Final = 4_096  # characters of parameters that are looked into for a t
 
 def _refine(span: Span, found: Found) -> None:
     attributes = span.attributes
-    if found["kind"] is Kind.DECISION:
-        decision = attributes.get("decision")
-        if type(decision) is str and decision in _DECISIONS:
-            found.setdefault("decision", _DECISIONS[decision])
+    take_decision(attributes, found)
     event = attributes.get(own.LOG_EVENT)
     if attributes.get("success") in (False, "false") or event in ("api_error", _PREFIX + "api_error"):
         found["status"] = StepStatus.ERROR
@@ -50,18 +47,7 @@ def _refine(span: Span, found: Found) -> None:
 DIALECT: Final = Dialect(
     name="claude_events",
     scopes=("com.anthropic.claude_code.events",),
-    columns={
-        "span_kind": (own.LOG_EVENT,),
-        "conversation": ("session.id",),
-        "model": ("model",),
-        "response_id": ("request_id",),
-        "input": ("input_tokens",),
-        "output": ("output_tokens",),
-        "cache_read": ("cache_read_tokens",),
-        "cache_write": ("cache_creation_tokens",),
-        "tool": ("tool_name",),
-        "call_id": ("tool_use_id",),
-    },
+    columns={"span_kind": (own.LOG_EVENT,), "response_id": ("request_id",), **COLUMNS},
     kinds=_KINDS,
     contents={
         "arguments": ("tool_input", "tool_parameters"),

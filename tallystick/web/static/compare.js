@@ -3,10 +3,10 @@
 import { bare, cell, mark, span } from "./cells.js";
 import { bind } from "./keys.js";
 import { duration, oneLine, say, usd, visible } from "./text.js";
+import { Window } from "./window.js";
 
 const ROW = 26;
 const SPARE = 6;
-const TALLEST = 12_000_000;
 const LONGEST = 20_000; // characters of a value that are shown
 
 /**
@@ -27,14 +27,10 @@ class Comparison {
     this.first = first;
     this.at = -1;
     this.list = /** @type {HTMLElement} */ (box.querySelector("[data-list]"));
-    this.space = /** @type {HTMLElement} */ (box.querySelector("[data-space]"));
+    const space = /** @type {HTMLElement} */ (box.querySelector("[data-space]"));
     this.panel = /** @type {HTMLElement} */ (box.querySelector("[data-change]"));
-    /** @type {Map<number, HTMLElement>} */
-    this.shown = new Map();
-    const tall = rows.length * ROW;
-    this.scale = Math.max(1, tall / TALLEST);
-    this.space.style.height = `${Math.min(tall, TALLEST)}px`;
-    this.list.setAttribute("aria-rowcount", String(rows.length));
+    this.window = new Window(this.list, space, ROW, SPARE);
+    this.window.resize(rows.length);
     this.list.addEventListener("scroll", () => this.paint(), { passive: true });
     this.list.addEventListener("click", (event) => {
       const line = event.target instanceof Element ? event.target.closest(".c-row") : null;
@@ -45,27 +41,7 @@ class Comparison {
   }
 
   paint() {
-    const top = this.list.scrollTop;
-    const first = (top * this.scale) / ROW;
-    const from = Math.max(0, Math.floor(first) - SPARE);
-    const to = Math.min(this.rows.length, Math.ceil(first + this.list.clientHeight / ROW) + SPARE);
-    for (const [row, element] of this.shown) {
-      if (row >= from && row < to) continue;
-      element.remove();
-      this.shown.delete(row);
-    }
-    for (let row = from; row < to; row++) {
-      let element = this.shown.get(row);
-      if (!element) {
-        element = this.row(row);
-        this.shown.set(row, element);
-        this.space.append(element);
-      }
-      element.style.top = `${this.scale === 1 ? row * ROW : top + (row - first) * ROW}px`;
-    }
-    const active = this.shown.get(this.at);
-    if (active) this.list.setAttribute("aria-activedescendant", active.id);
-    else this.list.removeAttribute("aria-activedescendant");
+    this.window.paint((row) => this.row(row), this.at);
   }
 
   /** @param {number} i */
@@ -103,12 +79,8 @@ class Comparison {
   choose(i) {
     if (i < 0 || i >= this.rows.length) return;
     this.at = i;
-    const y = (i * ROW) / this.scale;
-    const room = this.list.clientHeight;
-    if (y < this.list.scrollTop) this.list.scrollTop = y;
-    else if (y + ROW > this.list.scrollTop + room) this.list.scrollTop = y + ROW - room;
-    for (const element of this.shown.values()) element.remove();
-    this.shown.clear();
+    this.window.reveal(i);
+    this.window.clear();
     this.paint();
     this.tell();
   }
@@ -150,7 +122,7 @@ class Comparison {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const page = Math.max(1, Math.floor(this.list.clientHeight / ROW) - 1);
+    const page = this.window.page();
     const last = this.rows.length - 1;
     /** @type {Record<string, number>} */
     const places = { ArrowDown: this.at + 1, ArrowUp: this.at - 1, PageDown: this.at + page, PageUp: this.at - page, Home: 0, End: last };

@@ -126,9 +126,9 @@ function keepPlace(columns) {
   const old = tree.columns;
   const { root } = tree;
   const end = root.scrollTop + root.clientHeight >= root.scrollHeight - 2 * ROW && tree.size > 0;
-  const row = Math.min(tree.view.length - 1, Math.floor((root.scrollTop * tree.scale) / ROW));
+  const row = Math.min(tree.view.length - 1, Math.floor((root.scrollTop * tree.window.scale) / ROW));
   const top = row >= 0 ? old.step(tree.view[row]) : "";
-  const inside = row >= 0 ? root.scrollTop - (row * ROW) / tree.scale : 0;
+  const inside = row >= 0 ? root.scrollTop - (row * ROW) / tree.window.scale : 0;
   const at = tree.at >= 0 ? old.step(tree.at) : "";
   const closed = [...tree.closed.keys()].filter((i) => tree.closed[i]).map((i) => old.step(i));
   const grown = columns.size - tree.size;
@@ -145,7 +145,7 @@ function keepPlace(columns) {
   finder.search();
   const place = top ? columns.find(top) : -1;
   if (end) root.scrollTop = root.scrollHeight;
-  else if (place >= 0 && tree.where[place] >= 0) root.scrollTop = (tree.where[place] * ROW) / tree.scale + inside;
+  else if (place >= 0 && tree.where[place] >= 0) root.scrollTop = (tree.where[place] * ROW) / tree.window.scale + inside;
   draw();
   if (grown > 0) arrived(grown, end);
 }

@@ -3,10 +3,10 @@
 import { Columns } from "./columns.js";
 import { drawRow, tell } from "./rows.js";
 import { bands, layOut } from "./timeline.js";
+import { Window } from "./window.js";
 
 export const ROW = 24;
 const SPARE = 5; // rows kept beyond each edge
-const TALLEST = 12_000_000; // browsers cap the height of an element; beyond this the scroll is scaled
 
 export class Tree {
   /**
@@ -15,7 +15,7 @@ export class Tree {
    */
   constructor(root, space, marks, hooks) {
     this.root = root;
-    this.space = space;
+    this.window = new Window(root, space, ROW, SPARE);
     this.marks = marks;
     this.hooks = hooks;
     this.at = -1; // the chosen step, by index
@@ -25,14 +25,11 @@ export class Tree {
     this.closed = new Uint8Array(0);
     this.where = new Int32Array(0); // the row of each step, -1 for none
     this.view = new Int32Array(0); // the steps that have a row, in order
-    this.scale = 1;
     /** @type {Set<number>} */
     this.matches = new Set();
     /** @type {Map<number, import("./rows.js").Snippet>} */
     this.snippets = new Map(); // what of a matching step's contents is shown
     this.only = false;
-    /** @type {Map<number, HTMLElement>} */
-    this.shown = new Map();
     root.addEventListener("scroll", () => this.paint(), { passive: true });
     root.addEventListener("keydown", (event) => this.key(event));
     root.addEventListener("click", (event) => this.click(event));
@@ -66,12 +63,8 @@ export class Tree {
       i = this.closed[i] ? end[i] : i + 1;
     }
     this.view = view.subarray(0, rows);
-    const tall = rows * ROW;
-    this.scale = Math.max(1, tall / TALLEST);
-    this.space.style.height = `${Math.min(tall, TALLEST)}px`;
-    this.root.setAttribute("aria-rowcount", String(rows));
-    this.shown.clear();
-    this.space.replaceChildren();
+    this.window.resize(rows);
+    this.window.clear();
     this.paint();
   }
 
@@ -87,33 +80,14 @@ export class Tree {
 
   paint() {
     if (!this.size) return;
-    const top = this.root.scrollTop;
-    const first = (top * this.scale) / ROW;
-    const from = Math.max(0, Math.floor(first) - SPARE);
-    const to = Math.min(this.view.length, Math.ceil(first + this.root.clientHeight / ROW) + SPARE);
-    for (const [row, element] of this.shown) {
-      if (row >= from && row < to) continue;
-      element.remove();
-      this.shown.delete(row);
-    }
-    for (let row = from; row < to; row++) {
-      let element = this.shown.get(row);
-      if (!element) {
-        element = drawRow(this, row, this.hooks.line(this.columns.step(this.view[row])));
-        this.shown.set(row, element);
-        this.space.append(element);
-      }
-      element.style.top = `${this.scale === 1 ? row * ROW : top + (row - first) * ROW}px`;
-    }
-    const active = this.at >= 0 ? this.shown.get(this.where[this.at]) : undefined;
-    if (active) this.root.setAttribute("aria-activedescendant", active.id);
-    else this.root.removeAttribute("aria-activedescendant");
-    this.hooks.seen([...this.shown.keys()].map((row) => this.columns.step(this.view[row])));
+    const draw = (/** @type {number} */ row) => drawRow(this, row, this.hooks.line(this.columns.step(this.view[row])));
+    this.window.paint(draw, this.at >= 0 ? this.where[this.at] : -1);
+    this.hooks.seen([...this.window.shown.keys()].map((row) => this.columns.step(this.view[row])));
   }
 
   /** Lines have come: put them into the rows in sight. */
   told() {
-    for (const [row, element] of this.shown) {
+    for (const [row, element] of this.window.shown) {
       const line = this.hooks.line(this.columns.step(this.view[row]));
       if (line) tell(element, line, this.snippets.get(this.view[row]));
     }
@@ -132,23 +106,14 @@ export class Tree {
     if (this.where[i] < 0 && this.only) this.only = false;
     this.at = i;
     if (hidden || this.where[i] < 0) this.arrange();
-    this.reveal(this.where[i]);
+    this.window.reveal(this.where[i]);
     this.refresh();
     this.hooks.chosen(i, open);
   }
 
-  /** @param {number} row */
-  reveal(row) {
-    const y = (row * ROW) / this.scale;
-    const room = this.root.clientHeight;
-    if (y < this.root.scrollTop) this.root.scrollTop = y;
-    else if (y + ROW > this.root.scrollTop + room) this.root.scrollTop = y + ROW - room;
-  }
-
   /** Draw the rows in sight anew: the choice or the matches changed. */
   refresh() {
-    for (const element of this.shown.values()) element.remove();
-    this.shown.clear();
+    this.window.clear();
     this.paint();
   }
 
@@ -162,7 +127,7 @@ export class Tree {
   fold(i, closed) {
     this.closed[i] = closed ? 1 : 0;
     this.arrange();
-    this.reveal(this.where[this.at] ?? 0);
+    this.window.reveal(this.where[this.at] ?? 0);
   }
 
   /** @param {(index: number) => boolean} wanted @param {boolean} [back] @returns {number} the next step after (before) the chosen one, around the end */
@@ -178,7 +143,7 @@ export class Tree {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.view.length) return;
-    const page = Math.max(1, Math.floor(this.root.clientHeight / ROW) - 1);
+    const page = this.window.page();
     const i = this.at;
     const parent = i >= 0 && this.columns.end[i] > i + 1;
     /** @type {Record<string, () => void>} */

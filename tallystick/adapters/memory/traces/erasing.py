@@ -46,7 +46,7 @@ class MemoryErasing(MemoryBlobbing):
                 held.revision = self._revision
                 self._unlink(held.id)
                 self._ties.forget({trace for trace, _ in held.steps})
-            self._drop_blobs(named)
+            self.settle_blobs(named)
         return Wiped(steps, records, 0)
 
     def _unlink(self, run: str) -> None:

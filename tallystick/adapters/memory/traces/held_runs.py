@@ -41,6 +41,7 @@ class HeldRuns:
         self._ties = MemoryTies()
         self._revision = self._arrived = self._numbered = self._uses_revision = 0
         self._said: dict[int, Said] = {}  # by the run's number
+        self._here: set[str] = set()  # blobs whose bytes were put
         self._indexed_upto = 0  # the revision up to which texts are indexed
 
     def _get(self, run: str) -> Held:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from tallystick.adapters.memory.matching import page_of
 from tallystick.adapters.memory.traces.held_runs import HeldRuns
 from tallystick.adapters.naming import unknown_run
 from tallystick.model.query import Query
 from tallystick.model.run import Run
+from tallystick.observe.text_terms import is_unsure
 from tallystick.ports import Change, RunPage
 
 
@@ -24,6 +26,13 @@ class MemoryRuns(HeldRuns):
                 query, [(one.place, run) for one, run in found], limit=max(0, limit),
                 after=None if last is None else (last.place, last.id),
             )  # fmt: skip
+
+    def statuses(self, query: Query, *, now: int) -> Mapping[str, int] | None:
+        """Runs that match, counted by status."""
+        if any(is_unsure(term) for term in query.terms):
+            return None
+        with self._lock:
+            return Counter(str(run.status) for _, run in self._chosen(query, now))
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""

@@ -47,6 +47,8 @@ class MemoryTraces(
             for (pair, (step, span)), run, record in zip(fresh.items(), decided.runs, made, strict=True):
                 self._logs.add(run, pair, record)
                 held = self._runs[run]
+                if held.erased:
+                    self._logs.erase(pair, span)
                 home = self._home.get(pair)
                 before = self._take_out(pair)
                 if home is not None and home != run:

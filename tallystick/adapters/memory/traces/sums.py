@@ -15,7 +15,7 @@ from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
 from tallystick.model.run import Completeness, Run, RunStatus
 from tallystick.observe.summary import PART_TYPES, SEEN_TYPES
-from tallystick.ports import TALLY_KEYS, WHOLENESS_KEYS, Sighting, Spend, TallyRow, Wholeness
+from tallystick.ports import TALLY_KEYS, WHOLENESS_KEYS, Dearest, Sighting, Spend, TallyRow, Wholeness
 from tallystick.ports.sums import DAY_NS
 
 _ENDED = (RunStatus.OK, RunStatus.FAILED, RunStatus.STOPPED, RunStatus.CRASHED)
@@ -44,6 +44,12 @@ class MemorySums(HeldRuns):
                     runs.setdefault(key, set()).add(run.run)
         rows = [Spend(key, t[0], t[1], t[2], len(runs[key]), t[3], t[4], t[5]) for key, t in sums.items()]
         return sorted(rows, key=lambda row: (-row.cost_nano, -row.unknown, row.key is None, row.key or ""))
+
+    def dearest(self, by: str, query: Query, *, now: int, limit: int, after: int = 0) -> Dearest:
+        """Some of the rows of ``spend``, and the sums over all of them."""
+        rows = self.spend(by, query, now=now)
+        cost, unknown = sum(row.cost_nano for row in rows), sum(row.unknown for row in rows)
+        return Dearest(rows[after : after + limit], len(rows), cost, unknown)
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""

@@ -41,7 +41,9 @@ class MemoryTexts(HeldRuns):
         with self._lock:
             for one in texts:
                 number, steps = one.read.mark
-                self._said[number] = Said(max(1, steps), set(split(one.text)), set(one.scores))
+                self._said[number] = Said(
+                    max(1, steps), set(split(one.text)), set(one.scores), dict(one.numbers)
+                )
             self._indexed_upto = max(self._indexed_upto, upto)
 
     def indexed(self) -> Indexed:
@@ -58,11 +60,14 @@ class MemoryTexts(HeldRuns):
             self._said = {number: said for number, said in self._said.items() if number in here}
         return True
 
-    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+    def holding(
+        self, run: str, text: str, *, after: int = 0, most: int | None = None
+    ) -> Iterator[tuple[int, Step, Span]]:
         """All steps of a run from a place on, with their place: nothing here is quicker than reading them."""
         with self._lock:
             steps = sorted(self._get(run).steps.values(), key=lambda one: one[0])
-        for place, (_, step, span) in enumerate(steps):
+        end = len(steps) if most is None else after + most
+        for place, (_, step, span) in enumerate(steps[:end]):
             if place >= after and text:
                 yield place, step, span
 

@@ -144,7 +144,12 @@ class TraceFile:
     # ── what is due before a read ───────────────────────────────────────────────────────────────────────────────
 
     def _sweep(self, now: int) -> None:
-        """Find open runs whose process died or that fell silent, and say so in their rows; count what was put off."""
+        """Find open runs whose process died or that fell silent, and say so in their rows; count what was put off.
+
+        In a store that may only be read their rows stand as they are.
+        """
+        if self._database.read_only:
+            return
         known: dict[str, bool | None] = {}
 
         def alive(name: str | None) -> bool | None:
@@ -176,6 +181,8 @@ class TraceFile:
 
     def _settle(self) -> None:
         """Count what was put off, for answers that do not depend on the time."""
+        if self._database.read_only:
+            return
         with self._reading() as connection:
             due = [
                 row[0]
@@ -200,10 +207,18 @@ class TraceFile:
         """The index of what runs said, beside the file; it is opened when somebody asks it or writes to it."""
         with _OPENING:
             if self._text_index is None:
+                if self._lacks_index():
+                    raise StoreFault(
+                        "what runs said is not indexed, and this store may only be read",
+                        hint="ask where the store may be written, or make the index there: tally up",
+                    )
                 index = TextIndex(self._database.path.with_name(TEXT_INDEX), busy_seconds=self._busy_seconds)
                 self._check_index(index)
                 self._text_index = index
             return self._text_index
+
+    def _lacks_index(self) -> bool:
+        return self._database.read_only and not self._database.path.with_name(TEXT_INDEX).exists()
 
     def _check_index(self, index: TextIndex) -> None:
         """An index of another store (a backup was put in place) is made anew."""
@@ -213,5 +228,6 @@ class TraceFile:
             row = None if newest is None else connection.execute(
                 "SELECT id FROM run WHERE no=?", (newest[0],)
             ).fetchone()  # fmt: skip
-        if index.upto() > revision or (newest is not None and row is not None and row[0] != newest[1]):
+        another = index.upto() > revision or (newest is not None and row is not None and row[0] != newest[1])
+        if another and not self._database.read_only:
             index.reset()

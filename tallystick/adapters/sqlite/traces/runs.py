@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tallystick.adapters.naming import trace_range, unknown_run
 from tallystick.adapters.sqlite.runs import READ_RUN, run_from
@@ -27,6 +27,18 @@ class SqliteRuns(TraceFile):
                     "SELECT sort, id FROM run WHERE no=?", (self._number(connection, before),)
                 ).fetchone()
             return page(connection, choice, self._pairs_of, now=now, limit=limit, after=after)
+
+    def statuses(self, query: Query, *, now: int) -> Mapping[str, int] | None:
+        """Runs that match, counted by status."""
+        self._sweep(now)
+        choice = choose(query, self.text_index)
+        if choice.unsure:
+            return None
+        where, values = choice.condition(now)
+        with self._reading() as connection:
+            return dict(
+                connection.execute(f"SELECT r.status, count(*) FROM run r WHERE {where} GROUP BY 1", values)
+            )
 
     def run(self, run: str, *, now: int) -> Run:
         """One run by id. Raises UnknownThing."""

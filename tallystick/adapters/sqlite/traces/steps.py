@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tallystick.adapters.naming import is_span_id
 from tallystick.adapters.sqlite import rows
+from tallystick.adapters.sqlite.nearby import read_nearby
 from tallystick.adapters.sqlite.outlining import read_outline
 from tallystick.adapters.sqlite.payloads import Place
 from tallystick.adapters.sqlite.ties import TieTable
@@ -13,6 +14,12 @@ from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.span import Span
 from tallystick.model.step import Step
 from tallystick.observe.outline import Outline
+
+
+def in_order(steps: list[Step]) -> list[Step]:
+    """Steps by start time, then sequence number, then as they came."""
+    steps.sort(key=lambda step: (step.started, step.seq is None, step.seq or 0))
+    return steps
 
 
 class SqliteSteps(TraceFile):
@@ -26,8 +33,16 @@ class SqliteSteps(TraceFile):
             found = self._shelf.rows(connection, number)
             shapes = self._shapes.read(connection, {row[4] for row in found})
             steps = [rows.from_row(row, name, shapes) for row in found]
-        steps.sort(key=lambda step: (step.started, step.seq is None, step.seq or 0))
-        return steps
+        return in_order(steps)
+
+    def nearby(self, run: str, prefix: str) -> Sequence[Step]:
+        """The steps whose id begins so, and what a look at one needs of those around it. Raises UnknownThing."""
+        self._settle()
+        with self._reading() as connection:
+            number, name = self._run_of(connection, run)
+            if self._shelf.place(connection, number) is None:
+                return in_order(read_nearby(connection, number, name, prefix, self._shapes))
+        return self.steps(run)
 
     def spans(self, run: str, spans: Iterable[str] | None = None) -> Mapping[str, Span]:
         """The original spans of a run by span id. Unknown span ids are left out."""

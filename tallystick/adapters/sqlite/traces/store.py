@@ -58,6 +58,7 @@ class SqliteTraces(
                     self._silent_after,
                     self._random_bytes,
                     self._shelf,
+                    self._blobs,
                 )
                 return writer.write(batch, at=at)
         except BaseException:

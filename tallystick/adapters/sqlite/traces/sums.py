@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tallystick.adapters.sqlite.ranking import read_dearest
 from tallystick.adapters.sqlite.spending import read_sightings, read_spend
 from tallystick.adapters.sqlite.traces.file import TraceFile
 from tallystick.model.errors import BadInput
 from tallystick.model.query import Query
 from tallystick.observe.summary import PART_TYPES
-from tallystick.ports import TALLY_KEYS, WHOLENESS_KEYS, Sighting, Spend, TallyRow, Wholeness
+from tallystick.ports import TALLY_KEYS, WHOLENESS_KEYS, Dearest, Sighting, Spend, TallyRow, Wholeness
 from tallystick.ports.sums import DAY_NS
 
 _DAY = f"r.sort / {DAY_NS}"
@@ -45,6 +46,12 @@ class SqliteSums(TraceFile):
         self._sweep(now)
         with self._selected(query, now) as (connection, where, values):
             return read_spend(connection, by, where, values, self._remembered)
+
+    def dearest(self, by: str, query: Query, *, now: int, limit: int, after: int = 0) -> Dearest:
+        """Some of the rows of ``spend``, and the sums over all of them."""
+        self._sweep(now)
+        with self._selected(query, now) as (connection, where, values):
+            return read_dearest(connection, by, where, values, self._remembered, limit=limit, after=after)
 
     def sightings(self, type: str) -> Sequence[Sighting]:
         """What was seen of one type, last seen first."""

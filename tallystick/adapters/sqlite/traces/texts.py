@@ -53,8 +53,7 @@ class SqliteTexts(TraceFile):
 
     def indexed(self) -> Indexed:
         """How far the index is."""
-        index = self.text_index()
-        upto = index.upto()
+        upto = 0 if self._lacks_index() else self.text_index().upto()
         with self._reading() as connection:
             runs = connection.execute("SELECT count(*) FROM run").fetchone()[0]
             behind = connection.execute("SELECT count(*) FROM run WHERE revision > ?", (upto,)).fetchone()[0]
@@ -118,28 +117,27 @@ class SqliteTexts(TraceFile):
 
     def index_texts(self, texts: Sequence[RunTexts], *, upto: int) -> None:
         """Add texts to the index."""
-        self.text_index().add([(one.read.mark, one.text, one.scores, one.seen) for one in texts], upto=upto)
+        self.text_index().add([(one.read.mark, one) for one in texts], upto=upto)
 
     def forget_texts(self, runs: Iterable[str]) -> bool:
         """Take runs out of the index, and with them those that are in the store no more."""
-        index = self.text_index()
-        known = index.known()
         with self._reading() as connection:
             here = {row[0] for row in connection.execute("SELECT no FROM run")}
-        wanted = set(runs)
-        return index.forget([number for run, number in known.items() if run in wanted or number not in here])
+        return self.text_index().forget(set(runs), here)
 
     # ── reading steps for questions ─────────────────────────────────────────────────────────────────────────────
 
-    def holding(self, run: str, text: str, *, after: int = 0) -> Iterator[tuple[int, Step, Span]]:
+    def holding(
+        self, run: str, text: str, *, after: int = 0, most: int | None = None
+    ) -> Iterator[tuple[int, Step, Span]]:
         """The steps of a run that may hold a text, with their place in order of arrival, from place ``after`` on."""
         with self._reading() as connection:
             number = self._number(connection, run)
             if _is_archived(connection, number):
                 scanner = Scanner(connection, self._shelf, self._shapes)
-                yield from scanner.steps(number, run, sought_in(text), after=after)
+                yield from scanner.steps(number, run, sought_in(text), after=after, most=most)
                 return
-            hits = may_hold(connection, self._shelf.frames, number, text, after)
+            hits = may_hold(connection, self._shelf.frames, number, text, after, most)
             while places := {row: place for place, row in islice(hits, _READ)}:
                 found = pairs_in(connection, f"{rows.READ} WHERE s.id IN ({{}}) ORDER BY s.id", list(places))
                 pairs = self._shelf.pairs(connection, found, run, self._shapes)
