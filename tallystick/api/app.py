@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -238,25 +238,14 @@ def create_app(
             "loss": cast(standing_shapes.LossShape, loss()) if loss is not None else None,
         }
 
-    async def finish() -> None:
-        """Commit what was taken; the writer blocks, so it may not run on the loop."""
-        await asyncio.to_thread(writer.close)
-        if access is not None:
-            await asyncio.to_thread(access.close)
-
     inner = _Litestar(
         route_handlers=[
             *json.handlers(reader, answer, journal, registry, facts, feed, people, access),
             *extra_routes,
         ],
         guards=[_check_role],
-        on_shutdown=[finish],
-        exception_handlers={
-            TallystickError: _known,
-            HTTPException: _http,
-            RecursionError: _deep,
-            Exception: _unknown,
-        },
+        on_shutdown=[_finishing(writer, access)],
+        exception_handlers=_failures(),
         openapi_config=_openapi(),
         logging_config=None,
         debug=False,
@@ -268,6 +257,23 @@ def create_app(
     app.otlp_port = settings.otlp_port
     app.access = access
     return app
+
+
+def _finishing(writer: Writer, access: Access | None) -> Callable[[], Awaitable[None]]:
+    """What is done last: commit what was taken. Both block, so they may not run on the loop."""
+
+    async def finish() -> None:
+        """The server has stopped."""
+        await asyncio.to_thread(writer.close)
+        if access is not None:
+            await asyncio.to_thread(access.close)
+
+    return finish
+
+
+def _failures() -> dict[int | type[Exception], Any]:
+    """How each kind of error is answered."""
+    return {TallystickError: _known, HTTPException: _http, RecursionError: _deep, Exception: _unknown}
 
 
 def _openapi() -> OpenAPIConfig:

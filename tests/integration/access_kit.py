@@ -78,6 +78,12 @@ class Deciding:
         finally:
             connection.close()
 
+    def post_spans(self, body: bytes, kind: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("POST", "/v1/traces", body, {"content-type": kind})
+        assert connection.getresponse().status == 200
+        connection.close()
+
     def ask(self, question: Any, path: str = "evaluation", **headers: str) -> Any:
         status, _, answer = self.send("POST", f"/access/v1/{path}", question, **headers)
         assert status == 200, answer
