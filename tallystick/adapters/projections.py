@@ -302,7 +302,12 @@ SWITCH_KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None]]
     "switch.thrown": _switch_thrown,
     "switch.released": _switch_released,
 }
-HEARD_KINDS: Final = (*REGISTRY_KINDS, *SWITCH_KINDS)  # what guards must hear of
+HEARD_KINDS: Final = (
+    *REGISTRY_KINDS,
+    *SWITCH_KINDS,
+    "identity.revoked",
+    "key.retired",
+)  # what guards must hear of
 
 
 def _records_accepted(views: Views, _entry: Entry, body: Mapping[str, Any]) -> None:
@@ -338,6 +343,8 @@ _KINDS: Final[dict[str, Callable[[Views, Entry, Mapping[str, Any]], None] | None
     "run.sealed": None,
     "run.charged": None,
     "key.created": None,
+    "identity.issued": None,
+    "identity.revoked": None,
     "key.retired": None,
     "journal.reopened": None,
     "content.erased": None,

@@ -46,6 +46,10 @@ class FileSigner:
         """An Ed25519 signature (64 bytes)."""
         return self._private.sign(message)
 
+    def seed(self) -> bytes:
+        """The private key (32 bytes), for what signs with a library of its own. A secret."""
+        return self._private.private_bytes_raw()
+
 
 def open_signer(path: Path, *, name: str | None = None, algorithm: int = ED25519) -> FileSigner:
     """The key in ``path``; where there is none it is made, and of several processes that make one, one wins.

@@ -42,28 +42,30 @@ def access_handlers(access: Access, told: dict[str, Any]) -> list[HTTPRouteHandl
     @post(_EVALUATION, summary="May this tool be called?", **asking)
     def evaluation(request: _Request, data: JSONBody[shapes.EvaluationBody]) -> shapes.DecisionShape:
         """One decision, journalled like every other. ``context.effect`` is allow, deny, hold or not evaluated."""
-        answer = access.evaluate(question_of(data), caller_of(request))
+        answer = access.evaluate(question_of(data, token_of(request)), caller_of(request))
         return cast(shapes.DecisionShape, answer)
 
     @post(_EVALUATIONS, summary="May these tools be called?", **asking)
     def evaluations(request: _Request, data: JSONBody[shapes.EvaluationsBody]) -> shapes.DecisionsShape:
         """Decisions in order. Without ``evaluations`` it is one question, and one answer."""
-        by, rows = caller_of(request), data.evaluations
+        by, shown, rows = caller_of(request), token_of(request), data.evaluations
         defaults = {name: value for name in _DEFAULTED if (value := getattr(data, name)) is not None}
         if not rows:
-            return cast(shapes.DecisionsShape, access.evaluate(_read(defaults), by))
+            return cast(shapes.DecisionsShape, access.evaluate(_read(defaults, shown), by))
         semantic = data.options.evaluations_semantic
-        found = access.evaluate_all([_tried({**defaults, **row}) for row in rows], by, semantic)
+        found = access.evaluate_all([_tried({**defaults, **row}, shown) for row in rows], by, semantic)
         return cast(shapes.DecisionsShape, {"evaluations": found})
 
     @post(_OUTCOME, summary="What became of a call that was let through", **asking)
-    def outcome(data: JSONBody[shapes.OutcomeBody]) -> shapes.ToldShape:
+    def outcome(request: _Request, data: JSONBody[shapes.OutcomeBody]) -> shapes.ToldShape:
         """Told once for each decision that allowed. Who does not tell leaves its effect in doubt, and its run
         distrusted."""
         sent = data.result is not msgspec.UNSET
         result = data.result if sent else None
         check_value(result, "result", exact=False)
-        done = access.outcome(data.decision, data.outcome, result=result, told=sent, error=data.error)
+        done = access.outcome(
+            data.decision, data.outcome, caller_of(request), result=result, told=sent, error=data.error
+        )
         return cast(shapes.ToldShape, done)
 
     @get(AUTHZEN, summary="Where decisions are made", sync_to_thread=False)
@@ -78,8 +80,15 @@ def access_handlers(access: Access, told: dict[str, Any]) -> list[HTTPRouteHandl
     return [evaluation, evaluations, outcome, configuration]
 
 
-def question_of(body: shapes.EvaluationBody) -> Question:
-    """What is asked. Raises BadInput for what cannot be decided here."""
+def token_of(request: _Request) -> str | None:
+    """The token of an agent that calls; None for people and programs."""
+    if caller_of(request).grant is None:
+        return None
+    return str(request.headers.get("authorization", "")).partition(" ")[2].strip()
+
+
+def question_of(body: shapes.EvaluationBody, token: str | None = None) -> Question:
+    """What is asked, with the agent's own ``token``. Raises BadInput for what cannot be decided here."""
     subject, action, resource, context = body.subject, body.action, body.resource, body.context
     if resource.id != action.name:
         raise BadInput(
@@ -92,6 +101,7 @@ def question_of(body: shapes.EvaluationBody) -> Question:
         subject.properties.run, subject.id, action.name, context.args, subject.properties.workflow, context.step,
         (action.properties.definition if action.properties else None) or "", context.approval, context.words,
         None if labels.watermark is None else Integrity(labels.watermark), tuple(labels.classes), tuple(labels.signs),
+        token,
     )  # fmt: skip
 
 
@@ -133,18 +143,18 @@ def echoing(scope: Scope, send: Send) -> Send:
     return sending
 
 
-def _read(plain: Mapping[str, Any]) -> Question:
+def _read(plain: Mapping[str, Any], token: str | None) -> Question:
     try:
-        return question_of(msgspec.convert(plain, shapes.EvaluationBody))
+        return question_of(msgspec.convert(plain, shapes.EvaluationBody), token)
     except msgspec.ValidationError as error:
         raise BadInput(f"the question cannot be read: {error}", hint="see /api/openapi.json") from error
     except RecursionError as error:
         raise BadInput(f"the question is nested deeper than {_DEEPEST} levels") from error
 
 
-def _tried(plain: Mapping[str, Any]) -> Question | TallystickError:
+def _tried(plain: Mapping[str, Any], token: str | None) -> Question | TallystickError:
     """A question of several; one that cannot be read is answered in its place."""
     try:
-        return _read(plain)
+        return _read(plain, token)
     except TallystickError as error:
         return error

@@ -21,6 +21,7 @@ from tallystick import __version__
 from tallystick.api import json, standing_shapes
 from tallystick.api.access import echoing
 from tallystick.api.auth import Gate
+from tallystick.api.claims import KnowsAgents
 from tallystick.api.doors import OPEN, SIGN_IN, SIGN_OUT, check
 from tallystick.api.events import Events
 from tallystick.api.ingest import Ingest
@@ -215,6 +216,7 @@ def create_app(
     loss: Callable[[], Mapping[str, Any]] | None = None,
     counts: Counts | None = None,
     extra_routes: Sequence[Any] = (),
+    agents: KnowsAgents | None = None,
 ) -> App:
     """Put the doors together. ``extra_routes`` are litestar handlers or routers (the pages).
 
@@ -251,8 +253,8 @@ def create_app(
         debug=False,
     )
     app = App(
-        inner, Gate(settings, clock, signins, people), Ingest(writer, settings, counts), events, writer, settings,
-        people,
+        inner, Gate(settings, clock, signins, people, agents), Ingest(writer, settings, counts), events, writer,
+        settings, people,
     )  # fmt: skip
     app.otlp_port = settings.otlp_port
     app.access = access

@@ -1,7 +1,8 @@
 """Who calls, and how that is known: a session, a token, or this machine.
 
-A token belongs to a person, or is the server's own. Until there are people, the server's token lets in whoever shows it
-as admin; from then on it lets in programs: they send what agents did and hear the registry. Without a token of its own
+A token belongs to a person or an agent, or is the server's own. Until there are people, the server's token lets in
+whoever shows it as admin; from then on it lets in programs: they send what agents did and hear the registry. An agent
+is a program that speaks for itself alone: what its token does not carry is not taken. Without a token of its own
 a server is bound to a loopback address alone, and two browser tricks must be kept out there: DNS rebinding (a foreign
 page whose host name was pointed at this machine: the Host header gives it away) and cross-site requests (a foreign page
 that posts here: the Origin header gives it away). What a caller may do then is asked in doors.py.
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from tallystick.api.claims import KnowsAgents
 from tallystick.api.doors import OPEN, SIGN_IN, check
 from tallystick.api.guesses import Guesses
 from tallystick.api.problems import Refusal, Scope
@@ -22,6 +24,7 @@ from tallystick.api.sessions import COOKIE, LINK_S, NO_TOKEN, SESSION_S, Session
 from tallystick.api.settings import HearsSignIns, KnowsPeople, ServerSettings
 from tallystick.govern.people import People
 from tallystick.model.errors import ConfigError, Denied, NotSignedIn
+from tallystick.model.identity import AGENT_TOKEN_PREFIX, Grant
 from tallystick.model.people import Caller, Person, Role, Token, Via
 from tallystick.ports import Clock
 
@@ -71,15 +74,17 @@ class Gate:
 
     def __init__(
         self, settings: ServerSettings, clock: Clock, signins: HearsSignIns | None = None,
-        people: KnowsPeople | None = None,
+        people: KnowsPeople | None = None, agents: KnowsAgents | None = None,
     ) -> None:  # fmt: skip
-        """``signins`` is told who signs in and how often somebody was refused; without ``people`` there are none."""
+        """``signins`` is told who signs in and how often somebody was refused; without ``people`` there are none, and
+        without ``agents`` no token of an agent is taken."""
         self._token = settings.token
         self._hosts = _LOOPBACK_NAMES | {name.lower() for name in settings.hosts}
         self._operator = settings.operator
         self._clock = clock
         self._signins = signins
         self._desk = people
+        self._agents = agents
         self._sessions = Sessions(settings.session_key, settings.token)
         self._guesses = Guesses()
         self._told: dict[str, int] = {}  # token -> when its use is told next
@@ -92,7 +97,7 @@ class Gate:
         people = self._people()
         if self._token is None:
             self._check_host(headers)
-            if not people.exist:
+            if not people.exist and not _of_agent(headers.get(b"authorization", b"").decode("latin-1")):
                 return Caller(self._operator, Role.ADMIN, Via.OPEN)
         if scope["path"] in OPEN:
             return _NOBODY
@@ -110,7 +115,8 @@ class Gate:
         Raises Refusal: NotSignedIn when a token is wanted and not shown, Denied for a person whose role sends nothing.
         """
         people = self._people()
-        if self._token is None and not (people.exist and _bearer(authorization)):
+        asked = people.exist or _of_agent(authorization)
+        if self._token is None and not (asked and _bearer(authorization)):
             return Caller(self._operator, Role.PROGRAM, Via.OPEN)
         found = self._by_token(people, authorization, address)
         if found is None:
@@ -139,13 +145,20 @@ class Gate:
         caller = self._of_token(people, shown, now)
         if caller is None:
             self._wrong("token", address, shown)
-        else:
+        elif caller.grant is None:
             self._tell("token", caller)
         return caller
 
     def _of_token(self, people: People, shown: str, now: int) -> Caller | None:
         if self._token is not None and hmac.compare_digest(shown.encode(), self._token.encode()):
             return self._server_caller(people)
+        if shown.startswith(AGENT_TOKEN_PREFIX):
+            grant = self._agents.holder(shown) if self._agents is not None else None
+            return (
+                Caller(grant.agent, Role.PROGRAM, Via.TOKEN, grant=grant)
+                if isinstance(grant, Grant)
+                else None
+            )
         found = people.by_token(shown, now)
         return None if found is None else _person_caller(*found, Via.TOKEN)
 
@@ -270,6 +283,11 @@ def _person_caller(person: Person, token: Token, via: Via) -> Caller:
 def _bearer(authorization: str) -> str | None:
     scheme, _, given = authorization.partition(" ")
     return given.strip() if scheme.lower() == "bearer" else None
+
+
+def _of_agent(authorization: str) -> bool:
+    """Whether a header shows the token of an agent: whoever shows one is that agent, and nobody else."""
+    return (_bearer(authorization) or "").startswith(AGENT_TOKEN_PREFIX)
 
 
 def address_of(scope: Scope) -> str:

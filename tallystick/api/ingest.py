@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from tallystick.api.claims import held
 from tallystick.api.otlp import (
     Batch,
     count_metrics,
@@ -44,6 +45,7 @@ from tallystick.api.unpack import unpack
 from tallystick.api.writer import Answer, Tally, Writer
 from tallystick.app.recording.record import Rejection
 from tallystick.model.errors import BadInput, StoreFault, TallystickError, TooLarge
+from tallystick.model.identity import Grant
 from tallystick.ports import Counts, Tidings
 
 COMMITTED: Final = (
@@ -92,7 +94,8 @@ class Ingest:
         try:
             self._check(scope)
             body, encoding = await self._body(headers, receive, as_json)
-            body_of_answer, vouched = await self._take(scope["path"], body, encoding, as_json)
+            grant = getattr(scope.get("state", {}).get("caller"), "grant", None)
+            body_of_answer, vouched = await self._take(scope["path"], body, encoding, as_json, grant)
         except Refusal as refusal:
             await self._refuse(send, refusal.error, refusal.status, as_json)
         except StoreFault as error:
@@ -122,7 +125,9 @@ class Ingest:
         encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()[:80]
         return await read_body(headers, receive, self._settings.max_body), encoding
 
-    async def _take(self, path: str, body: bytes, encoding: str, as_json: bool) -> tuple[bytes, Headers]:
+    async def _take(
+        self, path: str, body: bytes, encoding: str, as_json: bool, grant: Grant | None
+    ) -> tuple[bytes, Headers]:
         """Store what a body holds; the serialised answer, and the header that vouches for the commit."""
         limit = self._settings.unpacked_limit
         signal = _SIGNALS.get(path)
@@ -130,7 +135,7 @@ class Ingest:
             count = await asyncio.to_thread(_count, body, encoding, limit, as_json)
             return partial_success("rejectedDataPoints", count, NO_METRICS, as_json=as_json), ()
         read = signal.json if as_json else signal.protobuf
-        answer = await self._writer.take(len(body), partial(unpacked, read, body, encoding, limit))
+        answer = await self._writer.take(len(body), partial(unpacked, read, body, encoding, limit, grant))
         self.tally.rejected += len(answer.rejected)
         return success(answer, signal, as_json=as_json), [(COMMITTED, b"%d" % answer.accepted)]
 
@@ -147,9 +152,12 @@ class Ingest:
         )
 
 
-def unpacked(read: Callable[[bytes], Batch], body: bytes, encoding: str, limit: int) -> Batch:
+def unpacked(
+    read: Callable[[bytes], Batch], body: bytes, encoding: str, limit: int, grant: Grant | None = None
+) -> Batch:
     """A body as spans; runs in the writer's thread. Raises BadInput and TooLarge."""
-    return read(unpack(body, encoding, limit=limit))
+    batch = read(unpack(body, encoding, limit=limit))
+    return batch if grant is None else held(batch, grant)
 
 
 def _count(body: bytes, encoding: str, limit: int, as_json: bool) -> int:

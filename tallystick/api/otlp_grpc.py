@@ -21,8 +21,10 @@ from typing import Any, Final
 import grpc
 
 from tallystick.api.auth import Gate
+from tallystick.api.claims import held
 from tallystick.api.ingest import LOGS, NO_METRICS, TRACES, Signal, partial_success, success
 from tallystick.api.otlp import count_metrics
+from tallystick.api.otlp.batch import Batch
 from tallystick.api.problems import RETRY_AFTER_S, Refusal, protobuf_field, protobuf_varint
 from tallystick.api.settings import ServerSettings
 from tallystick.api.writer import Writer
@@ -36,6 +38,8 @@ from tallystick.model.errors import (
     TallystickError,
     Unreachable,
 )
+from tallystick.model.identity import Grant
+from tallystick.model.people import Caller
 
 _PACKAGE: Final = "opentelemetry.proto.collector"
 _SERVICES: Final[dict[str, Signal]] = {
@@ -131,9 +135,9 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _export(self, signal: Signal, body: bytes, given: str, address: str) -> bytes:
         """Commit one request; the serialised answer."""
-        self._admit(given, address)
+        grant = self._admit(given, address).grant
         tally = self._writer.tally
-        answer = await self._writer.take(len(body), partial(signal.protobuf, body))
+        answer = await self._writer.take(len(body), partial(_read, signal, body, grant))
         tally.requests += 1
         tally.rejected += len(answer.rejected)
         return success(answer, signal, as_json=False)
@@ -144,9 +148,9 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._writer.tally.requests += 1
         return partial_success("", count, NO_METRICS, as_json=False)
 
-    def _admit(self, given: str, address: str) -> None:
+    def _admit(self, given: str, address: str) -> Caller:
         try:
-            self._gate.admit_program(given, address)
+            return self._gate.admit_program(given, address)
         except Refusal:
             self._writer.tally.requests += 1
             self._writer.tally.refused_requests += 1
@@ -161,6 +165,11 @@ class GrpcDoor(grpc.GenericRpcHandler):  # type: ignore[misc]
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             context.set_trailing_metadata(((_DETAILS, retry_info(code.value[0], text)),))
         context.abort(code, text)
+
+
+def _read(signal: Signal, body: bytes, grant: Grant | None) -> Batch:
+    batch = signal.protobuf(body)
+    return batch if grant is None else held(batch, grant)
 
 
 def _check_free(host: str, port: int) -> None:

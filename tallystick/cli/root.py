@@ -34,6 +34,7 @@ COMMANDS = {
     "cost": ("tallystick.cli.cost:cost", "What was spent, by agent, tool, workflow, run or model."),
     "approvals": ("tallystick.cli.approvals:approvals", "List, show and answer held calls."),
     "users": ("tallystick.cli.users:users", "People who may sign in: roles, tokens, delegations."),
+    "keys": ("tallystick.cli.agent_tokens:keys", "The keys that sign tokens of agents."),
     "policy": ("tallystick.cli.policy:policy", "Check, test and push policies; stop agents and tools."),
     "budgets": ("tallystick.cli.budgets:budgets", "List, show and set budgets."),
     "plan": ("tallystick.cli.plan:plan", "Say what apply would change."),

@@ -25,6 +25,8 @@ MORE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "agents": {
         "unused-grants": ("tallystick.cli.access:unused_grants", "Tools and delegates that nobody used."),
         "signals": ("tallystick.cli.agent_signals:signals", "Completion, tool calls, adherence and cost of an agent."),
+        "token": ("tallystick.cli.agent_tokens:token", "Make a short-lived token for an agent."),
+        "revoke": ("tallystick.cli.agent_tokens:revoke", "Revoke a token, and all that were made from it."),
     },
     "data": {
         "access": ("tallystick.cli.access:access", "Who can read this, under which policy, and did they."),

@@ -24,7 +24,13 @@ from tallystick.model.money import nano_from_usd
 ENV_PREFIX = "TALLYSTICK_"
 _ALIAS = re.compile(r"^[a-z][a-z0-9._-]{0,63}$")
 NOT_SETTINGS = frozenset(
-    {"TALLYSTICK_DEBUG", "TALLYSTICK_SHARED_DATA", "TALLYSTICK_NO_SKIPS", "TALLYSTICK_BENCH_ENVS"}
+    {
+        "TALLYSTICK_DEBUG",
+        "TALLYSTICK_AGENT_TOKEN",
+        "TALLYSTICK_SHARED_DATA",
+        "TALLYSTICK_NO_SKIPS",
+        "TALLYSTICK_BENCH_ENVS",
+    }
 )
 
 
@@ -270,9 +276,15 @@ def _policy_file(key: Key, raw: Any, folder: Path) -> str:
     return text
 
 
+def _right(key: Key, raw: Any, folder: Path) -> str:
+    from tallystick.model.identity import right
+
+    return right(_text(key, raw, folder))
+
+
 _ITEMS = {
     "export": _export, "witness": _witness, "alias": _alias, "redaction": _redaction, "field_rule": _field_rule,
-    "retention": _retention, "pack": _pack, "policy_file": _policy_file,
+    "retention": _retention, "pack": _pack, "policy_file": _policy_file, "right": _right,
 }  # fmt: skip
 _READERS = {
     "text": _text, "url": _url, "path": _path, "folder": _existing_folder,

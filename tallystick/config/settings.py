@@ -47,6 +47,9 @@ class Settings:
     policy_pack: tuple[str, ...]
     policy_report_only: tuple[str, ...]
     tool_pins: str
+    identity: str
+    identity_depth: int
+    identity_after_third_party: tuple[str, ...]
     run_budget_usd: Decimal | None
     run_tool_calls: int | None
     approval_timeout_s: int

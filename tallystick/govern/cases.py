@@ -28,7 +28,7 @@ _HEADER: Final = re.compile(r"^[ \t]*\[\[\s*case\s*\]\]", re.M)
 _MOST: Final = 5_000  # cases of one file
 
 
-SAID_BY_THE_USER: Final = Facts(Integrity.USER, Integrity.USER, (), asked=True)
+SAID_BY_THE_USER: Final = Facts(Integrity.USER, Integrity.USER, (), asked=True, chain=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,12 @@ One action per tool, each in the group of its effect. A rule sees::
                 labels     what is known of where the arguments come from; see model.labels.Facts:
                            tainted, trusted, asked, again, new_links, leaking Boolean; watermark, authority String;
                            untrusted, links, seen, leaks, signs Set<String>
+                chain      Set<String>: the agents on whose behalf the call is made, and the one that makes it
+                depth      Long: how often the work was passed on
+                on_behalf  String: the person at the beginning, "" where none is named
 
 The schema has versions, because recorded decisions are made again under the one that they were made under: the first
-had no labels.
+had no labels and no chain.
 
 Types: string String, long Long, decimal decimal (four digits), bool Bool, list Set<String>, record String (its
 canonical JSON). An argument is required unless its type ends in "?". An argument that nobody declared cannot be
@@ -45,7 +48,7 @@ ARGUMENT_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "record": {"type": "String"},
 }
 EFFECT_PREFIX: Final = "effect:"
-CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals", "labels")
+CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals", "labels", "chain", "depth", "on_behalf")
 FIRST_SCHEMA: Final = 1
 SCHEMA_VERSION: Final = 2
 
@@ -104,6 +107,7 @@ def _context(tool: ToolDeclaration, version: int) -> dict[str, Any]:
     }
     if version > FIRST_SCHEMA:
         attributes["labels"] = {"type": "Record", "attributes": dict(_LABELS)}
+        attributes |= {"chain": _STRINGS, "depth": {"type": "Long"}, "on_behalf": _TEXT}
     return {"type": "Record", "attributes": attributes}
 
 
@@ -135,6 +139,7 @@ def request(
     }
     if facts is not None:
         context["labels"] = facts.for_rules()
+        context |= facts.acting_for_rules(call.agent)
     return {
         "principal": {"type": "Agent", "id": call.agent},
         "action": {"type": "Action", "id": tool.name},

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from tallystick.model.canonical import digest
 from tallystick.model.errors import BadInput
+from tallystick.model.identity import Shown
 
 CALL_FIELDS: Final = (
     "run",
@@ -55,6 +56,9 @@ class ToolCall:
     arguments: Mapping[str, Any]
     workflow: str | None = None
     seq: int = 0
+    token: Shown | None = field(
+        default=None, repr=False, compare=False
+    )  # on whose authority, where it is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ def approval_binding(decided: Mapping[str, Any], effect: str | None, group: str,
     facts = decided.get("facts")
     if facts is not None:  # older decisions had none
         bound["facts"] = {name: facts[name] for name in FACTS_APPROVED}
+    if decided.get("chain") is not None:
+        bound["chain"] = decided["chain"]
     return digest(bound)
 
 

@@ -27,10 +27,12 @@ policy.loaded          state, digest, files [{name, text, report}], tools, evalu
 rates.loaded           card, rows, made, text                     (card: Merkle root over the rows; text: their digest)
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
-                       because, group, facts, loop, approval, hold, would
+                       because, group, facts, chain [{agent, via}], loop, approval, hold, would
                        (would: {answer, group, reasons} with the rules that are only reported, where they change it)
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
-                       (stage: pin | switch | arguments | loop | policy | budget | approval | binding | fault)
+                       (chain: who acts for whom, from the user to the agent; entries of old journals have none)
+                       (stage: pin | switch | identity | arguments | loop | policy | budget | approval | binding |
+                       fault)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns                 (shown: what people see of arguments not kept)
 approval.answered      approval, answer (approved | rejected), by, person, via, «note», binding, envelope
@@ -51,7 +53,11 @@ run.sealed             run, records, status, completeness, missing, steps, error
                        stopped_by, started, ended
 run.charged            run, rows, root, known_nano, unknown, card
 key.created            key, name, purpose                          (key: the public key as a C2SP verifier key)
-key.retired            key, because
+                       (purpose: journal | identity: it signs checkpoints, or tokens of agents)
+key.retired            key, because, number                        (number: "key:NUMBER" of a key of identity)
+identity.issued        id, agent, by, rights, classes, budget_nano, depth, run, on_behalf, expires_s, via
+                       (id: of the revocation ids; the first of a token of an agent, which itself is kept nowhere)
+identity.revoked       id, because, by, via
 journal.reopened       size, root, because, by                     (history was lost and that is admitted)
 content.erased         commitments, subject, because, by
 runs.deleted           rule, runs [run, …], because, by            (whole runs that a rule let go; at most 500)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from tallystick.model.chain import UNKNOWN_DEPTH, USER, Link, chain_from
 from tallystick.model.errors import BadInput
 
 
@@ -76,7 +77,7 @@ class Facts:
     this tool. ``links``: hosts of links in what is said that no trusted value has. ``seen``: classes of data that the
     run has read; ``leaks``: those of them that this tool may not be told. ``signs``: detectors that spoke up about what
     the run has read. ``again``: the run has had the same effect already. ``why``: argument -> on whose word it stands,
-    for people.
+    for people. ``chain``: who acts for whom, from the user to the agent; ``()`` is the agent alone, and None unknown.
 
     The default is the worst case.
     """
@@ -91,6 +92,7 @@ class Facts:
     signs: tuple[str, ...] = ()
     again: bool = True
     why: Mapping[str, str] = field(default_factory=dict)
+    chain: tuple[Link, ...] | None = None
 
     @property
     def trusted(self) -> bool:
@@ -114,14 +116,22 @@ class Facts:
             "leaks": list(self.leaks), "leaking": bool(self.leaks), "signs": list(self.signs), "again": self.again,
         }  # fmt: skip
 
+    def acting_for_rules(self, agent: str) -> dict[str, Any]:
+        """``context.chain``, ``context.depth`` and ``context.on_behalf`` of a Cedar request of an agent."""
+        if self.chain is None:
+            return {"chain": ["*"], "depth": UNKNOWN_DEPTH, "on_behalf": ""}
+        agents = [name for name, via in self.chain if via != USER] or [agent]
+        behalf = next((name for name, via in self.chain if via == USER), "")
+        return {"chain": sorted(set(agents)), "depth": len(agents) - 1, "on_behalf": behalf}
+
     @staticmethod
-    def read(plain: Any) -> Facts:
-        """The facts that ``as_json`` gave. Raises BadInput for anything else."""
+    def read(plain: Any, chain: Any = None) -> Facts:
+        """The facts that ``as_json`` gave; ``chain`` as ``decision.made`` has it. Raises BadInput for anything else."""
         try:
             return Facts(
                 Integrity(plain["watermark"]), Integrity(plain["authority"]), tuple(plain["untrusted"]),
                 bool(plain["asked"]), tuple(plain["links"]), tuple(plain["seen"]), tuple(plain["leaks"]),
-                tuple(plain["signs"]), bool(plain["again"]), dict(plain["why"]),
+                tuple(plain["signs"]), bool(plain["again"]), dict(plain["why"]), chain_from(chain),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"these are no facts of a decision: {error!r}") from error

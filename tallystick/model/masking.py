@@ -1,8 +1,8 @@
 """Masks what is plainly a credential before anything is written, and says how a masked value looks.
 
 Recognised by shape only: provider API keys (sk-…), AWS access key ids, GitHub, Slack and Google keys, bearer tokens,
-JSON web tokens and PEM private keys. A secret without a shape cannot be found this way; keep such values out of
-arguments, or record without contents. The redactor (``govern.redaction``) finds these and many more.
+JSON web tokens, Tallystick's own tokens, PEM private keys. A secret without a shape cannot be found this way; keep
+such values out of arguments, or record without contents. The redactor (``govern.redaction``) finds these and many more.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _SHAPES: Final = re.compile(
     r"|\bgithub_pat_[A-Za-z0-9_]{20,}"
     r"|\bxox[abprs]-[A-Za-z0-9-]{14,}"
     r"|\bAIza[0-9A-Za-z_-]{30,}"
+    r"|\btallyagent_[A-Za-z0-9_=-]{24,}|\btally_[A-Za-z0-9_=-]{40,}"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{12,}"
     r"|(?<=BEARER )[A-Za-z0-9._~+/=-]{12,}"
     r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
@@ -39,6 +40,7 @@ _SHAPES: Final = re.compile(
 # An RE2 expression that is found wherever a shape is; it is looked for in long texts first.
 FIRST_LOOK: Final = (
     r"PRIVATE KEY-----|sk-[A-Za-z0-9_-]{16}|A[KS]IA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_|xox[abprs]-"
+    r"|tallyagent_[A-Za-z0-9_=-]{24}|tally_[A-Za-z0-9_=-]{40}"
     r"|AIza[0-9A-Za-z_-]{30}|(?:[Bb]earer|BEARER) [A-Za-z0-9._~+/=-]{12}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\."
 )
 

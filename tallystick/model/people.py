@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from tallystick.model.errors import BadInput
+from tallystick.model.identity import Grant
 
 TOKEN_PREFIX: Final = "tally_"  # what people, and what looks for secrets, recognise a token by
 MOST_GROUPS: Final = 100
@@ -65,6 +66,7 @@ class Caller:
 
     ``name`` stands in the journal; that of an operating system's user who is no person begins with ``os:`` once there
     are people. ``token`` is the id of the token that was shown, or that a session was opened with.
+    ``grant`` is what the token of an agent allows.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Caller:
     via: Via
     person: str | None = None
     token: str | None = None
+    grant: Grant | None = None
 
 
 def unnamed(name: str) -> Caller:

@@ -34,6 +34,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from tallystick.model.chain import SELF_DECLARED
 from tallystick.model.registry import Autonomy
 from tallystick.registry.readiness_shapes import Facts, Gap, Layer, Readiness, ToolFact
 
@@ -230,6 +231,9 @@ def _governance(facts: Facts, needs: _Needs) -> Layer:
     ]
     if not facts.differences and facts.runs:
         has.append("no drift")
+    if facts.via is not None:  # no gap: whoever wants more asks for it by a setting
+        has.append("self-declared: its name is what its process says" if facts.via == SELF_DECLARED
+                   else f"it acts under a name that is vouched for (via {facts.via})")  # fmt: skip
     return Layer("governance", True, needs.why(), tuple(has), tuple(missing))
 
 

@@ -64,6 +64,7 @@ class Facts:
     budgets: tuple[str, ...] = ()
     foreign: bool = False
     claimed: int = 0
+    via: str | None = None  # how its newest decision knew who it was; None: there is none, or it does not say
 
 
 @dataclass(frozen=True, slots=True)

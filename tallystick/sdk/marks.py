@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +13,7 @@ from tallystick.model import attributes as names
 from tallystick.model.step import Kind
 from tallystick.sdk.active import Recording, recording
 from tallystick.sdk.edge import edge
+from tallystick.sdk.identity import handed
 from tallystick.sdk.place import here
 from tallystick.sdk.stepping import OpenStep, open_step
 from tallystick.sdk.values import bounded_json, cut_text
@@ -19,7 +22,12 @@ from tallystick.sdk.values import bounded_json, cut_text
 class Handoff:
     """One handoff: a plain call records a moment; as a context manager it spans the work that was handed over."""
 
-    def __init__(self, to: str, reason: str | None, payload: Any) -> None:
+    def __init__(
+        self, to: str, reason: str | None, payload: Any, rights: Sequence[str] | None = None,
+        budget: str | int | Decimal | None = None, depth: int | None = None,
+    ) -> None:  # fmt: skip
+        self._to = to
+        self._narrowing = (rights, budget, depth)
         self._step: OpenStep | None = None
         self._token: Any = None
         active = recording()
@@ -55,8 +63,12 @@ class Handoff:
             self.end()
 
     def __enter__(self) -> Self:
-        if self._step is not None:
-            self._token = otel_context.attach(self._step.context)
+        active = recording()
+        if active is not None:
+            step = self._step
+            context = step.context if step is not None else otel_context.get_current()
+            place = step.place if step is not None else here()
+            self._token = otel_context.attach(handed(active, self._to, place, context, *self._narrowing))
         return self
 
     def __exit__(
@@ -76,12 +88,17 @@ class Handoff:
         self.__exit__(kind, error, trace)
 
 
-def handoff(to: str, *, reason: str | None = None, payload: Any = None) -> Handoff:
+def handoff(
+    to: str, *, reason: str | None = None, payload: Any = None, rights: Sequence[str] | None = None,
+    budget: str | int | Decimal | None = None, depth: int | None = None,
+) -> Handoff:  # fmt: skip
     """Record that the agent at hand passes work to another: ``tallystick.handoff("writer", reason=…, payload=…)``.
 
-    As ``with`` (or ``async with``) the steps inside belong to the handoff.
+    As ``with`` (or ``async with``) the steps inside belong to the handoff, and tools are called in the name of ``to``,
+    with at most the rights of whoever passed the work on: ``rights`` (``"tool:NAME"``, ``"effect:read"``), ``budget``
+    in US dollars for priced tools, and ``depth``, how often it may be passed on from there, narrow them.
     """
-    return Handoff(to, reason, payload)
+    return Handoff(to, reason, payload, rights, budget, depth)
 
 
 def score(name: str, value: float | bool | str, *, explanation: str | None = None) -> None:

@@ -5,7 +5,8 @@ MCP messages (SEP-414), in the environment of a child process. A process that se
 that comes from outside opens a *leg*, which numbers its own steps from 1 and says at its end how many there were.
 
 What arrives is a claim by a stranger: it says which run the telemetry belongs to and nothing else. The guard decides in
-a leg under an id of its own, so that nobody can name a run and use its approvals or spend its budget. Only the
+a leg under an id of its own, so that nobody can name a run and use its approvals or spend its budget. A token of an
+agent that comes along (identity.py) is no claim: it is checked, and can only take away. Only the
 environment of a child process is believed, because who sets it starts the process.
 """
 
@@ -24,7 +25,9 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tallystick.model.identity import VARIABLE
 from tallystick.sdk.edge import caught
+from tallystick.sdk.identity import HEADER, LONGEST, carry_token, with_token
 from tallystick.sdk.place import RunState, here
 
 RUN: Final = "tallystick.run"
@@ -44,7 +47,9 @@ def inject(
 
     ``environment=True`` writes the names of environment variables, for a child process:
     ``subprocess.run(command, env=tallystick.inject(dict(os.environ), environment=True))``. Outside any run, or without
-    an installed recording, the trace context alone is written, if there is one. Never raises.
+    an installed recording, the trace context alone is written, if there is one. Inside a handoff, and where this
+    process was itself called with one, the agent's token goes along: give it to nobody but the agent that is called.
+    Never raises.
     """
     target: MutableMapping[str, str] = {} if carrier is None else carrier
     try:
@@ -52,8 +57,11 @@ def inject(
         context = carrying(otel_context.get_current())
         for propagator in _PROPAGATORS:
             propagator.inject(found, context)
-        for name, value in found.items():
-            target[name.upper() if environment else name] = value
+        try:
+            carry_token(context, found)
+        finally:
+            for name, value in found.items():
+                target[name.upper().replace("-", "_") if environment else name] = value
     except Exception as error:  # noqa: BLE001 - the edge: telemetry must not break the call that carries it
         caught("propagation.inject", error)
     return target
@@ -85,14 +93,14 @@ def read(carrier: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> Context:
     found: dict[str, str] = {}
     for key, value in pairs:
         name = _text(key).lower()
-        if name in _NAMES:
+        if name in _NAMES or name == HEADER:
             text = _text(value)
-            if len(text) <= _LONGEST:
+            if len(text) <= (_LONGEST if name in _NAMES else 2 * LONGEST):
                 found[name] = text
     context = otel_context.get_current()
     for propagator in _PROPAGATORS:
         context = propagator.extract(found, context)
-    return context
+    return with_token(found, claimed(context), context)
 
 
 def inherited() -> Context | None:
@@ -100,7 +108,8 @@ def inherited() -> Context | None:
 
     A trace context alone (build systems set one) is no reason to join: it would make one run of everything.
     """
-    context = read({name: os.environ[name.upper()] for name in _NAMES if name.upper() in os.environ})
+    named = {name: name.upper() for name in _NAMES} | {HEADER: VARIABLE}
+    context = read({name: os.environ[where] for name, where in named.items() if where in os.environ})
     if claimed(context) is None:
         return None
     return otel_context.set_value(TRUSTED, True, context)

@@ -13,6 +13,7 @@ from tallystick.model.masking import mark_of
 from tallystick.model.step import Effect, EffectOutcome, Kind
 from tallystick.sdk.active import Recording
 from tallystick.sdk.edge import edge
+from tallystick.sdk.identity import for_call
 from tallystick.sdk.place import RunState
 from tallystick.sdk.runtime import ToolDeclaration, Verdict
 from tallystick.sdk.stepping import OpenStep, open_step
@@ -61,6 +62,7 @@ class ToolTrace:
         step = self._step
         place = step.place if step is not None else None
         agent = (place.agent if place is not None else None) or self._active.agent or ""
+        agent, token = for_call(self._active, agent)
         return ToolCall(
             run=step.run if step is not None else self._active.ids.new("run"),
             step=step.step if step is not None else self._active.ids.new("step"),
@@ -70,6 +72,7 @@ class ToolTrace:
             arguments=arguments,
             workflow=place.workflow if place is not None else self._active.workflow,
             seq=step.seq if step is not None else 0,
+            token=token,
         )
 
     @edge("tool.arguments", None)

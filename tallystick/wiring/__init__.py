@@ -6,7 +6,7 @@ import load nothing they do not use.
 """
 
 from tallystick.config.place import find_store
-from tallystick.wiring import exchange, keeping, loss, people, policing, release
+from tallystick.wiring import exchange, identity, keeping, loss, people, policing, release
 from tallystick.wiring.agent import flush, init, run_env, shutdown
 from tallystick.wiring.feed import feed_trouble
 from tallystick.wiring.machine import clock, ids, rate_card
@@ -26,7 +26,7 @@ from tallystick.wiring.stores import (
 
 __all__ = [
     "Stores", "adopt", "apply", "attest", "build_app", "catalog", "check_policies", "clock", "eraser", "exchange",
-    "feed_trouble", "find_store", "flush", "ids", "init", "keeping", "loss", "notary", "open_stores", "people", "plan",
-    "policing", "policy_desk", "policy_file", "rate_card", "reader", "recorder", "release", "run_env", "serve",
-    "shutdown", "sketch",
+    "feed_trouble", "find_store", "flush", "identity", "ids", "init", "keeping", "loss", "notary", "open_stores",
+    "people", "plan", "policing", "policy_desk", "policy_file", "rate_card", "reader", "recorder", "release",
+    "run_env", "serve", "shutdown", "sketch",
 ]  # fmt: skip

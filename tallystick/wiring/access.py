@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tallystick.config import Settings
 from tallystick.wiring.agent import guard_settings, rules
 from tallystick.wiring.feed import store_feed
+from tallystick.wiring.identity import identities
 from tallystick.wiring.machine import clock, ids, rate_card
 from tallystick.wiring.redacting import cleaner
 
@@ -24,5 +25,6 @@ def access(stores: Stores, settings: Settings) -> Access:
     guard = DeferringGuard(
         stores.control, clock(), ids(), rules(stores, settings.project, settings, heard), rate_card(),
         settings=guard_settings(settings), feed=heard, clean=cleaner(settings),
+        identities=identities(stores, settings, None),
     )  # fmt: skip
     return TheAccess(guard, clock(), ids())

@@ -15,6 +15,7 @@ from tallystick.config.place import find_store
 from tallystick.model.errors import TallystickError
 from tallystick.wiring import journal
 from tallystick.wiring.feed import feed
+from tallystick.wiring.identity import bearer, identities
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.project import declare_at_start
 from tallystick.wiring.redacting import check_redaction, cleaner, redactor
@@ -65,7 +66,7 @@ def init(
     folder = Path(project) if project else settings.project
     stores = open_stores(find_store(settings.store, project=folder), silent_after_s=settings.crash_after_s)
     _started.append(stores.close)
-    guard = _guard(stores, folder, settings)
+    guard = _guard(stores, folder, settings, agent or settings.agent)
     _started.append(
         journal.at_exit(stores.control, partial(open_aside, stores.path), stores.path, settings, say)
     )
@@ -114,7 +115,7 @@ def run_env(settings: Settings) -> Mapping[str, str]:
 
 
 def _sink(stores: Stores, settings: Settings) -> Callable[[], Sink]:
-    server, token, silent = settings.server, settings.token, settings.crash_after_s
+    server, token, silent = settings.server, bearer(settings), settings.crash_after_s
 
     def to_server() -> Sink:
         from tallystick.sdk.transport import ServerSink
@@ -145,7 +146,7 @@ def _bring_up(own: Stores) -> Callable[[], None]:
     return bring_up
 
 
-def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
+def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str | None) -> RunGuard:
     import time
 
     from tallystick.app.acting.guard import RunGuard
@@ -160,7 +161,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings) -> RunGuard:
     return RunGuard(
         stores.control, clock(), ids(), rules(stores, folder, settings, heard), rate_card(),
         waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9), settings=guard_settings(settings), feed=heard,
-        clean=cleaner(settings),
+        clean=cleaner(settings), identities=identities(stores, settings, agent),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tallystick.config import Settings
+from tallystick.wiring.identity import bearer
 from tallystick.wiring.machine import clock, say
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def feed(stores: Stores, settings: Settings) -> tuple[Feed, Callable[[], None]]:
     from tallystick.adapters.server_feed import ServerFeed
     from tallystick.app.acting.feed import JoinedFeed
 
-    server = ServerFeed(settings.server, token=settings.token, folder=stores.path, say=say)
+    server = ServerFeed(settings.server, token=bearer(settings), folder=stores.path, say=say)
     server.wait(FIRST_ANSWER_S)
     return JoinedFeed(own, server), server.close
 
@@ -41,7 +42,7 @@ def feed_trouble(settings: Settings) -> str | None:
     with TemporaryDirectory(
         prefix="tally-feed-"
     ) as folder:  # what was kept must not hide that nobody answers
-        asked = ServerFeed(settings.server, token=settings.token, folder=Path(folder), say=said.append)
+        asked = ServerFeed(settings.server, token=bearer(settings), folder=Path(folder), say=said.append)
         try:
             asked.wait(PROBE_S)
             trouble = asked.heard().trouble

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
 from tallystick.model.people import Caller
-from tallystick.wiring import access, journal, keeping, loss, people, release, texts
+from tallystick.wiring import access, identity, journal, keeping, loss, people, release, texts
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
 from tallystick.wiring.stores import (
@@ -68,7 +68,7 @@ def build_app(
         read, recorder(stores, settings, believed=settings.token is not None), answer, told, clock=clock(),
         journal=book, registry=known, signins=signins, people=desk, feed=store_feed(stores, every_ns=0),
         access=access.access(stores, settings), loss=losses,
-        counts=loss.counts(stores.path), extra_routes=pages,
+        counts=loss.counts(stores.path), extra_routes=pages, agents=identity.bearers(stores, settings),
     )  # fmt: skip
 
 

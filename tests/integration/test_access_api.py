@@ -14,6 +14,8 @@ from access_kit import WORDS, Deciding, deciding, question, said
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tallystick import wiring
+
 TOKEN = "correct-horse-battery-staple"
 
 
@@ -139,6 +141,29 @@ def test_words_of_the_user_come_from_operators_only(tmp_path: Path) -> None:
         told = server.ask(question("look", run="r3", id="A-1"), authorization=f"Bearer {TOKEN}")
         assert told["decision"] is True
         assert server.send("GET", "/.well-known/authzen-configuration")[0] == 200
+
+
+def test_an_agent_with_a_token_speaks_for_itself_alone(tmp_path: Path) -> None:
+    with deciding(tmp_path, TOKEN) as server:
+        issuer = wiring.identity.issuer(server.stores)
+        made = issuer.issue("desk", by="os:root", via="store", ttl_s=600, depth=1, run="r1")
+        shown = {"authorization": f"Bearer {made['token']}"}
+        asked = paid(id="A-1", amount="40.00")
+        for other in (
+            paid(id="A-1", amount="40.00", agent="other"),
+            paid(id="A-1", amount="40.00", run="r2"),
+        ):
+            assert server.ask(other, **shown)["decision"] is False
+        decision = server.ask(asked, **shown)  # its own words count, those said for others did not
+        assert decision["decision"] is True
+        told = {"decision": decision["context"]["id"], "outcome": "landed"}
+        someone = issuer.issue("other", by="os:root", via="store", ttl_s=600, depth=1)["token"]
+        assert server.send("POST", "/access/v1/outcome", told, authorization=f"Bearer {someone}")[0] == 404
+        assert server.send("POST", "/access/v1/outcome", told, **shown)[0] == 200
+        made_again = server.stores.control.entries(kind="decision.made")
+        assert [(one.body["stage"], one.body["answer"]) for one in made_again] == [
+            ("identity", "deny"), ("identity", "deny"), ("policy", "allow"),
+        ]  # fmt: skip
 
 
 def test_batches_end_where_they_are_told_to(server: Deciding) -> None:

@@ -13,6 +13,7 @@ from control_double import Clock, Control, Ids
 from tallystick.adapters.sealing import values_of
 from tallystick.app.acting.feed import StoreFeed
 from tallystick.app.acting.guard import GuardSettings, RunGuard
+from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.policies import PolicyBook
 from tallystick.cost.rates import RateCard, load_card
 from tallystick.govern.policy import PolicyFile
@@ -49,9 +50,10 @@ class House:
     def __init__(
         self, text: str | None = TEXT, *, tools: tuple[ToolDeclaration, ...] = (LOOK, REFUND),
         permissive: bool = False, waiter: Callable[[House, int], None] | None = None, asks: bool = False,
-        control: Control | None = None, **settings: Any,
+        control: Control | None = None, identities: Callable[[Clock], Identities] | None = None, **settings: Any,
     ) -> None:  # fmt: skip
-        """``asks``: whether the guard asks the registry; ``control``: the store of another house."""
+        """``asks``: whether the guard asks the registry; ``control``: the store of another house; ``identities`` makes
+        what checks tokens."""
         self.clock = Clock() if control is None else control.clock
         self.control = Control(self.clock) if control is None else control
         self.ids = Ids()
@@ -70,6 +72,7 @@ class House:
             waiter=self._wait,
             settings=GuardSettings(**settings),
             feed=self.feed,
+            identities=None if identities is None else identities(self.clock),
         )
         self.steps = 0
 

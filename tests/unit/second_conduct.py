@@ -31,6 +31,8 @@ def binding(decision: Body, effect: str | None, group: str | None, expires_ns: s
     if decision.get("facts") is not None:
         known = ("authority", "untrusted", "asked", "links", "leaks", "again")
         about["facts"] = {name: decision["facts"][name] for name in known}
+    if decision.get("chain") is not None:
+        about["chain"] = decision["chain"]
     return digest(canonical(about))
 
 

@@ -18,6 +18,7 @@ from tallystick.app.reading.shapes import time_text
 from tallystick.model.control import Answer, ToolCall
 from tallystick.model.errors import BadInput, Denied, OverBudget, Stopped, TallystickError, UnknownThing
 from tallystick.model.guarding import Verdict
+from tallystick.model.identity import Shown
 from tallystick.model.labels import Integrity
 from tallystick.model.people import Caller, Role, covers
 from tallystick.model.step import Effect, EffectOutcome
@@ -53,6 +54,7 @@ class Question:
     watermark: Integrity | None = None
     classes: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
+    token: str | None = field(default=None, repr=False)  # the agent's own, where it shows one
 
 
 @dataclass(slots=True)
@@ -81,20 +83,25 @@ class Access:
 
         Raises Denied for words of the user from who may not say them, BadInput, UnknownThing and the store's faults.
         """
-        if question.words and not covers(by.role, Role.OPERATOR):
+        itself = _is_itself(question, by)
+        if question.words and by.grant is None and not covers(by.role, Role.OPERATOR):
             raise Denied(
-                "what the user said is told by an operator, and not by programs",
-                hint="send context.words with the token of a person who is operator or admin",
+                "what the user said is told by the agent itself or an operator, not by any program",
+                hint="send context.words with the agent's own token, or that of an operator or admin",
             )
         self.sweep()
-        self._tell(question)
+        if (
+            itself
+        ):  # of others' runs an agent says nothing; what it asks in their name is refused, and written down
+            self._tell(question)
         call = ToolCall(
             question.run, question.step or self.ids.new("stp"), question.agent, question.tool, question.definition,
             question.arguments, question.workflow,
+            token=None if question.token is None else Shown(question.token, question.run),
         )  # fmt: skip
         try:
             if question.approval is None:
-                verdict = self.guard.decide(call)
+                verdict = self.guard.decide(call, known=itself)
             else:
                 verdict = self.guard.decide_again(call, question.approval)
         except (Stopped, OverBudget) as stop:
@@ -124,7 +131,14 @@ class Access:
         return found
 
     def outcome(
-        self, decision: str, outcome: str, *, result: Any = None, told: bool = False, error: str | None = None
+        self,
+        decision: str,
+        outcome: str,
+        by: Caller,
+        *,
+        result: Any = None,
+        told: bool = False,
+        error: str | None = None,
     ) -> dict[str, Any]:
         """What became of a call that was let through. ``told``: whether a result was sent.
 
@@ -133,7 +147,9 @@ class Access:
         if outcome not in tuple(EffectOutcome):
             raise BadInput(f"{outcome[:80]!r} is not an outcome", hint="one of: " + ", ".join(EffectOutcome))
         with self._lock:
-            out = self._taken(decision)
+            waits = self._out.get(decision)
+            others = waits is not None and by.grant is not None and by.grant.agent != waits.call.agent
+            out = None if others else self._taken(decision)
         if out is None:
             raise UnknownThing(
                 f"no call with the decision {decision[:80]!r} waits for its outcome",
@@ -233,6 +249,14 @@ class Access:
                 "again": {"path": "/access/v1/evaluation", "context": {"approval": decision.approval}},
             }  # fmt: skip
         return {"decision": verdict.allowed, "context": told}
+
+
+def _is_itself(question: Question, by: Caller) -> bool:
+    """Whether the caller may speak for this agent in this run: an agent with a token speaks for itself alone."""
+    grant = by.grant
+    if grant is None:
+        return True
+    return grant.agent == question.agent and (not grant.runs or question.run in grant.runs)
 
 
 def _stopped(stop: Stopped | OverBudget) -> dict[str, Any]:

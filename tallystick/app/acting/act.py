@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tallystick.app.acting.identity import Standing
 from tallystick.app.acting.watch import Heard
 from tallystick.cost.loops import Rung
 from tallystick.govern.binaries import without_binaries
@@ -17,6 +18,7 @@ from tallystick.govern.decide import Ruling
 from tallystick.govern.policy import PolicySet
 from tallystick.model.blob import Blob
 from tallystick.model.canonical import canonical_json
+from tallystick.model.chain import Link
 from tallystick.model.commitment import Content, derived_salt
 from tallystick.model.control import Answer, Switch, ToolCall
 from tallystick.model.errors import BadInput
@@ -78,6 +80,7 @@ class Act:
     called: Mapping[str, Any] | None = None  # what was called, as every entry about the call names it
     judged: Mapping[str, Any] | None = None
     facts: Facts | None = None  # what is known of where the arguments come from
+    standing: Standing | None = None  # on whose authority it is made
     loop: Heard | None = None
     said: Ruling | None = None
     ruling: Ruling | None = None
@@ -92,6 +95,11 @@ class Act:
     def arguments(self) -> Mapping[str, Any]:
         """The arguments as everything judges them."""
         return self.exact.values if self.exact is not None else self.call.arguments
+
+    @property
+    def chain(self) -> tuple[Link, ...] | None:
+        """Who acts for whom, as far as that was asked."""
+        return None if self.standing is None else self.standing.chain
 
     @property
     def looping(self) -> Rung:

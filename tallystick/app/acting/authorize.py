@@ -1,7 +1,7 @@
 """Authorize: one proposed tool call through the stages of a decision, in the order in which they stand here.
 
 Every door (the SDK, later the MCP gateway and the access API) comes through this list. A stage may settle the call,
-then the rest is passed by. One stage is a place: what belongs there is not built yet, and nothing is done in its name.
+then the rest is passed by.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tallystick.app.acting.act import EFFECTS, Act, exact_arguments, redacted
 from tallystick.app.acting.decided import called
 from tallystick.app.acting.faults import refuse_for
 from tallystick.app.acting.feed import NOTHING, Feed
+from tallystick.app.acting.identity import Identities, Standing
 from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import INIT, Pins
@@ -23,6 +24,7 @@ from tallystick.app.acting.switches import thrown, told
 from tallystick.cost.budget import scopes
 from tallystick.cost.loops import Rung
 from tallystick.govern.decide import Ruling, decide
+from tallystick.govern.identity import self_declared
 from tallystick.govern.resource import judged_arguments
 from tallystick.model.control import Answer, PolicyState
 from tallystick.model.errors import BadInput
@@ -33,7 +35,8 @@ from tallystick.ports import Clock, Ids
 class Authority:
     """What the stages decide with. ``feed`` and ``pins`` None: no registry is asked (a guard made by hand).
 
-    ``pinned``: whether a definition that nobody accepted is refused, or only shown.
+    ``pinned``: whether a definition that nobody accepted is refused, or only shown. ``identities``
+    None: nobody is asked for a token.
     """
 
     book: PolicyBook
@@ -44,6 +47,7 @@ class Authority:
     feed: Feed | None = None
     pins: Pins | None = None
     pinned: bool = True
+    identities: Identities | None = None
 
 
 def pin(act: Act, house: Authority, _memory: RunMemory) -> None:
@@ -77,6 +81,22 @@ def switch(act: Act, house: Authority, _memory: RunMemory) -> None:
     if act.switch is not None:
         _write_down(act)
         act.ruling, act.settled = Ruling(Answer.DENY, (told(act.switch),)), True
+
+
+def identity(act: Act, house: Authority, memory: RunMemory) -> None:
+    """Whose call is it, and for whom? What its token does not cover settles it, whatever the state of the policies."""
+    assert act.tool is not None
+    heard = house.feed.heard() if house.feed is not None else NOTHING
+    if house.identities is None:
+        act.standing = Standing(self_declared(act.call.agent))
+        return
+    act.standing = house.identities.stands(act.call, act.tool, act.at, heard, memory.labels)
+    if act.standing.refused is not None:
+        _write_down(act)
+        act.ruling, act.settled = Ruling(Answer.DENY, (act.standing.refused,)), True
+        return
+    for scope, limit in act.standing.budgets:
+        house.purse.limit(scope, limit)
 
 
 def _write_down(act: Act) -> str | None:
@@ -118,7 +138,8 @@ def resource(act: Act, _house: Authority, _memory: RunMemory) -> None:
 def labels(act: Act, house: Authority, memory: RunMemory) -> None:
     """On whose word do its values stand? Nothing is settled here: rules read what is found."""
     assert act.tool is not None
-    act.facts = memory.labels.facts(act.tool, act.arguments, house.book.directories)
+    found = memory.labels.facts(act.tool, act.arguments, house.book.directories)
+    act.facts = replace(found, chain=act.chain)
 
 
 def policy(act: Act, _house: Authority, _memory: RunMemory) -> None:
@@ -142,7 +163,9 @@ def budget(act: Act, house: Authority, _memory: RunMemory) -> None:
     price = act.tool.price_nano
     if not price:
         return
+    assert act.standing is not None
     named = scopes(run=act.call.run, agent=act.call.agent, workflow=act.call.workflow, tool=act.call.tool)
+    named += tuple(scope for scope, _ in act.standing.budgets)
     if house.purse.budgets(named):
         act.hold = house.ids.new("hld")
         act.entries += (house.purse.taken(act.hold, price, named, run=act.call.run, what=act.call.tool),)
@@ -150,11 +173,11 @@ def budget(act: Act, house: Authority, _memory: RunMemory) -> None:
 
 StageFunction = Callable[[Act, Authority, RunMemory], None]
 
-# The order is the design's. None: a place that is kept, where nothing happens yet.
+# The order is the design's. None would be a place where nothing happens.
 STAGES: Final[tuple[tuple[str, StageFunction | None], ...]] = (
     ("pin", pin),
     ("switch", switch),
-    ("identity", None),  # whose token is it, and what has been delegated away?
+    ("identity", identity),
     ("arguments", arguments),
     ("loop", loop),
     ("resource", resource),

@@ -18,6 +18,7 @@ from tallystick.govern.decide import Ruling, decide
 from tallystick.govern.policy import PolicySet
 from tallystick.govern.resource import judged_arguments
 from tallystick.model.canonical import digest
+from tallystick.model.chain import chain_json
 from tallystick.model.commitment import COMMITMENT_KEY, Opening
 from tallystick.model.control import CALL_FIELDS, Answer, Decision, ToolCall, approval_binding
 from tallystick.model.errors import BadInput
@@ -79,6 +80,7 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "policy_answer": act.said.answer.value if act.said is not None else None, "stage": act.stage,
         "answer": decision.answer.value, "reasons": said(decision.reasons), "because": cut(decision.because),
         "group": decision.group, "facts": act.facts.as_json() if act.facts is not None else None,
+        "chain": chain_json(act.chain),
         "loop": act.loop.record if act.loop is not None else None,
         "approval": act.approval, "hold": decision.hold, "would": would(act.said),
     }  # fmt: skip
@@ -102,7 +104,8 @@ def bound_to(act: Act, group: str, expires: int) -> str:
     assert act.tool is not None
     assert act.policies is not None
     effect = act.tool.effect.value if act.tool.effect is not None else None
-    asked = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json()}
+    asked = {**act.called, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json(),
+             "chain": chain_json(act.chain)}  # fmt: skip
     return approval_binding(asked, effect, group, expires)
 
 
@@ -221,7 +224,7 @@ def inputs_of(
         )  # fmt: skip
         approved = frozenset(decided["approved"])
         facts = decided.get("facts")
-        found = UNKNOWN if facts is None else Facts.read(facts)
+        found = UNKNOWN if facts is None else Facts.read(facts, decided.get("chain"))
         return Inputs(call, tool, approved, int(decided["at"]), withheld, found)
     except (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError) as error:
         raise BadInput(f"this is no record of a decision: {error!r}") from error

@@ -17,6 +17,7 @@ from tallystick.app.acting.act import Act, Clean
 from tallystick.app.acting.decided import bound_to
 from tallystick.app.acting.feed import Feed, Heard
 from tallystick.app.acting.guard import DENIED, GuardSettings, RunGuard
+from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.pins import Pins, quarantined
 from tallystick.app.acting.policies import PolicyBook
@@ -78,10 +79,12 @@ class DeferringGuard(RunGuard):
     def __init__(
         self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
         settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
+        identities: Identities | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            control, clock, ids, book, rates, waiter=_never, settings=settings, feed=feed, clean=clean
-        )
+            control, clock, ids, book, rates, waiter=_never, settings=settings, feed=feed, clean=clean,
+            identities=identities,
+        )  # fmt: skip
         self._named = NamedPins(control, feed, book) if feed is not None else None
         self._house = replace(self._house, pins=self._named)
         self._pending: OrderedDict[str, Pending] = OrderedDict()
@@ -119,14 +122,14 @@ class DeferringGuard(RunGuard):
 
     # -- deciding -----------------------------------------------------------------------------------------------
 
-    def decide(self, call: ToolCall) -> Verdict:
+    def decide(self, call: ToolCall, *, known: bool = True) -> Verdict:
         """Decide a call. Where a person is asked, the verdict says no and its decision names the approval.
 
         ``call.tool_digest`` is the digest of the tool's definition as the enforcement point has it, where it tells.
-        The same call is asked about once, as long as its approval waits. Raises Stopped, OverBudget, BadInput and the
-        store's faults.
+        The same call is asked about once, as long as its approval waits; not where ``known`` is false. Raises Stopped,
+        OverBudget, BadInput and the store's faults.
         """
-        waiting = self._waiting(_key(call))
+        waiting = self._waiting(_key(call)) if known else None
         if waiting is not None:
             return waiting
         return self.before_tool(call, _by_name(call.tool))

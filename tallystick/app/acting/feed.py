@@ -54,7 +54,8 @@ class Known:
 
     ``tools`` are all that were ever declared, ``retired`` the names of those that are no longer to be called.
     ``snapshot`` is what scopes are judged by; None where no policy has one. ``trouble`` says what cannot be read,
-    ``switches`` are what a person stopped.
+    ``switches`` are what a person stopped, ``revoked`` the ids of tokens of agents that hold no more, and "key:NUMBER"
+    of keys that sign no more.
     """
 
     revision: int
@@ -65,6 +66,7 @@ class Known:
     snapshot: Snapshot | None = None
     trouble: str | None = None
     switches: tuple[Switch, ...] = ()
+    revoked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Heard:
     retired: frozenset[str] = field(init=False, compare=False, repr=False)
     shown: dict[str, list[Shown]] = field(init=False, compare=False, repr=False)
     switches: dict[str, Switch] = field(init=False, compare=False, repr=False)
+    revoked: frozenset[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         tools: dict[str, ToolDeclaration] = {}
@@ -99,6 +102,7 @@ class Heard:
         object.__setattr__(self, "shown", shown)
         thrown = {one.scope: one for part in reversed(self.parts) for one in part.switches}
         object.__setattr__(self, "switches", thrown)
+        object.__setattr__(self, "revoked", frozenset(one for part in self.parts for one in part.revoked))
 
 
 NOTHING: Final = Heard()
@@ -215,8 +219,19 @@ def read_known(
     return Known(
         revision, tuple(policies), tuple(tools), tuple(one.name for one in listed if _gone(one)),
         tuple(row for row in shown if row.channel is not Channel.TOLD), snapshot, "; ".join(troubles[-3:]) or None,
-        tuple(control.switches()),
+        tuple(control.switches()), revoked_in(control),
     )  # fmt: skip
+
+
+def revoked_in(control: ControlStore) -> tuple[str, ...]:
+    """What a journal says of tokens of agents and their keys that hold no more."""
+    found: list[str] = []
+    for kind, named in (("identity.revoked", "id"), ("key.retired", "number")):
+        after = 0
+        while page := control.entries(after=after, kind=kind):
+            found += [str(one.body[named]) for one in page if one.body.get(named)]
+            after = page[-1].seq
+    return tuple(found)
 
 
 def _seen(uses: Callable[[], Sequence[Use]] | None, troubles: list[str]) -> tuple[Use, ...]:
@@ -232,7 +247,9 @@ def _with_shown(known: Known, revision: int, control: ControlStore) -> Known:
     shown, switches = tuple(control.shown()), tuple(control.switches())
     snapshot = None if known.snapshot is None else replace(known.snapshot, shown=shown)
     pinned = tuple(row for row in shown if row.channel is not Channel.TOLD)
-    return replace(known, revision=revision, shown=pinned, snapshot=snapshot, switches=switches)
+    return replace(
+        known, revision=revision, shown=pinned, snapshot=snapshot, switches=switches, revoked=revoked_in(control)
+    )  # fmt: skip
 
 
 def _gone(one: Declared) -> bool:

@@ -18,6 +18,8 @@ from tallystick.app.acting.authorize import Authority, authorize
 from tallystick.app.acting.decided import bound_to, consumed, decision_entry, must_be_nameable, requested
 from tallystick.app.acting.faults import FAULT
 from tallystick.app.acting.feed import Feed
+from tallystick.app.acting.handing import HandingOver
+from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.memory import RunMemory, Runs
 from tallystick.app.acting.outbox import Outbox
 from tallystick.app.acting.pins import Pins
@@ -62,6 +64,7 @@ class RunGuard:
     def __init__(
         self, control: ControlStore, clock: Clock, ids: Ids, book: PolicyBook, rates: RateCard, *,
         waiter: Waiter, settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
+        identities: Identities | None = None,
     ) -> None:  # fmt: skip
         """``feed`` is where the registry's changes come from; without one no registry is asked.
 
@@ -78,8 +81,10 @@ class RunGuard:
         self._house = Authority(
             book, self._purse, self._outbox, clock, ids, feed,
             None if feed is None else Pins(control, feed, book), self._settings.tool_pins,
+            identities,
         )  # fmt: skip
         self._runs = Runs(lambda: RunMemory(LoopWatch(self._settings.loops, self._ids)))
+        self.handing = None if identities is None else HandingOver(identities, self._memory)
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -322,18 +327,10 @@ class RunGuard:
         decision = verdict.decision
         drafts = [
             effects.ended(
-                call,
-                decision,
-                effect,
-                outcome,
-                at=at,
-                result=result,
-                error=error,
-                loop=loop,
-                ids=self._ids,
+                call, decision, effect, outcome, at=at, result=result, error=error, loop=loop, ids=self._ids,
                 clean=self._clean,
             )
-        ]
+        ]  # fmt: skip
         if decision.hold is not None:
             paid = effects.settlement(verdict.price_nano or 0, outcome, effect)
             drafts.append(self._purse.settled(decision.hold, paid, run=call.run))

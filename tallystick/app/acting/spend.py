@@ -44,6 +44,7 @@ class Purse:
         self._clock = clock
         self._ids = ids
         self._notice = CardNotice(control, rates)
+        self._limited: set[str] = set()
 
     def budgets(self, named: Sequence[str]) -> list[Budget]:
         """The budgets that limit any of these scopes; one that holds for every run counts as this run's, unspent."""
@@ -59,6 +60,15 @@ class Purse:
         """Give one run a hard budget of its own."""
         body = {"budget": f"run:{run}", "scope": f"run:{run}", "limit_nano": limit_nano, "mode": "hard"}
         self._outbox.write([Draft("budget.set", f"run:{run}", body, run=run, actor=actor)])
+
+    def limit(self, scope: str, limit_nano: int) -> None:
+        """Give a scope a hard budget, unless it has one."""
+        if scope in self._limited:
+            return
+        if not self.budgets([scope]):
+            body = {"budget": scope, "scope": scope, "limit_nano": limit_nano, "mode": "hard"}
+            self._outbox.write([Draft("budget.set", scope, body)])
+        self._limited.add(scope)
 
     def has_run_budget(self, run: str) -> bool:
         """Whether any budget limits this run as a run."""

@@ -60,8 +60,15 @@ class Ready:
             evaluations=max((use.runs for use in graph.believed(agent, "evaluation")), default=0), runs=runs,
             claimed=claimed, last_run=last_run, completeness=completeness,
             budgets=self._budgets(agent, body.get("workflow")), foreign=card.origin == ORIGIN,
-            differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)),
+            differences=tuple(one.text for one in differences_of(graph, ("agent", agent), now)), via=self._via(agent),
         )  # fmt: skip
+
+    def _via(self, agent: str) -> str | None:
+        """How the newest decision on a call of the agent knew that it was this agent."""
+        for entry in self._control.entries(kind="decision.made", actor=agent, newest=True, limit=1):
+            chain = entry.body.get("chain")
+            return str(chain[-1]["via"]) if chain else None
+        return None
 
     def _tools(self, graph: Graph, agent: str, now: int) -> tuple[ToolFact, ...]:
         governed: dict[str, bool] = {}

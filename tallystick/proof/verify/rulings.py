@@ -12,7 +12,9 @@ from tallystick.model.journal import Entry
 from tallystick.proof.report import Checklist
 
 _CHECK: Final = "conduct"
-_STAGES: Final = ("pin", "switch", "arguments", "loop", "policy", "budget", "approval", "binding", "fault")
+_STAGES: Final = (
+    "pin", "switch", "identity", "arguments", "loop", "policy", "budget", "approval", "binding", "fault",
+)  # fmt: skip
 _ANSWERS: Final = ("allow", "deny", "hold", "not evaluated")
 
 
