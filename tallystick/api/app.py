@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -19,6 +19,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 from tallystick import __version__
 from tallystick.api import json, standing_shapes
+from tallystick.api.access import echoing
 from tallystick.api.auth import Gate
 from tallystick.api.claims import KnowsAgents
 from tallystick.api.doors import OPEN, SIGN_IN, SIGN_OUT, check
@@ -49,6 +50,7 @@ from tallystick.api.settings import (
 )
 from tallystick.api.signin import STYLE_PATH, SignIn, ask, style
 from tallystick.api.writer import Writer
+from tallystick.app.acting.access import Access
 from tallystick.app.acting.feed import Feed
 from tallystick.app.people.desk import PeopleDesk
 from tallystick.app.reading.questions import Registry
@@ -96,6 +98,7 @@ class App:
         self._settings = settings
         self._grpc: GrpcDoor | None = None
         self.otlp_port: int | None = None
+        self.access: Access | None = None  # whoever runs the server lets it keep up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or carry the server's start and stop to the application inside."""
@@ -106,6 +109,8 @@ class App:
             await send({"type": "websocket.close", "code": 1008})
             return
         path: str = scope["path"]
+        if path.startswith("/access/"):
+            send = echoing(scope, send)
         try:
             self._check_port(scope)
             if path == STYLE_PATH:
@@ -208,6 +213,7 @@ def create_app(
     signins: HearsSignIns | None = None,
     people: PeopleDesk | None = None,
     feed: Feed | None = None,
+    access: Access | None = None,
     loss: Callable[[], Mapping[str, Any]] | None = None,
     counts: Counts | None = None,
     effects: KnowsEffects | None = None,
@@ -218,7 +224,8 @@ def create_app(
 
     ``loss`` tells what came in and what was lost, ``counts`` hears of it. ``answer`` writes answers to approvals,
     ``signins`` hears who signs in, ``people`` are those who may, ``feed`` is what guards are told, ``effects``
-    settles what is in doubt. The writer's thread starts with the first request, and ends when the server stops.
+    settles what is in doubt, ``access`` answers enforcement points elsewhere. The writer's thread starts with the first
+    request and ends, with all that was taken committed, when the server stops.
     """
     writer = Writer(recorder, max_pending=settings.max_pending, counts=counts)
     events = Events(reader, settings)
@@ -235,16 +242,12 @@ def create_app(
             "loss": cast(standing_shapes.LossShape, loss()) if loss is not None else None,
         }
 
-    async def finish() -> None:
-        """Commit what was taken; the writer blocks, so it may not run on the loop."""
-        await asyncio.to_thread(writer.close)
-
-    routes = json.handlers(reader, answer, journal, registry, facts, feed, people, effects)
+    routes = json.handlers(reader, answer, journal, registry, facts, feed, people, effects, access)
     inner = _Litestar(
         route_handlers=[*routes, *extra_routes],
         guards=[_check_role],
-        on_shutdown=[finish],
-        exception_handlers={TallystickError: _known, HTTPException: _http, Exception: _unknown},
+        on_shutdown=[_finishing(writer, access)],
+        exception_handlers=_failures(),
         openapi_config=_openapi(),
         logging_config=None,
         debug=False,
@@ -254,7 +257,25 @@ def create_app(
         settings, people,
     )  # fmt: skip
     app.otlp_port = settings.otlp_port
+    app.access = access
     return app
+
+
+def _finishing(writer: Writer, access: Access | None) -> Callable[[], Awaitable[None]]:
+    """What is done last: commit what was taken. Both block, so they may not run on the loop."""
+
+    async def finish() -> None:
+        """The server has stopped."""
+        await asyncio.to_thread(writer.close)
+        if access is not None:
+            await asyncio.to_thread(access.close)
+
+    return finish
+
+
+def _failures() -> dict[int | type[Exception], Any]:
+    """How each kind of error is answered."""
+    return {TallystickError: _known, HTTPException: _http, RecursionError: _deep, Exception: _unknown}
 
 
 def _openapi() -> OpenAPIConfig:
@@ -305,6 +326,13 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dic
     return Response(
         known.as_json(), status_code=error.status_code, media_type="application/json", headers=headers
     )
+
+
+def _deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[dict[str, Any]]:
+    """A body that is nested so deep that no reader gets to its end; without a body it is a fault of ours."""
+    if request.method in ("GET", "HEAD"):
+        return _unknown(request, error)
+    return _known(request, BadInput("the request cannot be read: it is nested too deep"))
 
 
 def _unknown(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

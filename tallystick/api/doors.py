@@ -14,9 +14,11 @@ from tallystick.model.people import Caller, Role, Via, covers
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 HEALTH: Final = "/api/health"
-OPEN: Final = frozenset({SIGN_IN, HEALTH})  # for whoever asks
+AUTHZEN: Final = "/.well-known/authzen-configuration"
+OPEN: Final = frozenset({SIGN_IN, HEALTH, AUTHZEN})  # for whoever asks
 
-_PROGRAMS: Final = "POST /v1/traces, POST /v1/logs, POST /v1/metrics, GET /api/feed"
+_PROGRAMS: Final = """POST /v1/traces, POST /v1/logs, POST /v1/metrics, GET /api/feed,
+POST /access/v1/evaluation, POST /access/v1/evaluations, POST /access/v1/outcome"""
 _READING: Final = """
 /events /api/runs /api/runs/{run} /api/runs/{run}/skeleton /api/runs/{run}/find /api/runs/{run}/steps/{step}
 /api/blobs/{sha256} /api/compare /api/contrast /api/signals /api/cost /api/completeness /api/approvals

@@ -12,6 +12,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from tallystick.api import shapes, standing_shapes
+from tallystick.api.access import access_handlers
+from tallystick.api.access_shapes import OutcomeBody
 from tallystick.api.blobs import blob_handlers
 from tallystick.api.compare import compare_handlers
 from tallystick.api.effects import KnowsEffects
@@ -21,6 +23,7 @@ from tallystick.api.journal import journal_handlers
 from tallystick.api.people import BODIES, caller_of, people_handlers
 from tallystick.api.registry import AcceptBody, registry_handlers
 from tallystick.api.settings import AnswersApprovals, ReadsJournal, ReadsRuns
+from tallystick.app.acting.access import Access
 from tallystick.app.acting.feed import Feed
 from tallystick.app.people.desk import PeopleDesk
 from tallystick.app.reading.questions import Registry
@@ -123,9 +126,10 @@ def handlers(
     feed: Feed | None = None,
     people: PeopleDesk | None = None,
     effects: KnowsEffects | None = None,
+    access: Access | None = None,
 ) -> list[HTTPRouteHandler]:
     """All handlers of the API. ``answer`` is None on a server that may only show approvals, ``feed`` on one that tells
-    guards nothing.
+    guards nothing, ``access`` on one that decides nothing.
     """
     found = [
         *_run_handlers(reader),
@@ -145,6 +149,8 @@ def handlers(
     ]
     if people is not None:
         found += people_handlers(people, _READ, _FIND, told)
+    if access is not None:
+        found += access_handlers(access, told)
     return [*found, *_server_handlers(facts)]
 
 
@@ -249,7 +255,7 @@ def _server_handlers(facts: Facts) -> list[HTTPRouteHandler]:
 def _document(request: _Request) -> dict[str, Any]:
     """The OpenAPI document; what litestar leaves out is added: an answer's body takes no unknown fields."""
     document = request.app.openapi_schema.to_schema()
-    for body in (AnswerBody, AcceptBody, *BODIES):
+    for body in (AnswerBody, AcceptBody, OutcomeBody, *BODIES):
         if body.__name__ in document["components"]["schemas"]:
             document["components"]["schemas"][body.__name__]["additionalProperties"] = False
     return document

@@ -7,34 +7,16 @@ comes from Tallystick's store and from the order database. A scene agrees when t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from tallystick import wiring
 from tallystick.demo import bill, facts, script
+from tallystick.demo.attacks import poisoned_page
+from tallystick.demo.scene import Act, Scene
 from tallystick.demo.stage import MODELS, Stage
 from tallystick.model.errors import Fault
 from tallystick.testing import Ask, ModelServer, Say, Served
 
 REFUND_FEE = 10_000_000  # nano-dollars: price_usd of tools/refund.toml
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a scene showed. ``run`` is the run to look at."""
-
-    run: str
-    expected: str
-    observed: str
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """A scene that can be played: its name, one sentence for people, and the function that plays it."""
-
-    name: str
-    title: str
-    play: Callable[[Stage], Scene]
 
 
 def good_run(stage: Stage) -> Scene:
@@ -183,6 +165,7 @@ ACTS = (
     Act("held-then-approved", "a refund of $400 waits for finance, then is paid once", held_then_approved),
     Act("runaway-loop", "an agent that asks the same thing for ever is stopped", runaway_loop),
     Act("undeclared-tool", "a bank transfer that nobody declared is refused", undeclared_tool),
+    Act("poisoned-page", "a page orders a refund; the model obeys, the guard does not", poisoned_page),
     Act("crash", "a process that dies in mid-run is seen, with every finished step", crash),
     Act("hard-budget", "a run stops before the call that would exceed its budget", hard_budget),
 )

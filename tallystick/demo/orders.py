@@ -29,6 +29,7 @@ _ORDERS = (
     ("A-1005", "Lea Brandt", "kitchen scale", 2_500, "delivered", "2026-11-15"),
     ("A-1006", "Omar Haddad", "stand mixer", 25_000, "delivered", "2026-11-08"),
     ("A-1007", "Nora Pike", "bread knife", 3_200, "delivered", "2026-11-09"),
+    ("A-1008", "Ben Adeyemi", "milk frother", 2_900, "delivered", "2026-11-12"),
 )
 
 
@@ -52,7 +53,7 @@ class Orders:
 
     @classmethod
     def create(cls, path: Path) -> Orders:
-        """A fresh database with the demo's seven orders; an old one at the same path is removed."""
+        """A fresh database with the demo's eight orders; an old one at the same path is removed."""
         path.unlink(missing_ok=True)
         orders = cls(path)
         with orders._open() as database:

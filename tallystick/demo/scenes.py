@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tallystick.demo.acts import ACTS, Act
+from tallystick.demo.acts import ACTS
+from tallystick.demo.scene import Act
 from tallystick.demo.stage import Stage, open_stage
 
 Report = dict[str, Any]

@@ -16,7 +16,7 @@ from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.people import Caller
 from tallystick.web.run import summary
 from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows, same_origin
-from tallystick.web.wording import path
+from tallystick.web.wording import path, pretty
 
 STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed", "edited")
 ANSWERS: Final = {"approve": "approved", "reject": "rejected", "edit": "edited"}
@@ -41,7 +41,8 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         """The list, with one approval opened."""
         approval = request.path_params["approval"]
         if approval.endswith(JSON_SUFFIX):
-            found = View("", site.reader.approval(approval.removesuffix(JSON_SUFFIX)))
+            one = approval.removesuffix(JSON_SUFFIX)
+            found = View("", {**site.reader.approval(one), "held": site.reader.held(one)})
             return site.respond(request, found, as_json=True)
         return site.respond(request, _view(site, request, approval))
 
@@ -120,6 +121,7 @@ def view(site: Site, state: str, chosen: str | None, caller: Caller) -> View:
         "opened": opened,
         "asked_for": chosen is not None,
         "run": _run(site, opened),
+        "held": _held(site, opened),
         "why_not": _why_not(site, caller, opened),
         "note_limit": NOTE_LIMIT,
     }
@@ -133,6 +135,14 @@ def _why_not(site: Site, caller: Caller, opened: Mapping[str, Any] | None) -> st
     if caller.person is None:
         return "only people who are signed in answer approvals"
     return site.people.may_answer(caller.person, str(opened["group"]))
+
+
+def _held(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What is known of the call that is opened, its values as texts."""
+    if opened is None:
+        return None
+    found = site.reader.held(opened["approval"])
+    return {**found, "arguments": [{**one, "shown": pretty(one["value"])} for one in found["arguments"]]}
 
 
 def _run(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

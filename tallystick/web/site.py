@@ -135,6 +135,10 @@ class PageReader(Protocol):
         """One approval."""
         ...
 
+    def held(self, approval: str, /) -> Mapping[str, Any]:
+        """On whose word its arguments stand, which rules asked, and what the run read before."""
+        ...
+
     def entries(self, *, limit: int = 50, before: int | None = None) -> Mapping[str, Any]:
         """``{"total", "entries": [entry]}``, newest first."""
         ...

@@ -31,7 +31,9 @@ from tallystick.wiring.stores import (
 )
 
 if TYPE_CHECKING:
-    from tallystick.app.acting.guard import RunGuard
+    from tallystick.app.acting.feed import Feed
+    from tallystick.app.acting.guard import GuardSettings, RunGuard
+    from tallystick.app.acting.policies import PolicyBook
     from tallystick.sdk.runtime import Sink
 
 _MOST_LISTED = 50  # runs at a time: a server, or who reads the store, lists the rest
@@ -147,13 +149,7 @@ def _bring_up(own: Stores) -> Callable[[], None]:
 def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str | None) -> RunGuard:
     import time
 
-    from tallystick.adapters.policy_files import shipped_policies
-    from tallystick.adapters.project import open_book
-    from tallystick.app.acting.contracts import ContractSettings, wanted_checks
-    from tallystick.app.acting.guard import GuardSettings, RunGuard
-    from tallystick.app.acting.holding import Asking
-    from tallystick.app.registry.registrar import known_sources
-    from tallystick.cost.loops import LoopLimits
+    from tallystick.app.acting.guard import RunGuard
 
     if folder is not None:
         try:
@@ -162,27 +158,44 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
             sys.stderr.write(f"tallystick: {error.message}" + (f" ({error.hint})\n" if error.hint else "\n"))
     heard, close = feed(stores, settings)
     _started.append(close)
+    return RunGuard(
+        stores.control, clock(), ids(), rules(stores, folder, settings, heard), rate_card(),
+        waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9), settings=guard_settings(settings), feed=heard,
+        clean=cleaner(settings), process=process_name, identities=identities(stores, settings, agent),
+    )  # fmt: skip
+
+
+def rules(stores: Stores, folder: Path | None, settings: Settings, heard: Feed) -> PolicyBook:
+    """The policies and declarations of a project's folder (None: the registry's alone), with what is ``heard``."""
+    from tallystick.adapters.policy_files import shipped_policies
+    from tallystick.adapters.project import open_book
+    from tallystick.app.registry.registrar import known_sources
+
     policies = settings.policies if folder is None or settings.origins["policies"] != "default" else None
-    book = open_book(
+    return open_book(
         folder, policies=policies if policies is not None and policies.is_dir() else None,
         permissive=settings.policy_mode == "permissive", also=list(heard.heard().tools.values()),
         sources=known_sources(stores.control), now=clock().now, say=say,
         pack=shipped_policies(settings.policy_pack), report_only=settings.policy_report_only,
     )  # fmt: skip
-    return RunGuard(
-        stores.control, clock(), ids(), book, rate_card(),
-        waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9),
-        settings=GuardSettings(
-            run_budget_nano=settings.run_budget_nano,
-            asking=Asking(
-                settings.approval_timeout_s * 1_000_000_000, settings.separate_duties == "on", journal.operator(),
-                suspend=settings.approvals == "suspend",
-            ),
-            tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
-            contracts=ContractSettings(
-                wanted=wanted_checks(settings.result_checks), finds=text_redactor(settings.result_checks),
-                must_cite=settings.must_cite == "record",
-            ),
+
+
+def guard_settings(settings: Settings) -> GuardSettings:
+    """How a guard behaves under these settings."""
+    from tallystick.app.acting.contracts import ContractSettings, wanted_checks
+    from tallystick.app.acting.guard import GuardSettings
+    from tallystick.app.acting.holding import Asking
+    from tallystick.cost.loops import LoopLimits
+
+    return GuardSettings(
+        run_budget_nano=settings.run_budget_nano,
+        asking=Asking(
+            settings.approval_timeout_s * 1_000_000_000, settings.separate_duties == "on", journal.operator(),
+            suspend=settings.approvals == "suspend",
         ),
-        feed=heard, clean=cleaner(settings), process=process_name, identities=identities(stores, settings, agent),
+        tool_pins=settings.tool_pins == "enforced", loops=LoopLimits(calls=settings.run_tool_calls),
+        contracts=ContractSettings(
+            wanted=wanted_checks(settings.result_checks), finds=text_redactor(settings.result_checks),
+            must_cite=settings.must_cite == "record",
+        ),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.config import Settings
 from tallystick.model.errors import ConfigError, TallystickError
 from tallystick.model.people import Caller
-from tallystick.wiring import identity, journal, keeping, loss, notifying, people, release, texts
+from tallystick.wiring import access, identity, journal, keeping, loss, notifying, people, release, texts
 from tallystick.wiring.deeds import effect_desk
 from tallystick.wiring.feed import store_feed
 from tallystick.wiring.machine import clock, ids, rate_card, say
@@ -28,6 +28,7 @@ from tallystick.wiring.stores import (
 
 if TYPE_CHECKING:
     from tallystick.api.app import App
+    from tallystick.app.acting.access import Access
     from tallystick.app.reading.questions import Registry
     from tallystick.app.signins import SignIns
 
@@ -68,9 +69,9 @@ def build_app(
     pages = routes(read, answer, shown, book, known, prove, desk, effect_desk(stores))
     return create_app(
         read, recorder(stores, settings, believed=settings.token is not None), answer, told, clock=clock(),
-        journal=book, registry=known, signins=signins, people=desk, feed=store_feed(stores, every_ns=0), loss=losses,
-        counts=loss.counts(stores.path), effects=effect_desk(stores), extra_routes=pages,
-        agents=identity.bearers(stores, settings),
+        journal=book, registry=known, signins=signins, people=desk, feed=store_feed(stores, every_ns=0),
+        access=access.access(stores, settings), loss=losses, counts=loss.counts(stores.path),
+        effects=effect_desk(stores), extra_routes=pages, agents=identity.bearers(stores, settings),
     )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def serve(path: Path, settings: Settings) -> None:
         otlp_port = otlp.getsockname()[1] if otlp is not None else None
         app = build_app(stores, settings, address=address, otlp_port=otlp_port, signins=signins)
         grpc_port = _listen_grpc(app, settings)
-        catching_up = threading.Thread(target=_keep_up, args=(stores, stopping), daemon=True)
+        catching_up = threading.Thread(target=_keep_up, args=(stores, stopping, app.access), daemon=True)
         catching_up.start()
         aging = threading.Thread(target=keeping.keep_aging, args=(stores, settings, stopping), daemon=True)
         aging.start()
@@ -129,9 +130,9 @@ def serve(path: Path, settings: Settings) -> None:
         stores.close()
 
 
-def _keep_up(stores: Stores, stopping: threading.Event) -> None:
-    """Every few seconds: take in what dead processes left, bring the journal up to the trace store, list uses, and
-    index what runs said."""
+def _keep_up(stores: Stores, stopping: threading.Event, deciding: Access | None = None) -> None:
+    """Every few seconds: take in what dead processes left, bring the journal up to the trace store, list uses, index
+    what runs said, and write down what enforcement points never told."""
     by, tell = lister(stores), _anew()
     while not stopping.wait(_KEEP_UP_EVERY_S):
         try:
@@ -142,7 +143,16 @@ def _keep_up(stores: Stores, stopping: threading.Event) -> None:
         attest(stores, tell)
         list_uses(by, tell=tell)
         texts.index_due(stores.traces, clock(), stopping)
+        if deciding is not None:
+            _told_or_lost(deciding, tell)
         loss.counts(stores.path).flush()
+
+
+def _told_or_lost(deciding: Access, tell: Callable[[str], None]) -> None:
+    try:
+        deciding.keep_up()
+    except TallystickError as error:  # the next time tries again
+        tell(f"decisions could not be written: {error.message}")
 
 
 def _anew() -> Callable[[str], None]:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from test_server_wired import Wired
 
-SCENES = ["good-run", "held-then-approved", "runaway-loop", "undeclared-tool", "crash", "hard-budget"]
+SCENES = [
+    "good-run", "held-then-approved", "runaway-loop", "undeclared-tool", "poisoned-page", "crash", "hard-budget",
+]  # fmt: skip
 
 
 def tally(*arguments: str, store: Path) -> subprocess.CompletedProcess[str]:
@@ -63,6 +65,7 @@ def test_the_store_shows_the_runs_as_they_ended(played):
         "held-then-approved": ("ok", None),
         "runaway-loop": ("stopped", "loop"),
         "undeclared-tool": ("ok", None),
+        "poisoned-page": ("ok", None),
         "crash": ("crashed", None),
         "hard-budget": ("stopped", "budget"),
     }

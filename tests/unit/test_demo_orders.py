@@ -59,7 +59,7 @@ def test_creating_again_starts_afresh(orders, tmp_path):
     orders.refund("A-1001", Decimal("40"))
     assert Orders.create(tmp_path / "orders.db").refunds() == []
     with sqlite3.connect(tmp_path / "orders.db") as database:
-        assert database.execute("SELECT count(*) FROM orders").fetchone() == (7,)
+        assert database.execute("SELECT count(*) FROM orders").fetchone() == (8,)
     database.close()
 
 

@@ -16,7 +16,7 @@ def test_a_report_agrees_when_every_scene_does(rows, answer):
 
 @pytest.mark.parametrize(("observed", "agrees"), [("same", True), ("other", False)])
 def test_a_row_compares_what_should_be_with_what_is(observed, agrees):
-    from tallystick.demo.acts import Act, Scene
+    from tallystick.demo.scene import Act, Scene
     from tallystick.demo.scenes import _row
 
     row = _row(Act("name", "title", lambda stage: Scene("run-1", "same", observed)), None)
@@ -29,7 +29,7 @@ def test_a_lossy_run_does_not_read_like_a_whole_one():
 
 
 def test_a_scene_whose_evidence_does_not_verify_does_not_agree():
-    from tallystick.demo.acts import Act, Scene
+    from tallystick.demo.scene import Act, Scene
     from tallystick.demo.scenes import VERIFIES, _row
 
     act = Act("name", "title", lambda stage: Scene("run-1", "same", "same"))

@@ -17,6 +17,7 @@ from web_world import (
     Row,
     columns_of,
     make_approval,
+    make_held,
     make_run,
     make_step,
     refund_steps,
@@ -98,6 +99,7 @@ class FakeReader:
         self._runs = [] if empty else [make_run(index, statuses[index % 8]) for index in range(runs)]
         self._steps = [] if empty else refund_steps()
         self._big = big
+        self._taint = taint
         self._approvals: list[Row] = []
         self.answers: list[tuple[str, str, str, str | None]] = []
         if not empty:
@@ -269,6 +271,10 @@ class FakeReader:
             if found["approval"] == approval:
                 return found
         raise UnknownThing(f"no approval is called {approval!r}")
+
+    def held(self, approval: str) -> Row:
+        found = make_held(self.approval(approval))
+        return poison(found, self._taint) if self._taint else found
 
     def answer(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
         found = self.approval(approval)

@@ -328,6 +328,40 @@ def make_approval(index: int, run: str, state: str = "waiting") -> Row:
     }
 
 
+def make_held(approval: Row) -> Row:
+    """What is known of a held call: its amount stands on nobody's word. The fourth is of before there were facts."""
+    if approval["approval"].endswith("4"):
+        return {
+            "decided": False, "tool": None, "arguments": [], "facts": None, "rules": [], "read": [], "more": False,
+        }  # fmt: skip
+    words = {"order_id": "the user said it", "amount": "it comes from search_pages"}
+    roles = {"order_id": "authority", "amount": "authority"}
+    return {
+        "decided": True,
+        "tool": {"effect": "irreversible", "description": "Pay money back.", "data": ["payment"]},
+        "arguments": [
+            {"name": name, "value": value, "role": roles.get(name, "content"), "word": words.get(name),
+             "trusted": {"order_id": True, "amount": False}.get(name)}
+            for name, value in approval["arguments"].items()
+        ],
+        "facts": {
+            "watermark": "third-party", "authority": "third-party", "untrusted": ["amount"], "asked": False,
+            "links": ["evil.example"], "seen": ["customer_pii"], "leaks": ["customer_pii"], "signs": ["instructions"],
+            "again": True, "why": words,
+        },
+        "rules": [
+            {"rule": "big (policies/desk.cedar:3)", "text": '@id("big")\nforbid (principal, action, resource);'},
+            {"rule": "gone.cedar:1", "text": None},
+        ],
+        "read": [
+            {"tool": "search_pages", "step": "00aa", "at": stamp(NOW), "integrity": "third-party", "classes": []},
+            {"tool": "lookup_order", "step": "00ab", "at": stamp(NOW), "integrity": "system",
+             "classes": ["customer_pii"]},
+        ],
+        "more": True,
+    }  # fmt: skip
+
+
 def columns_of(steps: list[Row]) -> dict[str, list[Any]]:
     """Steps in depth-first order as the columns that the tree reads."""
     place = {step["step"]: index for index, step in enumerate(steps)}

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from tallystick.app.reading.compare import diff_runs
 from tallystick.app.reading.contrast import contrast_runs
 from tallystick.app.reading.finding import find_in_run
+from tallystick.app.reading.held import held
 from tallystick.app.reading.outline import Shelf, columns, packed
 from tallystick.app.reading.shapes import (
     Json,
@@ -247,6 +248,10 @@ class Reader:
     def approval(self, approval: str) -> Json:
         """One approval by id or prefix. Raises UnknownThing."""
         return approval_json(self._control.approval(approval))
+
+    def held(self, approval: str) -> Json:
+        """What a person should know before they answer it, see ``held``. Raises UnknownThing."""
+        return held(self._control, self._control.approval(approval))
 
     def budgets(self) -> list[Json]:
         """Budgets with what is spent, held and available."""
