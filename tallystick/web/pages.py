@@ -31,7 +31,8 @@ from tallystick.web import (
     thing,
     wholeness,
 )
-from tallystick.web.site import Answerer, Evidence, Journal, PageReader, PageSettings, People, Site
+from tallystick.web.site import PageSettings, Site
+from tallystick.web.sources import Answerer, Evidence, Journal, PageReader, People
 
 __all__ = ["Answerer", "Evidence", "Journal", "PageReader", "PageSettings", "routes"]
 

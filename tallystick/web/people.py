@@ -8,7 +8,8 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.model.errors import UnknownThing
-from tallystick.web.site import JSON_SUFFIX, People, Site, View
+from tallystick.web.site import JSON_SUFFIX, Site, View
+from tallystick.web.sources import People
 
 LOG: Final = 200
 
