@@ -2,64 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from tallystick.govern.people import People as Everybody
 from tallystick.model.people import Caller
-
-JSON_SUFFIX: Final = ".json"
-PARTIAL: Final = "part"
-
-HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-NAVIGATION: Final = (
-    ("home", "/", "Home"),
-    ("runs", "/runs", "Runs"),
-    ("registry", "/agents", "Registry"),
-    ("cost", "/cost", "Cost"),
-    ("approvals", "/approvals", "Approvals"),
-    ("journal", "/journal", "Journal"),
-    ("people", "/people", "People"),
-)
-
-# Pages beside the list of runs.
-RUNS_PAGES: Final = (("runs", "/runs", "List"), ("completeness", "/completeness", "Completeness"))
-
-# The pages of the registry, in the bar below the first one.
-REGISTRY: Final = (
-    ("agents", "/agents", "Agents"),
-    ("tools", "/tools", "Tools"),
-    ("models", "/models", "Models"),
-    ("data", "/data", "Data"),
-    ("prompts", "/prompts", "Prompts"),
-    ("policies", "/policies", "Policies"),
-    ("budgets", "/budgets", "Budgets"),
-    ("suites", "/suites", "Suites"),
-    ("workflows", "/workflows", "Workflows"),
-    ("find", "/find", "Find"),
-    ("access", "/access", "Access"),
-    ("reach", "/reach", "Reach"),
-    ("unused", "/unused", "Unused grants"),
-    ("quarantine", "/quarantine", "Quarantine"),
-)
-
-# Types of which nothing is ever seen in a run by itself: for them "never seen" would say nothing.
-UNSEEN: Final = ("policy", "budget", "suite")
-
-# Addresses that programs use: whatever goes wrong there is answered in JSON.
-_MACHINES: Final = ("/api/", "/v1/", "/access/", "/events")
-
-_log = logging.getLogger("tallystick.web")
 
 
 class PageReader(Protocol):
