@@ -22,6 +22,7 @@ import tallystick
 from bench.agentdojo.suites import Suite
 from tallystick.app.acting.approvals import answer
 from tallystick.model.control import ApprovalState
+from tallystick.model.people import unnamed
 from tallystick.sdk.active import recording
 from tallystick.wiring.machine import clock, ids
 from tallystick.wiring.stores import open_stores
@@ -48,13 +49,18 @@ class Person:
     control: Any
     says_yes: bool = True
     asked: int = 0
+    fault: Exception | None = None
 
     def wait(self, _nanoseconds: int) -> None:
         """Answer whatever waits; the guard calls this where it would sleep."""
         for one in self.control.approvals(state=ApprovalState.WAITING):
             self.asked += 1
             word = "approved" if self.says_yes else "rejected"
-            answer(self.control, clock(), ids(), one.id, word, by="the user")
+            try:
+                answer(self.control, clock(), ids(), one.id, word, by=unnamed("the user"))
+            except Exception as error:  # the guard would take it for its own, and refuse the call
+                self.fault = error
+                raise
 
 
 @dataclass
@@ -77,6 +83,8 @@ class World:
             raise
         except Exception as error:  # noqa: BLE001 - tools of the suite; the agent would read it
             fault = f"{type(error).__name__}: {error}"
+        if self.person.fault is not None:
+            raise self.person.fault
         held = self.person.asked > asked
         if not wanted or (self.ran and not held):
             return Played(call, self.ran, held, fault)
