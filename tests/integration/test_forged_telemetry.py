@@ -143,7 +143,10 @@ def test_a_sender_without_a_token_makes_nothing_green(stores: wiring.Stores) -> 
     assert before["observability"] == ["no run of it was recorded"]
     assert after["observability"] == ["its 3 runs were only claimed: the sender showed no token"]
     assert after["evaluation"] == before["evaluation"] == ["no evaluation of it was seen"]
-    assert [one for one in after["governance"] if "drifted" not in one] == before["governance"]
+    doubts = ("drifted", "without an enforced decision")  # a claim may cast doubt, and takes none away
+    assert [one for one in after["governance"] if not any(doubt in one for doubt in doubts)] == before[
+        "governance"
+    ]
     assert after["cost"] == before["cost"]
     assert unused(stores) == {"refund": (False, True), "helper": (False, True)}
     found = wiring.stores.catalog(stores).objects("agent", "unevaluated")["objects"]

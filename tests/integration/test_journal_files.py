@@ -96,9 +96,11 @@ def test_versions_of_an_old_journal_are_found_in_it(tmp_path):
     raw = sqlite3.connect(tmp_path / "control.db")
     for table in (
         "declared", "version", "label", "alias", "definition", "switch", "person", "token", "delegation", "effect",
+        "vouched",
     ):  # fmt: skip
         raw.execute(f"DROP TABLE {table}")
     raw.execute("DROP INDEX journal_actor")
+    raw.execute("ALTER TABLE approval DROP COLUMN more")
     raw.execute(
         "CREATE TABLE declared (type TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (type, name)) STRICT"
     )
@@ -106,7 +108,7 @@ def test_versions_of_an_old_journal_are_found_in_it(tmp_path):
     raw.commit()
     raw.close()
     journal = opened(tmp_path / "control.db")
-    assert journal.info()["schema"] == 7
+    assert journal.info()["schema"] == 8
     assert registry_of(journal) == asked
     assert [one.digest[0] for one in journal.versions("agent", "desk")] == ["b", "a"]
     assert journal.verify() == 5

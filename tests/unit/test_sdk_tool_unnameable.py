@@ -9,7 +9,8 @@ import pytest
 from guard_house import House
 from sdk_kit import installed
 
-from tallystick.sdk.tools import REFUSED, tool
+from tallystick.sdk.tools import tool
+from tallystick.sdk.toolstep import REFUSED
 
 FORBID = "forbid (principal, action, resource);"
 DEEP: list[Any] = []
