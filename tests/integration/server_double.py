@@ -243,7 +243,9 @@ class CannedAnswer:
     def __init__(self) -> None:
         self.given: list[tuple[str, str, str, str | None]] = []
 
-    def __call__(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
+    def __call__(
+        self, approval: str, answer: str, *, by: Caller, note: str | None, **_: Any
+    ) -> Mapping[str, Any]:  # fmt: skip
         if not "apr_1".startswith(approval):
             raise UnknownThing(f"no approval starts with {approval!r}")
         if self.given:

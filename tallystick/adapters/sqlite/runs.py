@@ -147,8 +147,9 @@ class RunTable:
         moved: list[tuple[str, int]] = []
         for old, new in merged.items():
             gone, keeps = by_id.get(old), touched[new]
-            if gone is None:
-                continue  # it was born and merged inside this batch
+            if gone is None:  # it was born and merged inside this batch
+                keeps.tally.recount = keeps.recount = True
+                continue
             for table in ("step", "trace", "link", "alias"):
                 self._connection.execute(f"UPDATE {table} SET run=? WHERE run=?", (keeps.no, gone.no))
             follow(self._connection, gone.no, keeps.no, moving=True)
