@@ -34,7 +34,7 @@ decision.made          decision, run, step, agent, workflow, tool, tool_digest, 
                        (see app/acting/decided.py and proof-format.md; facts: labels of the values, see model/labels.py)
                        (chain: who acts for whom, from the user to the agent; entries of old journals have none)
                        (stage: pin | switch | identity | arguments | loop | policy | budget | approval | binding |
-                       fault | contract) (contract: the call ran; a person is asked about its result)
+                       fault | contract; in the last the call ran, and a person is asked about its result)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
                        group, because, expires_ns, quorum, apart, asks, rules, facts, editable
                        (shown: what people see of arguments not kept; quorum: how many must say yes, 1 where missing)

@@ -13,6 +13,7 @@ decision back. A false join is worse than a missed one, so nothing is joined whe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -42,13 +43,17 @@ def settle(fresh: Iterable[Tie], look: Look) -> dict[str, str | None]:
     """What must be decided anew because ``fresh`` ties came, which ``look`` shows already: trace -> the trace that it
     belongs to, None where it belongs to none."""
     affected: dict[str, None] = {}
-    for tie in fresh:
-        for other in _affected(tie, look):
+    told = list(fresh)
+    made = Counter(tie.key for tie in told if tie.role == CREATED)
+    for tie in told:
+        for other in _affected(tie, look, 2 + made[tie.key]):
             affected.setdefault(other.trace)
     return {trace: _decide(trace, look) for trace in affected}
 
 
-def _affected(tie: Tie, look: Look) -> Iterable[Tie]:
+def _affected(tie: Tie, look: Look, room: int) -> Iterable[Tie]:
+    """The ties whose traces may have to be decided anew; ``room``: how many makings of an agent around it can matter,
+    those that came with it and stand in between included."""
     key, role, at = tie.key, tie.role, tie.at
     if role == HOST:
         return look.near(key, GUEST, at, min(tie.until, at + HOSTS))
@@ -60,8 +65,8 @@ def _affected(tie: Tie, look: Look) -> Iterable[Tie]:
             return takers
         gave = look.near(key, GIVES, at - FOLLOWS, at + FOLLOWS)
         return [*takers, *(one for one in gave if one.until >= 0)]
-    before = look.near(key, CREATED, at - INVOKES, at, 2, newest=True)
-    return [*before, *look.near(key, CREATED, at, at + INVOKES, 2)]
+    before = look.near(key, CREATED, at - INVOKES, at, room, newest=True)
+    return [*before, *look.near(key, CREATED, at, at + INVOKES, room)]
 
 
 def _decide(trace: str, look: Look) -> str | None:

@@ -161,7 +161,12 @@ def test_what_is_exported_is_what_came_in(
         return sorted(found, key=lambda span: span["spanId"])
 
     assert spans(exported) == spans(_document())
-    assert exported["resourceSpans"][0]["resource"] == _document()["resourceSpans"][0]["resource"]
+    resource = _document()["resourceSpans"][0]["resource"]
+    claim = {
+        "key": "tallystick.claimed",
+        "value": {"boolValue": True},
+    }  # a file said it, and goes on saying so
+    assert exported["resourceSpans"][0]["resource"] == {"attributes": [*resource["attributes"], claim]}
     (tmp_path / "other.json").write_text(json.dumps(exported))
     steps = filled.json("runs", "show", run)["steps"]
     (tmp_path / "other").mkdir()

@@ -140,6 +140,9 @@ class FakeTraces:
     def runs(self, *_: Any, **__: Any) -> RunPage:
         return RunPage(0, ())
 
+    def unsealed(self, **_: Any) -> list[Any]:
+        return []
+
     def sightings(self, type: str) -> list[Sighting]:
         return [one for one in self.sighted if one.type == type]
 

@@ -31,7 +31,7 @@ class Deep:
     def begin(self) -> None:
         """Nothing is kept beside spans."""
 
-    def committed(self) -> None:
+    def committed(self, traces: Any) -> None:
         """Nothing is kept beside spans."""
 
 
