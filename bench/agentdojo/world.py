@@ -8,6 +8,7 @@ does not sleep while a call is held, it calls the person, so that no time is los
 from __future__ import annotations
 
 import inspect
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from bench.agentdojo.suites import Suite
 from tallystick.app.acting.approvals import answer
 from tallystick.model.control import ApprovalState
 from tallystick.model.people import unnamed
-from tallystick.sdk.active import recording
+from tallystick.wiring import agent
 from tallystick.wiring.machine import clock, ids
 from tallystick.wiring.stores import open_stores
 
@@ -103,19 +104,19 @@ class World:
 def open_world(suite: Suite, project: Path) -> Iterator[World]:
     """The guarded tools of a suite, under the declarations and policies of a project's folder."""
     folder = Path(tempfile.mkdtemp(prefix="tally-dojo-", dir=MEMORY if MEMORY.is_dir() else None))
+    sleeps = agent.rest
+    os.environ["TALLYSTICK_APPROVAL_TIMEOUT_S"] = "10"  # a person who is not heard shows as a task that fails
     try:
         tallystick.init("assistant", project=project, store=folder / "store", instrument=False)
         stores = open_stores(folder / "store")
-        active = recording()
-        assert active is not None
-        guard: Any = active.guard
         person = Person(stores.control)
-        guard._waiter = person.wait  # a person who is there at once
+        agent.rest = person.wait  # a person who is there at once
         world = World(suite, person)
         world.tools = {one.name: tallystick.guard(_callable(world, one)) for one in suite.functions}
         yield world
         stores.close()
     finally:
+        agent.rest = sleeps
         tallystick.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 

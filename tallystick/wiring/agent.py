@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -146,9 +147,12 @@ def _bring_up(own: Stores) -> Callable[[], None]:
     return bring_up
 
 
-def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str | None) -> RunGuard:
-    import time
+def rest(nanoseconds: int) -> None:
+    """What a guard does between two looks at an approval that it waits for: it sleeps."""
+    time.sleep(nanoseconds / 1e9)
 
+
+def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str | None) -> RunGuard:
     from tallystick.app.acting.guard import RunGuard
 
     if folder is not None:
@@ -160,7 +164,7 @@ def _guard(stores: Stores, folder: Path | None, settings: Settings, agent: str |
     _started.append(close)
     return RunGuard(
         stores.control, clock(), ids(), rules(stores, folder, settings, heard), rate_card(),
-        waiter=lambda nanoseconds: time.sleep(nanoseconds / 1e9), settings=guard_settings(settings), feed=heard,
+        waiter=lambda nanoseconds: rest(nanoseconds), settings=guard_settings(settings), feed=heard,
         clean=cleaner(settings), process=process_name, identities=identities(stores, settings, agent),
     )  # fmt: skip
 
