@@ -15,7 +15,8 @@ from tallystick.sdk.stepping import OpenStep
 from tallystick.sdk.values import cut_text
 
 _MOST: Final = 100  # marks that are recorded
-_LONGEST: Final = 60_000  # characters of an answer that are held against what was said and read
+_MOST_PARTS: Final = 200
+_LONGEST: Final = 100_000  # characters of an answer that are held against what was said and read
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -24,7 +25,9 @@ def mark_answer(active: Recording, step: OpenStep, text: Any) -> None:
     """Write on a step what is known of the answer that it gives; a guard that cannot say leaves it unmarked.
 
     ``tallystick.output.marks``: JSON ``{"third_party": [{value, at, integrity, sources}], "ungrounded": [value],
-    "whole": bool}``. With ``must_cite`` an answer with a value that nobody gave breaks its contract.
+    "parts": [{at, end, text, kind, integrity, source, step}], "whole": bool}``. ``parts`` are the places of the answer
+    that stand in what others said, in characters. With ``must_cite`` an answer with a value that nobody gave breaks its
+    contract.
     """
     contracts = getattr(active.guard, "contracts", None)
     if contracts is None or not isinstance(text, str) or not active.contents:
@@ -33,7 +36,12 @@ def mark_answer(active: Recording, step: OpenStep, text: Any) -> None:
     marks = {
         "third_party": [one.as_json() for one in answered.marks[:_MOST]],
         "ungrounded": list(answered.ungrounded[:_MOST]),
-        "whole": answered.whole and len(text) <= _LONGEST and len(answered.marks) <= _MOST,
+        "parts": [one.as_json(text) for one in answered.parts[:_MOST_PARTS]],
+        "whole": answered.whole
+        and answered.parts_whole
+        and len(text) <= _LONGEST
+        and len(answered.marks) <= _MOST
+        and len(answered.parts) <= _MOST_PARTS,
     }
     step.note({names.OUTPUT_MARKS: _encode(marks).decode()})
     if broken is not None:

@@ -67,7 +67,7 @@ class Landing:
             else:
                 tool, effect = running.tool, running.tool.effect
                 loop = memory.watch.ended(running.asked, at=at, result=result, error=error)
-                memory.read(running.tool, result, error)
+                memory.read(running.tool, result, error, call.step)
         decision = verdict.decision
         drafts = [
             effects.ended(

@@ -71,12 +71,12 @@ class RunMemory:
         while len(self.running) > _REMEMBERED_CALLS:
             self.running.popitem(last=False)
 
-    def read(self, tool: ToolDeclaration, result: Any, error: str | None) -> None:
+    def read(self, tool: ToolDeclaration, result: Any, error: str | None, step: str = "") -> None:
         """A call came back, and the model reads what it brought; an error's text is anybody's."""
-        self.labels.read(tool, result, self._signs(tool, result))
+        self.labels.read(tool, result, self._signs(tool, result), step)
         if error is not None:
             unknown = ToolDeclaration(tool.name)
-            self.labels.read(unknown, error, self._signs(unknown, error))
+            self.labels.read(unknown, error, self._signs(unknown, error), step)
 
     @staticmethod
     def _signs(tool: ToolDeclaration, result: Any) -> list[str]:

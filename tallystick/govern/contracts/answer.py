@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from tallystick.govern.labels.passages import Part, passages
 from tallystick.govern.labels.said import Said, said
 from tallystick.govern.labels.seen import Place, Seen
 from tallystick.model.labels import Integrity, worst
@@ -52,11 +53,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What is known of an answer: marks of what rests on third parties, and the values that rest on nobody."""
+    """What is known of an answer: marks of what rests on third parties, and the values that rest on nobody.
+
+    ``parts`` are the places of the text that stand in what third parties said, the marked values among them; with
+    ``parts_whole`` these are all.
+    """
 
     marks: tuple[Mark, ...]
     ungrounded: tuple[str, ...]
     whole: bool = True  # False: there is more than was looked at
+    parts: tuple[Part, ...] = ()
+    parts_whole: bool = True
 
 
 def judge_answer(text: str, words: Said, seen: Seen) -> Answered:
@@ -65,6 +72,7 @@ def judge_answer(text: str, words: Said, seen: Seen) -> Answered:
     marks: list[Mark] = []
     nobody: dict[str, None] = {}
     corpus = _corpus(seen)
+    spots: list[tuple[int, int, Place]] = []
     count = 0
     for at, value in values_in(looked):
         count += 1
@@ -80,7 +88,11 @@ def judge_answer(text: str, words: Said, seen: Seen) -> Answered:
         if all(not place.integrity.trusted for place in places):
             sources = tuple(dict.fromkeys(_source(place) for place in places))[:8]
             marks.append(Mark(value, at, integrity, sources))
-    return Answered(tuple(marks), tuple(nobody), len(text) <= LONGEST_ANSWER and count <= MOST_VALUES)
+            begins = looked.find(value, at)
+            spots.append((begins, begins + len(value), places[0]))
+    found = passages(text, words.text, seen, spots)
+    whole = len(text) <= LONGEST_ANSWER and count <= MOST_VALUES
+    return Answered(tuple(marks), tuple(nobody), whole, found.parts, found.whole)
 
 
 def values_in(text: str) -> Iterator[tuple[int, str]]:

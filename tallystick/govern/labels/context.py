@@ -49,9 +49,9 @@ class Context:
         self.watermark = worst((self.watermark, Integrity.USER))
         self._said = None
 
-    def read(self, tool: ToolDeclaration, result: Any, signs: Iterable[str] = ()) -> None:
-        """A tool of this run returned something, and the model will read it."""
-        lowest = self.seen.add(tool, result)
+    def read(self, tool: ToolDeclaration, result: Any, signs: Iterable[str] = (), step: str = "") -> None:
+        """A tool of this run returned something in a step, and the model will read it."""
+        lowest = self.seen.add(tool, result, step)
         if tool.returns or result is not None:
             self.watermark = worst((self.watermark, lowest))
         held = [name for one in tool.returns.values() for name in one.classes]

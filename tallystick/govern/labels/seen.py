@@ -28,12 +28,16 @@ Key = str | Decimal
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value was returned: the tool, the field, on whose word, and by which names a person knows the record."""
+    """Where a value was returned: the tool, the field, on whose word, and by which names a person knows the record.
+
+    ``step`` is the first step that returned it there; no decision rests on it.
+    """
 
     tool: str
     path: str
     integrity: Integrity
     names: tuple[str, ...] = ()
+    step: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -51,8 +55,13 @@ class Seen:
         key = key_of(value)
         return self.places.get(key, ()) if key is not None else ()
 
-    def add(self, tool: ToolDeclaration, result: Any) -> Integrity:
-        """Remember what a tool returned; gives the integrity of its least trusted field."""
+    @property
+    def cut(self) -> bool:
+        """Whether there were more long texts than are remembered."""
+        return self._room < 0
+
+    def add(self, tool: ToolDeclaration, result: Any, step: str = "") -> Integrity:
+        """Remember what a tool returned in a step; gives the integrity of its least trusted field."""
         data = opened(result)
         lowest = Integrity.SYSTEM
         named = self.names.learn(tool, data)
@@ -64,15 +73,16 @@ class Seen:
             if key is None:
                 continue
             if isinstance(key, str) and len(key) > _LONGEST:
-                self._keep(key, Place(tool.name, path, said.integrity))
+                self._keep(key, Place(tool.name, path, said.integrity, step=step))
                 continue
-            self._remember(key, Place(tool.name, path, said.integrity, named.get((path, key), ())))
+            names = named.get((path, key), ())
+            self._remember(key, Place(tool.name, path, said.integrity, names, step))
         return lowest
 
     def _keep(self, text: str, place: Place) -> None:
         if self._room > 0:
             self.long.append((text[: self._room], place))
-            self._room -= len(text)
+        self._room -= len(text)
 
     def _remember(self, key: Key, place: Place) -> None:
         known = self.places.get(key)
