@@ -17,7 +17,7 @@ import cedarpy
 from tallystick.govern.asking import quorum_of
 from tallystick.govern.findings import Problem, annotation_problems, explain, redacted_arguments
 from tallystick.govern.reading import RuleText, can_match, rule_texts
-from tallystick.govern.schema import SCHEMA_VERSION, schema
+from tallystick.govern.schema import JOINT_SCHEMA, SCHEMA_VERSION, schema
 from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
@@ -146,6 +146,8 @@ def load(
         "settings": {"state": state.value},
         "evaluator": evaluator,
     }
+    if schema_version >= JOINT_SCHEMA:  # the same rules, and another answer where they hold for several groups
+        identity["schema_version"] = schema_version
     reported = sorted(one.name for one in files if one.report)
     if reported:
         identity["report"] = reported

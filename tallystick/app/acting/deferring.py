@@ -208,7 +208,7 @@ class DeferringGuard(RunGuard):
         yes = found.state is ApprovalState.APPROVED
         act = Act(
             asked, _by_name(call.tool), self._clock.now(), pending.act.salt,
-            frozenset({pending.asked.group}) if yes else frozenset(), approval if yes else None,
+            pending.asked.all if yes else frozenset(), approval if yes else None,
             word=pending.act.word, clean=self._clean,
         )  # fmt: skip
         memory = self._memory(call.run)

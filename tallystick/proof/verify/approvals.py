@@ -9,6 +9,7 @@ from typing import Any, Final
 from tallystick.model.canonical import digest
 from tallystick.model.control import approval_binding
 from tallystick.model.journal import Entry
+from tallystick.model.quorum import served
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.seen import Seen, time_of
 
@@ -24,6 +25,7 @@ class _Asked:
     step: str | None = None
     answer: str | None = None
     given: list[str] = field(default_factory=list)  # who said yes
+    spoken: list[tuple[str, ...]] = field(default_factory=list)  # and for which of several groups each of them
     edits: Mapping[str, Any] | None = None  # the commitments of proposed values
     expired: bool = False
     consumed: int | None = None  # entry that used it
@@ -89,6 +91,8 @@ class Approvals:
             )
         if _quorum(body) != (made.get("quorum") or 1):
             self._say(entry, f"approval {approval} asks another number of people than its decision says")
+        if body.get("groups") != made.get("groups") or not _adds_up(body):
+            self._say(entry, f"approval {approval} asks other groups than its decision says")
         self._bound(entry, made)
         self._told.holds(_CHECK)
 
@@ -101,7 +105,7 @@ class Approvals:
         body = entry.body
         bound = approval_binding(
             made, declared.get("effect"), body["group"], body["expires_ns"], quorum=_quorum(body),
-            apart=body.get("apart") or (),
+            apart=body.get("apart") or (), groups=body.get("groups"),
         )  # fmt: skip
         if body["binding"] != bound:
             self._say(entry, f"approval {entry.body['approval']} is not bound to the call that was held")
@@ -119,9 +123,20 @@ class Approvals:
             if any(name == str(one).strip().casefold() for one in asked.body.get("apart") or ()):
                 self._say(entry, f"approval {approval} was given by somebody who had a part in it")
             asked.given.append(name)
+            self._for_whom(entry, asked)
             if len(asked.given) < _quorum(asked.body):
                 return
         asked.answer = body["answer"]
+
+    def _for_whom(self, entry: Entry, asked: _Asked) -> None:
+        """Where several groups are asked, each yes is for one that nobody else served."""
+        groups = asked.body.get("groups")
+        if groups is None:
+            return
+        spoken = tuple(str(one) for one in entry.body.get("groups") or ())
+        asked.spoken.append(spoken)
+        if not set(spoken) <= set(groups) or served(groups, asked.spoken) < len(asked.spoken):
+            self._say(entry, f"approval {entry.body['approval']} counts a yes that no group was asked for")
 
     def _by_somebody(self, entry: Entry, asked: _Asked) -> None:
         """What holds of answers and edits alike."""
@@ -190,7 +205,7 @@ class Approvals:
         if asked.decided:
             self._say(entry, f"approval {approval} let two calls through")
         asked.decided = True
-        if made["approved"] != [asked.body["group"]]:
+        if made["approved"] != sorted(asked.body.get("groups") or [asked.body["group"]]):
             self._say(
                 entry,
                 f"decision {made['decision']} counts other groups than the one approval {approval} is from",
@@ -204,6 +219,12 @@ class Approvals:
 
     def _say(self, entry: Entry, text: str) -> None:
         self._told.finding(_CHECK, f"entry {entry.seq}", text)
+
+
+def _adds_up(body: Mapping[str, Any]) -> bool:
+    """Whether the people asked of several groups are as many as are asked together."""
+    groups = body.get("groups")
+    return groups is None or (len(groups) > 1 and sum(groups.values()) == _quorum(body))
 
 
 def _quorum(body: Mapping[str, Any]) -> int:
