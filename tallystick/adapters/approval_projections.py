@@ -20,12 +20,12 @@ from tallystick.govern.approvals import (
     edited,
     expired,
     may_vouch,
-    same_person,
     stands_apart,
 )
 from tallystick.model.control import Approval, ApprovalState, Vouched
 from tallystick.model.errors import BadInput, Conflict, Denied, UnknownThing
 from tallystick.model.journal import Entry
+from tallystick.model.quorum import same_person
 
 LONGEST_VOUCHED_NS: Final = 366 * 86_400 * 1_000_000_000
 

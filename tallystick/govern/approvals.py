@@ -7,28 +7,18 @@ the epoch, of the clock of the store that writes the entry.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from tallystick.model.control import Approval, ApprovalState, Given
 from tallystick.model.errors import BadInput, Conflict, Denied
-from tallystick.model.quorum import named, served
+from tallystick.model.quorum import named, same_person, served
 
 ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
 MOST_APPROVERS: Final = 9  # that one rule may ask for
 USER: Final = "user:"  # before the name of an operating system's user among those who may not approve
 _LS: Final = "tally approvals ls"
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: nobody counts twice by writing their name in another way."""
-    return _folded(one) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def waiting(found: Approval, at: int) -> None:

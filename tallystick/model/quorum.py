@@ -6,6 +6,7 @@ for; who may speak for several serves one of them, whichever lets the most be se
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -34,6 +35,15 @@ def lacking(asked: Mapping[str, int], given: Sequence[Collection[str]]) -> tuple
     """The groups of which one more yes would count, in order of name; empty once everybody asked for has said it."""
     now = served(asked, given)
     return tuple(group for group in sorted(asked) if served(asked, [*given, (group,)]) > now)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's: nobody counts twice by writing their name in another way."""
+    return _folded(one) == _folded(other)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def named(groups: Collection[str]) -> str:

@@ -9,9 +9,10 @@ from typing import Any, Final
 from tallystick.model.canonical import digest
 from tallystick.model.control import approval_binding
 from tallystick.model.journal import Entry
-from tallystick.model.quorum import served
+from tallystick.model.quorum import same_person, served
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.seen import Seen, time_of
+from tallystick.proof.verify.vouching import Vouching
 
 _CHECK: Final = "conduct"
 Decisions = Mapping[str, tuple[int, Mapping[str, Any]]]
@@ -39,6 +40,7 @@ class Approvals:
         self._told = told
         self._seen = seen
         self._known: dict[str, _Asked] = {}
+        self._vouching = Vouching(told, seen)
 
     def binding(self, approval: str) -> str | None:
         """What an approval was asked for; None when nobody asked."""
@@ -117,10 +119,10 @@ class Approvals:
         if body["answer"] not in ("approved", "rejected"):
             self._say(entry, f"approval {approval} has an answer that there is none")
         if body["answer"] == "approved":
-            name = str(body["by"]).strip().casefold()
-            if name in asked.given:
+            name = str(body["by"])
+            if any(same_person(name, one) for one in asked.given):
                 self._say(entry, f"approval {approval} counts one person twice")
-            if any(name == str(one).strip().casefold() for one in asked.body.get("apart") or ()):
+            if any(same_person(name, str(one)) for one in asked.body.get("apart") or ()):
                 self._say(entry, f"approval {approval} was given by somebody who had a part in it")
             asked.given.append(name)
             self._for_whom(entry, asked)
@@ -148,6 +150,8 @@ class Approvals:
             self._say(entry, f"approval {approval} was answered for another binding")
         if not isinstance(body["by"], str) or not body["by"].strip():
             self._say(entry, f"approval {approval} was answered by nobody")
+        elif entry.actor != body["by"]:
+            self._say(entry, f"approval {approval} was answered by somebody else than who wrote the answer")
         elif body.get("person") not in (None, body["by"]):
             self._say(entry, f"approval {approval} was answered by somebody else than the person it names")
         if entry.at >= asked.expires:
@@ -170,6 +174,31 @@ class Approvals:
         same = all(asked.body[key] == made[key] for key in ("run", "agent", "tool"))
         if not same or set(asked.body["arguments"]) != set(made["arguments"] or {}):
             self._say(entry, f"decision {made['decision']} is about something else than edit {edit}")
+            return
+        for name, given in (made["arguments"] or {}).items():
+            if name in asked.edits:
+                text, meant = f"decision {made['decision']} has another value than edit {edit}", asked.edits[name]
+            else:
+                text = f"decision {made['decision']} has an argument that edit {edit} did not change, changed"
+                meant = asked.body["arguments"][name]
+            self._vouching.same(entry, text, name, given, meant)
+
+    def vouched(self, entry: Entry) -> None:
+        """Somebody vouched for a value, or let a class of data flow, with their yes."""
+        asked = self._known.get(entry.body["approval"])
+        alone = asked is not None and asked.answer == "approved" and len(asked.given) == 1
+        self._vouching.entry(
+            entry, asked.body if asked is not None and alone else None,
+            asked.given[0] if asked is not None and alone else None,
+        )  # fmt: skip
+
+    def decided(self, entry: Entry) -> None:
+        """A decision, which may count what a person vouched for."""
+        self._vouching.decided(entry)
+
+    def finish(self) -> None:
+        """Compare what only the openings tell."""
+        self._vouching.finish()
 
     def _consumed(self, entry: Entry, asked: _Asked) -> None:
         body = entry.body
