@@ -156,7 +156,9 @@ def _said(call: Invocation, one: str, given: Mapping[str, Any], answer: str, nam
     call.out.line(f"{answer} {one_line(str(given.get('approval', one)))} as {by}")
     if answer == "approved" and given.get("state") == "waiting":
         missing = int(given["quorum"]) - len(given["given"])
-        call.out.say(f"it waits for {missing} more of {one_line(named(given.get('lacking') or [str(given['group'])]))}")
+        call.out.say(
+            f"it waits for {missing} more of {one_line(named(given.get('lacking') or [str(given['group'])]))}"
+        )
 
 
 @approvals.command()

@@ -139,14 +139,16 @@ def load(
             problems=[problem.as_json() for problem in problems],
         )  # fmt: skip
     state = PolicyState.PERMISSIVE if permissive else PolicyState.ENFORCED
-    identity = {
+    identity: dict[str, Any] = {
         "files": {one.name: digest_bytes(one.text.encode("utf-8", "surrogatepass")) for one in files},
         "tools": _digest_of(known),
         "schema": parts.schema_json,
         "settings": {"state": state.value},
         "evaluator": evaluator,
     }
-    if schema_version >= JOINT_SCHEMA:  # the same rules, and another answer where they hold for several groups
+    if (
+        schema_version >= JOINT_SCHEMA
+    ):  # the same rules, and another answer where they hold for several groups
         identity["schema_version"] = schema_version
     reported = sorted(one.name for one in files if one.report)
     if reported:

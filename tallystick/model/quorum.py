@@ -1,7 +1,7 @@
 """Quorum: how many people of which groups must say yes to one question, where nobody serves twice.
 
-``asked`` says how many people of each group. ``given`` are, for each person who said yes, the groups that they may speak
-for; who may speak for several serves one of them, whichever lets the most be served.
+``asked`` says how many people of each group. ``given`` are, for each person who said yes, the groups that they may
+speak for; who may speak for several serves one of them, whichever lets the most be served.
 """
 
 from __future__ import annotations

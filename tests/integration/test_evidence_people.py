@@ -1,4 +1,4 @@
-"""What people did to held calls, in evidence: several groups, a quorum, an edit, what was vouched for; and lies of it."""
+"""What people did to held calls, in evidence: groups, a quorum, an edit, what was vouched for; and lies of it."""
 
 from __future__ import annotations
 
@@ -169,13 +169,15 @@ def one_group_fewer_approved(lines: Lines) -> None:
 
 
 LIES: list[tuple[Callable[[Lines], None], str]] = [
-    (argument_changed_beside_the_edit, "has an argument that edit"), (edit_says_another_amount, "another value than edit"),
+    (argument_changed_beside_the_edit, "has an argument that edit"),
+    (edit_says_another_amount, "another value than edit"),
     (endorsed_by_another, "on the word of somebody else"), (endorsed_another_value, "is another value than"),
     (endorsed_what_nobody_asked_about, "nobody asked about: 'note'"),
     (endorsed_for_another_tool, "for another run, agent or tool"), (endorsed_with_a_quorum, "by nobody alone"),
     (one_of_the_quorum_is_another, "counts one person twice"), (one_of_the_quorum_did_not_write, "than who wrote"),
     (a_group_was_not_asked, "asks other groups"), (yes_for_a_group_that_has_its_people, "that no group was asked for"),
-    (yes_for_a_group_that_nobody_asked, "that no group was asked for"), (one_group_fewer_approved, "counts other groups"),
+    (yes_for_a_group_that_nobody_asked, "that no group was asked for"),
+    (one_group_fewer_approved, "counts other groups"),
 ]  # fmt: skip
 
 

@@ -26,7 +26,9 @@ class _Asked:
     step: str | None = None
     answer: str | None = None
     given: list[str] = field(default_factory=list)  # who said yes
-    spoken: list[tuple[str, ...]] = field(default_factory=list)  # and for which of several groups each of them
+    spoken: list[tuple[str, ...]] = field(
+        default_factory=list
+    )  # and for which of several groups each of them
     edits: Mapping[str, Any] | None = None  # the commitments of proposed values
     expired: bool = False
     consumed: int | None = None  # entry that used it
@@ -177,7 +179,10 @@ class Approvals:
             return
         for name, given in (made["arguments"] or {}).items():
             if name in asked.edits:
-                text, meant = f"decision {made['decision']} has another value than edit {edit}", asked.edits[name]
+                text, meant = (
+                    f"decision {made['decision']} has another value than edit {edit}",
+                    asked.edits[name],
+                )
             else:
                 text = f"decision {made['decision']} has an argument that edit {edit} did not change, changed"
                 meant = asked.body["arguments"][name]

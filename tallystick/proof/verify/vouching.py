@@ -1,4 +1,4 @@
-"""Vouching in evidence: what people changed of a call is what was decided, and who vouches for a value had approved it."""
+"""Vouching in evidence: what people changed of a call is what was decided, and who vouches had approved it alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Vouching:
     def __init__(self, told: Checklist, seen: Seen) -> None:
         self._told = told
         self._seen = seen
-        self._pairs: list[tuple[str, str, str, str, str]] = []  # place, said where they differ, about, two commitments
+        self._pairs: list[
+            tuple[str, str, str, str, str]
+        ] = []  # place, said where they differ, about, two commitments
         self._word: list[tuple[str, str, int]] = []  # tool, argument, until: what was vouched for up to here
 
     def same(self, entry: Entry, text: str, about: str, one: Any, other: Any) -> None:
@@ -47,7 +49,9 @@ class Vouching:
             (body["class"], "leaks") if entry.kind == "label.released" else (body["argument"], "untrusted")
         )
         if name not in facts.get(among, ()):
-            self._told.finding(_CHECK, place, f"{what} is something that nobody asked about: {str(name)[:80]!r}")
+            self._told.finding(
+                _CHECK, place, f"{what} is something that nobody asked about: {str(name)[:80]!r}"
+            )
         elif entry.kind == "value.endorsed":
             text = f"{what} is another value than the one that was approved"
             self.same(entry, text, str(name), body["value"], asked["arguments"][name])
@@ -62,7 +66,8 @@ class Vouching:
         at = time_of(body["at"])
         for name, why in ((body.get("facts") or {}).get("why") or {}).items():
             if why != ENDORSED or any(
-                (tool, argument) == (body["tool"], name) and at < until for tool, argument, until in self._word
+                (tool, argument) == (body["tool"], name) and at < until
+                for tool, argument, until in self._word
             ):
                 continue
             text = f"who vouched for {str(name)[:80]!r} did so in another run, or in no entry of this file"
