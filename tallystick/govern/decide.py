@@ -6,7 +6,7 @@ can go wrong is a no. Where no rule decides anything, an effect is refused and t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +14,14 @@ import cedarpy
 import msgspec
 
 from tallystick.govern.answers import Narrow
+from tallystick.govern.approvals import MOST_APPROVERS
 from tallystick.govern.policy import PolicySet, Rule
-from tallystick.govern.schema import FIRST_SCHEMA, request
+from tallystick.govern.schema import FIRST_SCHEMA, JOINT_SCHEMA, request
 from tallystick.model.control import Answer, PolicyState, ToolCall
 from tallystick.model.errors import BadInput
 from tallystick.model.guarding import ToolDeclaration
 from tallystick.model.labels import UNKNOWN, Facts
+from tallystick.model.quorum import named
 from tallystick.model.step import Effect
 
 _encode = msgspec.json.encode
@@ -31,8 +33,9 @@ class Ruling:
     """An answer and why. ``because`` is for the model, ``group`` approves a held call; ``reasons`` are for people.
 
     ``rules`` are the places of the rules that decided, ``redact`` the arguments whose values are not to be kept.
-    ``quorum`` people of the group must approve, and are asked ``asks``. ``would``: what the answer would have been with
-    the rules that are only reported, where they would change it.
+    ``quorum`` people must approve, and are asked ``asks``. ``groups`` says how many of each group, where several rules
+    hold for several groups: ``group`` then names them all. ``would``: what the answer would have been with the rules
+    that are only reported, where they would change it.
     """
 
     answer: Answer
@@ -44,6 +47,12 @@ class Ruling:
     would: Ruling | None = None
     quorum: int = 1
     asks: str | None = None
+    groups: Mapping[str, int] | None = None
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The groups that approve a held call."""
+        return frozenset(self.groups or ((self.group,) if self.group is not None else ()))
 
 
 def decide(
@@ -102,10 +111,12 @@ def _answer(
         if ruling.answer is not Answer.HOLD:
             return ruling
         # An approval that could not change the answer must not be asked of anybody.
-        lifted = ask({*approvals, str(ruling.group)})
+        lifted = ask({*approvals, *ruling.asked})
     except BadInput as error:
         return Ruling(Answer.DENY, (error.message,))
-    return ruling if lifted.answer is Answer.ALLOW else replace(lifted, answer=Answer.DENY, group=None)
+    if lifted.answer is Answer.ALLOW:
+        return ruling
+    return replace(lifted, answer=Answer.DENY, group=None, groups=None)
 
 
 def _evaluate(
@@ -145,30 +156,39 @@ def _ruling(policies: PolicySet, result: cedarpy.AuthzResult, declaration: ToolD
         return Ruling(Answer.ALLOW, tuple(rule.label for rule in rules), rules=_places(rules), redact=redact)
     if result.decision is not cedarpy.Decision.Deny:
         return Ruling(Answer.DENY, ("the evaluator gave no decision",))
-    return replace(_refused(rules, declaration), rules=_places(rules))
+    return replace(_refused(policies, rules, declaration), rules=_places(rules))
 
 
 def _places(rules: list[Rule]) -> tuple[str, ...]:
     return tuple(rule.place for rule in rules)
 
 
-def _refused(rules: list[Rule], declaration: ToolDeclaration) -> Ruling:
-    """A no: hold when every rule that forbids can be lifted by one and the same group, else deny."""
+def _refused(policies: PolicySet, rules: list[Rule], declaration: ToolDeclaration) -> Ruling:
+    """A no: hold when every rule that forbids can be lifted by the groups that the rules name, else deny."""
     labels = tuple(rule.label for rule in rules)
     because = next((rule.because for rule in rules if rule.because), None)
     if not rules:
         return Ruling(Answer.DENY, (f"no rule permits {declaration.name}",))
-    groups = sorted({rule.hold for rule in rules if rule.hold})
     if all(rule.hold for rule in rules):
-        if len(groups) == 1:
-            asks = next((rule.ask for rule in rules if rule.ask), None)
-            return Ruling(
-                Answer.HOLD, labels, because, groups[0], quorum=max(rule.quorum for rule in rules), asks=asks
-            )
-        return Ruling(Answer.DENY, (*labels, f"{' and '.join(groups)} would each have to approve"), because)
+        return _held(policies, rules, labels, because)
     return Ruling(
         Answer.DENY, labels, next((rule.because for rule in rules if rule.because and not rule.hold), because)
     )
+
+
+def _held(policies: PolicySet, rules: list[Rule], labels: tuple[str, ...], because: str | None) -> Ruling:
+    """Ask every group that a rule names, each for as many people as the strictest of its rules wants."""
+    groups: dict[str, int] = {}
+    for rule in rules:
+        groups[str(rule.hold)] = max(rule.quorum, groups.get(str(rule.hold), 1))
+    people, who = sum(groups.values()), named(groups)
+    if len(groups) > 1 and policies.schema_version < JOINT_SCHEMA:
+        return Ruling(Answer.DENY, (*labels, f"{who} would each have to approve"), because)
+    if people > MOST_APPROVERS:
+        return Ruling(Answer.DENY, (*labels, f"{people} people of {who} would have to approve"), because)
+    asks = " ".join(dict.fromkeys(rule.ask for rule in rules if rule.ask)) or None
+    several = dict(sorted(groups.items())) if len(groups) > 1 else None
+    return Ruling(Answer.HOLD, labels, because, who, quorum=people, asks=asks, groups=several)
 
 
 def _undeclared(policies: PolicySet, declaration: ToolDeclaration) -> Ruling:

@@ -18,7 +18,7 @@ from tallystick.govern.answers import Answers, Narrow
 from tallystick.govern.asking import quorum_of
 from tallystick.govern.findings import Problem, annotation_problems, explain, redacted_arguments
 from tallystick.govern.reading import RuleText, can_match, rule_texts
-from tallystick.govern.schema import SCHEMA_VERSION, schema
+from tallystick.govern.schema import JOINT_SCHEMA, SCHEMA_VERSION, schema
 from tallystick.govern.sight import sight_of
 from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
@@ -163,13 +163,17 @@ def load(
             problems=[problem.as_json() for problem in problems],
         )  # fmt: skip
     state = PolicyState.PERMISSIVE if permissive else PolicyState.ENFORCED
-    identity = {
+    identity: dict[str, Any] = {
         "files": {one.name: digest_bytes(one.text.encode("utf-8", "surrogatepass")) for one in files},
         "tools": _digest_of(known),
         "schema": parts.schema_json,
         "settings": {"state": state.value},
         "evaluator": evaluator,
     }
+    if (
+        schema_version >= JOINT_SCHEMA
+    ):  # the same rules, and another answer where they hold for several groups
+        identity["schema_version"] = schema_version
     reported = sorted(one.name for one in files if one.report)
     if reported:
         identity["report"] = reported

@@ -18,7 +18,7 @@ One action per tool, each in the group of its effect. A rule sees::
                 on_behalf  String: the person at the beginning, "" where none is named
 
 The schema has versions, because recorded decisions are made again under the one that they were made under: the first
-had no labels and no chain.
+had no labels and no chain, and before the third a call that rules hold for several groups was refused.
 
 Types: string String, long Long, decimal decimal (four digits), bool Bool, list Set<String>, record String (its
 canonical JSON). An argument is required unless its type ends in "?". An argument that nobody declared cannot be
@@ -51,7 +51,8 @@ ARGUMENT_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
 EFFECT_PREFIX: Final = "effect:"
 CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals", "labels", "chain", "depth", "on_behalf")
 FIRST_SCHEMA: Final = 1
-SCHEMA_VERSION: Final = 2
+JOINT_SCHEMA: Final = 3
+SCHEMA_VERSION: Final = 3
 
 _STRINGS: Final = {"type": "Set", "element": {"type": "String"}}
 _SWITCH: Final = {"type": "Boolean"}

@@ -134,7 +134,8 @@ def _why_not(site: Site, caller: Caller, opened: Mapping[str, Any] | None) -> st
         return None
     if caller.person is None:
         return "only people who are signed in answer approvals"
-    return site.people.may_answer(caller.person, str(opened["group"]))
+    why = [site.people.may_answer(caller.person, group) for group in opened["groups"]]
+    return None if None in why else why[0]
 
 
 def _held(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

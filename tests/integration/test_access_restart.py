@@ -1,4 +1,4 @@
-"""A server that is killed between the question, its answer, the call and its outcome: nothing is forgotten or repeated."""
+"""A server is killed between the question, its answer, the call and its outcome: nothing is forgotten or repeated."""
 
 from __future__ import annotations
 

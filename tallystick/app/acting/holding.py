@@ -103,7 +103,7 @@ class Holding:
         if found.state is not ApprovalState.APPROVED:
             return self._without(act, memory, found, edits)
         again = Act(
-            act.call, act.given, self._clock.now(), act.salt, frozenset({asked.group}), approval, word=act.word,
+            act.call, act.given, self._clock.now(), act.salt, asked.all, approval, word=act.word,
             edit=act.edit, clean=act.clean,
         )  # fmt: skip
         return self._use(again, memory, asked, bound)
@@ -117,7 +117,7 @@ class Holding:
             found = expire(self._control, found)
         act.at, act.approval = self._clock.now(), found.id
         if found.state is ApprovalState.APPROVED:
-            act.approved = frozenset({found.group})
+            act.approved = frozenset(found.asked)
             verdict = self._use(act, memory, before.asked, found.binding)
         elif found.state is ApprovalState.EDITED:
             verdict = self._edited(act, memory, found, 0)
@@ -212,7 +212,7 @@ class Holding:
         assert act.ruling is not None
         return Asked(
             act.ruling.group or "", self._clock.now() + self._asking.timeout_ns, act.ruling.quorum,
-            self._apart(act), act.ruling.asks,
+            self._apart(act), act.ruling.asks, act.ruling.groups,
         )  # fmt: skip
 
     def _apart(self, act: Act) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Earlier:
     def asked(self) -> Asked:
         """Who was asked."""
         found = self.found
-        return Asked(found.group, found.expires, found.quorum, found.apart, found.asks)
+        return Asked(found.group, found.expires, found.quorum, found.apart, found.asks, found.groups)
 
 
 def earlier(control: ControlStore, act: Act) -> Earlier | None:
