@@ -13,6 +13,7 @@ from typing import Any
 import cedarpy
 import msgspec
 
+from tallystick.govern.answers import Narrow
 from tallystick.govern.approvals import MOST_APPROVERS
 from tallystick.govern.policy import PolicySet, Rule
 from tallystick.govern.schema import FIRST_SCHEMA, JOINT_SCHEMA, request
@@ -67,46 +68,88 @@ def decide(
     if not policies.decides:
         ruling = _without_policy(policies, declaration)
     else:
-        ruling = _answer(policies, policies.slices.get(declaration.name), call, declaration, approvals, facts)
-    observed = policies.observed.get(declaration.name)
-    if observed is None:
+        ruling = _answer(policies, call, declaration, approvals, facts, reported=False)
+    if declaration.name not in policies.observed:
         return ruling
-    would = _answer(policies, observed, call, declaration, approvals, facts)
+    would = _answer(policies, call, declaration, approvals, facts, reported=True)
     told = any(policies.rules[place].report for place in would.rules)
     changed = (would.answer, would.group) != (ruling.answer, ruling.group)
     return replace(ruling, would=would) if changed or told else ruling
 
 
 def _answer(
-    policies: PolicySet, rules: cedarpy.PolicySet | None, call: ToolCall, declaration: ToolDeclaration,
-    approvals: Collection[str], facts: Facts,
+    policies: PolicySet, call: ToolCall, declaration: ToolDeclaration, approvals: Collection[str], facts: Facts, *,
+    reported: bool,
 ) -> Ruling:  # fmt: skip
+    """What the rules of a tool say; ``reported``: with those that are only reported among them."""
+    name = declaration.name
+    rules = (policies.observed if reported else policies.slices).get(name)
     if rules is None or policies.schema is None or policies.entities is None:
-        return Ruling(Answer.DENY, (f"tool {declaration.name} is not in the schema of the policy set",))
+        return Ruling(Answer.DENY, (f"tool {name} is not in the schema of the policy set",))
+    known = policies.tools.get(name)
+    # What is asked with less than everything was made for the tool as the set knows it.
+    narrow = (
+        policies.narrow(name, reported=reported) if known is declaration or known == declaration else None
+    )
+    labels = facts if policies.schema_version > FIRST_SCHEMA else None
+
+    def ask(groups: Collection[str]) -> Ruling:
+        if narrow is not None:
+            asked = request(call, declaration, groups, labels, narrow.sight)
+            key = (name, reported, call.agent, _encode(asked["context"]))
+            ruling: Ruling | None = policies.answers.known(key)
+            if ruling is not None:
+                return ruling
+            ruling = _evaluate(policies, rules, asked, declaration, narrow)
+            if ruling is not None:
+                policies.answers.keep(key, ruling)
+                return ruling
+        return _whole(policies, rules, request(call, declaration, groups, labels), declaration)
+
     try:
-        labels = facts if policies.schema_version > FIRST_SCHEMA else None
-        asked = request(call, declaration, approvals, labels)
+        ruling = ask(approvals)
+        if ruling.answer is not Answer.HOLD:
+            return ruling
+        # An approval that could not change the answer must not be asked of anybody.
+        lifted = ask({*approvals, *ruling.asked})
     except BadInput as error:
         return Ruling(Answer.DENY, (error.message,))
-    ruling = _evaluate(policies, rules, asked, declaration)
-    if ruling.answer is not Answer.HOLD:
-        return ruling
-    # An approval that could not change the answer must not be asked of anybody.
-    asked["context"]["approvals"] = sorted({*approvals, *ruling.asked})
-    lifted = _evaluate(policies, rules, asked, declaration)
     if lifted.answer is Answer.ALLOW:
         return ruling
     return replace(lifted, answer=Answer.DENY, group=None, groups=None)
 
 
 def _evaluate(
-    policies: PolicySet, slice_: cedarpy.PolicySet, asked: dict[str, Any], declaration: ToolDeclaration
+    policies: PolicySet,
+    rules: cedarpy.PolicySet,
+    asked: dict[str, Any],
+    declaration: ToolDeclaration,
+    narrow: Narrow,
+) -> Ruling | None:
+    """What rules say to a request with no more than they look at; None where that says nothing: then ask the whole."""
+    result = _asked(asked, rules, narrow.entities, narrow.schema)
+    decided = result.decision in (cedarpy.Decision.Allow, cedarpy.Decision.Deny)
+    return _ruling(policies, result, declaration) if decided and not result.diagnostics.errors else None
+
+
+def _whole(
+    policies: PolicySet, rules: cedarpy.PolicySet, asked: dict[str, Any], declaration: ToolDeclaration
 ) -> Ruling:
-    encoded = {**asked, "context": _encode(asked["context"]).decode("utf-8")}
     assert policies.entities is not None
-    result = cedarpy.is_authorized(encoded, slice_, policies.entities, policies.schema)
+    result = _asked(asked, rules, policies.entities, policies.schema)
     if result.diagnostics.errors:
         return Ruling(Answer.DENY, tuple(f"policy error: {error}" for error in result.diagnostics.errors))
+    return _ruling(policies, result, declaration)
+
+
+def _asked(
+    asked: dict[str, Any], rules: cedarpy.PolicySet, entities: cedarpy.Entities, schema: cedarpy.Schema | None
+) -> cedarpy.AuthzResult:
+    encoded = {**asked, "context": _encode(asked["context"]).decode("utf-8")}
+    return cedarpy.is_authorized(encoded, rules, entities, schema)
+
+
+def _ruling(policies: PolicySet, result: cedarpy.AuthzResult, declaration: ToolDeclaration) -> Ruling:
     rules = [policies.rules[place] for place in sorted(result.diagnostics.reasons) if place in policies.rules]
     if result.decision is cedarpy.Decision.Allow:
         redact = tuple(dict.fromkeys(name for rule in rules for name in rule.redact))

@@ -32,6 +32,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from tallystick.govern.sight import EVERYTHING, Sight
 from tallystick.model.canonical import canonical_json
 from tallystick.model.control import ToolCall
 from tallystick.model.errors import BadInput
@@ -123,14 +124,16 @@ def _kind(tool: ToolDeclaration, name: str, written: str) -> tuple[str, bool]:
 
 
 def request(
-    call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str], facts: Facts | None = UNKNOWN
-) -> dict[str, Any]:
-    """The Cedar request of a call; without ``facts`` it is one of the first schema.
+    call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str], facts: Facts | None = UNKNOWN,
+    sight: Sight = EVERYTHING,
+) -> dict[str, Any]:  # fmt: skip
+    """The Cedar request of a call; without ``facts`` it is one of the first schema. ``sight``: with no more than that.
 
-    Raises BadInput naming the argument that does not fit the declaration.
+    Raises BadInput naming the argument that does not fit the declaration, looked at or not.
     """
     for name in (call.agent, call.workflow or "", *approvals):
-        _name(name)
+        if not name.isascii():
+            _name(name)
     context = {
         "args": _arguments(call.arguments, tool),
         "agent": call.agent,
@@ -139,13 +142,15 @@ def request(
         "approvals": sorted(approvals),
     }
     if facts is not None:
-        context["labels"] = facts.for_rules()
-        context |= facts.acting_for_rules(call.agent)
+        if sight.has("labels"):
+            context["labels"] = facts.for_rules()
+        if sight.has("chain", "depth", "on_behalf"):
+            context |= facts.acting_for_rules(call.agent)
     return {
         "principal": {"type": "Agent", "id": call.agent},
         "action": {"type": "Action", "id": tool.name},
         "resource": {"type": "Tool", "id": tool.name},
-        "context": context,
+        "context": sight.shown(context),
     }
 
 

@@ -1,4 +1,4 @@
-"""What people did to held calls, in evidence: groups, a quorum, an edit, what was vouched for; and lies of it."""
+"""What people did to held calls, in evidence: several groups, a quorum, an edit, what was vouched for; and lies."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Holding:
         Nothing of it was decided yet. Raises Held while nobody answered.
         """
         before = earlier(self._control, act) if self._asking.suspend else None
-        return None if before is None else self._resume(before, memory)
+        return None if before is None else self.resume(before, memory)
 
     def held(self, act: Act, memory: RunMemory, edits: int = 0) -> Verdict:
         """Ask and wait, then decide again; or suspend: raises Held."""
@@ -108,8 +108,8 @@ class Holding:
         )  # fmt: skip
         return self._use(again, memory, asked, bound)
 
-    def _resume(self, before: Earlier, memory: RunMemory) -> Verdict:
-        """The same call again: its answer, or Held where it still waits."""
+    def resume(self, before: Earlier, memory: RunMemory) -> Verdict:
+        """The same call again: what its answer makes of it. Raises Held where it still waits."""
         found, act = before.found, before.act
         if found.state is ApprovalState.WAITING:
             if self._clock.now() < found.expires:

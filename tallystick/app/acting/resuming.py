@@ -41,6 +41,13 @@ def earlier(control: ControlStore, act: Act) -> Earlier | None:
     return _among(control, act, asked, act.call, None)
 
 
+def asked_about(control: ControlStore, act: Act, found: Approval) -> Earlier | None:
+    """The question ``found``, where it was asked about this very call; None where it is about another."""
+    if (found.run, found.agent, found.tool) != (act.call.run, act.call.agent, act.call.tool):
+        return None
+    return _among(control, act, [found], act.call, None)
+
+
 def _among(
     control: ControlStore, act: Act, asked: list[Approval], call: ToolCall, edit: str | None
 ) -> Earlier | None:

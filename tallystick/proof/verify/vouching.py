@@ -1,4 +1,4 @@
-"""Vouching in evidence: what people changed of a call is what was decided, and who vouches had approved it alone."""
+"""Vouching in evidence: what people changed of a call is what was decided, and who vouches had approved it."""
 
 from __future__ import annotations
 
