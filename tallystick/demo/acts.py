@@ -11,6 +11,7 @@ import threading
 from tallystick import wiring
 from tallystick.demo import bill, facts, script
 from tallystick.demo.attacks import poisoned_page
+from tallystick.demo.limits import beyond_delegation, edited_refund, silent_failure
 from tallystick.demo.scene import Act, Scene
 from tallystick.demo.stage import MODELS, Stage
 from tallystick.model.errors import Fault
@@ -166,6 +167,17 @@ ACTS = (
     Act("runaway-loop", "an agent that asks the same thing for ever is stopped", runaway_loop),
     Act("undeclared-tool", "a bank transfer that nobody declared is refused", undeclared_tool),
     Act("poisoned-page", "a page orders a refund; the model obeys, the guard does not", poisoned_page),
+    Act(
+        "edited-refund",
+        "finance changes a held refund; the change is decided anew and paid once",
+        edited_refund,
+    ),
+    Act("silent-failure", "a tool says yes and does nothing; reading it back stops the run", silent_failure),
+    Act(
+        "beyond-delegation",
+        "an agent that may only read tries to pay; its token does not let it",
+        beyond_delegation,
+    ),
     Act("crash", "a process that dies in mid-run is seen, with every finished step", crash),
     Act("hard-budget", "a run stops before the call that would exceed its budget", hard_budget),
 )

@@ -10,7 +10,7 @@ changes hands, and ``tallystick.model_call`` around the model (in loop.py). The 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import tallystick
 from tallystick.demo.loop import Tool, converse, dictate
 from tallystick.demo.orders import OrderError, Orders
 from tallystick.demo.pages import Pages
+from tallystick.sdk.ensuring import read_back
 
 SMALL = "gpt-4o-mini"
 CAREFUL = "gpt-4.1-mini"
@@ -69,6 +70,19 @@ class Desk:
                 tallystick.outcome("did not happen")  # the database rolled back, so this is certain
                 raise
 
+        @tallystick.tool(effect="read", kind="retrieval")
+        def find_parcel(order_id: str) -> dict[str, str]:
+            """Read whether a parcel was packed for an order."""
+            return self.orders.parcel(order_id)
+
+        # The warehouse says yes to everything. What it really did is read back after each call.
+        packed = read_back(find_parcel, order_id="order_id", expect={"parcel": "packed"})
+
+        @tallystick.tool(effect="write", authority=["order_id"], ensures=packed)
+        def send_replacement(order_id: str) -> dict[str, str]:
+            """Send the customer of an order another piece of the same item."""
+            return self.orders.send_again(order_id)
+
         # Somebody once wired this in and never declared it: no effect, no tools/wire_transfer.toml, no policy.
         def wire_transfer(account: str, amount: Decimal) -> dict[str, str]:
             """Send money to a bank account."""
@@ -78,6 +92,8 @@ class Desk:
             "search_pages": search_pages,
             "lookup_order": lookup_order,
             "refund": refund,
+            "find_parcel": find_parcel,
+            "send_replacement": send_replacement,
             "wire_transfer": tallystick.guard(wire_transfer),
         }
 
@@ -102,7 +118,7 @@ class Desk:
     def settle(self, ticket: str, rules: str) -> str:
         """Look the order up, do what the rules allow, and report what was done."""
         tools, known = self.tools(), f"{ticket}\n\nRules: {rules}"
-        hands = [tools["lookup_order"], tools["refund"], tools["wire_transfer"]]
+        hands = [tools[name] for name in ("lookup_order", "refund", "send_replacement", "wire_transfer")]
         return converse(self.client, model=CAREFUL, system=self.told("case-agent"), user=known, tools=hands)
 
     @tallystick.agent(name="writer", version="1.0.0")
@@ -119,12 +135,15 @@ class Desk:
 
     # ── the work ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def handle(self, ticket: str, run: Any) -> str:
-        """Answer one ticket inside an open run; return the text that goes to the customer."""
+    def handle(self, ticket: str, run: Any, rights: Sequence[str] | None = None) -> str:
+        """Answer one ticket inside an open run; return the text that goes to the customer.
+
+        ``rights``: what the planner lets the case agent do; None: whatever the planner may do itself.
+        """
         run.plan(self.plan(ticket))
         with tallystick.handoff("researcher", reason="the rules are needed first", payload=ticket):
             rules = self.research(ticket)
-        with tallystick.handoff("case-agent", reason="the rules are known", payload=rules):
+        with tallystick.handoff("case-agent", reason="the rules are known", payload=rules, rights=rights):
             done = self.settle(ticket, rules)
         with tallystick.handoff("writer", reason="the case is settled", payload=done):
             draft = self.write(ticket, done)
@@ -137,13 +156,15 @@ class Desk:
 
 
 def answer(
-    desk: Desk, ticket: str, *, budget: str | None = None, started: Callable[[str], object] | None = None
-) -> str:
+    desk: Desk, ticket: str, *, budget: str | None = None, started: Callable[[str], object] | None = None,
+    rights: Sequence[str] | None = None,
+) -> str:  # fmt: skip
     """Answer one ticket as a run of its own and return the text. ``budget``: the most it may cost, in US dollars.
 
+    ``rights`` are all that the case agent has of the planner's (``effect:read``, ``tool:refund``).
     ``started`` is told the run's id as soon as there is one. Raises Stopped or OverBudget when the guard ends the run.
     """
     with tallystick.run(goal=ticket, workflow="refund-desk", agent="planner", budget=budget) as run:
         if started is not None:
             started(run.id or "")
-        return desk.handle(ticket, run)
+        return desk.handle(ticket, run, rights)

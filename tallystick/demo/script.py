@@ -51,6 +51,11 @@ def obey_the_page() -> list[Turn]:
     return [_look_up, _obey, _report]
 
 
+def send_it_again() -> list[Turn]:
+    """Look up, have another piece sent, then tell the customer that it is on its way."""
+    return [_look_up, _send_again, Say("A new one is packed and on its way to you.")]
+
+
 def look_up_and(then: Callable[[Ask], Say]) -> list[Turn]:
     """Look up; at the next question do whatever the scene wants."""
     return [_look_up, then]
@@ -80,6 +85,11 @@ def _obey(ask: Ask) -> Say:
     if ordered is None:
         return Say("The pages order nothing.")
     return Say(calls=[Call("refund", {"order_id": ordered.group(2), "amount": ordered.group(1)})])
+
+
+def _send_again(ask: Ask) -> Say:
+    order = json.loads(ask.results[0])
+    return Say(calls=[Call("send_replacement", {"order_id": order["order"]})])
 
 
 def _wire(ask: Ask) -> Say:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import tallystick
 from tallystick import wiring
 from tallystick.app.acting.approvals import answer as answer_approval
+from tallystick.app.acting.approvals import edit as edit_approval
 from tallystick.config import load
 from tallystick.demo import facts
 from tallystick.demo.child import Child
@@ -39,7 +40,7 @@ class Stage:
         self.orders = Orders(self.folder / "orders.db")
 
     def play(
-        self, ticket: str, script: Script, *, budget: str | None = None
+        self, ticket: str, script: Script, *, budget: str | None = None, rights: Sequence[str] | None = None
     ) -> tuple[str, str | None, ModelServer]:
         """Let the desk answer a ticket: (run id, text or None when the guard ended the run, the model server)."""
         runs: list[str] = []
@@ -47,7 +48,7 @@ class Stage:
         with ModelServer(script, models=MODELS) as server:
             desk = Desk(self.folder, server.url)
             try:
-                text = answer(desk, ticket, budget=budget, started=runs.append)
+                text = answer(desk, ticket, budget=budget, started=runs.append, rights=rights)
             except AnswerIsNo:
                 text = None  # that the run was ended, and by what, is read from the store
             finally:
@@ -83,6 +84,13 @@ class Stage:
         """Say yes the way the command line and the page do it, signed. Raises Conflict when somebody was first."""
         answer_approval(
             self.stores.control, wiring.clock(), wiring.ids(), approval, "approved", by=unnamed(by), note=note,
+            sign=wiring.journal.sign_answers(self.store, self.settings),
+        )  # fmt: skip
+
+    def edit(self, approval: str, changes: Mapping[str, Any], *, by: str, note: str) -> None:
+        """Propose other values for a held call, signed; the guard that waits decides the changed call anew."""
+        edit_approval(
+            self.stores.control, wiring.clock(), wiring.ids(), approval, changes, by=unnamed(by), note=note,
             sign=wiring.journal.sign_answers(self.store, self.settings),
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from tallystick.web.wording import path, pretty
 
 STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed", "edited")
 _AT_ONCE: Final = ("approve", "reject")
-_KIND: Final = ("agent", "tool", "group", "because", "asks", "rules", "quorum", "apart")
+_KIND: Final = ("agent", "tool", "group", "groups", "because", "asks", "rules", "quorum", "apart")
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:

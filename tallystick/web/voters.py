@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tallystick.govern.approvals import USER, same_person, stands_apart
+from tallystick.govern.approvals import USER, stands_apart
 from tallystick.model.people import Caller
+from tallystick.model.quorum import same_person
 from tallystick.web.sources import People
 
 
@@ -25,7 +26,7 @@ def standing(people: People | None, caller: Caller, approval: Mapping[str, Any])
         found = {"why_not": why, "not_yes": None, "others": _others(people, approval)}
     else:
         found = {
-            "why_not": people.may_answer(caller.person, str(approval["group"])),
+            "why_not": _why_not(people, approval["groups"], caller.person),
             "not_yes": _not_yes(people, approval, caller.person),
             "others": _others(people, approval),
         }
@@ -35,20 +36,28 @@ def standing(people: People | None, caller: Caller, approval: Mapping[str, Any])
 
 def _others(people: People, approval: Mapping[str, Any]) -> list[str]:
     """Everybody whose yes would count now."""
-    group = str(approval["group"])
     return [
         one.name
         for one in people.people().persons.values()
-        if one.removed is None
-        and people.may_answer(one.name, group) is None
-        and _not_yes(people, approval, one.name) is None
+        if one.removed is None and _not_yes(people, approval, one.name) is None
     ]
 
 
+def _why_not(people: People, groups: Iterable[str], name: str) -> str | None:
+    """Why a person may speak for none of the groups that are asked; None: they may for one."""
+    why = [people.may_answer(name, group) for group in groups]
+    return None if None in why else why[0] if why else "no group is asked"
+
+
 def _not_yes(people: People, approval: Mapping[str, Any], name: str) -> str | None:
+    """Why a person's yes would not count now: only that of a group of which one more is lacking does."""
     person = people.people().persons.get(name)
     os_user = person.os_user if person is not None else None
-    return _said_yes(approval, name) or stands_apart(approval["apart"], name, os_user)
+    return (
+        _said_yes(approval, name)
+        or stands_apart(approval["apart"], name, os_user)
+        or _why_not(people, approval["lacking"], name)
+    )
 
 
 def _said_yes(approval: Mapping[str, Any], name: str) -> str | None:

@@ -14,7 +14,8 @@ import pytest
 from test_server_wired import Wired
 
 SCENES = [
-    "good-run", "held-then-approved", "runaway-loop", "undeclared-tool", "poisoned-page", "crash", "hard-budget",
+    "good-run", "held-then-approved", "runaway-loop", "undeclared-tool", "poisoned-page", "edited-refund",
+    "silent-failure", "beyond-delegation", "crash", "hard-budget",
 ]  # fmt: skip
 
 
@@ -49,7 +50,9 @@ def test_the_order_database_holds_what_the_scenes_say(played):
         assert database.execute("SELECT order_id, cents FROM refunds ORDER BY id").fetchall() == [
             ("A-1001", 4_000),
             ("A-1002", 40_000),
+            ("A-1011", 20_000),
         ]
+        assert database.execute("SELECT count(*) FROM parcels").fetchone() == (0,)
         assert database.execute("SELECT count(*) FROM transfers").fetchone() == (0,)
     database.close()
 
@@ -66,6 +69,9 @@ def test_the_store_shows_the_runs_as_they_ended(played):
         "runaway-loop": ("stopped", "loop"),
         "undeclared-tool": ("ok", None),
         "poisoned-page": ("ok", None),
+        "edited-refund": ("ok", None),
+        "silent-failure": ("stopped", "contract"),
+        "beyond-delegation": ("ok", None),
         "crash": ("crashed", None),
         "hard-budget": ("stopped", "budget"),
     }

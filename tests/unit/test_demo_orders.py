@@ -50,6 +50,18 @@ def test_twenty_callers_refund_an_order_once(orders):
     assert orders.refunds("A-1002") == [Refund("A-1002", 40_000)]
 
 
+@pytest.mark.parametrize(("order", "parcel"), [("A-1001", "packed"), ("A-1009", "none")])
+def test_the_warehouse_accepts_what_it_cannot_send(orders, order, parcel):
+    assert orders.send_again(order) == {"order": order, "warehouse": "accepted"}
+    assert orders.parcel(order) == {"order": order, "parcel": parcel}
+
+
+def test_nothing_is_sent_for_an_order_that_nobody_made(orders):
+    with pytest.raises(OrderError, match="no order 'A-0'"):
+        orders.send_again("A-0")
+    assert orders.parcel("A-0") == {"order": "A-0", "parcel": "none"}
+
+
 def test_an_order_that_nobody_made(orders):
     with pytest.raises(OrderError, match="no order 'A-0'"):
         orders.look_up("A-0")
@@ -59,7 +71,7 @@ def test_creating_again_starts_afresh(orders, tmp_path):
     orders.refund("A-1001", Decimal("40"))
     assert Orders.create(tmp_path / "orders.db").refunds() == []
     with sqlite3.connect(tmp_path / "orders.db") as database:
-        assert database.execute("SELECT count(*) FROM orders").fetchone() == (8,)
+        assert database.execute("SELECT count(*) FROM orders").fetchone() == (11,)
     database.close()
 
 

@@ -17,6 +17,8 @@ def make_approval(index: int, run: str, state: str = "waiting") -> Row:
         "tool": "refund",
         "arguments": {"order_id": f"A-100{index}", "amount": "400.00", "reason": "arrived broken"},
         "group": "finance",
+        "groups": {"finance": 2 if index == 2 else 1},
+        "lacking": ["finance"] if state == "waiting" else [],
         "because": "refunds over 100 USD are approved by finance",
         "requested": stamp(asked),
         "expires": stamp(asked + timedelta(minutes=15)),
