@@ -12,9 +12,9 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column, json_text
-from tallystick.cli.users import end_of
 from tallystick.cli.wording import colour, glyph, moment, short
 from tallystick.model.errors import BadInput, TallystickError
+from tallystick.model.query import end_of
 from tallystick.model.quorum import named
 
 _server = click.option("--server", metavar="URL", help="Ask this server instead of the store.")
