@@ -7,6 +7,7 @@ the newest time that was ever written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -19,12 +20,12 @@ from tallystick.govern.approvals import (
     edited,
     expired,
     may_vouch,
-    same_person,
     stands_apart,
 )
 from tallystick.model.control import Approval, ApprovalState, Vouched
 from tallystick.model.errors import BadInput, Conflict, Denied, UnknownThing
 from tallystick.model.journal import Entry
+from tallystick.model.quorum import same_person
 
 LONGEST_VOUCHED_NS: Final = 366 * 86_400 * 1_000_000_000
 
@@ -67,9 +68,21 @@ def requested(views: ApprovalViews, entry: Entry, body: Mapping[str, Any]) -> No
             arguments_shown(body), body["binding"], body["group"], body["because"], entry.at,
             int(body["expires_ns"]), quorum=quorum, apart=tuple(body.get("apart") or ()), asks=body.get("asks"),
             rules=tuple(body.get("rules") or ()), facts=dict(facts) if facts is not None else None,
-            editable=bool(body.get("editable")),
+            editable=bool(body.get("editable")), groups=_groups(body.get("groups"), quorum),
         )
     )  # fmt: skip
+
+
+def _groups(groups: Any, quorum: int) -> dict[str, int] | None:
+    """How many people of each of several groups, as an entry says it. Raises BadInput where the numbers do not fit."""
+    if groups is None:
+        return None
+    fits = isinstance(groups, Mapping) and len(groups) > 1 and all(
+        type(name) is str and type(count) is int and count > 0 for name, count in groups.items()
+    )  # fmt: skip
+    if not fits or sum(groups.values()) != quorum:
+        raise BadInput("an approval of several groups says how many people of each, and of all together")
+    return dict(groups)
 
 
 def arguments_shown(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,11 +116,36 @@ def _answered(views: ApprovalViews, entry: Entry, body: Mapping[str, Any]) -> No
     if not isinstance(body["note"], str | None):
         raise BadInput("the note of an answer is a text")
     found = _known(views, body["approval"])
-    after = answered(found, body["answer"], body["by"], body["note"], entry.at)
-    check_answerer(views, entry, body, found.group)
-    if body["answer"] == ApprovalState.APPROVED:
+    yes = body["answer"] == ApprovalState.APPROVED
+    groups = tuple(_spoken_for(found, body)) if yes else ()
+    after = answered(found, body["answer"], body["by"], body["note"], entry.at, groups)
+    if groups:
+        for group in groups:
+            check_answerer(views, entry, body, group)
+    else:
+        _check_any(views, entry, body, found)
+    if yes:
         _check_part(views, found, body)
     views.put_approval(after)
+
+
+def _spoken_for(found: Approval, body: Mapping[str, Any]) -> list[str]:
+    """The groups that a yes is given for, where several are asked."""
+    if found.groups is None:
+        return []
+    groups = body.get("groups")
+    if not isinstance(groups, list) or not groups or not all(one in found.groups for one in groups):
+        raise BadInput("a yes to several groups says for which of them", hint=", ".join(found.groups))
+    return sorted(set(groups))
+
+
+def _check_any(views: ApprovalViews, entry: Entry, body: Mapping[str, Any], found: Approval) -> None:
+    """A no, and other arguments, come from anybody who is asked. Raises Denied."""
+    *others, last = found.asked
+    for group in others:
+        with suppress(Denied):
+            return check_answerer(views, entry, body, group)
+    return check_answerer(views, entry, body, last)
 
 
 def _edited(views: ApprovalViews, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -115,7 +153,7 @@ def _edited(views: ApprovalViews, entry: Entry, body: Mapping[str, Any]) -> None
         raise BadInput("the note of an edit is a text")
     found = _known(views, body["approval"])
     after = edited(found, body["arguments"], body["by"], body["note"], entry.at)
-    check_answerer(views, entry, body, found.group)
+    _check_any(views, entry, body, found)
     _check_part(views, found, body)
     views.put_approval(after)
 

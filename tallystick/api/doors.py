@@ -38,7 +38,8 @@ _READING: Final = """
 /{rest}
 """
 _SELF: Final = "POST /sign-out, POST /api/tokens/{token}/revoke, POST /api/delegations/{delegation}/revoke"
-_ANSWERING: Final = "POST /api/approvals/{approval}, POST /approvals/{approval}, POST /api/delegations"
+_ANSWERING: Final = """POST /api/approvals/{approval}, POST /approvals/{approval}, POST /approvals,
+POST /api/delegations"""
 _OPERATING: Final = "POST /api/effects/{effect}, POST /effects/{effect}"
 _MANAGING: Final = """POST /api/people, POST /api/people/{person}, POST /api/people/{person}/remove,
 POST /api/people/{person}/tokens, POST /api/quarantine/accept, POST /quarantine"""

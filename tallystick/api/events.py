@@ -4,7 +4,8 @@ Each event carries the store's cursor as its id, so a browser that reconnects se
 missed; when that is too much, or the id is not of this store, it gets one ``resync`` and reads the page anew. The
 store is asked every 250 ms, and only while somebody listens. A client that reads too slowly loses its backlog, and is
 told so by a ``resync``: memory is bounded, and nothing is silent. With ``?run=`` only the changes of one run are told,
-and instead of a heartbeat the cursor, so that who comes back later does not ask for all that was left out.
+and instead of a heartbeat the cursor, so that who comes back later does not ask for all that was left out. Without it
+``approvals`` events tell that what waits for an answer changed; each listener gets the newest one at once.
 
 Spec: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -86,6 +87,7 @@ class Events:
         self._clients: set[_Client] = set()
         self._poller: asyncio.Task[None] | None = None
         self._cursor: int | None = None
+        self._mark: str | None = None  # of what waits for an answer
         self._closed = False
 
     @property
@@ -113,6 +115,8 @@ class Events:
         client = _Client(self._settings.max_queue, run)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         client.put(b"retry: 2000\n\n" + first, cursor)
+        if run is None:
+            client.put(waiting(await asyncio.to_thread(self._reader.asking)), cursor)
         self._clients.add(client)
         if not self.polling:
             self._cursor = cursor
@@ -192,6 +196,7 @@ class Events:
             after = self._cursor if self._cursor is not None else -1
             try:
                 changes, reached = await asyncio.to_thread(self._reader.events, after)
+                self._tell_mark(await asyncio.to_thread(self._reader.asking))
             except TallystickError as error:
                 _log.warning("the store does not tell what changed: %s", error)
                 continue
@@ -204,6 +209,15 @@ class Events:
                     client.tell(changes, reached)
                 else:
                     client.put(resync(reached), reached)
+
+    def _tell_mark(self, mark: str) -> None:
+        """Tell whoever hears of everything that other approvals wait now."""
+        if mark == self._mark:
+            return
+        self._mark = mark
+        for client in self._clients:
+            if client.run is None:
+                client.put(waiting(mark), client.cursor)
 
 
 async def _hang_up(receive: Receive) -> None:
@@ -227,6 +241,11 @@ def render(changes: Sequence[Change], cursor: int) -> bytes:
 
 def _change(change: Change) -> bytes:
     return _event(b"change", change.cursor, {"cursor": change.cursor, "run": change.run})
+
+
+def waiting(mark: str) -> bytes:
+    """Tells that what waits for an answer changed; without an id, since the store's cursor stands where it was."""
+    return b"event: approvals\ndata: " + msgspec.json.encode({"mark": mark}) + b"\n\n"
 
 
 def hello(cursor: int) -> bytes:

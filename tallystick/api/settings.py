@@ -107,6 +107,10 @@ class ReadsRuns(Protocol):
         """One approval."""
         ...
 
+    def asking(self) -> str:
+        """A mark that is another whenever other approvals wait for an answer."""
+        ...
+
     def events(self, after: int) -> tuple[Sequence[Change], int]:
         """Changes after a cursor and the new cursor; ``after=-1`` gives no changes and the newest cursor."""
         ...

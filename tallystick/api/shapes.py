@@ -248,6 +248,8 @@ class ApprovalShape(TypedDict):
     rules: list[str]
     facts: Any
     editable: bool
+    groups: dict[str, int]
+    lacking: list[str]
     edits: Any
 
 

@@ -12,9 +12,10 @@ import click
 from tallystick.cli.clean import one_line
 from tallystick.cli.invocation import Invocation, common
 from tallystick.cli.output import Column, json_text
-from tallystick.cli.users import end_of
 from tallystick.cli.wording import colour, glyph, moment, short
 from tallystick.model.errors import BadInput, TallystickError
+from tallystick.model.query import end_of
+from tallystick.model.quorum import named
 
 _server = click.option("--server", metavar="URL", help="Ask this server instead of the store.")
 MOST_AT_ONCE: Final = 20
@@ -155,7 +156,9 @@ def _said(call: Invocation, one: str, given: Mapping[str, Any], answer: str, nam
     call.out.line(f"{answer} {one_line(str(given.get('approval', one)))} as {by}")
     if answer == "approved" and given.get("state") == "waiting":
         missing = int(given["quorum"]) - len(given["given"])
-        call.out.say(f"it waits for {missing} more of {one_line(str(given['group']))}")
+        call.out.say(
+            f"it waits for {missing} more of {one_line(named(given.get('lacking') or [str(given['group'])]))}"
+        )
 
 
 @approvals.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import click
@@ -15,6 +14,7 @@ from tallystick.cli.output import Column
 from tallystick.cli.wording import counted, moment
 from tallystick.model.errors import BadInput
 from tallystick.model.people import PERSON_ROLES, Caller
+from tallystick.model.query import end_of
 
 _because = click.option("--because", help="Why; kept in the journal.")
 _server = click.option("--server", metavar="URL", help="Ask this server instead of the store.")
@@ -232,25 +232,6 @@ def delegate(
     with _desk(call, server) as (desk, by):
         found = desk.delegate(group, to, end_of(until), by, giver=giver, because=because)
     _done(call, found, _told(found))
-
-
-def end_of(text: str) -> int:
-    """Nanoseconds since the epoch: the end of a day in UTC, or a time that names its zone. Raises BadInput."""
-    wrong = BadInput(
-        f"{text!r} is no day and no time", hint="for example 2026-12-24, or 2026-12-24T18:00:00+01:00"
-    )
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise wrong from error
-    if len(text) <= 10:
-        found = found.replace(tzinfo=UTC) + timedelta(days=1)
-    elif found.tzinfo is None:
-        raise BadInput(f"{text!r} names no zone", hint="for example 2026-12-24T18:00:00Z")
-    seconds = int((found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
-    if not 0 < seconds < 2**33:
-        raise wrong
-    return seconds * 1_000_000_000
 
 
 def _done(call: Invocation, found: Mapping[str, Any], told: str) -> None:

@@ -7,27 +7,18 @@ the epoch, of the clock of the store that writes the entry.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from tallystick.model.control import Approval, ApprovalState, Given
 from tallystick.model.errors import BadInput, Conflict, Denied
+from tallystick.model.quorum import named, same_person, served
 
 ANSWERS: Final = (ApprovalState.APPROVED.value, ApprovalState.REJECTED.value)
 MOST_APPROVERS: Final = 9  # that one rule may ask for
 USER: Final = "user:"  # before the name of an operating system's user among those who may not approve
 _LS: Final = "tally approvals ls"
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: nobody counts twice by writing their name in another way."""
-    return _folded(one) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def waiting(found: Approval, at: int) -> None:
@@ -64,10 +55,14 @@ def stands_apart(apart: Iterable[str], name: str, os_user: str | None) -> str | 
     return None
 
 
-def answered(found: Approval, answer: str, by: str, note: str | None, at: int) -> Approval:
+def answered(
+    found: Approval, answer: str, by: str, note: str | None, at: int, groups: tuple[str, ...] = ()
+) -> Approval:
     """A question after one person's answer. It is approved when as many people as it asks for said yes.
 
-    Raises Conflict where it waits no more or this person has answered, BadInput for another answer.
+    ``groups``: those asked that the person may speak for, where several are. Nobody serves two of them.
+    Raises Conflict where it waits no more, this person has answered, or all that they speak for have; BadInput for
+    another answer.
     """
     if answer not in ANSWERS:
         raise BadInput(f"{answer!r} is no answer to an approval", hint="approved or rejected")
@@ -78,8 +73,16 @@ def answered(found: Approval, answer: str, by: str, note: str | None, at: int) -
                 f"{by} has approved {found.id} already: {found.missing} more must, and nobody counts twice",
                 hint=_LS,
             )
-        if len(found.given) + 1 < found.quorum:
-            return replace(found, given=(*found.given, Given(by, at, note)))
+        given = (*found.given, Given(by, at, note, groups))
+        if found.groups is not None:
+            spoken = [one.groups for one in given]
+            if served(found.groups, spoken) < len(given):
+                raise Conflict(
+                    f"{by} speaks for {named(groups) or 'nobody who is asked'}, and {found.id} waits for"
+                    f" {named(found.lacking())}", hint=_LS,
+                )  # fmt: skip
+        if len(given) < found.quorum:
+            return replace(found, given=given)
     return replace(found, state=ApprovalState(answer), answered=at, by=by, note=note)
 
 

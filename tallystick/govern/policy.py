@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import cedarpy
 
+from tallystick.govern.answers import Answers, Narrow
 from tallystick.govern.asking import quorum_of
 from tallystick.govern.findings import Problem, annotation_problems, explain, redacted_arguments
 from tallystick.govern.reading import RuleText, can_match, rule_texts
-from tallystick.govern.schema import SCHEMA_VERSION, schema
+from tallystick.govern.schema import JOINT_SCHEMA, SCHEMA_VERSION, schema
+from tallystick.govern.sight import sight_of
 from tallystick.model.canonical import digest, digest_bytes
 from tallystick.model.control import PolicyState
 from tallystick.model.errors import BadInput, ConfigError
@@ -75,7 +77,9 @@ class PolicySet:
 
     ``digest`` covers rules, declarations, schema, settings and evaluator: two sets with one digest decide alike.
     ``problem`` says why a set could not be loaded. ``sources`` are the rules in Cedar's JSON, by place. ``observed``
-    are the slices of tools that a reported rule can match, with the reported rules among the others.
+    are the slices of tools that a reported rule can match, with the reported rules among the others. ``decides``:
+    whether there is any rule to decide by; those that came with Tallystick only take away. ``answers`` are kept for
+    calls to come (see answers.py).
     """
 
     state: PolicyState
@@ -89,12 +93,32 @@ class PolicySet:
     entities: cedarpy.Entities | None = None  # the actions and the groups that they are in
     problem: str | None = None
     schema_version: int = SCHEMA_VERSION
+    decides: bool = field(init=False, compare=False)
+    # Not taken along by ``replace``: another set has other answers.
+    answers: Answers[Any] = field(init=False, compare=False, repr=False, default_factory=Answers)
 
-    @property
-    def decides(self) -> bool:
-        """Whether there is any rule to decide by; those that came with Tallystick only take away."""
+    def __post_init__(self) -> None:
         made = self.state in (PolicyState.ENFORCED, PolicyState.PERMISSIVE)
-        return made and not all(rule.shipped or rule.report for rule in self.rules.values())
+        decides = made and not all(rule.shipped or rule.report for rule in self.rules.values())
+        object.__setattr__(self, "decides", decides)
+
+    def narrow(self, tool: str, *, reported: bool) -> Narrow:
+        """How the rules of a tool of this set are asked with no more than they look at; made once.
+
+        ``reported``: with the reported rules among them.
+        """
+        known = self.answers.narrow.get((tool, reported))
+        if known is None:
+            declared = self.tools[tool]
+            sight = sight_of(
+                source for place, source in self.sources.items()
+                if (reported or not self.rules[place].report) and can_match(source["action"], declared)
+            )  # fmt: skip
+            shape = json.dumps(sight.schema(schema([declared], self.schema_version)))
+            made = cedarpy.Schema.from_json_str(shape)
+            known = Narrow(sight, made, cedarpy.Entities.from_json_str("[]", made))
+            self.answers.narrow[(tool, reported)] = known
+        return known
 
 
 def unconfigured(tools: Iterable[ToolDeclaration] = ()) -> PolicySet:
@@ -139,13 +163,17 @@ def load(
             problems=[problem.as_json() for problem in problems],
         )  # fmt: skip
     state = PolicyState.PERMISSIVE if permissive else PolicyState.ENFORCED
-    identity = {
+    identity: dict[str, Any] = {
         "files": {one.name: digest_bytes(one.text.encode("utf-8", "surrogatepass")) for one in files},
         "tools": _digest_of(known),
         "schema": parts.schema_json,
         "settings": {"state": state.value},
         "evaluator": evaluator,
     }
+    if (
+        schema_version >= JOINT_SCHEMA
+    ):  # the same rules, and another answer where they hold for several groups
+        identity["schema_version"] = schema_version
     reported = sorted(one.name for one in files if one.report)
     if reported:
         identity["report"] = reported

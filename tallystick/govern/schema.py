@@ -18,7 +18,7 @@ One action per tool, each in the group of its effect. A rule sees::
                 on_behalf  String: the person at the beginning, "" where none is named
 
 The schema has versions, because recorded decisions are made again under the one that they were made under: the first
-had no labels and no chain.
+had no labels and no chain, and before the third a call that rules hold for several groups was refused.
 
 Types: string String, long Long, decimal decimal (four digits), bool Bool, list Set<String>, record String (its
 canonical JSON). An argument is required unless its type ends in "?". An argument that nobody declared cannot be
@@ -32,6 +32,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from tallystick.govern.sight import EVERYTHING, Sight
 from tallystick.model.canonical import canonical_json
 from tallystick.model.control import ToolCall
 from tallystick.model.errors import BadInput
@@ -50,7 +51,8 @@ ARGUMENT_TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
 EFFECT_PREFIX: Final = "effect:"
 CONTEXT: Final = ("args", "agent", "workflow", "data", "approvals", "labels", "chain", "depth", "on_behalf")
 FIRST_SCHEMA: Final = 1
-SCHEMA_VERSION: Final = 2
+JOINT_SCHEMA: Final = 3
+SCHEMA_VERSION: Final = 3
 
 _STRINGS: Final = {"type": "Set", "element": {"type": "String"}}
 _SWITCH: Final = {"type": "Boolean"}
@@ -122,14 +124,16 @@ def _kind(tool: ToolDeclaration, name: str, written: str) -> tuple[str, bool]:
 
 
 def request(
-    call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str], facts: Facts | None = UNKNOWN
-) -> dict[str, Any]:
-    """The Cedar request of a call; without ``facts`` it is one of the first schema.
+    call: ToolCall, tool: ToolDeclaration, approvals: Iterable[str], facts: Facts | None = UNKNOWN,
+    sight: Sight = EVERYTHING,
+) -> dict[str, Any]:  # fmt: skip
+    """The Cedar request of a call; without ``facts`` it is one of the first schema. ``sight``: with no more than that.
 
-    Raises BadInput naming the argument that does not fit the declaration.
+    Raises BadInput naming the argument that does not fit the declaration, looked at or not.
     """
     for name in (call.agent, call.workflow or "", *approvals):
-        _name(name)
+        if not name.isascii():
+            _name(name)
     context = {
         "args": _arguments(call.arguments, tool),
         "agent": call.agent,
@@ -138,13 +142,15 @@ def request(
         "approvals": sorted(approvals),
     }
     if facts is not None:
-        context["labels"] = facts.for_rules()
-        context |= facts.acting_for_rules(call.agent)
+        if sight.has("labels"):
+            context["labels"] = facts.for_rules()
+        if sight.has("chain", "depth", "on_behalf"):
+            context |= facts.acting_for_rules(call.agent)
     return {
         "principal": {"type": "Agent", "id": call.agent},
         "action": {"type": "Action", "id": tool.name},
         "resource": {"type": "Tool", "id": tool.name},
-        "context": context,
+        "context": sight.shown(context),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from tallystick.model.canonical import digest
 from tallystick.model.errors import BadInput
 from tallystick.model.identity import Shown
+from tallystick.model.quorum import lacking
 
 CALL_FIELDS: Final = (
     "run",
@@ -96,18 +97,23 @@ class ApprovalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One person's yes to a question that asks several. ``at`` is nanoseconds since the epoch."""
+    """One person's yes to a question that asks several. ``at`` is nanoseconds since the epoch.
+
+    ``groups`` are those asked that they may speak for; empty where one group is asked.
+    """
 
     by: str
     at: int
     note: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
     """A person's answer to one held action; ``binding`` is the digest of exactly what was asked.
 
-    ``quorum`` people must say yes; ``given`` are those who did before the last one, who is ``by``. ``apart`` may not
+    ``quorum`` people must say yes; ``given`` are those who did before the last one, who is ``by``. ``groups`` says how
+    many of each group, where several are asked: ``group`` then names them all. ``apart`` may not approve
     (see ``govern.approvals.stands_apart``). ``asks`` is what the rule wants to be told: then a note is needed.
     ``rules`` held the call; ``facts`` are what was known of its values (``Facts.as_json``). ``edits`` are the values
     that were proposed instead, where the call is ``editable``.
@@ -136,11 +142,23 @@ class Approval:
     facts: Mapping[str, Any] | None = None
     editable: bool = False
     edits: Mapping[str, Any] | None = None
+    groups: Mapping[str, int] | None = None
 
     @property
     def missing(self) -> int:
         """How many people must still say yes."""
         return self.quorum - len(self.given) if self.state is ApprovalState.WAITING else 0
+
+    @property
+    def asked(self) -> Mapping[str, int]:
+        """How many people of each group are asked."""
+        return self.groups or {self.group: self.quorum}
+
+    def lacking(self) -> tuple[str, ...]:
+        """The groups of which somebody must still say yes."""
+        if self.state is not ApprovalState.WAITING:
+            return ()
+        return lacking(self.asked, [one.groups or (self.group,) for one in self.given])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +185,13 @@ class Vouched:
 
 def approval_binding(
     decided: Mapping[str, Any], effect: str | None, group: str, expires: int | str, *, quorum: int = 1,
-    apart: Sequence[str] = (),
+    apart: Sequence[str] = (), groups: Mapping[str, int] | None = None,
 ) -> str:  # fmt: skip
     """The digest of exactly what an approval is asked for: the call, what is known of its values, and the rules.
 
     ``decided`` is the body of the decision that asks (written or about to be), ``effect`` the effect of the tool's
-    declaration, ``expires`` nanoseconds since the epoch, ``quorum`` and ``apart`` who must approve and who may not.
+    declaration, ``expires`` nanoseconds since the epoch, ``quorum``, ``groups`` and ``apart`` who must approve and
+    who may not.
     Raises KeyError for a body that is no decision's.
     """
     bound = {name: decided[name] for name in CALL_FIELDS} | {
@@ -188,6 +207,8 @@ def approval_binding(
         bound["quorum"] = quorum
     if apart:
         bound["apart"] = list(apart)
+    if groups:
+        bound["groups"] = dict(groups)
     return digest(bound)
 
 

@@ -28,6 +28,7 @@ rates.loaded           card, rows, made, text                     (card: Merkle 
 decision.made          decision, run, step, agent, workflow, tool, tool_digest, declaration, arguments {name: «value»},
                        call, at, approved [group], policy_digest, policy_state, policy_answer, stage, answer, reasons,
                        because, group, quorum, facts, chain [{agent, via}], loop, approval, hold, would, edit, resumes
+                       (groups {group: people}: only where several are asked; group then names them all)
                        (would: {answer, group, reasons} with the rules that are only reported, where they change it)
                        (edit: the approval with which a person changed the arguments; resumes: the one that was asked
                        for when the same call was made before; each is there only where it is so)
@@ -36,10 +37,12 @@ decision.made          decision, run, step, agent, workflow, tool, tool_digest, 
                        (stage: pin | switch | identity | arguments | loop | policy | budget | approval | binding |
                        fault | contract; in the last the call ran, and a person is asked about its result)
 approval.requested     approval, decision, run, agent, tool, arguments {name: «value»}, shown {name: «value»}, binding,
-                       group, because, expires_ns, quorum, apart, asks, rules, facts, editable
+                       group, because, expires_ns, quorum, apart, asks, rules, facts, editable, groups {group: people}
+                       (groups: only where several are asked)
                        (shown: what people see of arguments not kept; quorum: how many must say yes, 1 where missing)
                        (apart: who may not, people and "user:" with a user of the system; asks: what a note must tell)
 approval.answered      approval, answer (approved | rejected), by, person, via, «note», binding, envelope
+                       (groups: for which of several it is a yes)
                        (one for each person; person: by, or null where nobody was added as a person; envelope: DSSE)
 approval.edited        approval, arguments {name: «value»}, by, person, via, «note», binding, envelope
                        (the values that are proposed instead; the decision about them names this approval as edit)

@@ -30,6 +30,7 @@ class Integrity(StrEnum):
         return _RANK[self] <= _RANK[Integrity.USER]
 
 
+ENDORSED: Final = "a person endorsed it"  # why a value counts that somebody vouched for
 _RANK: Final = {one: rank for rank, one in enumerate(Integrity)}
 
 

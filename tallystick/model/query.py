@@ -15,6 +15,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tallystick.model.errors import BadInput
@@ -227,3 +228,22 @@ def _days_from_civil(year: int, month: int, day: int) -> int:
         return (date(year, month, day) - date(1970, 1, 1)).days
     except ValueError as error:
         raise BadInput(f"{year:04}-{month:02}-{day:02} is not a date") from error
+
+
+def end_of(text: str) -> int:
+    """Nanoseconds since the epoch: the end of a day in UTC, or a time that names its zone. Raises BadInput."""
+    wrong = BadInput(
+        f"{text!r} is no day and no time", hint="for example 2026-12-24, or 2026-12-24T18:00:00+01:00"
+    )
+    try:
+        found = datetime.fromisoformat(text)
+        if len(text) <= 10:
+            found = found.replace(tzinfo=UTC) + timedelta(days=1)
+    except (ValueError, OverflowError) as error:
+        raise wrong from error
+    if found.tzinfo is None:
+        raise BadInput(f"{text!r} names no zone", hint="for example 2026-12-24T18:00:00Z")
+    seconds = int((found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    if not 0 < seconds < 2**33:
+        raise wrong
+    return seconds * 1_000_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
@@ -12,19 +12,22 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body
 from litestar.response import Redirect
 
-from tallystick.model.errors import BadInput, UnknownThing
+from tallystick.app.acting.approvals import MOST_AT_ONCE
+from tallystick.model.errors import BadInput, TallystickError, UnknownThing
 from tallystick.model.people import Caller
+from tallystick.web.answer_form import ANSWERS, NOTE_LIMIT, fields_of, note_of, read_form, several
 from tallystick.web.run import summary
 from tallystick.web.site import JSON_SUFFIX, Site, View, asked, rows, same_origin
+from tallystick.web.voters import standing
 from tallystick.web.wording import path, pretty
 
 STATES: Final = ("waiting", "approved", "rejected", "expired", "consumed", "edited")
-ANSWERS: Final = {"approve": "approved", "reject": "rejected", "edit": "edited"}
-NOTE_LIMIT: Final = 2_000
+_AT_ONCE: Final = ("approve", "reject")
+_KIND: Final = ("agent", "tool", "group", "groups", "because", "asks", "rules", "quorum", "apart")
 
 
 def handlers(site: Site) -> list[HTTPRouteHandler]:
-    """``/approvals`` and ``/approvals/{approval}``, both also ``.json``; a POST to the latter answers."""
+    """``/approvals`` and ``/approvals/{approval}``, both also ``.json``; a POST answers several, or one."""
 
     @get("/approvals", sync_to_thread=True)
     def approvals_page(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -54,49 +57,64 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         """Write the answer, then show the list again."""
         same_origin(request, "the approvals page")
         approval = request.path_params["approval"]
-        answer = ANSWERS.get(str(data.get("answer", "")))
-        if answer is None:
-            raise BadInput("an approval is answered with approve, reject or edit")
-        note = str(data.get("note") or "").strip()
-        if len(note) > NOTE_LIMIT:
-            raise BadInput(f"the note is longer than {NOTE_LIMIT} characters")
-        more = _more(site, approval, answer, data)
-        site.answer(approval, answer, by=site.settings.caller(request), note=note or None, **more)
+        said = read_form(data, site.reader.approval(approval))
+        site.answer(approval, said.answer, by=site.settings.caller(request), note=said.note, **said.more)
         return Redirect(f"/approvals/{path(approval)}?state=waiting", status_code=303)
 
-    return [approvals_page, approvals_json, approval_page, answer_approval]
+    @post("/approvals", status_code=200, sync_to_thread=True)
+    def answer_several(
+        request: Request[Any, Any, Any],
+        data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> Response[bytes]:
+        """Answer several of one kind, and say of each what became of it."""
+        same_origin(request, "the approvals page")
+        return site.respond(request, _several(site, data, site.settings.caller(request)))
+
+    return [approvals_page, approvals_json, approval_page, answer_approval, answer_several]
 
 
-def _more(site: Site, approval: str, answer: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a form says beside yes or no: values that are vouched for, or others that are proposed."""
-    if answer == "approved":
-        named = {"endorse": _several(data.get("endorse")), "release": _several(data.get("release"))}
-        return {name: value for name, value in named.items() if value}
-    if answer != "edited":
-        return {}
-    before = site.reader.approval(approval).get("arguments") or {}
-    edits: dict[str, Any] = {}
-    for name, value in before.items():
-        given = data.get(f"argument.{name}")
-        if not isinstance(given, str):
-            continue
-        changed = given if isinstance(value, str) else _json(name, given)
-        if changed != value:
-            edits[name] = changed
-    return {"edits": edits}
+def kind_of(approval: Mapping[str, Any]) -> str:
+    """What two approvals have in common that may be answered together: all but the values and the run."""
+    facts = approval["facts"] or {}
+    kind = [approval[name] for name in _KIND]
+    kind += [sorted(approval["arguments"] or {}), facts.get("untrusted"), facts.get("leaks")]
+    return json.dumps(kind, sort_keys=True, default=str)
 
 
-def _several(given: Any) -> list[str]:
-    return [str(one) for one in given] if isinstance(given, list) else [str(given)] if given else []
+def alike(listed: Sequence[Mapping[str, Any]], opened: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The approvals that may be answered together with the one that is opened, itself first; none without others."""
+    if opened is None or opened["state"] != "waiting":
+        return []
+    kind = kind_of(opened)
+    others = [
+        one
+        for one in listed
+        if one["state"] == "waiting" and one["approval"] != opened["approval"] and kind_of(one) == kind
+    ]
+    return [opened, *others][:MOST_AT_ONCE] if others else []
 
 
-def _json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(
-            f"the new value of {name!r} is not JSON", hint="for example 20, true or [1, 2]"
-        ) from error
+def _several(site: Site, data: Mapping[str, Any], by: Caller) -> View:
+    answer, chosen = str(data.get("answer", "")), list(dict.fromkeys(several(data.get("chosen"))))
+    if answer not in _AT_ONCE:
+        raise BadInput("several approvals are approved or rejected together")
+    if not chosen:
+        raise BadInput("no approval is chosen", hint="go back and choose those that you looked at")
+    if len(chosen) > MOST_AT_ONCE:
+        raise BadInput(f"at most {MOST_AT_ONCE} approvals are answered at once", hint="look at each of them")
+    note = note_of(data)
+    found = [site.reader.approval(one) for one in chosen]
+    if len({kind_of(one) for one in found}) != 1:
+        raise BadInput("these approvals are not of one kind", hint="answer them one by one")
+    done: list[dict[str, Any]] = []
+    for one in found:
+        try:
+            given = site.answer(one["approval"], ANSWERS[answer], by=by, note=note)
+            done.append({"approval": one, "state": given["state"], "why": None})
+        except TallystickError as error:  # one that cannot be answered keeps none of the others from it
+            done.append({"approval": one, "state": None, "why": error.message})
+    data_ = {"answers": [{**one, "approval": one["approval"]["approval"]} for one in done]}
+    return View("answered.html", data_, {"here": "approvals", "answer": ANSWERS[answer], "done": done})
 
 
 def _view(site: Site, request: Request[Any, Any, Any], chosen: str | None) -> View:
@@ -113,6 +131,7 @@ def view(site: Site, state: str, chosen: str | None, caller: Caller) -> View:
         opened = site.reader.approval(chosen)
     elif listed:
         opened = listed[0]
+    held = None if opened is None else site.reader.held(opened["approval"])
     extra = {
         "here": "approvals",
         "state": state,
@@ -121,28 +140,30 @@ def view(site: Site, state: str, chosen: str | None, caller: Caller) -> View:
         "opened": opened,
         "asked_for": chosen is not None,
         "run": _run(site, opened),
-        "held": _held(site, opened),
-        "why_not": _why_not(site, caller, opened),
+        "held": held,
+        "shown": [] if held is None else [{**one, "text": pretty(one["value"])} for one in held["arguments"]],
         "note_limit": NOTE_LIMIT,
+        **_answering(site, caller, opened, held),
+        "alike": alike(listed, opened),
     }
     return View("approvals.html", {"state": state, "approvals": listed}, extra)
 
 
-def _why_not(site: Site, caller: Caller, opened: Mapping[str, Any] | None) -> str | None:
-    """Why whoever looks may not answer; None: they may, or there is nothing to answer."""
-    if opened is None or site.people is None or not site.people.people().exist:
-        return None
-    if caller.person is None:
-        return "only people who are signed in answer approvals"
-    return site.people.may_answer(caller.person, str(opened["group"]))
-
-
-def _held(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """What is known of the call that is opened, its values as texts."""
-    if opened is None:
-        return None
-    found = site.reader.held(opened["approval"])
-    return {**found, "arguments": [{**one, "shown": pretty(one["value"])} for one in found["arguments"]]}
+def _answering(
+    site: Site, caller: Caller, opened: Mapping[str, Any] | None, held: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the form offers to whoever looks."""
+    if opened is None or held is None:
+        return {"standing": None, "fields": [], "endorse": [], "release": []}
+    facts = opened["facts"] or {}
+    kept = {one["name"] for one in held["arguments"] if one["kept"]}
+    alone = opened["quorum"] == 1  # one of several cannot vouch for later calls
+    return {
+        "standing": standing(site.people, caller, opened),
+        "fields": fields_of(opened, held),
+        "endorse": [name for name in facts.get("untrusted", ()) if alone and name in kept],
+        "release": list(facts.get("leaks", ())) if alone else [],
+    }
 
 
 def _run(site: Site, opened: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

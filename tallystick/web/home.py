@@ -37,7 +37,9 @@ KEYS: Final = (
     (".", "next error, denied or held step; the first difference", "a run, two runs compared"),
     ("n N", "next, previous step that was found or row that differs", "a run, two runs compared"),
     ("c", "copy the link to this view", "everywhere"),
-    ("a r", "choose Approve, choose Reject", "Approvals"),
+    ("a r", "choose Approve, choose Reject; Enter sends", "Approvals"),
+    ("e n", "change the arguments, go to the reason", "Approvals"),
+    ("v b", "go to what is said of later calls, to others of this kind", "Approvals"),
     ("Esc", "close the panel, leave the search", "everywhere"),
 )
 

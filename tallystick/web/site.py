@@ -22,7 +22,7 @@ from litestar.response import Stream
 from tallystick import __version__
 from tallystick.app.reading.questions import Registry
 from tallystick.model.errors import Denied, Fault, TallystickError
-from tallystick.model.people import Caller, unnamed
+from tallystick.model.people import Caller, Role, covers, unnamed
 from tallystick.web import assets, changes, facets, graph_svg, svg, wording
 from tallystick.web.sources import Answerer, Evidence, Journal, PageReader, People
 from tallystick.web.stream import sent
@@ -265,6 +265,7 @@ def _environment(site: Site) -> jinja2.Environment:
     )
     environment.globals.update(
         bar=svg.bar,
+        covers=lambda role, least: covers(role, Role(least)),
         stacked=svg.stacked,
         term=wording.term,
         toggled=facets.toggled,

@@ -43,6 +43,7 @@ STATUS_WORDS: Final = {
     "complete": "complete", "lossy": "lossy", "open": "open",
     "waiting": "waiting", "approved": "approved", "rejected": "rejected", "expired": "expired",
     "consumed": "consumed", "allow": "allow", "deny": "deny", "hold": "hold", "not evaluated": "unknown",
+    "edited": "held", "in doubt": "lossy", "landed": "ok", "started": "running",
     "holds": "ok", "finding": "failed", "not checked": "unknown",
     "signed": "ok", "written": "ok", "behind": "lossy", "fork": "failed",
     "may": "allow", "after approval": "hold", "not permitted": "deny", "no policy": "unknown",

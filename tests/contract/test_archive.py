@@ -85,6 +85,22 @@ def test_runs_go_by_days_and_contents_once(tmp_path):
     store.close()
 
 
+def test_the_disk_gets_its_room_back(tmp_path):
+    """A file keeps the room of what left it: after archiving most of a store, nobody would find the disk emptier."""
+    store = stored(tmp_path)
+    for number in range(60):
+        noise = "".join(sha256(f"{number} {n}".encode()).hexdigest() for n in range(800))
+        store.write([pair(number, number, started=number, attributes={"text": noise})], at=1)
+    before = answers(store)
+    store.close()  # the log goes into the file
+    full = (tmp_path / "traces.db").stat().st_size
+    store = stored(tmp_path)
+    assert store.archive(before=NEVER, now=NEVER).runs == 60
+    assert (tmp_path / "traces.db").stat().st_size < full / 2
+    assert answers(store) == before
+    store.close()
+
+
 def test_a_late_span_brings_its_run_back(tmp_path):
     store = stored(tmp_path)
     two_days(store)

@@ -193,6 +193,9 @@ class CannedReader(CannedComparing):
         self._known(approval, APPROVAL["approval"])
         return APPROVAL
 
+    def asking(self) -> str:
+        return "none"
+
     def events(self, after: int) -> tuple[Sequence[Change], int]:
         self.asked += 1
         newest = self.changes[-1].cursor if self.changes else -1

@@ -81,6 +81,7 @@ def test_a_hold_is_a_no_that_says_how_to_ask_and_an_approval_is_used_once(server
         answers = list(racing.map(lambda _: server.send("POST", "/access/v1/evaluation", again), range(8)))
     assert sum(one[2].get("decision") is True for one in answers) == 1
     assert server.kinds().count("effect.started") == server.kinds().count("approval.consumed") == 1
+    assert server.send("POST", "/access/v1/evaluation", again)[0] == 404  # it is used up
 
 
 def test_an_approval_of_one_call_lets_no_other_through(server: Deciding) -> None:
@@ -100,9 +101,9 @@ def test_a_rejected_approval_is_a_no(server: Deciding) -> None:
     approval = server.ask(asked)["context"]["approval"]["id"]
     server.answer(approval, "rejected")
     assert server.ask(said(asked, approval=approval))["context"]["effect"] == "deny"
-    assert (
-        server.send("POST", "/access/v1/evaluation", said(asked, approval=approval))[0] == 404
-    )  # it is over
+    for again in (said(asked, approval=approval), asked):  # and stays one: nobody is asked twice
+        assert server.ask(again)["context"]["effect"] == "deny"
+    assert server.kinds().count("approval.requested") == 1
 
 
 def test_labels_of_a_caller_lower_trust_and_never_raise_it(server: Deciding) -> None:

@@ -39,6 +39,8 @@ class Listener:
             while b"\n\n" in self._rest:
                 block, _, self._rest = self._rest.partition(b"\n\n")
                 event = self._parse(block.decode())
+                if event.get("event") == "approvals":  # it tells of no change of the store
+                    continue
                 found.append(event)
                 if until(event):
                     return found

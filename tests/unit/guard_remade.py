@@ -87,7 +87,12 @@ def _unbound(record: Record) -> list[str]:
         decided = decisions[asked["decision"]]
         tool = declaration_from(msgspec.json.decode(record.texts[decided["declaration"]]))
         effect = tool.effect.value if tool.effect is not None else None
-        if binding(decided, effect, asked["group"], int(asked["expires_ns"])) != asked["binding"]:
+        who = {
+            "quorum": asked.get("quorum", 1),
+            "apart": asked.get("apart", ()),
+            "groups": asked.get("groups"),
+        }
+        if binding(decided, effect, asked["group"], int(asked["expires_ns"]), **who) != asked["binding"]:
             found.append(f"{entry.subject}: binding")
         if asked["arguments"] != decided["arguments"]:
             found.append(f"{entry.subject}: arguments")

@@ -39,7 +39,19 @@ def binding(decision: Body, effect: str | None, asked: Body) -> str:
         about["quorum"] = asked["quorum"]
     if asked.get("apart"):
         about["apart"] = asked["apart"]
+    if asked.get("groups"):
+        about["groups"] = asked["groups"]
     return digest(canonical(about))
+
+
+def _each_serves_one(left: dict[str, int], people: list[list[str]]) -> bool:
+    """Whether all of some people can serve one group each, of which ``left`` are wanted: by trying."""
+    if not people:
+        return True
+    first, *rest = people
+    return any(
+        left.get(group, 0) > 0 and _each_serves_one({**left, group: left[group] - 1}, rest) for group in first
+    )
 
 
 class Conduct:
@@ -52,6 +64,7 @@ class Conduct:
         self.asked: dict[str, Body] = {}
         self.answers: dict[str, Body] = {}
         self.given: dict[str, set[str]] = {}
+        self.spoken: dict[str, list[list[str]]] = {}
         self.used: set[str] = set()
         self.once: Counter[tuple[str, Any]] = Counter()
         self.refused: set[str] = set()
@@ -89,7 +102,8 @@ class Conduct:
             self.hold(
                 self.decisions[request["decision"]]["call"] == body["call"], f"{leaf['id']}: for another call"
             )
-            self.hold(request["group"] in body["approved"], f"{leaf['id']}: the group is not among approved")
+            wanted = sorted(request.get("groups") or [request["group"]])
+            self.hold(wanted == body["approved"], f"{leaf['id']}: other groups are among approved")
 
     def approval_requested(self, leaf: Body, body: Body) -> None:
         self.first("asked", body["approval"])
@@ -100,6 +114,7 @@ class Conduct:
             body[key] == held[key] for key in ("agent", "arguments", "because", "group", "run", "tool")
         )
         made = binding(held, self.effect_of(held), body)
+        same = same and body.get("groups") == held.get("groups")
         self.hold(same and body["binding"] == made, f"{leaf['id']}: asked for something else")
         self.asked[body["approval"]] = body
 
@@ -111,6 +126,10 @@ class Conduct:
                 body["by"] not in given | set(asked.get("apart", ())), f"{leaf['id']}: may not, or not twice"
             )
             given.add(body["by"])
+            self.spoken.setdefault(body["approval"], []).append(body.get("groups", []))
+            if "groups" in asked:
+                some = _each_serves_one(dict(asked["groups"]), self.spoken[body["approval"]])
+                self.hold(some, f"{leaf['id']}: a yes that no group was asked for")
         if body["answer"] != "approved" or len(given) == asked.get("quorum", 1):
             self.first("answered", body["approval"])
             self.answers[body["approval"]] = body
@@ -128,6 +147,7 @@ class Conduct:
             body["binding"] == asked["binding"] and body["by"] and int(leaf["at"]) < int(asked["expires_ns"])
         )
         self.hold(known and fits, f"{leaf['id']}: the edit does not fit")
+        self.answers[body["approval"]] = body
 
     def approval_expired(self, leaf: Body, body: Body) -> None:
         self.first("answered", body["approval"])
@@ -136,7 +156,7 @@ class Conduct:
         self.first("consumed", body["approval"])
         asked, answer = self.asked[body["approval"]], self.answers[body["approval"]]
         in_time = int(leaf["at"]) < int(asked["expires_ns"])
-        fits = body["binding"] == asked["binding"] and answer["answer"] == "approved"
+        fits = body["binding"] == asked["binding"] and answer.get("answer", "approved") == "approved"
         self.hold(in_time and fits, f"{leaf['id']}: the approval does not fit")
         self.used.add(body["approval"])
 

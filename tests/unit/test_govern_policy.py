@@ -118,9 +118,29 @@ def test_a_hold_beside_a_plain_forbid_is_a_denial() -> None:
     assert (ruling.answer, ruling.because, ruling.group) == (Answer.DENY, "Never.", None)
 
 
-def test_two_groups_cannot_be_asked_at_once() -> None:
-    other = HOLD.replace("finance", "legal")
-    ruling = decide(made(ANY + HOLD + other), call(), REFUND)
+def test_several_groups_are_asked_together_each_for_as_many_as_its_strictest_rule_wants() -> None:
+    other = HOLD.replace("finance", "legal").replace("@because", '@quorum("2") @because')
+    policies = made(ANY + HOLD + other + other.replace("2", "1"))
+    ruling = decide(policies, call(), REFUND)
+    assert (ruling.answer, ruling.group, ruling.quorum) == (Answer.HOLD, "finance and legal", 3)
+    assert ruling.groups == {"finance": 1, "legal": 2}
+    assert decide(policies, call(), REFUND, {"finance", "legal"}).answer is Answer.ALLOW
+    left = decide(policies, call(), REFUND, {"finance"})
+    assert (left.answer, left.group, left.quorum, left.groups) == (Answer.HOLD, "legal", 2, None)
+
+
+def test_more_people_than_an_approval_can_ask_are_not_asked() -> None:
+    many = HOLD.replace("@because", '@quorum("5") @because')
+    ruling = decide(made(ANY + many + many.replace("finance", "legal")), call(), REFUND)
+    assert ruling.answer is Answer.DENY
+    assert "10 people of finance and legal would have to approve" in ruling.reasons
+
+
+def test_under_the_schema_of_an_old_decision_several_groups_refuse_as_they_did() -> None:
+    texts = [PolicyFile("p", ANY + HOLD + HOLD.replace("finance", "legal"))]
+    old, new = (load(texts, TOOLS, evaluator="e", schema_version=version) for version in (2, 3))
+    assert old.digest != new.digest
+    ruling = decide(old, call(), REFUND)
     assert ruling.answer is Answer.DENY
     assert "finance and legal would each have to approve" in ruling.reasons
 

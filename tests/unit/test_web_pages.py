@@ -234,7 +234,7 @@ def test_the_evidence_is_complete(client: Client) -> None:
     page = client.get("/approvals/apr_0001").text
     for words in (
         "asks to call", "A-1001", "400.00", "refunds over 100 USD are approved by finance", "$0.00214", "in 11 m",
-        "the tool is not called", "Resolve ticket 4711", "On whose word each argument stands",
+        "the tool is not called", "Resolve ticket 4711", "and on whose word each stands",
         "<strong>not trusted:</strong> <bdi>it comes from search_pages</bdi>", "the user said it",
         "big (policies/desk.cedar:3)",
         "forbid (principal, action, resource);", "words do not ask for this tool", "evil.example",

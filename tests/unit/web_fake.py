@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from web_held_fake import make_approval, make_held
 from web_journal_world import check_steps, journal_state, make_entry
 from web_poison import poison
 from web_registry_fake import FakeCatalog
@@ -16,8 +17,6 @@ from web_world import (
     NOW,
     Row,
     columns_of,
-    make_approval,
-    make_held,
     make_run,
     make_step,
     refund_steps,
@@ -102,6 +101,7 @@ class FakeReader:
         self._taint = taint
         self._approvals: list[Row] = []
         self.answers: list[tuple[str, str, str, str | None]] = []
+        self.more: list[Row] = []
         if not empty:
             self._bend()
         self.catalog = FakeCatalog(empty=empty, taint=taint, agents=agents)
@@ -276,12 +276,15 @@ class FakeReader:
         found = make_held(self.approval(approval))
         return poison(found, self._taint) if self._taint else found
 
-    def answer(self, approval: str, answer: str, *, by: Caller, note: str | None) -> Mapping[str, Any]:
+    def answer(
+        self, approval: str, answer: str, *, by: Caller, note: str | None, **more: Any
+    ) -> Mapping[str, Any]:
         found = self.approval(approval)
         if found["state"] != "waiting":
             raise Conflict("this approval was answered already", hint=f"by {found['by']}")
         found.update(state=answer, by=by.name, note=note, answered=stamp(NOW))
         self.answers.append((approval, answer, by.name, note))
+        self.more.append(more)
         return found
 
 

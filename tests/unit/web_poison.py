@@ -60,6 +60,7 @@ def poison(value: Any, taint: Callable[[str], str]) -> Any:
 
 
 _QUIET = {
+    "edits",
     "retry",
     "guardrail",
     "first_chunk_ns",

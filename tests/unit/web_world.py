@@ -308,60 +308,6 @@ def refund_steps() -> list[Row]:
     return [root, *_opening_steps(root), *_research_steps(root), *looked_up, *trouble, output]
 
 
-def make_approval(index: int, run: str, state: str = "waiting") -> Row:
-    asked = NOW - timedelta(minutes=3 + index)
-    return {
-        "approval": f"apr_{index:04}",
-        "state": state,
-        "run": run,
-        "agent": "case",
-        "tool": "refund",
-        "arguments": {"order_id": f"A-100{index}", "amount": "400.00", "reason": "arrived broken"},
-        "group": "finance",
-        "because": "refunds over 100 USD are approved by finance",
-        "requested": stamp(asked),
-        "expires": stamp(asked + timedelta(minutes=15)),
-        "answered": None if state == "waiting" else stamp(NOW),
-        "by": None if state == "waiting" else "maria",
-        "note": None,
-        "decision": f"dec_{index:04}",
-    }
-
-
-def make_held(approval: Row) -> Row:
-    """What is known of a held call: its amount stands on nobody's word. The fourth is of before there were facts."""
-    if approval["approval"].endswith("4"):
-        return {
-            "decided": False, "tool": None, "arguments": [], "facts": None, "rules": [], "read": [], "more": False,
-        }  # fmt: skip
-    words = {"order_id": "the user said it", "amount": "it comes from search_pages"}
-    roles = {"order_id": "authority", "amount": "authority"}
-    return {
-        "decided": True,
-        "tool": {"effect": "irreversible", "description": "Pay money back.", "data": ["payment"]},
-        "arguments": [
-            {"name": name, "value": value, "role": roles.get(name, "content"), "word": words.get(name),
-             "trusted": {"order_id": True, "amount": False}.get(name)}
-            for name, value in approval["arguments"].items()
-        ],
-        "facts": {
-            "watermark": "third-party", "authority": "third-party", "untrusted": ["amount"], "asked": False,
-            "links": ["evil.example"], "seen": ["customer_pii"], "leaks": ["customer_pii"], "signs": ["instructions"],
-            "again": True, "why": words,
-        },
-        "rules": [
-            {"rule": "big (policies/desk.cedar:3)", "text": '@id("big")\nforbid (principal, action, resource);'},
-            {"rule": "gone.cedar:1", "text": None},
-        ],
-        "read": [
-            {"tool": "search_pages", "step": "00aa", "at": stamp(NOW), "integrity": "third-party", "classes": []},
-            {"tool": "lookup_order", "step": "00ab", "at": stamp(NOW), "integrity": "system",
-             "classes": ["customer_pii"]},
-        ],
-        "more": True,
-    }  # fmt: skip
-
-
 def columns_of(steps: list[Row]) -> dict[str, list[Any]]:
     """Steps in depth-first order as the columns that the tree reads."""
     place = {step["step"]: index for index, step in enumerate(steps)}

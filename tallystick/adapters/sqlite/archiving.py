@@ -31,6 +31,8 @@ _MARKED: Final = 5_000  # steps whose rows go in one transaction
 _SLICE: Final = 512
 _HOUR_NS: Final = 3_600_000_000_000
 _GRACE_NS: Final = 600_000_000_000  # a segment without runs stays so long, for those who read from before
+_FREE: Final = 1 << 20  # bytes of unused room that are worth writing a file anew
+_KEPT: Final = 512 << 20  # the most bytes that are written anew: writers wait meanwhile
 _DAY_S: Final = 86_400
 _LAST_DAY_S: Final = 253_402_300_799  # year 9999
 _DUE = (
@@ -109,7 +111,19 @@ class Archiver:
                     self.tidy(now=now)
             done = Archived(done.runs + runs, done.steps + steps, done.bytes + size, done.segments + 1)
         scrub(self._database, self._say)
+        if done.runs:
+            self._give_room_back()
         return done
+
+    def _give_room_back(self) -> None:
+        """Write the file anew where most of it is empty now and little is left; else new spans take the room."""
+        with self._database.reading() as connection:
+            size, pages, free = (
+                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_size", "page_count", "freelist_count")
+            )
+        if 2 * free > pages and free * size > _FREE and (pages - free) * size <= _KEPT:
+            self._database.vacuum()
 
     def _files(self) -> Archive:
         archive = self._shelf.archive

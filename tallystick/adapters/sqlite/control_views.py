@@ -42,7 +42,7 @@ _encode = msgspec.json.Encoder(
     order="sorted"
 ).encode  # the same row, whatever the order in which a body was given
 _MORE: Final = [field for field in fields(Approval) if field.name in (
-    "quorum", "given", "apart", "asks", "rules", "facts", "editable", "edits",
+    "quorum", "given", "apart", "asks", "rules", "facts", "editable", "edits", "groups",
 )]  # fmt: skip
 _HOLD_COLUMNS: Final = "id, amount_nano, scopes, expires, settled, budgets"
 
@@ -66,13 +66,21 @@ def _more_of(rest: bytes) -> dict[str, Any]:
         if name in more:
             more[name] = tuple(more[name])
     if "given" in more:
-        more["given"] = tuple(Given(**one) for one in more["given"])
+        more["given"] = tuple(
+            Given(one["by"], one["at"], one["note"], tuple(one.get("groups", ()))) for one in more["given"]
+        )
     return more
 
 
 def _more(approval: Approval) -> bytes:
     more = {field.name: getattr(approval, field.name) for field in _MORE}
-    return _encode({field.name: more[field.name] for field in _MORE if more[field.name] != field.default})
+    told = {field.name: more[field.name] for field in _MORE if more[field.name] != field.default}
+    if "given" in told:  # without what only questions to several groups have: old rows had no such field
+        told["given"] = [
+            {"by": one.by, "at": one.at, "note": one.note} | ({"groups": one.groups} if one.groups else {})
+            for one in approval.given
+        ]
+    return _encode(told)
 
 
 def vouched_of(row: Sequence[Any]) -> Vouched:

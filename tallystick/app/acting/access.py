@@ -76,6 +76,7 @@ class Access:
     ids: Ids
     _out: OrderedDict[str, _Out] = field(default_factory=OrderedDict)
     _runs: Counter[str] = field(default_factory=Counter)  # calls that are out, by run
+    _told: set[str] = field(default_factory=set)  # whose outcome is being written, from the journal's word
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def evaluate(self, question: Question, by: Caller) -> dict[str, Any]:
@@ -148,8 +149,14 @@ class Access:
             raise BadInput(f"{outcome[:80]!r} is not an outcome", hint="one of: " + ", ".join(EffectOutcome))
         with self._lock:
             waits = self._out.get(decision)
-            others = waits is not None and by.grant is not None and by.grant.agent != waits.call.agent
+            others = waits is not None and not _may_tell(by, waits.call)
             out = None if others else self._taken(decision)
+            if out is None and not others:  # it was let through before this server started
+                out = self._let_through_before(decision)
+                if out is not None and not _may_tell(by, out.call):
+                    out = None
+                if out is not None:
+                    self._told.add(decision)
         if out is None:
             raise UnknownThing(
                 f"no call with the decision {decision[:80]!r} waits for its outcome",
@@ -157,16 +164,28 @@ class Access:
             )
         what = EffectOutcome(outcome)
         ran = what is not EffectOutcome.DID_NOT_HAPPEN
-        if ran and not told and error is None:
-            self.guard.lower(out.call.run, Integrity.THIRD_PARTY)
         try:
+            if ran and not told and error is None:
+                self.guard.lower(out.call.run, Integrity.THIRD_PARTY)
             self.guard.after_tool(out.call, out.verdict, what, result=result, error=error)
         except (Stopped, OverBudget):
             raise
         except TallystickError:  # nothing was written: it may be told again
             self._put(out)
             raise
+        finally:
+            self._told.discard(decision)
         return {"decision": decision, "outcome": what.value}
+
+    def _let_through_before(self, decision: str) -> _Out | None:
+        """An effect of which the journal waits to hear, and that no process of its own runs."""
+        if decision in self._told:
+            return None
+        found = self.guard.unheard(decision)
+        if found is None or self.clock.now() - found[2] >= SILENT_NS:
+            return None
+        call, verdict, at = found
+        return _Out(call, verdict, self.guard.effect_of(call.tool), at)
 
     def sweep(self, *, everything: bool = False) -> int:
         """Write effects of which nothing was heard for long (or ``everything``) down as in doubt; returns how many."""
@@ -257,6 +276,11 @@ def _is_itself(question: Question, by: Caller) -> bool:
     if grant is None:
         return True
     return grant.agent == question.agent and (not grant.runs or question.run in grant.runs)
+
+
+def _may_tell(by: Caller, call: ToolCall) -> bool:
+    """Whether a caller may say what became of a call: an agent with a token only of its own."""
+    return by.grant is None or by.grant.agent == call.agent
 
 
 def _stopped(stop: Stopped | OverBudget) -> dict[str, Any]:

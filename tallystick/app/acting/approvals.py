@@ -11,7 +11,7 @@ from tallystick.app.reading.shapes import approval_json
 from tallystick.govern.approvals import ANSWERS, answered, edited, settled
 from tallystick.model.commitment import Content
 from tallystick.model.control import Approval, ApprovalState
-from tallystick.model.errors import BadInput
+from tallystick.model.errors import BadInput, Denied
 from tallystick.model.journal import Draft
 from tallystick.model.masking import mask
 from tallystick.model.people import Caller
@@ -64,12 +64,13 @@ def answer(
         )
     if not yes and (vouch.endorse or vouch.release):
         raise BadInput("who says no vouches for nothing", hint="leave out what is endorsed and released")
-    answered(
-        found, answer, by.name, note, clock.now()
-    )  # said here in words; checked again where it is written
+    groups = _speaks_for(control, clock, found, by) if found.groups is not None and yes else ()
+    # said here in words; checked again where it is written
+    answered(found, answer, by.name, note, clock.now(), groups)
     given = _given(found, by, answer=answer)
     body = {
-        **given, "note": None if note is None else Content(note, ids.salt()),
+        **given, **({"groups": list(groups)} if groups else {}),
+        "note": None if note is None else Content(note, ids.salt()),
         "envelope": None if sign is None else sign({**given, "at": str(clock.now())}),
     }  # fmt: skip
     drafts = [Draft("approval.answered", found.id, body, run=found.run, actor=by.name)]
@@ -136,6 +137,16 @@ def _waiting(control: ControlStore, clock: Clock, approval_id: str, by: Caller, 
     if clock.now() >= found.expires:
         raise settled(expire(control, found))
     return found
+
+
+def _speaks_for(control: ControlStore, clock: Clock, found: Approval, by: Caller) -> tuple[str, ...]:
+    """The groups of those asked that somebody may say yes for; everybody may for all where nobody was ever added."""
+    people, at = control.people(), clock.now()
+    may = {group: people.may_answer(by.name, group, at) if people.exist else None for group in found.asked}
+    groups = tuple(sorted(group for group, why in may.items() if why is None))
+    if not groups:
+        raise Denied(f"this approval asks {found.group}: {next(iter(may.values()))}", hint="tally users ls")
+    return groups
 
 
 def _given(found: Approval, by: Caller, **more: Any) -> dict[str, Any]:

@@ -87,6 +87,8 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
         "loop": act.loop.record if act.loop is not None else None,
         "approval": act.approval, "hold": decision.hold, "would": would(act.said),
     }  # fmt: skip
+    if decision.group is not None and act.ruling is not None and act.ruling.groups is not None:
+        body["groups"] = dict(act.ruling.groups)
     if act.edit is not None:
         body["edit"] = act.edit
     if act.resumed is not None:
@@ -101,7 +103,8 @@ def decision_entry(act: Act, decision: Decision) -> Draft:
 class Asked:
     """Who is asked to approve a call, and until when: how many people of a group, and who may not.
 
-    ``expires`` is nanoseconds since the epoch. ``question`` is what they must tell in a note.
+    ``expires`` is nanoseconds since the epoch. ``question`` is what they must tell in a note. ``groups`` says how many
+    of each group, where several are asked; ``group`` then names them all.
     """
 
     group: str
@@ -109,6 +112,12 @@ class Asked:
     quorum: int = 1
     apart: tuple[str, ...] = ()
     question: str | None = None
+    groups: Mapping[str, int] | None = None
+
+    @property
+    def all(self) -> frozenset[str]:
+        """The groups that have approved, once this is approved."""
+        return frozenset(self.groups or (self.group,))
 
 
 def would(ruling: Ruling | None) -> dict[str, Any] | None:
@@ -128,7 +137,9 @@ def bound_to(act: Act, asked: Asked) -> str:
     about = act.called if act.resumed is None else called(act, act.resumed.step)
     made = {**about, "policy_digest": act.policies.digest, "facts": act.facts and act.facts.as_json(),
             "chain": chain_json(act.chain)}  # fmt: skip
-    return approval_binding(made, effect, asked.group, asked.expires, quorum=asked.quorum, apart=asked.apart)
+    return approval_binding(
+        made, effect, asked.group, asked.expires, quorum=asked.quorum, apart=asked.apart, groups=asked.groups
+    )
 
 
 def requested(act: Act, decision: Decision, approval: str, bound: str, asked: Asked) -> Draft:
@@ -143,6 +154,8 @@ def requested(act: Act, decision: Decision, approval: str, bound: str, asked: As
         "facts": act.facts.as_json() if act.facts is not None else None,
         "editable": act.call.editable and WHOLE not in act.exact.contents,
     }  # fmt: skip
+    if asked.groups is not None:
+        body["groups"] = dict(asked.groups)
     return _about(act, "approval.requested", approval, body)
 
 
@@ -304,6 +317,8 @@ def differences(decided: Mapping[str, Any], inputs: Inputs, policies: PolicySet,
             "because": _today(decided["because"]),
         }
         group = ruling.group if ruling.answer is Answer.HOLD else None
+        if group is not None and (ruling.groups or None) != (decided.get("groups") or None):
+            found.append(f"{group} would have to approve, recorded is another sharing of them")
         if group is not None and ruling.quorum != (decided.get("quorum") or 1):
             found.append(
                 f"{ruling.quorum} people would have to approve, recorded is {decided.get('quorum') or 1}"

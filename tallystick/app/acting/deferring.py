@@ -1,33 +1,40 @@
 """Deferring: a guard for enforcement points elsewhere, which cannot be kept waiting.
 
 A held call comes back at once with the id of its approval; whoever asked evaluates it again once somebody answered.
+What was asked is in the journal, as with any call that does not wait (see holding.py), so a restart forgets nothing.
 What tools really are, only the process that runs them sees: here a tool is known by its name, and by the digest of its
 definition where that is told.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from tallystick.app.acting.act import Act, Clean
-from tallystick.app.acting.decided import Asked, bound_to
+from tallystick.app.acting.decided import Missing, inputs_of
+from tallystick.app.acting.effects import effect_id
 from tallystick.app.acting.feed import Feed, Heard
 from tallystick.app.acting.guard import DENIED, GuardSettings, RunGuard
-from tallystick.app.acting.holding import Holding
 from tallystick.app.acting.identity import Identities
 from tallystick.app.acting.memory import RunMemory
 from tallystick.app.acting.pins import Pins, quarantined
 from tallystick.app.acting.policies import PolicyBook
-from tallystick.app.acting.waiting import expire
+from tallystick.app.acting.resuming import asked_about
 from tallystick.cost.rates import RateCard
 from tallystick.govern.pinning import CHANGED, NEW, accepted
-from tallystick.model.canonical import digest
-from tallystick.model.control import Answer, Approval, ApprovalState, Decision, PolicyState, ToolCall
-from tallystick.model.errors import UnknownThing
+from tallystick.model.control import (
+    Answer,
+    Approval,
+    ApprovalState,
+    Decision,
+    EffectState,
+    PolicyState,
+    ToolCall,
+)
+from tallystick.model.errors import Held, UnknownThing
 from tallystick.model.guarding import ToolDeclaration, Verdict
 from tallystick.model.journal import Draft
 from tallystick.model.labels import Integrity
@@ -35,71 +42,8 @@ from tallystick.model.masking import mask
 from tallystick.model.step import Effect
 from tallystick.ports import Clock, ControlStore, Ids
 
-_REMEMBERED: Final = 4_096  # held calls
+NOT_ASKED: Final = "the approval is of another call"
 _MOST_WORDS: Final = 1_000  # texts that the user said in one run
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A held call that somebody was asked about."""
-
-    act: Act
-    asked: Asked
-    bound: str
-    key: str
-    decision: Decision
-
-
-class Deferred(Holding):
-    """Held calls that nobody waits for: whoever asked comes again."""
-
-    def __init__(self, guard: DeferringGuard, *parts: Any) -> None:
-        super().__init__(guard, *parts)
-        self._pending: OrderedDict[str, Pending] = OrderedDict()
-        self._waits: dict[str, str] = {}  # what was asked -> the approval that waits
-
-    def held(self, act: Act, memory: RunMemory, edits: int = 0) -> Verdict:
-        """Ask, and say so."""
-        del memory, edits
-        assert act.ruling is not None
-        assert act.policies is not None
-        asked = self._asked(act)
-        bound = bound_to(act, asked)
-        approval = self._ask(act, asked, bound)
-        ruling, policies = act.ruling, act.policies
-        decision = Decision(
-            self._control.approval(approval).decision, Answer.HOLD, policies.digest, policies.state, ruling.reasons,
-            ruling.because, asked.group, approval,
-        )  # fmt: skip
-        pending = Pending(act, asked, bound, _key(act.call), decision)
-        self._pending[approval] = pending
-        self._waits[pending.key] = approval
-        while len(self._pending) > _REMEMBERED:
-            self.forget(next(iter(self._pending)))
-        return _held(pending)
-
-    def pending(self, approval: str) -> Pending | None:
-        """The call that waits for an approval, where it is remembered."""
-        return self._pending.get(approval)
-
-    def waiting(self, key: str) -> Verdict | None:
-        """The verdict on a call that somebody was asked about already and has not answered."""
-        approval = self._waits.get(key)
-        pending = self._pending.get(approval) if approval is not None else None
-        if pending is None or approval is None or self._clock.now() >= pending.asked.expires:
-            return None
-        waits = self._control.approval(approval).state is ApprovalState.WAITING
-        return _held(pending) if waits else None
-
-    def use(self, act: Act, memory: RunMemory, pending: Pending) -> Verdict:
-        """Decide a call again that was approved, and use the approval up."""
-        return self._use(act, memory, pending.asked, pending.bound)
-
-    def forget(self, approval: str) -> None:
-        """The approval is of no use any more."""
-        pending = self._pending.pop(approval, None)
-        if pending is not None and self._waits.get(pending.key) == approval:
-            del self._waits[pending.key]
 
 
 class NamedPins(Pins):
@@ -133,16 +77,14 @@ class DeferringGuard(RunGuard):
         settings: GuardSettings | None = None, feed: Feed | None = None, clean: Clean = mask,
         identities: Identities | None = None,
     ) -> None:  # fmt: skip
+        settings = settings or GuardSettings()
+        settings = replace(settings, asking=replace(settings.asking, suspend=True))
         super().__init__(
             control, clock, ids, book, rates, waiter=_never, settings=settings, feed=feed, clean=clean,
             identities=identities,
         )  # fmt: skip
         self._named = NamedPins(control, feed, book) if feed is not None else None
         self._house = replace(self._house, pins=self._named)
-        self._deferred = Deferred(
-            self, control, clock, ids, self._outbox, _never, (settings or GuardSettings()).asking
-        )
-        self._holding = self._deferred
 
     # -- what a run has heard and read --------------------------------------------------------------------------
 
@@ -171,8 +113,28 @@ class DeferringGuard(RunGuard):
 
     def expires(self, approval: str) -> int:
         """Until when an approval can be answered, in nanoseconds since the epoch."""
-        pending = self._deferred.pending(approval)
-        return pending.asked.expires if pending is not None else self._control.approval(approval).expires
+        return self._control.approval(approval).expires
+
+    def unheard(self, decision: str) -> tuple[ToolCall, Verdict, int] | None:
+        """An effect that was let through for an enforcement point and of which nothing was heard: the call, the verdict
+        and when it began; None where there is none. What runs in a process of its own is told of by that process."""
+        try:
+            deed = self._control.effect(effect_id(decision))
+        except UnknownThing:
+            return None
+        made = self._control.entries(kind="decision.made", subject=decision, limit=1)
+        if not made or deed.decision != decision or deed.state is not EffectState.STARTED or deed.process:
+            return None
+        body = made[0].body
+        openings = {one.commitment: one for one in self._control.openings([made[0].seq]).get(made[0].seq, ())}
+        found = inputs_of(body, openings, {body["declaration"]: self._control.text(body["declaration"])})
+        if isinstance(found, Missing):
+            return None
+        said = Decision(
+            decision, Answer(body["answer"]), body["policy_digest"], PolicyState(body["policy_state"]),
+            approval=body.get("approval"), hold=deed.hold,
+        )  # fmt: skip
+        return found.call, Verdict(True, said, price_nano=found.tool.price_nano), deed.started
 
     # -- deciding -----------------------------------------------------------------------------------------------
 
@@ -180,46 +142,56 @@ class DeferringGuard(RunGuard):
         """Decide a call. Where a person is asked, the verdict says no and its decision names the approval.
 
         ``call.tool_digest`` is the digest of the tool's definition as the enforcement point has it, where it tells.
-        The same call is asked about once, as long as its approval waits; not where ``known`` is false. Raises Stopped,
-        OverBudget, BadInput and the store's faults.
+        The same call is asked about once, and uses the answer to its question, whichever process asked it; not where
+        ``known`` is false: then whoever asks may not speak for this run. Raises Stopped, OverBudget, BadInput and the
+        store's faults.
         """
-        waiting = self._deferred.waiting(_key(call)) if known else None
-        if waiting is not None:
-            return waiting
-        return self.before_tool(call, _by_name(call.tool))
+        try:
+            act, memory = self._begin(call, _by_name(call.tool))
+            met = self._holding.met(act, memory) if known else None
+            return met if met is not None else self._decide(act, memory)
+        except Held as held:
+            return self._held(self._control.approval(held.approval))
 
     def decide_again(self, call: ToolCall, approval: str) -> Verdict:
         """Decide a call with the answer to its approval, which is used up where it lets the call through.
 
-        Raises UnknownThing for an approval of a call that is not remembered, and what ``decide`` raises.
+        Raises UnknownThing for an approval that nothing waits for any more, and what ``decide`` raises.
         """
-        pending = self._deferred.pending(approval)
-        if pending is None:
+        found = self._approval(approval)
+        act, memory = self._begin(call, _by_name(call.tool))
+        before = asked_about(self._control, act, found)
+        try:
+            if before is not None:
+                return self._holding.resume(before, memory)
+            self.judge(act, memory)
+            if act.settled and act.ruling is not None and act.ruling.answer is not Answer.HOLD:
+                return self.deny(act, memory)
+            return self.deny(act.refused("binding", (NOT_ASKED,)), memory)
+        except Held as held:
+            return self._held(self._control.approval(held.approval))
+
+    def _approval(self, approval: str) -> Approval:
+        """One that is not used up, by its whole id. Raises UnknownThing."""
+        try:
+            found = self._control.approval(approval)
+        except UnknownThing:
+            found = None
+        if found is None or found.id != approval or found.state is ApprovalState.CONSUMED:
             raise UnknownThing(
                 f"no call here waits for the approval {approval[:80]!r}",
                 hint="evaluate the call again without context.approval",
             )
-        found = self._control.approval(approval)
-        if found.state is ApprovalState.WAITING and self._clock.now() >= found.expires:
-            found = expire(self._control, found)
-        if found.state is ApprovalState.WAITING:
-            return _held(pending)
-        asked = replace(call, step=pending.act.call.step)
-        yes = found.state is ApprovalState.APPROVED
-        act = Act(
-            asked, _by_name(call.tool), self._clock.now(), pending.act.salt,
-            frozenset({pending.asked.group}) if yes else frozenset(), approval if yes else None,
-            word=pending.act.word, clean=self._clean,
+        return found
+
+    def _held(self, found: Approval) -> Verdict:
+        """The decision to hold, as the journal has it."""
+        made = self._control.entries(kind="decision.made", subject=found.decision, limit=1)[0].body
+        decision = Decision(
+            found.decision, Answer.HOLD, made["policy_digest"], PolicyState(made["policy_state"]),
+            tuple(made["reasons"]), found.because, found.group, found.id,
         )  # fmt: skip
-        memory = self._memory(call.run)
-        if yes:
-            verdict = self._deferred.use(act, memory, pending)
-        else:
-            self.judge(act, memory)
-            verdict = self.deny(act.refused("approval", (_word(found),)), memory)
-        if self._control.approval(approval).state is not ApprovalState.APPROVED:
-            self._deferred.forget(approval)
-        return verdict
+        return Verdict(False, decision, f"{DENIED} {found.because}" if found.because else DENIED)
 
     def judge(self, act: Act, memory: RunMemory) -> None:
         """Take a call through the stages; a definition that was told and not accepted settles it too."""
@@ -231,26 +203,6 @@ class DeferringGuard(RunGuard):
         if refused is not None and act.policies is not None and act.policies.state is PolicyState.ENFORCED:
             act.refused("pin", (refused,))
             act.settled = True
-
-
-def _held(pending: Pending) -> Verdict:
-    because = pending.decision.because
-    return Verdict(False, pending.decision, f"{DENIED} {because}" if because else DENIED)
-
-
-def _word(found: Approval) -> str:
-    if found.state is ApprovalState.EXPIRED:
-        return "nobody answered in time"
-    return f"the approval is {found.state.value}" + (f" by {found.by}" if found.by else "")
-
-
-def _key(call: ToolCall) -> str:
-    """What makes two calls the same question. Raises BadInput for arguments that cannot be written down."""
-    named: Mapping[str, Any] = {
-        "run": call.run, "agent": call.agent, "workflow": call.workflow, "tool": call.tool,
-        "arguments": dict(call.arguments), "definition": call.tool_digest,
-    }  # fmt: skip
-    return digest(named)
 
 
 @lru_cache(maxsize=4_096)

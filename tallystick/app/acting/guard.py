@@ -171,14 +171,19 @@ class RunGuard:
         Raises Stopped or OverBudget when the whole run must end, Held where calls do not wait for people, BadInput for
         a call that no entry could name, and the store's faults: then nothing may run.
         """
+        act, memory = self._begin(call, declaration)
+        met = self._holding.met(act, memory)
+        return met if met is not None else self._decide(act, memory)
+
+    def _begin(self, call: ToolCall, declaration: ToolDeclaration) -> tuple[Act, RunMemory]:
         must_be_nameable(call)
         memory = self._memory(call.run)
         if memory.stopped or self._house.book.pin(declaration).tool.effect in EFFECTS:
             self.must_not_be_stopped(call.run)
-        act = Act(call, declaration, self._clock.now(), self._ids.salt(), clean=self._clean)
-        met = self._holding.met(act, memory)
-        if met is not None:
-            return met
+        return Act(call, declaration, self._clock.now(), self._ids.salt(), clean=self._clean), memory
+
+    def _decide(self, act: Act, memory: RunMemory) -> Verdict:
+        """Take a call of which nothing was asked before through the stages, and do what they say."""
         self.judge(act, memory)
         assert act.ruling is not None
         if act.looping is Rung.REFUSED:

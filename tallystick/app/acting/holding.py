@@ -90,7 +90,7 @@ class Holding:
         Nothing of it was decided yet. Raises Held while nobody answered.
         """
         before = earlier(self._control, act) if self._asking.suspend else None
-        return None if before is None else self._resume(before, memory)
+        return None if before is None else self.resume(before, memory)
 
     def held(self, act: Act, memory: RunMemory, edits: int = 0) -> Verdict:
         """Ask and wait, then decide again; or suspend: raises Held."""
@@ -103,13 +103,13 @@ class Holding:
         if found.state is not ApprovalState.APPROVED:
             return self._without(act, memory, found, edits)
         again = Act(
-            act.call, act.given, self._clock.now(), act.salt, frozenset({asked.group}), approval, word=act.word,
+            act.call, act.given, self._clock.now(), act.salt, asked.all, approval, word=act.word,
             edit=act.edit, clean=act.clean,
         )  # fmt: skip
         return self._use(again, memory, asked, bound)
 
-    def _resume(self, before: Earlier, memory: RunMemory) -> Verdict:
-        """The same call again: its answer, or Held where it still waits."""
+    def resume(self, before: Earlier, memory: RunMemory) -> Verdict:
+        """The same call again: what its answer makes of it. Raises Held where it still waits."""
         found, act = before.found, before.act
         if found.state is ApprovalState.WAITING:
             if self._clock.now() < found.expires:
@@ -117,7 +117,7 @@ class Holding:
             found = expire(self._control, found)
         act.at, act.approval = self._clock.now(), found.id
         if found.state is ApprovalState.APPROVED:
-            act.approved = frozenset({found.group})
+            act.approved = frozenset(found.asked)
             verdict = self._use(act, memory, before.asked, found.binding)
         elif found.state is ApprovalState.EDITED:
             verdict = self._edited(act, memory, found, 0)
@@ -212,7 +212,7 @@ class Holding:
         assert act.ruling is not None
         return Asked(
             act.ruling.group or "", self._clock.now() + self._asking.timeout_ns, act.ruling.quorum,
-            self._apart(act), act.ruling.asks,
+            self._apart(act), act.ruling.asks, act.ruling.groups,
         )  # fmt: skip
 
     def _apart(self, act: Act) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Earlier:
     def asked(self) -> Asked:
         """Who was asked."""
         found = self.found
-        return Asked(found.group, found.expires, found.quorum, found.apart, found.asks)
+        return Asked(found.group, found.expires, found.quorum, found.apart, found.asks, found.groups)
 
 
 def earlier(control: ControlStore, act: Act) -> Earlier | None:
@@ -39,6 +39,13 @@ def earlier(control: ControlStore, act: Act) -> Earlier | None:
     asked = [one for one in control.approvals(run=act.call.run, limit=_MOST) if one.tool == act.call.tool]
     asked.sort(key=lambda one: (one.requested, one.id), reverse=True)
     return _among(control, act, asked, act.call, None)
+
+
+def asked_about(control: ControlStore, act: Act, found: Approval) -> Earlier | None:
+    """The question ``found``, where it was asked about this very call; None where it is about another."""
+    if (found.run, found.agent, found.tool) != (act.call.run, act.call.agent, act.call.tool):
+        return None
+    return _among(control, act, [found], act.call, None)
 
 
 def _among(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tallystick.app.reading.shapes import Json, time_text
+from tallystick.model.chain import chain_from, chain_json
 from tallystick.model.control import Answer, Approval
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.guarding import ToolDeclaration, declaration_from
@@ -25,13 +26,15 @@ _LET_THROUGH: Final = (Answer.ALLOW.value, Answer.NOT_EVALUATED.value)
 def held(control: ControlStore, approval: Approval) -> Json:
     """On whose word each argument stands, which rules asked, and what the run read before.
 
-    ``{"decided", "tool", "arguments", "facts", "rules", "read", "more"}``; ``decided`` is false where the decision's
-    entry is not here, and then the rest is empty. ``read`` is newest first, ``more`` counts what is left out.
+    ``{"decided", "tool", "chain", "arguments", "facts", "rules", "read", "more"}``; ``decided`` is false where the
+    decision's entry is not here, and then the rest is empty. ``chain`` is who acts for whom, from the user to the
+    agent; null where nobody knows. ``read`` is newest first, ``more`` says whether something is left out.
     """
     decided = _decision(control, approval)
     if decided is None:
         return {
-            "decided": False, "tool": None, "arguments": [], "facts": None, "rules": [], "read": [], "more": False,
+            "decided": False, "tool": None, "chain": None, "arguments": [], "facts": None, "rules": [], "read": [],
+            "more": False,
         }  # fmt: skip
     body = decided.body
     tool, facts = _tool(control, body), _facts(body)
@@ -45,7 +48,8 @@ def held(control: ControlStore, approval: Approval) -> Json:
             "description": tool.description,
             "data": list(tool.data),
         },
-        "arguments": _arguments(approval, tool, facts),
+        "chain": _chain(body),
+        "arguments": _arguments(control, approval, tool, facts),
         "facts": None if facts is None else facts.as_json(),
         "rules": [_rule(control, str(body["policy_digest"]), str(reason)) for reason in body["reasons"]],
         "read": read,
@@ -74,16 +78,38 @@ def _facts(body: Mapping[str, Any]) -> Facts | None:
         return None
 
 
-def _arguments(approval: Approval, tool: ToolDeclaration | None, facts: Facts | None) -> list[Json]:
-    """Each argument with its role and on whose word it stands; who, where and how much come first."""
+def _chain(body: Mapping[str, Any]) -> list[Json] | None:
+    """Who acts for whom; entries of old journals do not say."""
+    try:
+        return chain_json(chain_from(body.get("chain")))
+    except (KeyError, TypeError):
+        return None
+
+
+def _arguments(
+    control: ControlStore, approval: Approval, tool: ToolDeclaration | None, facts: Facts | None
+) -> list[Json]:
+    """Each argument with its role and on whose word it stands; who, where and how much come first.
+
+    ``type`` is the declared one (null: nobody declared it); ``kept`` is false where what is shown is not the value
+    itself, which then nobody can vouch for.
+    """
     rows: list[Json] = []
+    asked = control.entries(kind="approval.requested", subject=approval.id, limit=1)
+    hidden = {name for entry in asked for name in entry.body.get("shown") or {}}
     for name, value in approval.arguments.items():
         role = tool.role(name) if tool is not None else Role.AUTHORITY
         word = facts.why.get(name) if facts is not None else None
         trusted = None
         if facts is not None and role is Role.AUTHORITY:
             trusted = name not in facts.untrusted and "*" not in facts.untrusted
-        rows.append({"name": name, "value": value, "role": role.value, "word": word, "trusted": trusted})
+        declared = tool.arguments.get(name) if tool is not None else None
+        rows.append(
+            {
+                "name": name, "value": value, "type": declared, "role": role.value, "word": word, "trusted": trusted,
+                "kept": name not in hidden,
+            }
+        )  # fmt: skip
     return sorted(rows, key=lambda row: (_ORDER[Role(row["role"])], row["trusted"] is not False))
 
 

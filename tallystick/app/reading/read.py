@@ -21,6 +21,7 @@ from tallystick.app.reading.shapes import (
 )
 from tallystick.app.reading.story import lines
 from tallystick.model.blob import Blob
+from tallystick.model.canonical import digest
 from tallystick.model.control import ApprovalState
 from tallystick.model.errors import BadInput, UnknownThing
 from tallystick.model.journal import Entry
@@ -58,6 +59,7 @@ class Reader:
         self._clock = clock
         self._shelf = Shelf()
         self._index = index
+        self._asking = (-1, "")
 
     def runs(self, query: str = "", *, limit: int = 50, before: str | None = None) -> Json:
         """``{"total", "at_least", "runs"}``, newest first. Raises BadInput for a query that cannot be read."""
@@ -244,6 +246,14 @@ class Reader:
         if state is not None and state not in states:
             raise BadInput(f"an approval has no state {state!r}", hint="states: " + ", ".join(states))
         return {"approvals": [approval_json(item) for item in self._control.approvals(state=state, run=run)]}
+
+    def asking(self) -> str:
+        """A mark that is another whenever other approvals wait, or one more said yes to one. Cheap to ask again."""
+        size = self._control.head()[0]
+        if self._asking[0] != size:
+            waiting = self._control.approvals(state=ApprovalState.WAITING.value)
+            self._asking = (size, digest([[one.id, len(one.given)] for one in waiting])[:16])
+        return self._asking[1]
 
     def approval(self, approval: str) -> Json:
         """One approval by id or prefix. Raises UnknownThing."""

@@ -157,5 +157,7 @@ def approval_json(approval: Approval) -> Json:
         "rules": list(approval.rules),
         "facts": None if approval.facts is None else dict(approval.facts),
         "editable": approval.editable,
+        "groups": dict(approval.asked),
+        "lacking": list(approval.lacking()),
         "edits": None if approval.edits is None else dict(approval.edits),
     }

@@ -19,7 +19,7 @@ from tallystick.govern.labels.said import Said, number_of
 from tallystick.govern.labels.scope import asked
 from tallystick.govern.labels.seen import Place, Seen
 from tallystick.model.guarding import ToolDeclaration
-from tallystick.model.labels import Facts, Integrity, Role, worst
+from tallystick.model.labels import ENDORSED, Facts, Integrity, Role, worst
 
 _MOST: Final = 20  # arguments and hosts named in facts
 _LONGEST: Final = 100
@@ -114,7 +114,7 @@ def _value(tool: ToolDeclaration, name: str, leaf: Any, grounds: Grounds) -> Ver
         if kind == "tool" and any(_is_from(place, source) for place in places):
             return Integrity.OPERATOR, f"it comes from {source}"
     if (tool.name, name, str(key)) in grounds.endorsed:
-        return Integrity.USER, "a person endorsed it"
+        return Integrity.USER, ENDORSED
     several = False
     for place in places:
         named = [one for one in place.names if len(one) >= _SHORTEST_NAME and _names(one, grounds.said)]

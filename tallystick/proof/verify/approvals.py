@@ -9,8 +9,10 @@ from typing import Any, Final
 from tallystick.model.canonical import digest
 from tallystick.model.control import approval_binding
 from tallystick.model.journal import Entry
+from tallystick.model.quorum import same_person, served
 from tallystick.proof.report import Checklist
 from tallystick.proof.verify.seen import Seen, time_of
+from tallystick.proof.verify.vouching import Vouching
 
 _CHECK: Final = "conduct"
 Decisions = Mapping[str, tuple[int, Mapping[str, Any]]]
@@ -24,6 +26,9 @@ class _Asked:
     step: str | None = None
     answer: str | None = None
     given: list[str] = field(default_factory=list)  # who said yes
+    spoken: list[tuple[str, ...]] = field(
+        default_factory=list
+    )  # and for which of several groups each of them
     edits: Mapping[str, Any] | None = None  # the commitments of proposed values
     expired: bool = False
     consumed: int | None = None  # entry that used it
@@ -37,6 +42,7 @@ class Approvals:
         self._told = told
         self._seen = seen
         self._known: dict[str, _Asked] = {}
+        self._vouching = Vouching(told, seen)
 
     def binding(self, approval: str) -> str | None:
         """What an approval was asked for; None when nobody asked."""
@@ -89,6 +95,8 @@ class Approvals:
             )
         if _quorum(body) != (made.get("quorum") or 1):
             self._say(entry, f"approval {approval} asks another number of people than its decision says")
+        if body.get("groups") != made.get("groups") or not _adds_up(body):
+            self._say(entry, f"approval {approval} asks other groups than its decision says")
         self._bound(entry, made)
         self._told.holds(_CHECK)
 
@@ -101,7 +109,7 @@ class Approvals:
         body = entry.body
         bound = approval_binding(
             made, declared.get("effect"), body["group"], body["expires_ns"], quorum=_quorum(body),
-            apart=body.get("apart") or (),
+            apart=body.get("apart") or (), groups=body.get("groups"),
         )  # fmt: skip
         if body["binding"] != bound:
             self._say(entry, f"approval {entry.body['approval']} is not bound to the call that was held")
@@ -113,15 +121,26 @@ class Approvals:
         if body["answer"] not in ("approved", "rejected"):
             self._say(entry, f"approval {approval} has an answer that there is none")
         if body["answer"] == "approved":
-            name = str(body["by"]).strip().casefold()
-            if name in asked.given:
+            name = str(body["by"])
+            if any(same_person(name, one) for one in asked.given):
                 self._say(entry, f"approval {approval} counts one person twice")
-            if any(name == str(one).strip().casefold() for one in asked.body.get("apart") or ()):
+            if any(same_person(name, str(one)) for one in asked.body.get("apart") or ()):
                 self._say(entry, f"approval {approval} was given by somebody who had a part in it")
             asked.given.append(name)
+            self._for_whom(entry, asked)
             if len(asked.given) < _quorum(asked.body):
                 return
         asked.answer = body["answer"]
+
+    def _for_whom(self, entry: Entry, asked: _Asked) -> None:
+        """Where several groups are asked, each yes is for one that nobody else served."""
+        groups = asked.body.get("groups")
+        if groups is None:
+            return
+        spoken = tuple(str(one) for one in entry.body.get("groups") or ())
+        asked.spoken.append(spoken)
+        if not set(spoken) <= set(groups) or served(groups, asked.spoken) < len(asked.spoken):
+            self._say(entry, f"approval {entry.body['approval']} counts a yes that no group was asked for")
 
     def _by_somebody(self, entry: Entry, asked: _Asked) -> None:
         """What holds of answers and edits alike."""
@@ -133,6 +152,8 @@ class Approvals:
             self._say(entry, f"approval {approval} was answered for another binding")
         if not isinstance(body["by"], str) or not body["by"].strip():
             self._say(entry, f"approval {approval} was answered by nobody")
+        elif entry.actor != body["by"]:
+            self._say(entry, f"approval {approval} was answered by somebody else than who wrote the answer")
         elif body.get("person") not in (None, body["by"]):
             self._say(entry, f"approval {approval} was answered by somebody else than the person it names")
         if entry.at >= asked.expires:
@@ -155,6 +176,34 @@ class Approvals:
         same = all(asked.body[key] == made[key] for key in ("run", "agent", "tool"))
         if not same or set(asked.body["arguments"]) != set(made["arguments"] or {}):
             self._say(entry, f"decision {made['decision']} is about something else than edit {edit}")
+            return
+        for name, given in (made["arguments"] or {}).items():
+            if name in asked.edits:
+                text, meant = (
+                    f"decision {made['decision']} has another value than edit {edit}",
+                    asked.edits[name],
+                )
+            else:
+                text = f"decision {made['decision']} has an argument that edit {edit} did not change, changed"
+                meant = asked.body["arguments"][name]
+            self._vouching.same(entry, text, name, given, meant)
+
+    def vouched(self, entry: Entry) -> None:
+        """Somebody vouched for a value, or let a class of data flow, with their yes."""
+        asked = self._known.get(entry.body["approval"])
+        alone = asked is not None and asked.answer == "approved" and len(asked.given) == 1
+        self._vouching.entry(
+            entry, asked.body if asked is not None and alone else None,
+            asked.given[0] if asked is not None and alone else None,
+        )  # fmt: skip
+
+    def decided(self, entry: Entry) -> None:
+        """A decision, which may count what a person vouched for."""
+        self._vouching.decided(entry)
+
+    def finish(self) -> None:
+        """Compare what only the openings tell."""
+        self._vouching.finish()
 
     def _consumed(self, entry: Entry, asked: _Asked) -> None:
         body = entry.body
@@ -190,7 +239,7 @@ class Approvals:
         if asked.decided:
             self._say(entry, f"approval {approval} let two calls through")
         asked.decided = True
-        if made["approved"] != [asked.body["group"]]:
+        if made["approved"] != sorted(asked.body.get("groups") or [asked.body["group"]]):
             self._say(
                 entry,
                 f"decision {made['decision']} counts other groups than the one approval {approval} is from",
@@ -204,6 +253,12 @@ class Approvals:
 
     def _say(self, entry: Entry, text: str) -> None:
         self._told.finding(_CHECK, f"entry {entry.seq}", text)
+
+
+def _adds_up(body: Mapping[str, Any]) -> bool:
+    """Whether the people asked of several groups are as many as are asked together."""
+    groups = body.get("groups")
+    return groups is None or (len(groups) > 1 and sum(groups.values()) == _quorum(body))
 
 
 def _quorum(body: Mapping[str, Any]) -> int:

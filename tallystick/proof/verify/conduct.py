@@ -49,9 +49,12 @@ class Conduct:
             look(entry)
         elif entry.kind.startswith("approval."):
             self._approvals.entry(entry, self._decisions)
+        elif entry.kind in ("value.endorsed", "label.released"):
+            self._approvals.vouched(entry)
 
     def finish(self) -> None:
         """Say what was left open: an effect without an end is in doubt, which is no finding."""
+        self._approvals.finish()
         for decision, (seq, made) in self._decisions.items():
             # Decision and start are written together: one without the other was never written so.
             if decision not in self._used and lets_run(made) and self._effect(decision, "none") in _RISKY:
@@ -80,6 +83,7 @@ class Conduct:
             self._approvals.used_by(entry)
         if body.get("edit") is not None:
             self._approvals.edited_by(entry)
+        self._approvals.decided(entry)
         if answer == "hold" and body["stage"] != "contract":
             self._held.setdefault(call, decision)
         elif answer == "deny" and not lets_run(body):

@@ -1,8 +1,10 @@
 // @ts-check
 import { start as startCopy } from "./copy.js";
+import { start as startInbox } from "./inbox.js";
 import { start as startKeys } from "./keys.js";
 import { start as startLive } from "./live.js";
 
+startInbox();
 startKeys();
 startCopy();
 startLive();
