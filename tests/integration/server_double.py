@@ -106,7 +106,8 @@ APPROVAL: dict[str, Any] = {
     "approval": "apr_1", "state": "waiting", "run": "a" * 32, "agent": "refunds", "tool": "refund", "arguments": {},
     "group": "finance", "because": None, "requested": "2026-11-22T10:00:00.000000Z",
     "expires": "2026-11-22T10:05:00.000000Z", "answered": None, "by": None, "note": None, "decision": "dec_1",
-    "quorum": 1, "given": [], "apart": [], "asks": None, "rules": [], "facts": None, "editable": False, "edits": None,
+    "quorum": 1, "groups": {"finance": 1}, "lacking": ["finance"], "given": [], "apart": [], "asks": None, "rules": [],
+    "facts": None, "editable": False, "edits": None,
 }  # fmt: skip
 
 

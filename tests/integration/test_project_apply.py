@@ -184,7 +184,8 @@ def test_the_demo_declares_what_its_code_says(tmp_path: Path) -> None:
     finally:
         desk.close()
     assert {one.name: one.data for one in project.declarations} == {
-        "lookup_order": ("customer_pii",), "refund": ("payment",), "search_pages": ()
+        "find_parcel": (), "lookup_order": ("customer_pii",), "refund": ("payment",), "search_pages": (),
+        "send_replacement": (),
     }  # fmt: skip
     assert set(said) - set(declared) == {"wire_transfer"}  # the scene of the tool that nobody declared
 
@@ -194,6 +195,6 @@ def test_the_demo_is_a_project_that_plans_and_applies(shell: Shell) -> None:
     with as_file(files("tallystick.demo") / "project") as source:
         shutil.copytree(source, shell.folder)
     planned = shell.tally("plan")
-    assert planned["counts"]["add"] == len(planned["items"]) == 19
-    assert len(shell.tally("apply")["declared"]) == 19
+    assert planned["counts"]["add"] == len(planned["items"]) == 22
+    assert len(shell.tally("apply")["declared"]) == 22
     assert shell.tally("plan")["items"] == []
