@@ -145,7 +145,7 @@ def test_keys_rest_while_typing_and_can_be_switched_off(desk: Served, open_conte
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.locator("dialog#keys")).to_be_visible()
-    expect(page.locator("dialog#keys tbody tr")).to_have_count(14)
+    expect(page.locator("dialog#keys tbody tr")).to_have_count(16)
     page.check("[data-keys-off]")
     page.keyboard.press("Escape")
     expect(page.locator("dialog#keys")).to_be_hidden()
